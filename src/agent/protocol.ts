@@ -1,0 +1,78 @@
+/**
+ * What the agent on a VM and Muster say to each other. `agent.py` is the other side of this file.
+ *
+ * **Boot token** `<object>.<proxy id>.<secret>`: object is the pool's Durable Object id (64 hex digits), so that a call
+ * finds its pool without a database; secret is 32 random bytes, base64url. Stored only as SHA-256 (hex) of the whole
+ * token. **VM key** `<object>.<proxy id>.<secret>`, the secret minted by the agent at its first boot; Muster stores
+ * SHA-256 (hex, lower case) of the whole key.
+ *
+ * **Register**, at each start of the agent: `POST /v1.1/register`, `Authorization: Bearer <boot token>`, body {@link RegisterBody};
+ * 200 with {@link Directives}. The same (token, key) pair always gets the same answer; 401 for anything else.
+ *
+ * **Heartbeat**, every `interval` seconds: `POST /v1.1/heartbeat`, `Authorization: Bearer <VM key>`, body {@link HeartbeatBody};
+ * 200 with {@link Directives}; on 401 the agent registers again.
+ *
+ * **Probe**, from the pool, one TCP connection to the proxy port: `GET http://probe.muster/<nonce> HTTP/1.1` with
+ * `Proxy-Authorization`, as any client would send it; nonce is 32 hex digits. The agent opens (and closes) a TCP connection to the
+ * public URL's host and port, then answers 200 `application/json` {@link ProbeBody}; 502 when that connection fails.
+ */
+import { z } from "zod";
+
+export const AGENT_PORT = 8899;
+export const PROBE_HOST = "probe.muster";
+
+/** Split of a boot token or VM key; null when it has not that form. */
+export function parseBearer(text: string): { object: string; id: string } | null {
+	const match = /^([0-9a-f]{64})\.([a-z0-9]{8,32})\.([A-Za-z0-9_-]{43})$/.exec(text);
+	return match ? { object: match[1] as string, id: match[2] as string } : null;
+}
+
+export const RegisterBody = z.strictObject({
+	/** The VM key that the agent minted. */
+	key: z.string().max(200),
+	/** Version of the agent, for the log. */
+	agent: z.string().max(40),
+});
+export type RegisterBody = z.infer<typeof RegisterBody>;
+
+export const MAX_SESSIONS_A_HEARTBEAT = 1000;
+export const HeartbeatBody = z.strictObject({
+	/** Open client connections. */
+	active: z.number().int().min(0).max(1_000_000),
+	/** By name: requests (per second), bytes (per second), errors (per second), cpu (0..1), load. */
+	metrics: z.record(z.string().max(40), z.number()),
+	/** Open sessions as `client:port` (IPv6 in brackets), at most 1,000; `active` is exact even where this is cut. */
+	sessions: z.array(z.string().max(64)).max(MAX_SESSIONS_A_HEARTBEAT),
+	/** Version of the newest credentials that the agent accepts. */
+	credentials: z.number().int().min(0),
+});
+export type HeartbeatBody = z.infer<typeof HeartbeatBody>;
+
+/** What the agent is to do; every field states the whole wish, so that a lost answer does no harm. */
+export interface Directives {
+	/** Seconds until the next heartbeat. */
+	readonly interval: number;
+	/** True: refuse new client connections (503), let the open ones end. */
+	readonly drain: boolean;
+	/** Sessions to close, as `client:port`. */
+	readonly drop: readonly string[];
+	/** The address to call from now on. */
+	readonly url: string;
+	/** Null: the proxy asks for none. Those that a change replaces stay good for 10 minutes. */
+	readonly credentials: { readonly version: number; readonly username: string; readonly password: string } | null;
+	/** CIDRs that may use the proxy; empty: any. The probe is subject to it as well. */
+	readonly allow: readonly string[];
+}
+
+/** `/etc/muster/agent.json`, written by user data, read through systemd's LoadCredential. */
+export interface AgentConfig extends Omit<Directives, "drain" | "drop"> {
+	readonly token: string;
+	readonly port: number;
+}
+
+export const ProbeBody = z.object({
+	/** HMAC-SHA-256 (hex) over the nonce's ASCII; its key is the ASCII of SHA-256 (hex) of the VM key. */
+	proof: z.string().length(64),
+	/** Open client connections, the probe's own not counted. */
+	active: z.number().int().min(0),
+});

@@ -1,0 +1,323 @@
+/**
+ * The stored facts of one pool. Everything that the pool does is derived from these by `plan`;
+ * nothing here is an instruction. Values are replaced, never mutated: the shell writes the rows
+ * whose object changed and no others.
+ */
+
+/** An instant (milliseconds since the Unix epoch) or a duration in milliseconds. */
+export type Ms = number;
+/** An intent's id, minted when the intent is stored. The VM's name is `muster-<deployment>-<id>`. */
+export type Id = string;
+
+export type ProviderName = "digitalocean" | "aws" | "gcp" | "hetzner" | "vultr" | "azure" | "scaleway";
+
+/** Where a proxy stands in its life (design: launching → booting → ready ⇄ unready → draining → deleting → gone). */
+export type Phase =
+	/** `sentAt` null: no create was ever sent. Otherwise it was sent, and what came of it is not known yet. */
+	| { readonly at: "launching"; readonly sentAt: Ms | null }
+	| { readonly at: "booting"; readonly vm: string }
+	| { readonly at: "ready"; readonly vm: string }
+	| { readonly at: "unready"; readonly vm: string }
+	/** `hiddenAt`: when a ready list without it was published; null while none was. */
+	| { readonly at: "draining"; readonly vm: string; readonly until: Ms; readonly hiddenAt: Ms | null }
+	/** Clouds that restart in two calls resume at `step`; the others only know `off`. */
+	| { readonly at: "restarting"; readonly vm: string; readonly step: "off" | "on" }
+	/** `vm` null: a create was sent and its VM never seen; it is looked for until the consistency window closes. */
+	| { readonly at: "deleting"; readonly vm: string | null; readonly acceptedAt: Ms | null };
+
+/** A registration that came before the VM's address was known: believed once the inventory shows that address. */
+export interface Claim {
+	readonly address: string;
+	readonly keyHash: string;
+	readonly at: Ms;
+}
+
+/** One proxy: one VM running the agent, from its intent until its VM is known to be gone. */
+export interface Proxy {
+	readonly id: Id;
+	readonly phase: Phase;
+	/** When the phase began. */
+	readonly since: Ms;
+	/** When the intent was stored. */
+	readonly createdAt: Ms;
+	/** Why it is in this phase, as an operator would say it. */
+	readonly why: string;
+	readonly address: string | null;
+	/** Its agent registered since its last boot that we know of. */
+	readonly registered: boolean;
+	/** It was ready at least once. */
+	readonly wasReady: boolean;
+	/** SHA-256 (hex) of the boot token; null until the create is sent. */
+	readonly tokenHash: string | null;
+	/** SHA-256 (hex) of the key that the agent minted; null until it registered. */
+	readonly keyHash: string | null;
+	readonly claim: Claim | null;
+	/** Version of the proxy credentials that its agent has acknowledged. */
+	readonly credentials: number;
+	/** When its provider first listed it as switched off, null while it does not. */
+	readonly offSince: Ms | null;
+	/** When something last hinted that its VM may be gone; a `find` is due. Cleared by any sighting. */
+	readonly suspectAt: Ms | null;
+	/** When a `find` last said "not found". Cleared by any sighting. */
+	readonly absentAt: Ms | null;
+	/** Calls about this proxy that failed in a row, and when the next may go out. */
+	readonly tries: number;
+	readonly retryAt: Ms;
+	/** Probes that failed in a row. */
+	readonly failedProbes: number;
+}
+
+/** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
+export interface Vitals {
+	/** Last heartbeat or registration. */
+	readonly heardAt: Ms;
+	/** Last time an inventory call showed its VM. */
+	readonly seenAt: Ms;
+	/** Last probe, whatever its outcome. */
+	readonly probedAt: Ms;
+	/** Open client connections at the last report. */
+	readonly active: number;
+	/** When `active` and `metrics` were reported. */
+	readonly reportedAt: Ms;
+	readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** A back-off, stored. Closed while `until` is in the future. */
+export interface Gate {
+	readonly until: Ms;
+	readonly failures: number;
+	readonly why: string;
+}
+
+/** Proxy credentials; `version` grows by one at each change. */
+export interface Credentials {
+	readonly version: number;
+	readonly username: string;
+	readonly password: string;
+}
+
+/** The pool's settings as the core needs them. */
+export interface Spec {
+	readonly min: number;
+	readonly max: number;
+	/** VMs that may exist above `max` while others are being replaced or deleted. */
+	readonly surge: number;
+	readonly intervalSeconds: number;
+	/** Consistency window of the provider (`unknown_timeout`). */
+	readonly unknownTimeoutSeconds: number;
+	/** Boot limit, and how long a proxy that was ready may be silent before it is replaced (`unregistered_timeout`). */
+	readonly unregisteredTimeoutSeconds: number;
+	/** Longest drain (`decommissioned_timeout`). */
+	readonly decommissionedTimeoutSeconds: number;
+	/** 0: no limit. */
+	readonly ageLimitSeconds: number;
+	/** False where a firewall admits only the operator's addresses: then registration and heartbeats decide. */
+	readonly canProbe: boolean;
+	/** The provider restarts in two calls, off and on. */
+	readonly twoStepRestart: boolean;
+	readonly rules: readonly string[];
+}
+
+/** Running scales; paused neither launches nor scales in; stopped goes to 0; removing goes to 0 and is then forgotten. */
+export type Run = "running" | "paused" | "stopped" | "removing";
+
+export type Severity = "INFO" | "WARNING" | "ERROR";
+export interface LogEntry {
+	/** Unique within the pool, growing. */
+	readonly seq: number;
+	readonly at: Ms;
+	readonly severity: Severity;
+	readonly text: string;
+}
+
+/** A proxy that failed, kept for the operator. */
+export interface Failed {
+	readonly id: Id;
+	readonly vm: string | null;
+	readonly address: string | null;
+	readonly at: Ms;
+	readonly why: string;
+}
+
+export interface State {
+	readonly pool: {
+		/** The Durable Object's id, in hex. */
+		readonly object: string;
+		readonly provider: ProviderName;
+		readonly name: string;
+		readonly deployment: Id;
+		/** When this pool was made: leads every published version, so that a pool made anew under a name is another. */
+		readonly incarnation: Ms;
+		/** Tells this incarnation's VMs from those of every other pool; part of their tags. */
+		readonly tag: string;
+	};
+	readonly spec: Spec;
+	readonly run: Run;
+	/** Why the pool neither launches nor deletes (a bad setting), or null. */
+	readonly suspended: string | null;
+	/** The bounds that the environment named last; a PATCHed bound wins until these change. Null: not from the environment. */
+	readonly environment: { readonly min: number; readonly max: number } | null;
+	/** The address that agents call; nothing is launched while it is null. */
+	readonly agentUrl: string | null;
+	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies ask for none. */
+	readonly credentials: readonly Credentials[];
+	/** Addresses (CIDR) that may use the proxies; empty: any. */
+	readonly allow: readonly string[];
+	readonly proxies: ReadonlyMap<Id, Proxy>;
+	/** VMs tagged for this pool without an intent: when first seen, and by which list. */
+	readonly strays: ReadonlyMap<string, Stray>;
+	/** The last 20. */
+	readonly failed: readonly Failed[];
+	readonly gates: {
+		/** Rate limits and refused credentials: closes every call to the provider. */
+		readonly api: Gate;
+		/** Capacity, quota and requests that the provider calls invalid: closes creates. */
+		readonly launch: Gate;
+		/** Boots that never became ready: lets one canary at a time through. */
+		readonly boots: Gate;
+		/** The inventory could not be read. */
+		readonly list: Gate;
+		/** D1 could not be written. */
+		readonly publish: Gate;
+	};
+	readonly scaleInWindow: readonly { readonly at: Ms; readonly target: number }[];
+	/** The target that was in force at the last plan; a change of it is logged. */
+	readonly target: number;
+	/** What D1 is known to hold: hash of the projection, and version (grows by one at each attempt). */
+	readonly published: { readonly hash: string; readonly version: number };
+	/** Entries not yet known to be in D1. */
+	readonly log: readonly LogEntry[];
+	readonly logSeq: number;
+	readonly bornAt: Ms;
+	/** When the first whole inventory was read; null: the pool is still starting. */
+	readonly reconciledAt: Ms | null;
+	/** An invariant that did not hold: creates and deletes stop until an operator starts the pool again. */
+	readonly breach: string | null;
+
+	// What follows is volatile: kept in memory, written at most once in two intervals with the vitals row.
+	readonly vitals: ReadonlyMap<Id, Vitals>;
+	readonly listedAt: Ms;
+	/** VMs tagged `muster` that are other pools' or other deployments': counted, never touched. */
+	readonly foreign: { readonly pools: number; readonly deployments: number };
+	/** The account's rate limit as the provider stated it last. */
+	readonly rate: Rate | null;
+	readonly sampledAt: Ms;
+	/** The interval that agents are told, in seconds: stretched so that a deployment stays within its plan. */
+	readonly heartbeatSeconds: number;
+}
+
+export interface Stray {
+	readonly firstSeenAt: Ms;
+	readonly seenAt: Ms;
+	readonly tries: number;
+	readonly retryAt: Ms;
+}
+
+/** A provider's statement of its rate limit, from its answer's headers. */
+export interface Rate {
+	readonly limit: number;
+	readonly remaining: number;
+	readonly resetAt: Ms;
+}
+
+/** Whose a VM is, read from its tags; null where the tag is missing. */
+export interface VmTags {
+	readonly deployment: string | null;
+	readonly pool: string | null;
+	readonly intent: string | null;
+}
+
+/** One VM as its provider shows it. */
+export interface Vm {
+	/** The provider's id. */
+	readonly vm: string;
+	readonly name: string;
+	readonly state: "starting" | "running" | "off" | "going";
+	/** Public IPv4, null until it has one. */
+	readonly address: string | null;
+	readonly tags: VmTags;
+}
+
+/**
+ * Why a provider call failed.
+ * - `auth`: credentials refused. `quota`, `capacity`: nothing was made, back off. `rate`: nothing was done, honour `retryAt`.
+ * - `notFound`. `conflict`: exists already, or is busy. `invalid`: the request is wrong, retrying cannot help.
+ * - `transient`: certainly not done, may be retried. `unknown`: may or may not have been done; look before acting again.
+ */
+export type FailureKind = "auth" | "quota" | "capacity" | "rate" | "notFound" | "conflict" | "transient" | "invalid" | "unknown";
+export interface Failure {
+	readonly kind: FailureKind;
+	/** The provider's own sentence, without secrets. */
+	readonly say: string;
+	readonly retryAt?: Ms;
+}
+
+/** An operator's order. */
+export type Command =
+	| { readonly do: "scale"; readonly min: number; readonly max: number }
+	| { readonly do: "configure"; readonly settings: Settings }
+	| { readonly do: "run"; readonly run: Run }
+	| { readonly do: "destroy"; readonly id: Id }
+	| { readonly do: "restart"; readonly id: Id };
+
+/** What the environment (or an endpoint's configuration) says of a pool. */
+export interface Settings {
+	readonly spec: Spec;
+	readonly suspended: string | null;
+	readonly agentUrl: string | null;
+	readonly credentials: { readonly username: string; readonly password: string } | null;
+	readonly allow: readonly string[];
+	/** True: `spec.min` and `spec.max` are the environment's, and yield to a PATCHed bound until they change. */
+	readonly fromEnvironment: boolean;
+}
+
+export type Verdict =
+	/** The agent proved its key; `active` is its number of open client connections. */
+	{ readonly is: "ok"; readonly active: number } | { readonly is: "refused" | "credentials" | "silent" | "impostor" };
+
+export type Event =
+	| { readonly on: "command"; readonly command: Command }
+	| { readonly on: "registered"; readonly id: Id; readonly address: string; readonly keyHash: string }
+	| {
+			readonly on: "heartbeat";
+			readonly id: Id;
+			readonly active: number;
+			readonly metrics: Readonly<Record<string, number>>;
+			readonly credentials: number;
+	  }
+	/** The agent leaves: it must register again before it is listed. */
+	| { readonly on: "unregistered"; readonly id: Id }
+	/** Committed before the call goes out; also fences an instance that a deploy has superseded. */
+	| { readonly on: "sent"; readonly effect: Effect; readonly tokenHash?: string }
+	| { readonly on: "created"; readonly id: Id; readonly vm: Vm; readonly rate?: Rate }
+	| { readonly on: "found"; readonly id: Id; readonly vm: Vm | null; readonly startedAt: Ms; readonly rate?: Rate }
+	/** The provider accepted a delete or a restart. */
+	| { readonly on: "accepted"; readonly effect: Effect; readonly rate?: Rate }
+	/** The provider says that what was to be deleted does not exist. */
+	| { readonly on: "gone"; readonly id: Id; readonly rate?: Rate }
+	| { readonly on: "strayGone"; readonly vm: string; readonly rate?: Rate }
+	/** Whole lists only. A VM missing from it becomes a `find`, not a death. */
+	| { readonly on: "listed"; readonly startedAt: Ms; readonly vms: readonly Vm[]; readonly rate?: Rate }
+	| { readonly on: "probed"; readonly id: Id; readonly verdict: Verdict; readonly startedAt: Ms }
+	| { readonly on: "failed"; readonly effect: Effect; readonly failure: Failure; readonly rate?: Rate }
+	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
+	/** How many proxies the whole deployment has, for the heartbeat interval. */
+	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number };
+
+/** Something to do in the world, in order of priority when the pass's budget runs out. */
+export type Effect =
+	| { readonly call: "delete"; readonly id: Id; readonly vm: string }
+	| { readonly call: "deleteStray"; readonly vm: string }
+	| { readonly call: "find"; readonly id: Id; readonly vm: string | null }
+	| { readonly call: "publish"; readonly hash: string; readonly version: number }
+	| { readonly call: "list" }
+	| { readonly call: "create"; readonly id: Id }
+	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
+	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string };
+
+/** What to do now, the state that says so, and when to look again. */
+export interface Plan {
+	readonly state: State;
+	readonly effects: readonly Effect[];
+	readonly wakeAt: Ms;
+}

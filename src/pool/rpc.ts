@@ -1,0 +1,97 @@
+import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
+import type { Command, Id, LogEntry, Ms, ProviderName, Run } from "./core/state.ts";
+
+/** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
+export interface PoolRpc {
+	/** Makes the pool, once; later calls with the same incarnation change nothing. The directory row must exist before. */
+	start(birth: PoolBirth): Promise<void>;
+	/** The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. */
+	tick(facts: FleetFacts): Promise<void>;
+	/** Carries an order out. Answers once the change can be read in D1, or after 3 s when D1 does not take it. */
+	command(command: Command): Promise<CommandOutcome>;
+	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
+	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
+	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
+	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
+}
+
+export interface PoolBirth {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly deployment: Id;
+	readonly incarnation: Ms;
+	readonly source: "environment" | "api";
+	readonly facts: FleetFacts;
+}
+
+export interface FleetFacts {
+	/** The address that agents call (`/v1.1/url`, else `PUBLIC_URL`, else the remembered origin); null: not known yet. */
+	readonly agentUrl: string | null;
+	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
+	readonly proxies: number;
+}
+
+export type CommandOutcome =
+	| { readonly ok: true; readonly summary: PoolSummary; readonly ips: readonly string[] }
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string };
+
+export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
+
+export type { AgentConfig };
+
+/** What is published of a pool as a whole (`pools.summary` in D1, as JSON). Holds no secret. */
+export interface PoolSummary {
+	readonly displayName: string;
+	readonly run: Run;
+	readonly min: number;
+	readonly max: number;
+	readonly target: number;
+	/** Every non-secret setting of the provider, under its lower-case name (`region`, `size`, `image`, …). */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** The first whole inventory was read: before that the pool is starting. */
+	readonly reconciled: boolean;
+	/** VMs that may cost money, from their intents until they are known to be gone. */
+	readonly billable: number;
+	/** Sentences; empty: nothing is wrong. A bad setting, a closed gate, an unknown agent URL, a VM that cannot be deleted, … */
+	readonly problems: readonly string[];
+	/** The provider cannot be reached or refuses us: `/health` is degraded. */
+	readonly degraded: boolean;
+	readonly strays: number;
+	readonly foreign: { readonly pools: number; readonly deployments: number };
+}
+
+/** One version of what a pool shows in D1; `db/publish.ts` writes it as one transaction, only over an older (incarnation, version). */
+export interface Publication {
+	readonly object: string;
+	readonly incarnation: Ms;
+	readonly version: number;
+	readonly now: Ms;
+	readonly summary: PoolSummary;
+	/** By version: username and password, for the proxies' URLs. */
+	readonly credentials: Readonly<Record<string, readonly [username: string, password: string]>>;
+	/** The ready list in parts of at most 1,000; only those that changed. `proxies` as compact tuples. */
+	readonly parts: readonly { readonly part: number; readonly proxies: readonly ReadyEntry[] }[];
+	/** Parts with this number or a higher one do not exist. */
+	readonly partCount: number;
+	/** Rows that changed. */
+	readonly proxies: readonly ProxyRow[];
+	/** Every id that exists: rows of this pool with another id are deleted. Null: use `gone` (nothing else can be there). */
+	readonly existing: readonly Id[] | null;
+	readonly gone: readonly Id[];
+	readonly log: readonly LogEntry[];
+}
+
+/** A ready proxy: id, address, version of the credentials it accepts (0: none asked). */
+export type ReadyEntry = readonly [id: Id, address: string, credentials: number];
+
+export interface ProxyRow {
+	readonly id: Id;
+	readonly vm: string | null;
+	readonly address: string | null;
+	readonly phase: "launching" | "booting" | "ready" | "unready" | "draining" | "restarting" | "deleting";
+	readonly credentials: number;
+	readonly since: Ms;
+	readonly createdAt: Ms;
+	readonly why: string;
+}

@@ -1,0 +1,79 @@
+import type { Failure, Rate, Vm } from "../pool/core/state.ts";
+
+/**
+ * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
+ *
+ * A driver decides nothing. It never retries a mutating call (an answer that was lost is looked up by the
+ * pool, with `find`), never swallows an error, and never touches a VM that it was not told to touch.
+ * Every method either resolves or throws a {@link ProviderError} that says what kind of failure it was.
+ */
+export interface Provider {
+	/**
+	 * Makes one VM and returns it as the cloud describes it in its answer (its address is often not known yet).
+	 * Also sees to it that the firewall for the proxy port exists and lets `request.allow` in (once per isolate and
+	 * account, found again by name, never one per VM).
+	 *
+	 * Throws `unknown` when the VM may have been made nevertheless (time-out, dropped connection, 5xx), `conflict`
+	 * when a VM of that name exists, and any other kind only when certainly nothing was made.
+	 */
+	create(request: CreateRequest): Promise<Vm>;
+
+	/** Every VM of the account that carries the tag `muster`, all pages, whoever's it is. Throws rather than return a part. */
+	list(): Promise<readonly Vm[]>;
+
+	/**
+	 * Looks one VM up, by the cloud's id where it is known, else by its unique name; never through a paged list where the
+	 * cloud has a direct way. Null only when the cloud itself says that there is none. A VM whose tags do not name this
+	 * deployment and intent is null too: the name alone proves nothing.
+	 */
+	find(wanted: Wanted): Promise<Vm | null>;
+
+	/** Deletes one VM and what its create left behind. Resolves when the cloud has accepted it; `notFound` when there is no such VM. */
+	delete(vm: string): Promise<void>;
+
+	/**
+	 * Power-cycles one VM. Clouds with a call of their own for it do all of it at step `off` and have
+	 * `twoStepRestart` false; the others stop at `off` and start at `on`.
+	 */
+	restart(vm: string, step: "off" | "on"): Promise<void>;
+}
+
+export interface CreateRequest {
+	/** Unique: `muster-<deployment>-<intent>`; valid as a host name, at most 63 characters. */
+	readonly name: string;
+	readonly tags: { readonly deployment: string; readonly pool: string; readonly intent: string };
+	/** cloud-init user data as plain text; the driver encodes it as its cloud wants it. At most 16,384 bytes. */
+	readonly userData: string;
+	/** CIDRs that may reach the proxy port; empty: any address. */
+	readonly allow: readonly string[];
+	/** The port that the agent listens on. */
+	readonly port: number;
+}
+
+export interface Wanted {
+	readonly vm: string | null;
+	readonly name: string;
+	readonly tags: { readonly deployment: string; readonly intent: string };
+}
+
+/** What a driver is given besides its account's settings. */
+export interface ProviderContext {
+	/** The platform's fetch. Every call must go through `request` of `http.ts`, which bounds, times and counts it. */
+	readonly fetch: typeof fetch;
+	/** Milliseconds since the epoch. */
+	readonly now: () => number;
+	/** Called before each outbound call; throws a `transient` ProviderError when the pass has no call left. */
+	readonly countCall: () => void;
+	/** Called with the rate limit that an answer states. */
+	readonly observeRate: (rate: Rate) => void;
+}
+
+/** A provider call that failed, with the provider's own sentence and without any secret. */
+export class ProviderError extends Error {
+	readonly failure: Failure;
+	constructor(failure: Failure) {
+		super(failure.say);
+		this.name = "ProviderError";
+		this.failure = failure;
+	}
+}
