@@ -1,0 +1,85 @@
+import type { ProviderName } from "../pool/core/state.ts";
+import { onDatabase } from "./database.ts";
+
+/** One pool in the directory. `removedAt` not null: deleted, its names are free, its VMs are not all gone yet. */
+export interface DirectoryEntry {
+	/** The Durable Object's id, in hex. */
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly incarnation: number;
+	readonly source: "environment" | "api";
+	readonly removedAt: number | null;
+	/** The version that it published last; 0: none, so it may never have been started. */
+	readonly version: number;
+	/** VMs that may cost money, as it published last. */
+	readonly billable: number;
+}
+
+const COLUMNS = `object, provider, name, incarnation, source, removed_at AS removedAt, version,
+	coalesce(json_extract(summary, '$.billable'), 0) AS billable`;
+
+/** Every pool, removed ones too, always in the same order. Throws DatabaseUnavailable. */
+export async function listPools(db: D1Database): Promise<readonly DirectoryEntry[]> {
+	return (await onDatabase(() => db.prepare(`SELECT ${COLUMNS} FROM pools ORDER BY object`).all<DirectoryEntry>())).results;
+}
+
+/** The pool of that name that is not removed, or null. Throws DatabaseUnavailable. */
+export async function findPool(db: D1Database, provider: string, name: string): Promise<DirectoryEntry | null> {
+	const { results } = await onDatabase(() =>
+		db.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ? AND name = ? AND removed_at IS NULL`).bind(provider, name).all<DirectoryEntry>(),
+	);
+	return results[0] ?? null;
+}
+
+export interface NewPool {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	/** The endpoint name, unique over all pools and aliases. */
+	readonly endpoint: string;
+	readonly incarnation: number;
+	readonly source: "environment" | "api";
+}
+
+/**
+ * Enters a pool unless one of that provider and name, or of that endpoint name, is there, and returns the one that holds
+ * (provider, name): the new one, or whoever came first. Null when there is none because the endpoint name is another
+ * pool's. Throws DatabaseUnavailable.
+ */
+export async function enterPool(db: D1Database, pool: NewPool): Promise<DirectoryEntry | null> {
+	const [, , read] = await onDatabase(() =>
+		db.batch<DirectoryEntry>([
+			db
+				.prepare(
+					`INSERT OR IGNORE INTO pools (object, provider, name, incarnation, source)
+					SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = ?6)`,
+				)
+				.bind(pool.object, pool.provider, pool.name, pool.incarnation, pool.source, pool.endpoint),
+			db
+				.prepare("INSERT OR IGNORE INTO names (name, object) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM pools WHERE object = ?2)")
+				.bind(pool.endpoint, pool.object),
+			db
+				.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ?1 AND name = ?2 AND removed_at IS NULL`)
+				.bind(pool.provider, pool.name),
+		]),
+	);
+	return read?.results[0] ?? null;
+}
+
+/** Marks a pool as deleted: it leaves every list and its names are free at once. Its row stays until its VMs are gone. */
+export async function removePool(db: D1Database, object: string, now: number): Promise<void> {
+	await onDatabase(() =>
+		db.batch([
+			db.prepare("UPDATE pools SET removed_at = ? WHERE object = ? AND removed_at IS NULL").bind(now, object),
+			db.prepare("DELETE FROM names WHERE object = ?").bind(object),
+		]),
+	);
+}
+
+/** Forgets a pool whose VMs are gone: its row, names, proxies and ready list. Its log stays until it is pruned by age. */
+export async function forgetPool(db: D1Database, object: string): Promise<void> {
+	await onDatabase(() =>
+		db.batch(["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object))),
+	);
+}
