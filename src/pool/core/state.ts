@@ -18,8 +18,8 @@ export type Phase =
 	| { readonly at: "booting"; readonly vm: string }
 	| { readonly at: "ready"; readonly vm: string }
 	| { readonly at: "unready"; readonly vm: string }
-	/** `hiddenAt`: when a ready list without it was published; null while none was. */
-	| { readonly at: "draining"; readonly vm: string; readonly until: Ms; readonly hiddenAt: Ms | null }
+	/** `hiddenAt`: when a ready list without it was published; null while none was. `spare`: it only was one too many, and may come back. */
+	| { readonly at: "draining"; readonly vm: string; readonly until: Ms; readonly hiddenAt: Ms | null; readonly spare: boolean }
 	/** Clouds that restart in two calls resume at `step`; the others only know `off`. */
 	| { readonly at: "restarting"; readonly vm: string; readonly step: "off" | "on" }
 	/** `vm` null: a create was sent and its VM never seen; it is looked for until the consistency window closes. */
@@ -38,7 +38,7 @@ export interface Proxy {
 	readonly phase: Phase;
 	/** When the phase began. */
 	readonly since: Ms;
-	/** When the intent was stored. */
+	/** When its create was sent; until then, when the intent was stored. */
 	readonly createdAt: Ms;
 	/** Why it is in this phase, as an operator would say it. */
 	readonly why: string;
@@ -100,7 +100,7 @@ export interface Credentials {
 export interface Spec {
 	readonly min: number;
 	readonly max: number;
-	/** VMs that may exist above `max` while others are being replaced or deleted. */
+	/** At least so many VMs may exist above `max` while others are replaced or deleted; see `surgeOf`. */
 	readonly surge: number;
 	readonly intervalSeconds: number;
 	/** Consistency window of the provider (`unknown_timeout`). */
@@ -164,13 +164,15 @@ export interface State {
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
 	readonly allow: readonly string[];
 	readonly proxies: ReadonlyMap<Id, Proxy>;
-	/** VMs tagged for this pool without an intent: when first seen, and by which list. */
+	/** VMs tagged for this pool without an intent of theirs. */
 	readonly strays: ReadonlyMap<string, Stray>;
 	/** The last 20. */
 	readonly failed: readonly Failed[];
 	readonly gates: {
-		/** Rate limits and refused credentials: closes every call to the provider. */
-		readonly api: Gate;
+		/** Rate limits: closes every call to the provider. */
+		readonly rate: Gate;
+		/** Refused credentials: closes every call to the provider until they may have been mended. */
+		readonly auth: Gate;
 		/** Capacity, quota and requests that the provider calls invalid: closes creates. */
 		readonly launch: Gate;
 		/** Boots that never became ready: lets one canary at a time through. */
@@ -189,6 +191,9 @@ export interface State {
 	readonly log: readonly LogEntry[];
 	readonly logSeq: number;
 	readonly bornAt: Ms;
+	/** Since when the pool has had no proxy; null while it has one. */
+	readonly emptySince: Ms | null;
+	readonly forgotten: boolean;
 	/** When the first whole inventory was read; null: the pool is still starting. */
 	readonly reconciledAt: Ms | null;
 	/** An invariant that did not hold: creates and deletes stop until an operator starts the pool again. */
@@ -206,6 +211,7 @@ export interface State {
 	readonly heartbeatSeconds: number;
 }
 
+/** When lists first and last showed it, and when the next call about it may go out. */
 export interface Stray {
 	readonly firstSeenAt: Ms;
 	readonly seenAt: Ms;
@@ -300,9 +306,12 @@ export type Event =
 	| { readonly on: "listed"; readonly startedAt: Ms; readonly vms: readonly Vm[]; readonly rate?: Rate }
 	| { readonly on: "probed"; readonly id: Id; readonly verdict: Verdict; readonly startedAt: Ms }
 	| { readonly on: "failed"; readonly effect: Effect; readonly failure: Failure; readonly rate?: Rate }
+	| { readonly on: "agentUrl"; readonly url: string }
 	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
-	/** How many proxies the whole deployment has, for the heartbeat interval. */
-	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number };
+	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. */
+	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number }
+	/** The directory knows the pool no more; its storage may go. */
+	| { readonly on: "forgotten" };
 
 /** Something to do in the world, in order of priority when the pass's budget runs out. */
 export type Effect =
@@ -311,6 +320,8 @@ export type Effect =
 	| { readonly call: "find"; readonly id: Id; readonly vm: string | null }
 	| { readonly call: "publish"; readonly hash: string; readonly version: number }
 	| { readonly call: "list" }
+	/** Takes an emptied pool out of the directory. */
+	| { readonly call: "forget" }
 	| { readonly call: "create"; readonly id: Id }
 	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
 	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string };

@@ -1,0 +1,438 @@
+import { absenceCountsFrom, vmOf } from "./count.ts";
+import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
+import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
+import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { judgeRegistration } from "./registration.ts";
+import type { Command, Effect, Event, Failure, Gate, Ms, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
+
+/** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
+export function apply(state: State, event: Event, now: Ms): State {
+	const known = "rate" in event && event.rate !== undefined ? { ...state, rate: event.rate satisfies Rate } : state;
+	switch (event.on) {
+		case "command":
+			return applyCommand(known, event.command, now);
+		case "registered":
+			return applyRegistered(known, event, now);
+		case "heartbeat": {
+			const proxy = known.proxies.get(event.id);
+			if (proxy === undefined) return known;
+			const heard = withVitals(known, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics: event.metrics });
+			return proxy.credentials === event.credentials ? heard : withProxy(heard, { ...proxy, credentials: event.credentials });
+		}
+		case "unregistered": {
+			const proxy = known.proxies.get(event.id);
+			if (proxy === undefined || !proxy.registered) return known;
+			const left = { ...proxy, registered: false };
+			return proxy.phase.at === "ready" ? unready(known, left, "its agent unregistered", now) : withProxy(known, left);
+		}
+		case "sent":
+			return applySent(known, event.effect, event.tokenHash ?? null, now);
+		case "created": {
+			const proxy = known.proxies.get(event.id);
+			if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return known;
+			return sighted(answered(known, now, "launch"), proxy, event.vm, now);
+		}
+		case "found":
+			return applyFound(answered(known, now), event, now);
+		case "accepted":
+			return applyAccepted(answered(known, now), event.effect, now);
+		case "gone": {
+			const proxy = known.proxies.get(event.id);
+			if (proxy?.phase.at !== "deleting") return known;
+			return withProxy(answered(known, now), { ...proxy, absentAt: now, retryAt: Math.max(now, absenceCountsFrom(known, proxy)) });
+		}
+		case "strayGone": {
+			const strays = new Map(known.strays);
+			return strays.delete(event.vm) ? { ...answered(known, now), strays } : known;
+		}
+		case "listed":
+			return applyListed(answered(known, now, "list"), event.vms, event.startedAt, now);
+		case "probed":
+			return applyProbed(known, event, now);
+		case "failed":
+			return applyFailed(known, event.effect, event.failure, now);
+		case "published":
+			return applyPublished(known, event, now);
+		case "fleet": {
+			const perDay = (86_400 * event.proxies) / (event.dailyRequests * HEARTBEAT_SHARE);
+			const heartbeatSeconds = Math.max(known.spec.intervalSeconds, Math.ceil(perDay));
+			return heartbeatSeconds === known.heartbeatSeconds ? known : { ...known, heartbeatSeconds };
+		}
+		case "agentUrl":
+			return event.url === known.agentUrl ? known : withLog({ ...known, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
+		case "forgotten":
+			return { ...known, forgotten: true };
+		default:
+			return event satisfies never;
+	}
+}
+
+/** The provider answered a call: its gates start anew, but one that is closed just now stays so (another call of the burst closed it). */
+function answered(state: State, now: Ms, also?: "launch" | "list"): State {
+	const after = opened(opened(state, "rate", now), "auth", now);
+	return also === undefined ? after : opened(after, also, now);
+}
+
+function opened(state: State, gate: keyof State["gates"], now: Ms): State {
+	const { failures, until } = state.gates[gate];
+	return failures === 0 || until > now ? state : { ...state, gates: { ...state.gates, [gate]: OPEN } };
+}
+
+function applyCommand(state: State, command: Command, now: Ms): State {
+	switch (command.do) {
+		case "scale": {
+			if (state.spec.min === command.min && state.spec.max === command.max) return state;
+			const text = `scaling set to min ${command.min}, max ${command.max}`;
+			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
+		}
+		case "configure":
+			return applySettings(state, command.settings, now);
+		case "run": {
+			if (state.run === command.run && state.breach === null) return state;
+			const words = { running: "started", paused: "paused", stopped: "stopped", removing: "removed: its VMs are being deleted" };
+			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
+			const breach = command.run === "running" ? null : state.breach;
+			return withLog({ ...state, run: command.run, gates, breach }, now, "INFO", words[command.run]);
+		}
+		case "destroy": {
+			const proxy = state.proxies.get(command.id);
+			if (proxy === undefined || proxy.phase.at === "deleting") return state;
+			if (proxy.phase.at === "launching" && proxy.phase.sentAt === null) return withoutProxy(state, proxy.id, now);
+			const doomed = inPhase(proxy, { at: "deleting", vm: vmOf(proxy), acceptedAt: null }, "destroyed by an operator", now);
+			return withLog(withProxy(state, doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
+		}
+		case "restart": {
+			const proxy = state.proxies.get(command.id);
+			if (proxy === undefined) return state;
+			const { phase } = proxy;
+			if (phase.at !== "ready" && phase.at !== "unready" && phase.at !== "booting") return state;
+			const resting = inPhase(proxy, { at: "restarting", vm: phase.vm, step: "off" }, "restarted by an operator", now);
+			return withLog(withProxy(state, resting), now, "INFO", `restarting ${nameOf(proxy)}`);
+		}
+		default:
+			return command satisfies never;
+	}
+}
+
+/** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
+function applySettings(state: State, settings: Settings, now: Ms): State {
+	if (settings.suspended !== null) {
+		if (settings.suspended === state.suspended) return state;
+		return withLog({ ...state, suspended: settings.suspended }, now, "ERROR", `suspended: ${settings.suspended}`);
+	}
+	const said = { min: settings.spec.min, max: settings.spec.max };
+	const isSaidAnew = !settings.fromEnvironment || state.environment?.min !== said.min || state.environment.max !== said.max;
+	const bounds = isSaidAnew ? said : { min: state.spec.min, max: state.spec.max };
+	const newest = state.credentials.at(-1);
+	const asked = settings.credentials;
+	const isSameCredentials =
+		asked === null ? newest === undefined : newest?.username === asked.username && newest.password === asked.password;
+	const inUse = new Set([...state.proxies.values()].map((proxy) => proxy.credentials));
+	const credentials = isSameCredentials
+		? state.credentials
+		: asked === null
+			? []
+			: [...state.credentials.filter((one) => inUse.has(one.version) || one === newest), { version: (newest?.version ?? 0) + 1, ...asked }];
+	const after: State = {
+		...state,
+		spec: { ...settings.spec, ...bounds },
+		suspended: null,
+		environment: settings.fromEnvironment ? said : null,
+		agentUrl: settings.agentUrl ?? state.agentUrl,
+		credentials,
+		allow: settings.allow,
+		heartbeatSeconds: Math.max(settings.spec.intervalSeconds, state.heartbeatSeconds),
+		gates: { ...state.gates, launch: OPEN, auth: OPEN },
+	};
+	return withLog(after, now, "INFO", "configuration updated");
+}
+
+function applyRegistered(state: State, event: Event & { on: "registered" }, now: Ms): State {
+	const proxy = state.proxies.get(event.id);
+	if (proxy === undefined) return state;
+	const request = { id: event.id, tokenHash: proxy.tokenHash ?? "", keyHash: event.keyHash, address: event.address };
+	if (judgeRegistration(state, request, now).is === "refused") {
+		// Its VM may have another address by now: the inventory will say.
+		const isElsewhere = proxy.address !== null && proxy.address !== event.address && proxy.keyHash === event.keyHash;
+		return isElsewhere && proxy.suspectAt === null ? withProxy(state, { ...proxy, suspectAt: now }) : state;
+	}
+	if (proxy.address === null) {
+		if (proxy.claim?.keyHash === event.keyHash && proxy.claim.address === event.address) return state;
+		return withProxy(state, { ...proxy, claim: { address: event.address, keyHash: event.keyHash, at: now } });
+	}
+	return confirmed(state, proxy, event.keyHash, now);
+}
+
+function confirmed(state: State, proxy: Proxy, keyHash: string, now: Ms): State {
+	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: 0 });
+	if (proxy.registered && proxy.keyHash === keyHash) return heard;
+	const after = withProxy(heard, { ...proxy, registered: true, keyHash, claim: null, failedProbes: 0 });
+	return withLog(after, now, "INFO", `confirmed ${nameOf(proxy)}`);
+}
+
+function applySent(state: State, effect: Effect, tokenHash: string | null, now: Ms): State {
+	switch (effect.call) {
+		case "create": {
+			const proxy = state.proxies.get(effect.id);
+			if (proxy?.phase.at !== "launching") return state;
+			const credentials = state.credentials.at(-1)?.version ?? 0;
+			return withProxy(state, { ...proxy, phase: { at: "launching", sentAt: now }, createdAt: now, tokenHash, credentials, retryAt: 0 });
+		}
+		case "delete":
+		case "restart": {
+			const proxy = state.proxies.get(effect.id);
+			if (proxy === undefined) return state;
+			// A registration that comes from here on is the restarted agent's.
+			const registered = effect.call === "restart" ? false : proxy.registered;
+			return withProxy(state, { ...proxy, registered, retryAt: now + LOST_RESULT_MS });
+		}
+		case "deleteStray":
+			return withStray(state, effect.vm, (stray) => ({ ...stray, retryAt: now + LOST_RESULT_MS }));
+		case "publish":
+			return { ...state, published: { ...state.published, version: effect.version } };
+		default:
+			return state;
+	}
+}
+
+function withStray(state: State, vm: string, change: (stray: Stray) => Stray): State {
+	const stray = state.strays.get(vm);
+	return stray === undefined ? state : { ...state, strays: new Map(state.strays).set(vm, change(stray)) };
+}
+
+/** A call that shows a proxy's VM: it exists, and this is its address and power state. */
+function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
+	let after = withVitals(state, proxy.id, { seenAt: now });
+	let seen = proxy;
+	const set = (change: Partial<Proxy>) => {
+		seen = { ...seen, ...change };
+	};
+	if (proxy.phase.at === "launching") {
+		if (proxy.phase.sentAt === null) return state;
+		seen = inPhase(proxy, { at: "booting", vm: vm.vm }, "launched", now);
+		after = withLog(after, now, "INFO", `launched ${vm.vm}`);
+	} else if (proxy.phase.at === "deleting" && proxy.phase.vm === null) {
+		seen = { ...proxy, phase: { ...proxy.phase, vm: vm.vm }, tries: 0, retryAt: 0 };
+	} else if (vmOf(proxy) !== vm.vm) {
+		return state; // another VM with the same intent: the list keeps it as a stray
+	}
+	if (seen.suspectAt !== null) set({ suspectAt: null });
+	if (seen.absentAt !== null && seen.phase.at !== "deleting") set({ absentAt: null });
+	const offSince = vm.state === "off" ? (seen.offSince ?? now) : null;
+	if (offSince !== seen.offSince) set({ offSince });
+	if (vm.address !== null && vm.address !== seen.address) {
+		const had = seen.address;
+		set({ address: vm.address });
+		if (had !== null) {
+			set({ registered: false });
+			after = withLog(after, now, "INFO", `${had} is now ${vm.address}`);
+			if (seen.phase.at === "ready") seen = inPhase(seen, { at: "unready", vm: vm.vm }, "its address changed", now);
+		}
+	}
+	if (seen !== proxy) after = withProxy(after, seen);
+	const { claim } = seen;
+	if (claim === null || seen.address === null) return after;
+	if (claim.address === seen.address) return confirmed(after, seen, claim.keyHash, now);
+	const refused = withProxy(after, { ...seen, claim: null });
+	return withLog(refused, now, "WARNING", `a registration from ${claim.address} was refused: the proxy's address is ${seen.address}`);
+}
+
+function applyFound(state: State, event: Event & { on: "found" }, now: Ms): State {
+	const proxy = state.proxies.get(event.id);
+	if (proxy === undefined) return state;
+	const isWaitingForDelete = proxy.phase.at === "deleting" && proxy.phase.vm !== null;
+	if (event.vm !== null) {
+		const seen = sighted(state, proxy, event.vm, now);
+		return isWaitingForDelete ? backedOff(seen, proxy, now) : seen;
+	}
+	return backedOff(withProxy(state, { ...proxy, absentAt: event.startedAt, suspectAt: null }), proxy, now);
+}
+
+function backedOff(state: State, { id }: Proxy, now: Ms): State {
+	const proxy = state.proxies.get(id);
+	if (proxy === undefined) return state;
+	const tries = proxy.tries + 1;
+	return withProxy(state, { ...proxy, tries, retryAt: now + pauseMs(BACK_OFF.proxy, tries, id) });
+}
+
+function applyAccepted(state: State, effect: Effect, now: Ms): State {
+	if (effect.call === "delete") {
+		const proxy = state.proxies.get(effect.id);
+		if (proxy?.phase.at !== "deleting" || proxy.phase.vm !== effect.vm) return state;
+		if (proxy.phase.acceptedAt !== null) return backedOff(state, proxy, now);
+		const phase = { ...proxy.phase, acceptedAt: now };
+		return withProxy(state, { ...proxy, phase, tries: 0, retryAt: now + LOOK_AFTER_DELETE_MS });
+	}
+	if (effect.call === "restart") {
+		const proxy = state.proxies.get(effect.id);
+		if (proxy?.phase.at !== "restarting" || proxy.phase.step !== effect.step) return state;
+		if (state.spec.twoStepRestart && effect.step === "off") {
+			return withProxy(state, { ...proxy, phase: { ...proxy.phase, step: "on" }, tries: 0, retryAt: 0 });
+		}
+		const { vm } = proxy.phase;
+		return withProxy(state, { ...inPhase(proxy, { at: "unready", vm }, "restarted; not back yet", now), failedProbes: 0, offSince: null });
+	}
+	return state;
+}
+
+function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {
+	const seen = new Set<string>();
+	const strays = new Map<string, Stray>();
+	let [pools, deployments] = [0, 0];
+	let after = state;
+	for (const vm of vms) {
+		if (vm.tags.deployment !== state.pool.deployment) deployments++;
+		else if (vm.tags.pool !== state.pool.tag) pools++;
+		else {
+			const proxy = vm.tags.intent === null ? undefined : after.proxies.get(vm.tags.intent);
+			const own = proxy === undefined ? null : vmOf(proxy);
+			if (proxy !== undefined && (own === vm.vm || (own === null && proxy.phase.at !== "launching") || isSent(proxy))) {
+				seen.add(proxy.id);
+				after = sighted(after, proxy, vm, now);
+			} else if (vm.state !== "going") {
+				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
+				strays.set(vm.vm, { ...stray, seenAt: startedAt });
+			}
+		}
+	}
+	for (const proxy of after.proxies.values()) {
+		const isExpected = vmOf(proxy) !== null && proxy.phase.at !== "deleting" && proxy.createdAt < startedAt;
+		if (isExpected && !seen.has(proxy.id) && proxy.suspectAt === null && proxy.absentAt === null) {
+			after = withProxy(after, { ...proxy, suspectAt: now });
+		}
+	}
+	const isFirst = after.reconciledAt === null;
+	const isSameForeign = after.foreign.pools === pools && after.foreign.deployments === deployments;
+	return {
+		...after,
+		strays: isSameStrays(after.strays, strays) ? after.strays : strays,
+		foreign: isSameForeign ? after.foreign : { pools, deployments },
+		listedAt: startedAt,
+		reconciledAt: isFirst ? now : after.reconciledAt,
+	};
+}
+
+function isSent(proxy: Proxy): boolean {
+	return proxy.phase.at === "launching" && proxy.phase.sentAt !== null;
+}
+
+function isSameStrays(a: State["strays"], b: State["strays"]): boolean {
+	return a.size === 0 && b.size === 0;
+}
+
+function unready(state: State, proxy: Proxy, why: string, now: Ms): State {
+	const { phase } = proxy;
+	if (phase.at !== "ready") return state;
+	const after = withProxy(state, inPhase(proxy, { at: "unready", vm: phase.vm }, why, now));
+	return withLog(after, now, "WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+}
+
+const PROBE_WORDS = {
+	refused: "its proxy port refuses connections",
+	credentials: "it refuses the proxy credentials",
+	silent: "it does not answer",
+	impostor: "another machine answers at its address",
+} as const;
+
+function applyProbed(state: State, event: Event & { on: "probed" }, now: Ms): State {
+	const proxy = state.proxies.get(event.id);
+	if (proxy === undefined) return state;
+	const { verdict } = event;
+	const { phase } = proxy;
+	if (verdict.is === "ok") {
+		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, active: verdict.active, reportedAt: now });
+		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
+		if (isUp) {
+			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), wasReady: true, failedProbes: 0, absentAt: null };
+			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
+			return withLog(withProxy({ ...heard, gates }, up), now, "INFO", `ready ${nameOf(proxy)}`);
+		}
+		return proxy.failedProbes === 0 ? heard : withProxy(heard, { ...proxy, failedProbes: 0 });
+	}
+	const failedProbes = proxy.failedProbes + 1;
+	const failed = { ...proxy, failedProbes };
+	const probed = withVitals(state, proxy.id, { probedAt: now });
+	if (phase.at === "ready" && failedProbes >= PROBES_TO_FAIL) return unready(probed, failed, PROBE_WORDS[verdict.is], now);
+	// An unready proxy's count may stay where it is: the row is not worth a write at each probe.
+	return phase.at === "unready" && failedProbes > PROBES_TO_FAIL ? probed : withProxy(probed, failed);
+}
+
+/** A gate's first closing, and a new reason, are logged; its further failures are not. */
+function withGate(state: State, which: keyof State["gates"], gate: Gate, now: Ms, severity: "WARNING" | "ERROR"): State {
+	const before = state.gates[which];
+	const after = { ...state, gates: { ...state.gates, [which]: gate } };
+	return before.failures > 0 && before.why === gate.why ? after : withLog(after, now, severity, gate.why);
+}
+
+function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): State {
+	const seed = known.pool.object;
+	let state = known;
+	if (failure.kind === "auth") {
+		const why = `the provider refuses our credentials: ${failure.say}`;
+		state = withGate(state, "auth", closed(state.gates.auth, BACK_OFF.auth, now, why, seed), now, "ERROR");
+	} else if (failure.kind === "rate") {
+		const gate = closed(state.gates.rate, BACK_OFF.rate, now, `the provider limits our rate: ${failure.say}`, seed, failure.retryAt);
+		// Several calls of one burst may name different times: the latest counts.
+		state = withGate(state, "rate", { ...gate, until: Math.max(gate.until, state.gates.rate.until) }, now, "WARNING");
+	}
+	switch (effect.call) {
+		case "create":
+			return createFailed(state, effect.id, failure, now);
+		case "delete":
+		case "restart":
+		case "find": {
+			const proxy = state.proxies.get(effect.id);
+			if (proxy === undefined) return state;
+			const after = backedOff(state, proxy, now);
+			if (effect.call === "find" || proxy.tries > 0) return after;
+			const what = effect.call === "delete" ? "delete" : "restart";
+			return withLog(after, now, "WARNING", `${what} of ${nameOf(proxy)} failed: ${failure.say}`);
+		}
+		case "deleteStray":
+			return withStray(state, effect.vm, (stray) => {
+				const tries = stray.tries + 1;
+				return { ...stray, tries, retryAt: now + pauseMs(BACK_OFF.proxy, tries, effect.vm) };
+			});
+		case "list": {
+			const why = `the inventory cannot be read: ${failure.say}`;
+			return withGate(state, "list", closed(state.gates.list, BACK_OFF.list, now, why, seed, failure.retryAt), now, "WARNING");
+		}
+		case "publish":
+		case "forget": {
+			const why = `the database cannot be written: ${failure.say}`;
+			return withGate(state, "publish", closed(state.gates.publish, BACK_OFF.publish, now, why, seed), now, "WARNING");
+		}
+		case "probe":
+			return state;
+		default:
+			return effect satisfies never;
+	}
+}
+
+/** `unknown` and `conflict` leave the intent to be looked up by its name; every other kind means that certainly nothing was made. */
+function createFailed(state: State, id: string, failure: Failure, now: Ms): State {
+	const proxy = state.proxies.get(id);
+	if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
+	if (failure.kind === "unknown" || failure.kind === "conflict") {
+		const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };
+		return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
+	}
+	const why = `launch failed: ${failure.say}`;
+	const seed = state.pool.object;
+	const gates = { auth: null, rate: null, quota: BACK_OFF.capacity, capacity: BACK_OFF.capacity, invalid: BACK_OFF.invalid } as const;
+	const dropped = withFailed(withoutProxy(state, id, now), { id, vm: null, address: null, at: now, why });
+	const backOff = failure.kind === "notFound" ? BACK_OFF.invalid : failure.kind === "transient" ? BACK_OFF.launch : gates[failure.kind];
+	if (backOff === null) return dropped;
+	return withGate(dropped, "launch", closed(state.gates.launch, backOff, now, why, seed, failure.retryAt), now, "ERROR");
+}
+
+function applyPublished(state: State, event: Event & { on: "published" }, now: Ms): State {
+	let after: State = { ...state, gates: { ...state.gates, publish: OPEN } };
+	for (const proxy of state.proxies.values()) {
+		const { phase } = proxy;
+		if (phase.at !== "draining" || phase.hiddenAt !== null || proxy.since > event.startedAt) continue;
+		after = withProxy(after, { ...proxy, phase: { ...phase, hiddenAt: now } });
+	}
+	const log = after.log.filter((entry) => entry.seq > event.logSeq);
+	return { ...after, published: { hash: event.hash, version: after.published.version }, log };
+}

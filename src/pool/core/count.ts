@@ -1,0 +1,64 @@
+import { CREATE_DEADLINE_MS, STUCK_DELETE_MS } from "./limits.ts";
+import type { Ms, Proxy, Spec, State } from "./state.ts";
+
+/** VMs that may exist above `max`: max(2, rolling batch, ⌈10 % of max⌉). */
+export function surgeOf(spec: Spec): number {
+	return Math.max(2, spec.surge, Math.ceil(spec.max / 10));
+}
+
+/** Everything that may cost money: each proxy from its intent until its VM is known to be gone, and strays. Bounds creation. */
+export function billable(state: State): number {
+	return state.proxies.size + state.strays.size;
+}
+
+/** Whether it is meant to stay: what meets, or will meet, demand. */
+export function isKept(proxy: Proxy): boolean {
+	const at = proxy.phase.at;
+	return at !== "draining" && at !== "deleting";
+}
+
+/** Whether it takes one of the target's places. A delete that was accepted, or is stuck, has freed its place (within surge). */
+export function holdsPlace(proxy: Proxy, now: Ms): boolean {
+	if (proxy.phase.at === "deleting") return proxy.phase.acceptedAt === null && now < proxy.since + STUCK_DELETE_MS;
+	return proxy.phase.at !== "draining";
+}
+
+/** The provider's id of its VM, null while none is known. */
+export function vmOf(proxy: Proxy): string | null {
+	return proxy.phase.at === "launching" ? null : proxy.phase.vm;
+}
+
+export function isReady(proxy: Proxy): boolean {
+	return proxy.phase.at === "ready";
+}
+
+/** When its agent or its inventory last gave a sign of life; at the earliest, when its create was sent. */
+export function lastSeenAt(state: State, proxy: Proxy): Ms {
+	const vitals = state.vitals.get(proxy.id);
+	return Math.max(proxy.createdAt, vitals?.heardAt ?? 0, vitals?.seenAt ?? 0);
+}
+
+/**
+ * From this instant on a `find` that says "not found" is believed: `unknown_timeout` after the VM was last seen; while it
+ * never was, no earlier than its create call can have ended.
+ */
+export function absenceCountsFrom(state: State, proxy: Proxy): Ms {
+	const windowMs = state.spec.unknownTimeoutSeconds * 1000;
+	if (vmOf(proxy) === null) return proxy.createdAt + Math.max(windowMs, CREATE_DEADLINE_MS + 15_000);
+	return lastSeenAt(state, proxy) + windowMs;
+}
+
+/** Whether a `find` has said "not found" at a time from which it counts. */
+export function isBelievedGone(state: State, proxy: Proxy): boolean {
+	return proxy.absentAt !== null && proxy.absentAt >= absenceCountsFrom(state, proxy);
+}
+
+/** Whether the pool may call creates, deletes and restarts at all. */
+export function mayAct(state: State): boolean {
+	return state.suspended === null && state.breach === null;
+}
+
+/** Whether its agent has been heard within `intervals` heartbeat intervals. */
+export function heardWithin(state: State, proxy: Proxy, intervals: number, now: Ms): boolean {
+	return (state.vitals.get(proxy.id)?.heardAt ?? 0) + intervals * state.heartbeatSeconds * 1000 > now;
+}

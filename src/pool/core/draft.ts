@@ -1,0 +1,61 @@
+import { withLog } from "./edit.ts";
+import type { Id, Ms, Proxy, Severity, State } from "./state.ts";
+
+/** A plan in the making: the state as it will be stored, and the earliest instant at which to look again. */
+export class Draft {
+	state: State;
+	readonly now: Ms;
+	readonly random: () => number;
+	wakeAt: Ms = Number.POSITIVE_INFINITY;
+	private readonly mine: Set<object> = new Set();
+
+	constructor(state: State, now: Ms, random: () => number) {
+		this.state = state;
+		this.now = now;
+		this.random = random;
+	}
+
+	get proxies(): Iterable<Proxy> {
+		return this.state.proxies.values();
+	}
+
+	/** Stores a proxy; the map is copied once a plan, not once a change. */
+	put(proxy: Proxy): void {
+		this.own().set(proxy.id, proxy);
+		this.state = this.state.emptySince === null ? this.state : { ...this.state, emptySince: null };
+	}
+
+	remove(id: Id): void {
+		const proxies = this.own();
+		proxies.delete(id);
+		const vitals = new Map(this.state.vitals);
+		vitals.delete(id);
+		this.state = { ...this.state, vitals, emptySince: proxies.size === 0 ? this.now : null };
+	}
+
+	say(severity: Severity, text: string): void {
+		this.state = withLog(this.state, this.now, severity, text);
+	}
+
+	/** Sees to it that the pool looks again at this instant. */
+	wake(at: Ms): void {
+		if (at < this.wakeAt) this.wakeAt = at;
+	}
+
+	/** True once `at` has come; until then the pool will look again at that instant. */
+	isDue(at: Ms): boolean {
+		if (at <= this.now) return true;
+		this.wake(at);
+		return false;
+	}
+
+	private own(): Map<Id, Proxy> {
+		let proxies = this.state.proxies as Map<Id, Proxy>;
+		if (!this.mine.has(proxies)) {
+			proxies = new Map(proxies);
+			this.mine.add(proxies);
+			this.state = { ...this.state, proxies };
+		}
+		return proxies;
+	}
+}

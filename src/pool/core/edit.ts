@@ -1,0 +1,45 @@
+import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
+
+const KEPT_FAILURES = 20;
+/** Entries that D1 has not taken are bounded: the oldest go first when it is down for long. */
+const KEPT_LOG_ENTRIES = 500;
+
+/** The state with one proxy replaced. */
+export function withProxy(state: State, proxy: Proxy): State {
+	return { ...state, proxies: new Map(state.proxies).set(proxy.id, proxy), emptySince: null };
+}
+
+/** The state without a proxy: its VM is known to be gone, or was never made. */
+export function withoutProxy(state: State, id: Id, now: Ms): State {
+	const proxies = new Map(state.proxies);
+	proxies.delete(id);
+	const vitals = new Map(state.vitals);
+	vitals.delete(id);
+	return { ...state, proxies, vitals, emptySince: proxies.size === 0 ? now : null };
+}
+
+/** The proxy in a new phase. Back-off starts anew. */
+export function inPhase(proxy: Proxy, phase: Phase, why: string, now: Ms): Proxy {
+	return { ...proxy, phase, since: now, why, tries: 0, retryAt: 0 };
+}
+
+export function withLog(state: State, now: Ms, severity: Severity, text: string): State {
+	const entry: LogEntry = { seq: state.logSeq + 1, at: now, severity, text };
+	return { ...state, logSeq: entry.seq, log: [...state.log, entry].slice(-KEPT_LOG_ENTRIES) };
+}
+
+export function withFailed(state: State, failed: Failed): State {
+	return { ...state, failed: [...state.failed, failed].slice(-KEPT_FAILURES) };
+}
+
+const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {} };
+
+export function withVitals(state: State, id: Id, change: Partial<Vitals>): State {
+	const vitals = new Map(state.vitals).set(id, { ...UNHEARD, ...state.vitals.get(id), ...change });
+	return { ...state, vitals };
+}
+
+/** How a proxy is called in the log. */
+export function nameOf(proxy: Proxy): string {
+	return proxy.address ?? proxy.id;
+}

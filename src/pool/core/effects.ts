@@ -1,0 +1,235 @@
+/** Which calls the stored facts ask for now, and when the next ones fall due. */
+import { absenceCountsFrom, mayAct } from "./count.ts";
+import type { Draft } from "./draft.ts";
+import {
+	IDLE_LIST_MS,
+	LATE_INTERVALS,
+	LIST_SPACING_MS,
+	PROBE_RETRY_MS,
+	PROBES_TO_FAIL,
+	RATE_RESERVE,
+	READY_STALENESS_MS,
+	SAMPLE_SHARE,
+	STRAY_MS,
+	UNPUBLISHED_DRAIN_MS,
+} from "./limits.ts";
+import { projectionHash } from "./projection.ts";
+import type { Effect, Ms, Proxy, State } from "./state.ts";
+
+/** Effects in the order of their priority: delete, find, publish, list, create, restart, probe. */
+export function dueEffects(draft: Draft): readonly Effect[] {
+	const { state } = draft;
+	const isReachable = draft.isDue(state.gates.rate.until) && draft.isDue(state.gates.auth.until);
+	const isRich = isReachable && hasQuota(draft);
+	const mayChange = mayAct(state);
+	const effects: Effect[] = [];
+	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
+	if (isReachable) effects.push(...finds(draft));
+	effects.push(...publishes(draft));
+	if (isRich) effects.push(...lists(draft));
+	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
+	if (state.spec.canProbe) effects.push(...probes(draft));
+	effects.push(...forgets(draft));
+	return effects;
+}
+
+/** The account's quota is shared by pools: its last quarter is kept for deletes and finds. */
+function hasQuota(draft: Draft): boolean {
+	const { rate } = draft.state;
+	return rate === null || rate.remaining >= rate.limit * RATE_RESERVE || draft.isDue(rate.resetAt);
+}
+
+/** An accepted delete is looked after with finds; every fourth time it is sent again, lest the provider forgot it. */
+function isDeleteTurn(proxy: Proxy): boolean {
+	return proxy.phase.at === "deleting" && (proxy.phase.acceptedAt === null || proxy.tries % 4 === 3);
+}
+
+function deletes(draft: Draft): Effect[] {
+	const effects: Effect[] = [];
+	for (const { id, phase, retryAt, ...rest } of draft.proxies) {
+		if (phase.at !== "deleting" || phase.vm === null || !isDeleteTurn({ id, phase, retryAt, ...rest })) continue;
+		if (draft.isDue(retryAt)) effects.push({ call: "delete", id, vm: phase.vm });
+	}
+	return effects;
+}
+
+function strayDeletes(draft: Draft): Effect[] {
+	const effects: Effect[] = [];
+	for (const [vm, stray] of draft.state.strays) {
+		if (stray.seenAt - stray.firstSeenAt >= STRAY_MS && draft.isDue(stray.retryAt)) effects.push({ call: "deleteStray", vm });
+	}
+	return effects;
+}
+
+function finds(draft: Draft): Effect[] {
+	const effects: Effect[] = [];
+	for (const proxy of draft.proxies) {
+		const dueAt = findDueAt(draft.state, proxy);
+		if (dueAt !== null && draft.isDue(Math.max(dueAt, proxy.retryAt))) {
+			effects.push({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
+		}
+	}
+	return effects;
+}
+
+function findDueAt(state: State, proxy: Proxy): Ms | null {
+	const { phase } = proxy;
+	switch (phase.at) {
+		case "launching":
+			// Sent, and no answer: it is looked up until it shows, or its absence counts.
+			return phase.sentAt === null ? null : 0;
+		case "deleting":
+			if (phase.vm === null) return 0;
+			return isDeleteTurn(proxy) ? null : 0;
+		case "booting":
+		case "ready":
+		case "unready":
+		case "restarting":
+		case "draining":
+			if (proxy.absentAt !== null) return absenceCountsFrom(state, proxy);
+			return proxy.suspectAt;
+		default:
+			return phase satisfies never;
+	}
+}
+
+function publishes(draft: Draft): Effect[] {
+	const { state } = draft;
+	const hash = projectionHash(state);
+	if (hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return [];
+	return [{ call: "publish", hash, version: state.published.version + 1 }];
+}
+
+/** The inventory is read when something waits for it, each interval while anything is in motion, else every five minutes. */
+function lists(draft: Draft): Effect[] {
+	const { state } = draft;
+	if (!draft.isDue(state.gates.list.until)) return [];
+	const intervalMs = state.spec.intervalSeconds * 1000;
+	let dueAt = state.listedAt + Math.max(IDLE_LIST_MS, intervalMs);
+	const by = (at: Ms) => {
+		dueAt = Math.min(dueAt, at);
+	};
+	if (state.reconciledAt === null) by(0);
+	if (state.run === "removing") by(state.listedAt + intervalMs);
+	for (const proxy of draft.proxies) {
+		const { phase } = proxy;
+		if (phase.at === "ready" && proxy.failedProbes === 0) continue;
+		by(state.listedAt + intervalMs);
+		// An agent is up, and the inventory has not said yet where.
+		if (proxy.claim !== null && proxy.address === null) by(Math.max(state.listedAt + LIST_SPACING_MS, proxy.claim.at));
+		// A proxy that falls silent may have lost its VM.
+		if (phase.at === "unready" && proxy.since > state.listedAt) by(state.listedAt + LIST_SPACING_MS);
+	}
+	for (const stray of state.strays.values()) by(stray.firstSeenAt + STRAY_MS > state.listedAt ? stray.firstSeenAt + STRAY_MS : dueAt);
+	return draft.isDue(dueAt) ? [{ call: "list" }] : [];
+}
+
+function creates(draft: Draft): Effect[] {
+	const { state } = draft;
+	if (state.run !== "running" || state.agentUrl === null || !draft.isDue(state.gates.launch.until)) return [];
+	const effects: Effect[] = [];
+	for (const { id, phase } of draft.proxies) {
+		if (phase.at === "launching" && phase.sentAt === null) effects.push({ call: "create", id });
+	}
+	return effects;
+}
+
+function restarts(draft: Draft): Effect[] {
+	const effects: Effect[] = [];
+	for (const { id, phase, retryAt } of draft.proxies) {
+		if (phase.at === "restarting" && draft.isDue(retryAt)) effects.push({ call: "restart", id, vm: phase.vm, step: phase.step });
+	}
+	return effects;
+}
+
+function probes(draft: Draft): Effect[] {
+	const effects: Effect[] = [];
+	const { state, now } = draft;
+	const intervalMs = state.spec.intervalSeconds * 1000;
+	const isSampleDue = draft.isDue(state.sampledAt + intervalMs);
+	const ready = [...draft.proxies].filter((proxy) => proxy.phase.at === "ready").length;
+	const share = ready === 0 ? 0 : Math.max(SAMPLE_SHARE, 1 / ready);
+	if (isSampleDue && ready > 0) draft.state = { ...draft.state, sampledAt: now };
+	for (const proxy of draft.proxies) {
+		if (proxy.address === null || proxy.keyHash === null) continue;
+		const isSample = proxy.phase.at === "ready" && isSampleDue && draft.random() < share;
+		const dueAt = probeDueAt(state, proxy, intervalMs);
+		if (isSample || (dueAt !== null && draft.isDue(dueAt))) {
+			effects.push({ call: "probe", id: proxy.id, address: proxy.address, keyHash: proxy.keyHash });
+		}
+	}
+	return effects;
+}
+
+/** When a proxy is to be probed next for a reason of its own; null: not at all. */
+function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms): Ms | null {
+	const vitals = state.vitals.get(proxy.id);
+	const probedAt = vitals?.probedAt ?? 0;
+	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
+	switch (proxy.phase.at) {
+		case "ready": {
+			if (proxy.failedProbes > 0) return probedAt + retryMs;
+			const lateAt = (vitals?.heardAt ?? 0) + LATE_INTERVALS * state.heartbeatSeconds * 1000;
+			return Math.max(lateAt, probedAt + intervalMs);
+		}
+		case "booting":
+		case "unready":
+			// At once when its agent registers, then more and more seldom.
+			if (!proxy.registered) return null;
+			return proxy.failedProbes === 0 ? probedAt : probedAt + (proxy.failedProbes > PROBES_TO_FAIL ? intervalMs : retryMs);
+		case "draining": {
+			// Its answer tells whether anybody still uses it.
+			const hiddenAt = proxy.phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : proxy.phase.hiddenAt + READY_STALENESS_MS;
+			return probedAt < hiddenAt ? hiddenAt : probedAt + (proxy.failedProbes > 0 ? retryMs : intervalMs);
+		}
+		default:
+			return null;
+	}
+}
+
+/** An emptied pool is forgotten once a whole list, read after its last VM can have shown up, holds nothing of it. */
+function forgets(draft: Draft): Effect[] {
+	const { state } = draft;
+	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return [];
+	const cleanFrom = state.emptySince + state.spec.unknownTimeoutSeconds * 1000;
+	if (state.listedAt < cleanFrom) {
+		draft.wake(cleanFrom);
+		return [];
+	}
+	return draft.isDue(state.gates.publish.until) ? [{ call: "forget" }] : [];
+}
+
+/** Whether an effect that was planned a moment ago is still wanted: other results of its pass may have changed that. */
+export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
+	const isOpen = state.gates.rate.until <= now && state.gates.auth.until <= now;
+	const phaseOf = (id: string) => state.proxies.get(id)?.phase;
+	switch (effect.call) {
+		case "delete": {
+			const phase = phaseOf(effect.id);
+			return isOpen && mayAct(state) && phase?.at === "deleting" && phase.vm === effect.vm;
+		}
+		case "deleteStray":
+			return isOpen && mayAct(state) && state.strays.has(effect.vm);
+		case "find":
+			return isOpen && state.proxies.has(effect.id);
+		case "publish":
+			return effect.version === state.published.version + 1;
+		case "list":
+			return isOpen;
+		case "forget":
+			return state.run === "removing" && state.proxies.size === 0;
+		case "create": {
+			const phase = phaseOf(effect.id);
+			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+			return isOpen && isWanted && phase?.at === "launching" && phase.sentAt === null;
+		}
+		case "restart": {
+			const phase = phaseOf(effect.id);
+			return isOpen && mayAct(state) && phase?.at === "restarting" && phase.step === effect.step;
+		}
+		case "probe":
+			return state.proxies.get(effect.id)?.address === effect.address;
+		default:
+			return effect satisfies never;
+	}
+}

@@ -1,0 +1,55 @@
+import type { Gate, Ms } from "./state.ts";
+
+/** A gate that lets everything through. */
+export const OPEN: Gate = { until: 0, failures: 0, why: "" };
+
+const SECOND: Ms = 1000;
+const MINUTE: Ms = 60 * SECOND;
+
+/** First pause and longest pause of each back-off; each failure in a row doubles it. */
+export const BACK_OFF = {
+	/** Refused credentials: an operator must act, yet it may be an outage of theirs. */
+	auth: { firstMs: MINUTE, longestMs: 60 * MINUTE },
+	/** A rate limit that names no time of its own. */
+	rate: { firstMs: 5 * SECOND, longestMs: 5 * MINUTE },
+	/** Quota and capacity (providers: 3 minutes doubling to 30). */
+	capacity: { firstMs: 3 * MINUTE, longestMs: 30 * MINUTE },
+	/** A request that the provider calls wrong: only a change of configuration helps. */
+	invalid: { firstMs: 5 * MINUTE, longestMs: 60 * MINUTE },
+	/** Creates that were not done for a passing reason, or whose answer was lost and left nothing. */
+	launch: { firstMs: 5 * SECOND, longestMs: 10 * MINUTE },
+	/** Boots that never came up: a canary at a time. */
+	boots: { firstMs: 2 * MINUTE, longestMs: 60 * MINUTE },
+	list: { firstMs: 2 * SECOND, longestMs: 2 * MINUTE },
+	publish: { firstMs: SECOND, longestMs: MINUTE },
+	/** A call about one proxy. */
+	proxy: { firstMs: 2 * SECOND, longestMs: 5 * MINUTE },
+} as const;
+
+export type BackOff = { readonly firstMs: Ms; readonly longestMs: Ms };
+
+/**
+ * The pause after `failures` failures in a row (1 for the first), in milliseconds: doubling, with up to a fifth taken off so
+ * that pools that failed together do not come back together. The jitter derives from `seed`: apply has no randomness of its own.
+ */
+export function pauseMs(backOff: BackOff, failures: number, seed: string): Ms {
+	const pause = Math.min(backOff.longestMs, backOff.firstMs * 2 ** Math.min(30, Math.max(0, failures - 1)));
+	return Math.round(pause * (1 - 0.2 * fraction(`${seed}/${failures}`)));
+}
+
+/** The gate after one more failure; `notBefore` is the provider's own word for when to come back. */
+export function closed(gate: Gate, backOff: BackOff, now: Ms, why: string, seed: string, notBefore?: Ms): Gate {
+	const failures = gate.failures + 1;
+	const until = notBefore === undefined ? now + pauseMs(backOff, failures, seed) : Math.max(notBefore, now + 1);
+	return { until, failures, why };
+}
+
+/** A number in [0, 1) that depends on the text alone (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/). */
+export function fraction(text: string): number {
+	let hash = 0x811c9dc5;
+	for (let i = 0; i < text.length; i++) {
+		hash ^= text.charCodeAt(i);
+		hash = Math.imul(hash, 0x01000193);
+	}
+	return (hash >>> 0) / 2 ** 32;
+}

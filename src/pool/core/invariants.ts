@@ -1,0 +1,27 @@
+import { billable, surgeOf, vmOf } from "./count.ts";
+import type { State } from "./state.ts";
+
+/**
+ * The cheap checks that stay on in production: what a plan must never do to the state. Returns a sentence that says what did not
+ * hold, or null. A breach stops the pool's creates and deletes until an operator starts it again; its proxies go on being served.
+ */
+export function breachOf(before: State, after: State): string | null {
+	const bound = after.spec.max + surgeOf(after.spec);
+	if (billable(after) > bound && billable(after) > billable(before)) {
+		return `${billable(after)} VMs would be billed where at most ${bound} may be`;
+	}
+	const owners = new Map<string, string>();
+	for (const proxy of after.proxies.values()) {
+		const vm = vmOf(proxy);
+		if (vm === null) continue;
+		const owner = owners.get(vm);
+		if (owner !== undefined) return `VM ${vm} belongs to two intents, ${owner} and ${proxy.id}`;
+		owners.set(vm, proxy.id);
+	}
+	for (const [id, proxy] of after.proxies) {
+		if (proxy.phase.at === "ready" && (proxy.address === null || proxy.keyHash === null || !proxy.registered)) {
+			return `${id} is ready without an address or a registration`;
+		}
+	}
+	return null;
+}

@@ -1,0 +1,36 @@
+/** Every limit of the core that is not a setting, with its reason. Milliseconds unless the name says otherwise. */
+
+/** Probes that must fail in a row before a proxy counts as silent: one may be lost on the way. */
+export const PROBES_TO_FAIL = 3;
+/** Between the probes of a proxy that failed one; an interval's sixth where that is shorter. */
+export const PROBE_RETRY_MS = 5_000;
+/** Share of the ready proxies that is probed each interval, at least one: a proxy whose agent reports may still be unreachable. */
+export const SAMPLE_SHARE = 0.02;
+/** A heartbeat later than so many intervals raises suspicion. */
+export const LATE_INTERVALS = 1.5;
+/** Silence of an agent that takes its proxy off the list where the Worker cannot probe it. */
+export const SILENT_INTERVALS = 3;
+/** Boots in a row that never became ready close the boots gate. */
+export const BOOTS_TO_CLOSE = 3;
+/** Isolates may go on handing a proxy out for so long after its removal was published. */
+export const READY_STALENESS_MS = 1_000;
+/** A drained proxy goes after so long even where its removal cannot be published. */
+export const UNPUBLISHED_DRAIN_MS = 30_000;
+/** After a delete was tried for so long without being accepted, its VM counts against surge only, and shows in `/health`. */
+export const STUCK_DELETE_MS = 10 * 60_000;
+/** The longest that a create call may take; a VM can come into being so long after its create was sent. */
+export const CREATE_DEADLINE_MS = 30_000;
+/** A mutating call whose result never came (eviction) is planned again after so long. */
+export const LOST_RESULT_MS = 60_000;
+/** A proxy that was deleted is first looked for so long after the provider accepted the delete. */
+export const LOOK_AFTER_DELETE_MS = 1_000;
+/** A VM tagged for the pool that no intent explains is deleted once two lists so far apart show it. */
+export const STRAY_MS = 10 * 60_000;
+/** How often a pool with nothing in motion lists its provider. */
+export const IDLE_LIST_MS = 5 * 60_000;
+/** Between lists at the least, however much there is to learn. */
+export const LIST_SPACING_MS = 1_000;
+/** Share of its plan's daily requests that a deployment's heartbeats may use. */
+export const HEARTBEAT_SHARE = 0.5;
+/** Below this share of an account's rate limit only deletes and finds go out. */
+export const RATE_RESERVE = 0.25;

@@ -1,0 +1,27 @@
+import { settle } from "./deadlines.ts";
+import { Draft } from "./draft.ts";
+import { dueEffects } from "./effects.ts";
+import { breachOf } from "./invariants.ts";
+import { scale } from "./scaling.ts";
+import type { Ms, Plan, State } from "./state.ts";
+
+/**
+ * Derives from stored facts alone what to do now and when to look again. An effect that was lost (an eviction, a deploy, a full
+ * budget) is simply planned again. `random` gives numbers in [0, 1); everything else about a plan is determined by the state and `now`.
+ */
+export function plan(state: State, now: Ms, random: () => number): Plan {
+	const draft = new Draft(state, now, random);
+	draft.wake(now + state.spec.intervalSeconds * 1000);
+	settle(draft);
+	scale(draft);
+	const breach = draft.state.breach === null ? breachOf(state, draft.state) : null;
+	if (breach !== null) {
+		// Nothing of a plan that breaks a promise is kept but the reason.
+		const stopped = new Draft({ ...state, breach }, now, random);
+		stopped.wake(now + state.spec.intervalSeconds * 1000);
+		stopped.say("ERROR", `stopped by its own check: ${breach}`);
+		return { effects: dueEffects(stopped), state: stopped.state, wakeAt: stopped.wakeAt };
+	}
+	const effects = dueEffects(draft);
+	return { state: draft.state, effects, wakeAt: draft.wakeAt };
+}

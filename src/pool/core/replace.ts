@@ -1,0 +1,50 @@
+/** Which proxies are to be replaced, and when the old one may go: replace first, then delete. */
+import type { Draft } from "./draft.ts";
+import { inPhase, nameOf } from "./edit.ts";
+import type { Proxy, State } from "./state.ts";
+
+/** Proxies that were ready and have been unready for `unregistered_timeout`. */
+export function unhealthy(draft: Draft): readonly Proxy[] {
+	const patienceMs = draft.state.spec.unregisteredTimeoutSeconds * 1000;
+	return [...draft.proxies].filter((proxy) => proxy.phase.at === "unready" && proxy.wasReady && draft.isDue(proxy.since + patienceMs));
+}
+
+/** Proxies older than the age limit are drained all at once. */
+export function retireAged(draft: Draft): void {
+	const limitMs = draft.state.spec.ageLimitSeconds * 1000;
+	if (limitMs === 0) return;
+	for (const proxy of [...draft.proxies]) {
+		const { at } = proxy.phase;
+		if ((at === "ready" || at === "unready") && draft.isDue(proxy.createdAt + limitMs))
+			drain(draft, proxy, "older than the age limit", false);
+	}
+}
+
+/**
+ * Lets go of unhealthy proxies, as many as ready ones stand in for them. Those are the ready ones beyond the places that no
+ * unhealthy proxy holds: with a target of 5, four ready and one unhealthy let none go; the fifth ready one lets it go. Where the
+ * fault is ours or the network's no replacement becomes ready, and nothing goes.
+ */
+export function retireUnhealthy(draft: Draft, sick: readonly Proxy[], target: number): void {
+	const ready = countReady(draft.state);
+	const replaced = Math.max(0, ready - Math.max(0, target - sick.length));
+	for (const proxy of [...sick].sort((a, b) => a.since - b.since).slice(0, replaced)) {
+		drain(draft, proxy, `replaced: ${proxy.why}`, false);
+	}
+}
+
+function countReady(state: State): number {
+	let ready = 0;
+	for (const proxy of state.proxies.values()) if (proxy.phase.at === "ready") ready++;
+	return ready;
+}
+
+/** To `draining`; `spare` ones may come back while they drain. One that does not serve anyway has nothing to wait for. */
+export function drain(draft: Draft, proxy: Proxy, why: string, spare: boolean): void {
+	if (proxy.phase.at === "launching" || proxy.phase.at === "deleting" || proxy.phase.at === "draining") return;
+	const isServing = proxy.phase.at === "ready";
+	const until = isServing ? draft.now + draft.state.spec.decommissionedTimeoutSeconds * 1000 : draft.now;
+	const phase = { at: "draining", vm: proxy.phase.vm, until, hiddenAt: null, spare: spare && isServing } as const;
+	draft.put({ ...inPhase(proxy, phase, why, draft.now), failedProbes: 0 });
+	draft.say("INFO", `decommissioning ${nameOf(proxy)}: ${why}`);
+}

@@ -1,0 +1,119 @@
+/** How many proxies the pool should have, and the intents and drains that bring it there. */
+import { billable, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
+import { doom } from "./deadlines.ts";
+import type { Draft } from "./draft.ts";
+import { inPhase, nameOf } from "./edit.ts";
+import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
+import { drain, retireAged, retireUnhealthy, unhealthy } from "./replace.ts";
+import type { Id, Ms, Proxy, State } from "./state.ts";
+
+/** The number of proxies that the pool is to keep. */
+export function desired(state: State): number {
+	return state.run === "running" || state.run === "paused" ? state.spec.min : 0;
+}
+
+export function scale(draft: Draft): void {
+	if (!mayAct(draft.state) || draft.state.run === "paused") return;
+	const target = desired(draft.state);
+	if (target !== draft.state.target) {
+		draft.say("INFO", `target changed ${draft.state.target} => ${target}`);
+		draft.state = { ...draft.state, target };
+	}
+	retireAged(draft);
+	const sick = unhealthy(draft);
+	retireUnhealthy(draft, sick, target);
+	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;
+	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
+	const wanted = target === 0 ? 0 : target + stillSick;
+	const places = [...draft.proxies].filter((proxy) => holdsPlace(proxy, draft.now)).length;
+	if (places < wanted) grow(draft, wanted - places);
+	else if (places > wanted) shrink(draft, places - wanted);
+	for (const proxy of draft.proxies) {
+		if (proxy.phase.at === "deleting" && proxy.phase.acceptedAt === null) draft.wake(proxy.since + STUCK_DELETE_MS);
+	}
+}
+
+/** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow. */
+function grow(draft: Draft, missing: number): void {
+	let left = missing;
+	for (const proxy of [...draft.proxies]) {
+		if (left === 0) return;
+		if (proxy.phase.at !== "draining" || !proxy.phase.spare || proxy.failedProbes > 0) continue;
+		draft.put(inPhase(proxy, { at: "ready", vm: proxy.phase.vm }, "recommissioned", draft.now));
+		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
+		left--;
+	}
+	for (let room = Math.min(left, roomToLaunch(draft)); room > 0; room--) {
+		const id = newId(draft.random);
+		draft.put({ ...intent(id, draft.now), why: "to meet the target" });
+		draft.say("INFO", `launching ${id}`);
+	}
+}
+
+/** How many creates may be intended now: within max + surge, and as the gates allow. */
+function roomToLaunch(draft: Draft): number {
+	const { state } = draft;
+	const { gates, spec } = state;
+	if (state.run !== "running" || state.agentUrl === null || state.reconciledAt === null) return 0;
+	if (![gates.rate, gates.auth, gates.launch].every((gate) => draft.isDue(gate.until))) return 0;
+	const room = spec.max + surgeOf(spec) - billable(state);
+	if (gates.boots.failures < BOOTS_TO_CLOSE) return room;
+	const isCanaryUp = [...state.proxies.values()].some((proxy) => isUnproven(proxy));
+	return draft.isDue(gates.boots.until) && !isCanaryUp ? Math.min(1, room) : 0;
+}
+
+/** On its way to its first "ready". */
+function isUnproven(proxy: Proxy): boolean {
+	return !proxy.wasReady && (proxy.phase.at === "launching" || proxy.phase.at === "booting" || proxy.phase.at === "unready");
+}
+
+/** Never registered first (at once), then unhealthy, then idle, then oldest. */
+function shrink(draft: Draft, surplus: number): void {
+	const rank = (proxy: Proxy): number => {
+		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
+		if (!proxy.wasReady) return 2;
+		if (proxy.phase.at !== "ready") return 3;
+		return draft.state.vitals.get(proxy.id)?.active === 0 ? 4 : 5;
+	};
+	const victims = [...draft.proxies]
+		.filter(isKept)
+		.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+	for (const proxy of victims.slice(0, surplus)) {
+		if (proxy.phase.at === "launching" && proxy.phase.sentAt === null) draft.remove(proxy.id);
+		else if (!proxy.wasReady) doom(draft, proxy, "not needed any more");
+		else drain(draft, proxy, "one too many", true);
+	}
+}
+
+function intent(id: Id, now: Ms): Proxy {
+	return {
+		id,
+		phase: { at: "launching", sentAt: null },
+		since: now,
+		createdAt: now,
+		why: "",
+		address: null,
+		registered: false,
+		wasReady: false,
+		tokenHash: null,
+		keyHash: null,
+		claim: null,
+		credentials: 0,
+		offSince: null,
+		suspectAt: null,
+		absentAt: null,
+		tries: 0,
+		retryAt: 0,
+		failedProbes: 0,
+	};
+}
+
+const ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz";
+/** 36^16 ≈ 2^83: two pools of a deployment never meet. */
+const ID_LENGTH = 16;
+
+function newId(random: () => number): Id {
+	let id = "";
+	for (let i = 0; i < ID_LENGTH; i++) id += ID_LETTERS[Math.floor(random() * ID_LETTERS.length)];
+	return id;
+}
