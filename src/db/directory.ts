@@ -27,7 +27,10 @@ export async function listPools(db: D1Database): Promise<readonly DirectoryEntry
 /** The pool of that name that is not removed, or null. Throws DatabaseUnavailable. */
 export async function findPool(db: D1Database, provider: string, name: string): Promise<DirectoryEntry | null> {
 	const { results } = await onDatabase(() =>
-		db.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ? AND name = ? AND removed_at IS NULL`).bind(provider, name).all<DirectoryEntry>(),
+		db
+			.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ? AND name = ? AND removed_at IS NULL`)
+			.bind(provider, name)
+			.all<DirectoryEntry>(),
 	);
 	return results[0] ?? null;
 }
@@ -59,9 +62,7 @@ export async function enterPool(db: D1Database, pool: NewPool): Promise<Director
 			db
 				.prepare("INSERT OR IGNORE INTO names (name, object) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM pools WHERE object = ?2)")
 				.bind(pool.endpoint, pool.object),
-			db
-				.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ?1 AND name = ?2 AND removed_at IS NULL`)
-				.bind(pool.provider, pool.name),
+			db.prepare(`SELECT ${COLUMNS} FROM pools WHERE provider = ?1 AND name = ?2 AND removed_at IS NULL`).bind(pool.provider, pool.name),
 		]),
 	);
 	return read?.results[0] ?? null;

@@ -21,8 +21,8 @@ export interface WaitingScaling {
 export async function readSettings(db: D1Database, keys: readonly SettingKey[]): Promise<ReadonlyMap<string, string>> {
 	const { results } = await onDatabase(() =>
 		db
-			.prepare("SELECT key, value FROM settings WHERE key IN (SELECT value FROM json_each(?))")
-			.bind(JSON.stringify(keys))
+			.prepare(`SELECT key, value FROM settings WHERE key IN (${keys.map(() => "?").join(", ")})`)
+			.bind(...keys)
 			.all<{ key: string; value: string }>(),
 	);
 	return new Map(results.map((row) => [row.key, row.value]));

@@ -1,0 +1,198 @@
+import type { ProviderName } from "../pool/core/state.ts";
+import type { PoolSummary, ReadyEntry } from "../pool/rpc.ts";
+import { fromJson, onDatabase } from "./database.ts";
+
+/** How old what an isolate read may be when it answers from it; the staleness that the documentation states. */
+export const READY_STALENESS_MS = 1_000;
+
+/** Username and password by version, as in the pools row. */
+export type CredentialsByVersion = Readonly<Record<string, readonly [username: string, password: string]>>;
+
+/** What one pool published. */
+export interface PublishedPool {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	/** Null: it has published nothing yet. */
+	readonly summary: PoolSummary | null;
+	readonly credentials: CredentialsByVersion;
+	readonly parts: readonly ReadyPart[];
+	readonly readyCount: number;
+}
+
+/** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */
+export interface ReadyPart {
+	readonly count: number;
+	readonly entries: () => readonly ReadyEntry[];
+}
+
+/** What all pools published, as one read of D1 saw it. Pools by provider, then name; removed ones are left out. */
+export interface Snapshot {
+	readonly pools: readonly PublishedPool[];
+	readonly readyCount: number;
+}
+
+/** A ready proxy and its pool. */
+export interface ReadyProxy {
+	readonly pool: PublishedPool;
+	readonly entry: ReadyEntry;
+}
+
+export interface Reading {
+	readonly snapshot: Snapshot;
+	/** Null: as fresh as promised. Otherwise D1 fails and this is what the isolate read so long ago. */
+	readonly ageMs: number | null;
+}
+
+// Sorted here and not in SQL, since D1 counts each row that it sorts once more.
+const READ_POOLS = `SELECT object, provider, name, ready_count AS readyCount, summary, credentials, ready
+	FROM pools WHERE removed_at IS NULL`;
+const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY object, part";
+
+interface PoolRow {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly readyCount: number;
+	readonly summary: string | null;
+	readonly credentials: string;
+	readonly ready: string;
+}
+interface PartRow {
+	readonly object: string;
+	readonly count: number;
+	readonly proxies: string;
+}
+
+/** What this isolate read last; `isStale` once something has changed since. */
+let kept: { readonly snapshot: Snapshot; readonly readAt: number; readonly isStale: boolean } | null = null;
+/** When a read failed last: the next one waits as long as a good one would be kept, so that a D1 that hangs is not asked by each request. */
+let failedAt = Number.NEGATIVE_INFINITY;
+/** Grows with every change, so that a read which began before it is not kept. */
+let changes = 0;
+
+/**
+ * What all pools published: at most {@link READY_STALENESS_MS} old, or, while D1 fails, the last that this isolate read.
+ * Reads one row a pool and one for each full thousand of ready proxies. Throws DatabaseUnavailable when there is nothing.
+ */
+export async function readReady(db: D1Database, now: number): Promise<Reading> {
+	if (kept && !kept.isStale && isWithin(READY_STALENESS_MS, kept.readAt, now)) return { snapshot: kept.snapshot, ageMs: null };
+	if (kept && isWithin(READY_STALENESS_MS, failedAt, now)) return { snapshot: kept.snapshot, ageMs: now - kept.readAt };
+	const before = changes;
+	try {
+		const snapshot = await readSnapshot(db);
+		if (changes === before) kept = { snapshot, readAt: now, isStale: false };
+		return { snapshot, ageMs: null };
+	} catch (error) {
+		failedAt = now;
+		if (!kept) throw error;
+		console.warn(`ready list: ${error instanceof Error ? error.message : "failed"} The last one is served.`);
+		return { snapshot: kept.snapshot, ageMs: Math.max(0, now - kept.readAt) };
+	}
+}
+
+/**
+ * Drops what this isolate has read, after a change that it made itself. `hidden` names a proxy that must not be handed out
+ * again even if D1 fails now and the last snapshot is all there is.
+ */
+export function forgetReady(hidden?: { readonly object: string; readonly id: string }): void {
+	changes++;
+	if (!kept) return;
+	const snapshot = hidden ? without(kept.snapshot, hidden) : kept.snapshot;
+	kept = { ...kept, snapshot, isStale: true };
+}
+
+/** Drops the last snapshot as well: a new isolate's state. For tests. */
+export function forgetEverything(): void {
+	changes++;
+	kept = null;
+	failedAt = Number.NEGATIVE_INFINITY;
+}
+
+/** One ready proxy, each equally likely; null when there is none. `random` gives numbers in [0, 1). */
+export function pickReady(snapshot: Snapshot, random: () => number): ReadyProxy | null {
+	return readyPage(snapshot, Math.floor(random() * snapshot.readyCount), 1)[0] ?? null;
+}
+
+/** At most `limit` ready proxies from `offset` on, in an order that stays while nothing changes. */
+export function readyPage(snapshot: Snapshot, offset: number, limit: number): readonly ReadyProxy[] {
+	const page: ReadyProxy[] = [];
+	let skip = offset;
+	for (const pool of snapshot.pools) {
+		for (const part of pool.parts) {
+			if (page.length === limit) return page;
+			if (skip >= part.count) {
+				skip -= part.count;
+				continue;
+			}
+			for (const entry of part.entries().slice(skip, skip + limit - page.length)) page.push({ pool, entry });
+			skip = 0;
+		}
+	}
+	return page;
+}
+
+/** The addresses of a pool's ready proxies. */
+export function readyAddresses(pool: PublishedPool): readonly string[] {
+	return pool.parts.flatMap((part) => part.entries().map(([, address]) => address));
+}
+
+async function readSnapshot(db: D1Database): Promise<Snapshot> {
+	const [pools, parts] = await onDatabase(() => db.batch([db.prepare(READ_POOLS), db.prepare(READ_PARTS)]));
+	const further = Map.groupBy((parts?.results ?? []) as unknown as PartRow[], (row) => row.object);
+	const published = ((pools?.results ?? []) as unknown as PoolRow[]).map((row): PublishedPool => {
+		const first = readyPart(row.readyCount, row.ready);
+		const others = (further.get(row.object) ?? []).map((part) => readyPart(part.count, part.proxies));
+		return {
+			object: row.object,
+			provider: row.provider,
+			name: row.name,
+			summary: fromJson<PoolSummary | null>(row.summary, null),
+			credentials: fromJson<CredentialsByVersion>(row.credentials, {}),
+			...withParts([first, ...others]),
+		};
+	});
+	published.sort((a, b) => compare(a.provider, b.provider) || compare(a.name, b.name));
+	return snapshotOf(published);
+}
+
+function readyPart(count: number, text: string): ReadyPart {
+	let parsed: readonly ReadyEntry[] | null = null;
+	return {
+		count,
+		entries: () => {
+			parsed ??= JSON.parse(text) as readonly ReadyEntry[];
+			return parsed;
+		},
+	};
+}
+
+function without(snapshot: Snapshot, hidden: { readonly object: string; readonly id: string }): Snapshot {
+	return snapshotOf(
+		snapshot.pools.map((pool) => {
+			if (pool.object !== hidden.object) return pool;
+			const parts = pool.parts.map((part): ReadyPart => {
+				const entries = part.entries().filter(([id]) => id !== hidden.id);
+				return { count: entries.length, entries: () => entries };
+			});
+			return { ...pool, ...withParts(parts) };
+		}),
+	);
+}
+
+function withParts(parts: readonly ReadyPart[]): Pick<PublishedPool, "parts" | "readyCount"> {
+	return { parts, readyCount: parts.reduce((sum, part) => sum + part.count, 0) };
+}
+
+function snapshotOf(pools: readonly PublishedPool[]): Snapshot {
+	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
+}
+
+function isWithin(spanMs: number, since: number, now: number): boolean {
+	// A clock that went back makes it old, not eternal.
+	return now >= since && now - since < spanMs;
+}
+
+function compare(a: string, b: string): number {
+	return a < b ? -1 : a > b ? 1 : 0;
+}
