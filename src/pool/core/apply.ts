@@ -86,7 +86,7 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
 		}
 		case "configure":
-			return applySettings(state, command.settings, now);
+			return applySettings(state, command.settings, command.account, now);
 		case "run": {
 			if (state.run === command.run && state.breach === null) return state;
 			const words = { running: "started", paused: "paused", stopped: "stopped", removing: "removed: its VMs are being deleted" };
@@ -114,8 +114,19 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 	}
 }
 
+/** What a configuration settles. */
+const SETTLED = [
+	"account",
+	"spec",
+	"suspended",
+	"environment",
+	"agentUrl",
+	"credentials",
+	"allow",
+] as const satisfies readonly (keyof State)[];
+
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
-function applySettings(state: State, settings: Settings, now: Ms): State {
+function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
 	if (settings.suspended !== null) {
 		if (settings.suspended === state.suspended) return state;
 		return withLog({ ...state, suspended: settings.suspended }, now, "ERROR", `suspended: ${settings.suspended}`);
@@ -135,16 +146,18 @@ function applySettings(state: State, settings: Settings, now: Ms): State {
 			: [...state.credentials.filter((one) => inUse.has(one.version) || one === newest), { version: (newest?.version ?? 0) + 1, ...asked }];
 	const after: State = {
 		...state,
+		account,
 		spec: { ...settings.spec, ...bounds },
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
 		agentUrl: settings.agentUrl ?? state.agentUrl,
 		credentials,
 		allow: settings.allow,
-		heartbeatSeconds: Math.max(settings.spec.intervalSeconds, state.heartbeatSeconds),
-		gates: { ...state.gates, launch: OPEN, auth: OPEN },
 	};
-	return withLog(after, now, "INFO", "configuration updated");
+	if (SETTLED.every((key) => JSON.stringify(after[key]) === JSON.stringify(state[key]))) return state;
+	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
+	const gates = { ...state.gates, launch: OPEN, auth: OPEN };
+	return withLog({ ...after, heartbeatSeconds, gates }, now, "INFO", "configuration updated");
 }
 
 function applyRegistered(state: State, event: Event & { on: "registered" }, now: Ms): State {
@@ -331,6 +344,7 @@ const PROBE_WORDS = {
 	refused: "its proxy port refuses connections",
 	credentials: "it refuses the proxy credentials",
 	silent: "it does not answer",
+	egress: "it cannot reach us",
 	impostor: "another machine answers at its address",
 } as const;
 

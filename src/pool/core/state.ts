@@ -159,6 +159,8 @@ export interface State {
 	readonly environment: { readonly min: number; readonly max: number } | null;
 	/** The address that agents call; nothing is launched while it is null. */
 	readonly agentUrl: string | null;
+	/** Fingerprint of the provider account's settings: a change of them may have mended what the provider refused. */
+	readonly account: string;
 	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies ask for none. */
 	readonly credentials: readonly Credentials[];
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
@@ -261,7 +263,7 @@ export interface Failure {
 /** An operator's order. */
 export type Command =
 	| { readonly do: "scale"; readonly min: number; readonly max: number }
-	| { readonly do: "configure"; readonly settings: Settings }
+	| { readonly do: "configure"; readonly settings: Settings; readonly account: string }
 	| { readonly do: "run"; readonly run: Run }
 	| { readonly do: "destroy"; readonly id: Id }
 	| { readonly do: "restart"; readonly id: Id };
@@ -279,7 +281,7 @@ export interface Settings {
 
 export type Verdict =
 	/** The agent proved its key; `active` is its number of open client connections. */
-	{ readonly is: "ok"; readonly active: number } | { readonly is: "refused" | "credentials" | "silent" | "impostor" };
+	{ readonly is: "ok"; readonly active: number } | { readonly is: "refused" | "credentials" | "silent" | "egress" | "impostor" };
 
 export type Event =
 	| { readonly on: "command"; readonly command: Command }

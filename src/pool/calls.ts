@@ -1,0 +1,141 @@
+import { agentFiles } from "../agent/files.ts";
+import { AGENT_PORT } from "../agent/protocol.ts";
+import { forgetPool } from "../db/directory.ts";
+import { publish } from "../db/publish.ts";
+import { type Provider, ProviderError } from "../providers/provider.ts";
+import { summaryOf } from "./core/projection.ts";
+import type { Effect, Event, Failure, Id, Rate, State } from "./core/state.ts";
+import type { Ledger } from "./parts.ts";
+import { probe } from "./probe.ts";
+import type { PoolSummary, Publication } from "./rpc.ts";
+import { renderUserData } from "./userdata.ts";
+
+/** What an effect needs of the world. */
+export interface World {
+	readonly db: D1Database;
+	/** Throws a ProviderError where the account's settings are missing. */
+	readonly provider: () => Provider;
+	readonly ledger: Ledger;
+	readonly names: Pick<PoolSummary, "displayName" | "settings">;
+	/** The boot token minted for this intent. */
+	readonly token: (id: Id) => string;
+	/** The rate limit that the last answer stated. */
+	readonly takeRate: () => Rate | null;
+	readonly now: () => number;
+}
+
+/** The name of a VM at its provider. */
+export function vmName(state: State, id: Id): string {
+	return `muster-${state.pool.deployment}-${id}`;
+}
+
+/** Does one effect in the world and returns the fact that came of it. Never throws: a failure is a fact. */
+export async function carryOut(effect: Effect, state: State, world: World): Promise<Event> {
+	let event: Event;
+	try {
+		event = await attempt(effect, state, world);
+	} catch (error) {
+		event = failed(effect, error);
+	}
+	const rate = world.takeRate();
+	return rate === null ? event : ({ ...event, rate } as Event);
+}
+
+async function attempt(effect: Effect, state: State, world: World): Promise<Event> {
+	const startedAt = world.now();
+	switch (effect.call) {
+		case "create": {
+			const vm = await create(effect.id, state, world);
+			return { on: "created", id: effect.id, vm };
+		}
+		case "delete":
+		case "restart":
+		case "deleteStray":
+			if (effect.call === "restart") await world.provider().restart(effect.vm, effect.step);
+			else await world.provider().delete(effect.vm);
+			return { on: "accepted", effect };
+		case "find": {
+			const tags = { deployment: state.pool.deployment, intent: effect.id };
+			const vm = await world.provider().find({ vm: effect.vm, name: vmName(state, effect.id), tags });
+			return { on: "found", id: effect.id, vm, startedAt };
+		}
+		case "list":
+			return { on: "listed", startedAt, vms: await world.provider().list() };
+		case "probe": {
+			const version = state.proxies.get(effect.id)?.credentials;
+			const credentials = state.credentials.find((one) => one.version === version) ?? state.credentials.at(-1) ?? null;
+			const verdict = await probe({ address: effect.address, keyHash: effect.keyHash, credentials });
+			return { on: "probed", id: effect.id, verdict, startedAt };
+		}
+		case "publish":
+			return publishState(effect, state, world, startedAt);
+		case "forget":
+			await forgetPool(world.db, state.pool.object);
+			return { on: "forgotten" };
+		default:
+			return effect satisfies never;
+	}
+}
+
+async function create(id: Id, state: State, world: World) {
+	const newest = state.credentials.at(-1) ?? null;
+	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", say: "the address that agents call is not known" });
+	const userData = await renderUserData(
+		{
+			url: state.agentUrl,
+			token: world.token(id),
+			port: AGENT_PORT,
+			interval: state.heartbeatSeconds,
+			credentials: newest,
+			allow: state.allow,
+		},
+		agentFiles,
+	);
+	const { deployment, tag } = state.pool;
+	return world.provider().create({
+		name: vmName(state, id),
+		tags: { deployment, pool: tag, intent: id },
+		userData,
+		allow: state.allow,
+		port: AGENT_PORT,
+	});
+}
+
+async function publishState(effect: Effect & { call: "publish" }, state: State, world: World, startedAt: number): Promise<Event> {
+	const { acknowledge, ...changes } = world.ledger.changes(state);
+	const publication: Publication = {
+		object: state.pool.object,
+		incarnation: state.pool.incarnation,
+		version: effect.version,
+		now: startedAt,
+		summary: { ...world.names, ...summaryOf(state) },
+		credentials: Object.fromEntries(state.credentials.map(({ version, username, password }) => [version, [username, password]])),
+		...changes,
+		log: state.log,
+	};
+	world.ledger.doubt();
+	const isHeld = await publish(world.db, publication);
+	if (!isHeld)
+		return {
+			on: "failed",
+			effect,
+			failure: { kind: "conflict", say: "a newer version is there, or the directory does not know the pool" },
+		};
+	acknowledge();
+	return { on: "published", hash: effect.hash, version: effect.version, startedAt, logSeq: state.logSeq };
+}
+
+function failed(effect: Effect, error: unknown): Event {
+	const failure: Failure =
+		error instanceof ProviderError
+			? error.failure
+			: {
+					kind: effect.call === "create" ? "unknown" : "transient",
+					say: error instanceof Error ? error.message : "it failed without a reason",
+				};
+	if (failure.kind === "notFound") {
+		if (effect.call === "delete") return { on: "gone", id: effect.id };
+		if (effect.call === "deleteStray") return { on: "strayGone", vm: effect.vm };
+	}
+	return { on: "failed", effect, failure };
+}

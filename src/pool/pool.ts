@@ -1,0 +1,301 @@
+import { DurableObject } from "cloudflare:workers";
+import { createHash, randomBytes } from "node:crypto";
+import type { Directives, HeartbeatBody } from "../agent/protocol.ts";
+import { parseBearer } from "../agent/protocol.ts";
+import { type PoolConfig, readConfig } from "../config.ts";
+import type { Env } from "../env.ts";
+import { PROVIDERS } from "../providers/index.ts";
+import { type Provider, ProviderError } from "../providers/provider.ts";
+import { carryOut } from "./calls.ts";
+import { apply } from "./core/apply.ts";
+import { newState } from "./core/birth.ts";
+import { projectionHash, summaryOf } from "./core/projection.ts";
+import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
+import type { Command, Event, Id, Ms, Rate, State } from "./core/state.ts";
+import { Ledger } from "./parts.ts";
+import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc } from "./rpc.ts";
+import { CALLS_A_PASS, type Ports, pass, rearm } from "./runner.ts";
+import { Store } from "./store.ts";
+
+/** A command waits so long for D1 to show its change; it is stored in any case. */
+const READABLE_DEADLINE_MS = 3_000;
+/** After a pass that failed as a whole, which only a fault of ours can make it do. */
+const FAILED_PASS_PAUSE_MS = 5_000;
+/** An alarm so late was lost; the platform drops one after six failures. */
+const OVERDUE_MS = 60_000;
+/** Calls that a driver may make above the pass's budget to end what it began (pages, a firewall): the free plan allows 50 in all. */
+const SPARE_CALLS = 8;
+
+/**
+ * One pool: the only place where its facts change. Requests apply a fact, store it and arm the alarm; only `alarm` calls the world.
+ */
+export class Pool extends DurableObject<Env> implements PoolRpc {
+	private readonly store: Store;
+	private readonly ledger = new Ledger();
+	private birth: PoolBirth | null = null;
+	private state: State | null = null;
+	private armedAt: Ms | null = null;
+	private isPassing = false;
+	private callsMade = 0;
+	private rate: Rate | null = null;
+	private readonly tokens = new Map<Id, string>();
+	private waiting: (() => void)[] = [];
+
+	constructor(ctx: DurableObjectState, env: Env) {
+		super(ctx, env);
+		this.store = new Store(ctx.storage);
+		const stored = this.store.load();
+		this.birth = stored?.birth ?? null;
+		this.state = stored?.state ?? null;
+		if (stored !== null) {
+			ctx.blockConcurrencyWhile(async () => {
+				this.armedAt = await ctx.storage.getAlarm();
+			});
+		}
+	}
+
+	async start(birth: PoolBirth): Promise<void> {
+		if (this.state === null) {
+			const { object, provider, name, deployment, incarnation } = birth;
+			const tag = sha256(object).slice(0, 16);
+			const state = newState({ object, provider, name, deployment, incarnation, tag }, Date.now());
+			this.store.create(birth, state);
+			this.birth = birth;
+			this.state = state;
+		}
+		this.learn(birth.facts);
+	}
+
+	async tick(facts: FleetFacts): Promise<void> {
+		if (this.state === null) return;
+		this.learn(facts);
+		const alarm = await this.ctx.storage.getAlarm();
+		const isLost = alarm === null ? !this.isPassing : alarm < Date.now() - OVERDUE_MS;
+		if (isLost) {
+			this.armedAt = null;
+			this.arm(Date.now());
+		}
+	}
+
+	async command(command: Command): Promise<CommandOutcome> {
+		const { state } = this;
+		if (state === null) return { ok: false, error: "notFound", say: "This pool does not exist any more." };
+		if ((command.do === "destroy" || command.do === "restart") && !state.proxies.has(command.id)) {
+			return { ok: false, error: "notFound", say: "This proxy does not exist any more." };
+		}
+		this.fold({ on: "command", command });
+		await this.untilReadable();
+		const after = this.state ?? state;
+		const ips = [...after.proxies.values()].filter((proxy) => proxy.phase.at === "ready").flatMap((proxy) => proxy.address ?? []);
+		return { ok: true, summary: { ...this.names(), ...summaryOf(after) }, ips };
+	}
+
+	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
+		const [token, key] = [parseBearer(request.token), parseBearer(request.key)];
+		if (this.state === null || token === null || key === null) return { ok: false, say: "the boot token or the key is malformed" };
+		if (key.object !== token.object || key.id !== token.id) return { ok: false, say: "the key is not this token's" };
+		const { id } = token;
+		const keyHash = sha256(request.key);
+		const tokenHash = sha256(request.token);
+		const judgement = judgeRegistration(this.state, { id, tokenHash, keyHash, address: request.address }, Date.now());
+		// Folded even when refused for its address: the VM may have a new one, and the inventory is asked.
+		if (this.state.proxies.get(id)?.tokenHash === tokenHash) this.fold({ on: "registered", id, address: request.address, keyHash });
+		return this.answer(id, judgement);
+	}
+
+	async heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer> {
+		return this.fromAgent(request.key, (id) => {
+			const { active, metrics, credentials } = request.body;
+			this.fold({ on: "heartbeat", id, active, metrics, credentials });
+		});
+	}
+
+	async unregister(request: { key: string; address: string }): Promise<AgentAnswer> {
+		return this.fromAgent(request.key, (id) => this.fold({ on: "unregistered", id }));
+	}
+
+	override async alarm(): Promise<void> {
+		this.armedAt = null;
+		if (this.state === null) return;
+		if (this.isPassing) {
+			this.arm(Date.now() + FAILED_PASS_PAUSE_MS);
+			return;
+		}
+		this.isPassing = true;
+		this.callsMade = 0;
+		try {
+			this.configure();
+			await pass(this.ports());
+			if (this.state.forgotten) await this.forget();
+		} catch (error) {
+			console.error("a pass failed", error instanceof Error ? error.message : error);
+			this.arm(Date.now() + FAILED_PASS_PAUSE_MS);
+		} finally {
+			this.isPassing = false;
+		}
+	}
+
+	private fromAgent(bearer: string, then: (id: Id) => void): AgentAnswer {
+		const key = parseBearer(bearer);
+		if (this.state === null || key === null) return { ok: false, say: "the key is malformed" };
+		const judgement = judgeKey(this.state, key.id, sha256(bearer));
+		if (judgement.is === "accepted") then(key.id);
+		return this.answer(key.id, judgement);
+	}
+
+	private answer(id: Id, judgement: Judgement): AgentAnswer {
+		if (judgement.is === "refused") return { ok: false, say: judgement.say };
+		const { state } = this;
+		if (state === null || state.agentUrl === null) return { ok: false, say: "this pool is not running" };
+		const directives: Directives = {
+			interval: state.heartbeatSeconds,
+			drain: state.proxies.get(id)?.phase.at === "draining",
+			drop: [],
+			url: state.agentUrl,
+			credentials: state.credentials.at(-1) ?? null,
+			allow: state.allow,
+		};
+		return { ok: true, directives };
+	}
+
+	/** Applies one fact, stores it, and arms the alarm for what follows from it. */
+	private fold(event: Event): void {
+		if (this.state === null) return;
+		const before = this.state;
+		this.commit(before, apply(before, event, Date.now()), null);
+		if (this.state !== before) rearm(this.ports());
+	}
+
+	private commit(before: State, after: State, wakeAt: Ms | null): void {
+		this.store.save(before, after, Date.now());
+		this.state = after;
+		if (wakeAt !== null) this.arm(wakeAt);
+	}
+
+	/** Always the earlier of what is armed and what is due: a wake-up that arrived in the meantime is never overwritten. */
+	private arm(at: Ms): void {
+		if (this.armedAt !== null && this.armedAt <= at) return;
+		this.armedAt = at;
+		this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+	}
+
+	private learn(facts: FleetFacts): void {
+		this.configure();
+		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
+		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests: readConfig(this.env).global.dailyRequests });
+		if (this.state !== null) rearm(this.ports());
+	}
+
+	/** What the environment says of this pool now; null where it says nothing any more. */
+	private config(): PoolConfig | null {
+		const { birth } = this;
+		return readConfig(this.env).pools.find((pool) => pool.provider === birth?.provider && pool.name === birth?.name) ?? null;
+	}
+
+	/** Brings the pool in line with the environment: a pool that it names no more, or disables, is emptied and forgotten. */
+	private configure(): void {
+		if (this.birth?.source !== "environment" || this.state === null) return;
+		const config = this.config();
+		const isNamed = config !== null && (config.enabled || config.problem !== null);
+		if (config !== null && isNamed) {
+			const { account, settings } = config;
+			this.fold({ on: "command", command: { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16) } });
+		}
+		if (isNamed === (this.state.run === "removing")) {
+			this.fold({ on: "command", command: { do: "run", run: isNamed ? "running" : "removing" } });
+		}
+	}
+
+	private names() {
+		const config = this.config();
+		return { displayName: config?.displayName ?? this.state?.pool.name ?? "", settings: config?.shown ?? {} };
+	}
+
+	private provider(): Provider {
+		const config = this.config();
+		const definition = this.birth === null ? undefined : PROVIDERS[this.birth.provider];
+		if (definition === undefined || config === null || config.account === null) {
+			throw new ProviderError({ kind: "auth", say: config?.problem ?? "the account's credentials are not set" });
+		}
+		return definition.create(config.account, {
+			fetch: (input, init) => fetch(input, init),
+			now: () => Date.now(),
+			countCall: () => {
+				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
+				this.callsMade++;
+			},
+			observeRate: (rate) => {
+				this.rate = rate;
+			},
+		});
+	}
+
+	private ports(): Ports {
+		const load = (): State => {
+			if (this.state === null) throw new Error("the pool was forgotten");
+			return this.state;
+		};
+		return {
+			load,
+			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
+			call: async (effect, state) => {
+				const heard = effect.call === "publish" ? this.waiting.splice(0) : [];
+				if (effect.call === "probe") this.callsMade++;
+				const event = await carryOut(effect, state, {
+					db: this.env.DB,
+					provider: () => this.provider(),
+					ledger: this.ledger,
+					names: this.names(),
+					token: (id) => this.takeToken(id),
+					takeRate: () => {
+						const { rate } = this;
+						this.rate = null;
+						return rate;
+					},
+					now: () => Date.now(),
+				});
+				if (event.on === "published") for (const tell of heard) tell();
+				else this.waiting.push(...heard);
+				return event;
+			},
+			mintToken: (id) => {
+				const token = `${load().pool.object}.${id}.${randomBytes(32).toString("base64url")}`;
+				this.tokens.set(id, token);
+				return sha256(token);
+			},
+			callsMade: () => this.callsMade,
+			now: () => Date.now(),
+			random: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+		};
+	}
+
+	/** A boot token is in memory from its minting until its create is rendered, in the same turn. */
+	private takeToken(id: Id): string {
+		const token = this.tokens.get(id);
+		this.tokens.delete(id);
+		if (token === undefined) throw new ProviderError({ kind: "transient", say: "the boot token was lost" });
+		return token;
+	}
+
+	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
+	private async untilReadable(): Promise<void> {
+		if (this.state === null || projectionHash(this.state) === this.state.published.hash) return;
+		let timer: ReturnType<typeof setTimeout> | undefined;
+		await new Promise<void>((resolve) => {
+			this.waiting.push(resolve);
+			timer = setTimeout(resolve, READABLE_DEADLINE_MS);
+		});
+		clearTimeout(timer);
+	}
+
+	private async forget(): Promise<void> {
+		this.state = null;
+		this.birth = null;
+		await this.ctx.storage.deleteAlarm();
+		await this.ctx.storage.deleteAll();
+	}
+}
+
+function sha256(text: string): string {
+	return createHash("sha256").update(text).digest("hex");
+}

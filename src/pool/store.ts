@@ -1,0 +1,118 @@
+import type { Id, Ms, Proxy, State } from "./core/state.ts";
+import type { PoolBirth } from "./rpc.ts";
+
+/** Applied in order, once each; `schema_version` counts them. Never edit one that was released: add another. */
+const MIGRATIONS = [
+	`CREATE TABLE facts (one INTEGER PRIMARY KEY CHECK (one = 1), birth TEXT NOT NULL, json TEXT NOT NULL);
+	CREATE TABLE proxies (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+	CREATE TABLE vitals (one INTEGER PRIMARY KEY CHECK (one = 1), written_at INTEGER NOT NULL, json TEXT NOT NULL);`,
+];
+
+/** Written at most once in so many intervals. */
+const VITALS_INTERVALS = 2;
+
+const VOLATILE = ["vitals", "listedAt", "foreign", "rate", "sampledAt", "heartbeatSeconds"] as const satisfies readonly (keyof State)[];
+const APART = ["proxies", ...VOLATILE] as const;
+
+/**
+ * A pool's own storage, the truth of it: one row of facts, one row a proxy, one row of vitals. Only rows whose object changed are
+ * written. Every method is synchronous, so that nothing can come between a decision and its storing.
+ */
+export class Store {
+	private readonly storage: DurableObjectStorage;
+	private vitalsWrittenAt: Ms = 0;
+
+	constructor(storage: DurableObjectStorage) {
+		this.storage = storage;
+	}
+
+	/** What is stored, or null where no pool was made here. Brings the tables up to date, and makes none where there are none. */
+	load(): { birth: PoolBirth; state: State } | null {
+		const { sql } = this.storage;
+		if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray().length === 0) return null;
+		this.migrate();
+		const facts = sql.exec<{ birth: string; json: string }>("SELECT birth, json FROM facts").toArray()[0];
+		if (facts === undefined) return null;
+		const rows = sql.exec<{ json: string }>("SELECT json FROM proxies").toArray();
+		const proxies = new Map<Id, Proxy>();
+		for (const row of rows) {
+			const proxy = JSON.parse(row.json) as Proxy;
+			proxies.set(proxy.id, proxy);
+		}
+		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];
+		this.vitalsWrittenAt = vitals?.written_at ?? 0;
+		const stored = { ...revived(facts.json), ...(vitals ? revived(vitals.json) : {}) } as unknown as State;
+		return { birth: JSON.parse(facts.birth) as PoolBirth, state: { ...stored, proxies } };
+	}
+
+	/** Makes the tables and the pool in them. */
+	create(birth: PoolBirth, state: State): void {
+		this.storage.transactionSync(() => {
+			this.migrate();
+			const { sql } = this.storage;
+			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, ?)", JSON.stringify(birth), factsJson(state));
+			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, ?)", vitalsJson(state));
+		});
+	}
+
+	/** Stores what differs between the two states. */
+	save(before: State, after: State, now: Ms): void {
+		if (before === after) return;
+		const areFactsChanged = (Object.keys(after) as (keyof State)[]).some(
+			(key) => !(APART as readonly string[]).includes(key) && before[key] !== after[key],
+		);
+		const areVitalsChanged = VOLATILE.some((key) => before[key] !== after[key]);
+		const areVitalsDue = now - this.vitalsWrittenAt >= VITALS_INTERVALS * after.spec.intervalSeconds * 1000;
+		this.storage.transactionSync(() => {
+			const { sql } = this.storage;
+			if (areFactsChanged) sql.exec("UPDATE facts SET json = ?", factsJson(after));
+			if (before.proxies !== after.proxies) {
+				for (const [id, proxy] of after.proxies) {
+					if (before.proxies.get(id) === proxy) continue;
+					sql.exec(
+						"INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
+						id,
+						JSON.stringify(proxy),
+					);
+				}
+				for (const id of before.proxies.keys()) if (!after.proxies.has(id)) sql.exec("DELETE FROM proxies WHERE id = ?", id);
+			}
+			if (areVitalsChanged && areVitalsDue) {
+				sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, vitalsJson(after));
+				this.vitalsWrittenAt = now;
+			}
+		});
+	}
+
+	private migrate(): void {
+		const { sql } = this.storage;
+		sql.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)");
+		const version = sql.exec<{ version: number }>("SELECT version FROM schema_version").toArray()[0]?.version ?? 0;
+		if (version === MIGRATIONS.length) return;
+		this.storage.transactionSync(() => {
+			for (const migration of MIGRATIONS.slice(version)) sql.exec(migration);
+			sql.exec("DELETE FROM schema_version");
+			sql.exec("INSERT INTO schema_version (version) VALUES (?)", MIGRATIONS.length);
+		});
+	}
+}
+
+function factsJson(state: State): string {
+	const facts = Object.fromEntries(Object.entries(state).filter(([key]) => !(APART as readonly string[]).includes(key)));
+	return JSON.stringify(facts, mapsAsArrays);
+}
+
+function vitalsJson(state: State): string {
+	return JSON.stringify(Object.fromEntries(VOLATILE.map((key) => [key, state[key]])), mapsAsArrays);
+}
+
+function mapsAsArrays(_key: string, value: unknown): unknown {
+	return value instanceof Map ? { map: [...value] } : value;
+}
+
+function revived(json: string): Record<string, unknown> {
+	return JSON.parse(json, (_key, value: unknown) => {
+		const entries = value !== null && typeof value === "object" && "map" in value ? value.map : undefined;
+		return Array.isArray(entries) ? new Map(entries as [unknown, unknown][]) : value;
+	}) as Record<string, unknown>;
+}
