@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { Failure, Rate, Vm } from "../pool/core/state.ts";
 
 /**
@@ -54,6 +55,35 @@ export interface Wanted {
 	readonly vm: string | null;
 	readonly name: string;
 	readonly tags: { readonly deployment: string; readonly intent: string };
+}
+
+/** A setting's value as `GET /providers` shows it. */
+export type Shown = string | number | boolean | null;
+
+/**
+ * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what `schema` makes of the settings.
+ * (Methods, not function properties: the registry holds definitions of different accounts as `ProviderDefinition<unknown>`,
+ * and hands each only accounts that its own schema made.)
+ */
+export interface ProviderDefinition<Account = unknown> {
+	/** As an operator reads it: "DigitalOcean". */
+	readonly displayName: string;
+	/**
+	 * The account's settings: lower-case names (`access_token` is `DIGITALOCEAN_ACCESS_TOKEN`), each field made from a
+	 * trimmed string or undefined, with its default. A field's message ends the sentence "NAME must be …" and never
+	 * holds a value. `api_url` (scheme and host of the API) belongs to every schema.
+	 */
+	readonly schema: z.ZodObject<Record<string, z.ZodType>> & z.ZodType<Account>;
+	/** Fields that are never shown, logged, or copied from the default account to another. */
+	readonly secrets: readonly string[];
+	/** Other spellings of a field: `{ api_token: "access_token" }`. */
+	readonly aliases?: Readonly<Record<string, string>>;
+	/** Settings as operators see them, `size` and `region` among them (a plan is a size, a zone a region). Gets no secret. */
+	shown(settings: Readonly<Partial<Account>>): Readonly<Record<string, Shown>>;
+	/** The cloud restarts in two calls, off and on. */
+	readonly twoStepRestart: boolean;
+	/** Cheap and without effect: no call goes out before a method of the driver is called. */
+	create(account: Account, context: ProviderContext): Provider;
 }
 
 /** What a driver is given besides its account's settings. */

@@ -1,0 +1,337 @@
+import ipaddr from "ipaddr.js";
+import { z } from "zod";
+import type { FailureKind, Vm, VmTags } from "../pool/core/state.ts";
+import { apiUrl, secret, slug } from "./fields.ts";
+import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
+import { Once } from "./once.ts";
+import {
+	type CreateRequest,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+	type Wanted,
+} from "./provider.ts";
+
+/**
+ * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
+ * - A create is accepted (202), not done: one that fails later shows as a droplet that is gone.
+ * - Names are not unique and creates not idempotent, so a lost answer is looked up by name, never asked again.
+ * - Everything that is ours carries tags; `tag_name` filters the list, `name` is exact (and cannot go with it).
+ * - Firewalls apply to tags, and only to tags that exist; their names are unique in an account.
+ */
+const schema = z.object({
+	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
+	size: slug("s-1vcpu-512mb-10gb").default("s-1vcpu-512mb-10gb"),
+	region: slug("lon1").default("lon1"),
+	/** A public image's slug, or the number of one of the account's own. */
+	image: slug("ubuntu-24-04-x64").default("ubuntu-24-04-x64"),
+	api_url: apiUrl("https://api.digitalocean.com"),
+});
+export type DigitalOceanAccount = z.infer<typeof schema>;
+
+export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
+	displayName: "DigitalOcean",
+	schema,
+	secrets: ["access_token"],
+	shown: ({ size, region, image, api_url }) => ({
+		size: size ?? null,
+		region: region ?? null,
+		image: image ?? null,
+		api_url: api_url ?? null,
+	}),
+	twoStepRestart: false,
+	create: (account, context) => new DigitalOcean(account, context),
+};
+
+const TAG = "muster";
+const DEPLOYMENT_TAG = "muster-deployment:";
+const POOL_TAG = "muster-pool:";
+const INTENT_TAG = "muster-intent:";
+const EVERYWHERE = ["0.0.0.0/0", "::/0"];
+/** The most that the API gives at once. */
+const PAGE_SIZE = 200;
+/** 20,000 droplets; a list that goes on beyond is going in circles. */
+const MAX_PAGES = 100;
+
+const Droplet = z.object({
+	id: z.number().int(),
+	name: z.string(),
+	status: z.string(),
+	networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).nullish() }).nullish(),
+	tags: z.array(z.string()).nullish(),
+});
+const Rule = z.object({ protocol: z.string(), ports: z.string().nullish() });
+const Addresses = z.looseObject({ addresses: z.array(z.string()).nullish() });
+const Firewall = z.object({
+	id: z.string(),
+	name: z.string(),
+	tags: z.array(z.string()).nullish(),
+	inbound_rules: z.array(Rule.extend({ sources: Addresses.nullish() })).nullish(),
+	outbound_rules: z.array(Rule.extend({ destinations: Addresses.nullish() })).nullish(),
+});
+type Firewall = z.infer<typeof Firewall>;
+const Page = z.looseObject({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
+const ErrorBody = z.object({ message: z.string() });
+
+const firewalls = new Once();
+
+class DigitalOcean implements Provider {
+	readonly #account: DigitalOceanAccount;
+	readonly #context: ProviderContext;
+
+	constructor(account: DigitalOceanAccount, context: ProviderContext) {
+		this.#account = account;
+		this.#context = context;
+	}
+
+	async create(wanted: CreateRequest): Promise<Vm> {
+		await this.#ensureFirewall(wanted);
+		const { region, size, image } = this.#account;
+		const { tags } = wanted;
+		try {
+			const { droplet } = await this.#call("POST", "/v2/droplets", json(z.object({ droplet: Droplet })), {
+				body: {
+					name: wanted.name,
+					region,
+					size,
+					image: /^\d+$/.test(image) ? Number(image) : image,
+					user_data: wanted.userData,
+					tags: [TAG, DEPLOYMENT_TAG + tags.deployment, POOL_TAG + tags.pool, INTENT_TAG + tags.intent],
+					ipv6: false,
+					backups: false,
+					monitoring: false,
+					with_droplet_agent: false,
+				},
+				confidential: [wanted.userData],
+			});
+			// The tags are put on after the droplet is made, so that this answer may lack them.
+			return { ...vmOf(droplet), tags };
+		} catch (error) {
+			// "Not found" is then the image, or whatever else the request names.
+			throw as(error, { notFound: "invalid" });
+		}
+	}
+
+	async list(): Promise<readonly Vm[]> {
+		const droplets = await this.#all(`/v2/droplets?tag_name=${TAG}`, "droplets", Droplet);
+		// A droplet made between two pages moves the rest on and shows one of them twice.
+		return [...new Map(droplets.map((droplet) => [droplet.id, vmOf(droplet)])).values()];
+	}
+
+	async find(wanted: Wanted): Promise<Vm | null> {
+		const found = wanted.vm === null ? await this.#named(wanted.name) : await this.#byId(wanted.vm);
+		const ours = found.filter(({ tags }) => tags.deployment === wanted.tags.deployment && tags.intent === wanted.tags.intent);
+		// Names are not unique: were there two, the older one (its id is lower) is found each time.
+		return ours.sort((a, b) => Number(a.vm) - Number(b.vm))[0] ?? null;
+	}
+
+	async delete(vm: string): Promise<void> {
+		await this.#call("DELETE", `/v2/droplets/${encodeURIComponent(vm)}`, ignored);
+	}
+
+	/** Both calls answer with an action that goes on by itself; `on` has nothing left to do. */
+	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		if (step === "on") return;
+		const act = (type: string) => this.#call("POST", `/v2/droplets/${encodeURIComponent(vm)}/actions`, ignored, { body: { type } });
+		try {
+			await act("reboot");
+		} catch (error) {
+			// Certainly not done: the droplet is in no state to be rebooted, and the reset button may still work.
+			if (!(error instanceof ProviderError) || error.failure.kind !== "invalid") throw error;
+			await act("power_cycle");
+		}
+	}
+
+	async #byId(vm: string): Promise<Vm[]> {
+		try {
+			const { droplet } = await this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet })));
+			return [vmOf(droplet)];
+		} catch (error) {
+			if (error instanceof ProviderError && error.failure.kind === "notFound") return [];
+			throw error;
+		}
+	}
+
+	async #named(name: string): Promise<Vm[]> {
+		const droplets = await this.#all(`/v2/droplets?name=${encodeURIComponent(name)}`, "droplets", Droplet);
+		return droplets.filter((droplet) => droplet.name.toLowerCase() === name.toLowerCase()).map(vmOf);
+	}
+
+	/**
+	 * One firewall per deployment, on its tag. Whatever goes wrong here, no droplet was made: a failure is never `unknown`,
+	 * and a `conflict` or `notFound` (someone else made or removed it meanwhile) is worth another try.
+	 */
+	async #ensureFirewall({ tags, allow, port }: CreateRequest): Promise<void> {
+		const { api_url, access_token } = this.#account;
+		const key = JSON.stringify([api_url, access_token, tags.deployment]);
+		const wish = JSON.stringify([port, [...allow].sort()]);
+		try {
+			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(tags.deployment, port, allow));
+		} catch (error) {
+			throw as(error, { unknown: "transient", conflict: "transient", notFound: "transient" });
+		}
+	}
+
+	async #makeFirewall(deployment: string, port: number, allow: readonly string[]): Promise<void> {
+		const name = `muster-${deployment}`;
+		const tag = DEPLOYMENT_TAG + deployment;
+		const sources = allow.length === 0 ? EVERYWHERE : allow;
+		const all = await this.#all("/v2/firewalls", "firewalls", Firewall);
+		const found = all.find((firewall) => firewall.name === name);
+		if (found !== undefined && isAsWanted(found, tag, port, sources)) return;
+
+		await this.#ensureTag(tag);
+		const anywhere = { addresses: EVERYWHERE };
+		const body = {
+			name,
+			tags: [tag],
+			inbound_rules: [{ protocol: "tcp", ports: String(port), sources: { addresses: sources } }],
+			// Ranges, because what the API documents for "all ports" ("0") it has refused. No ICMP: it refused the "0" that is
+			// documented for that too, and nothing here sends any.
+			outbound_rules: ["tcp", "udp"].map((protocol) => ({ protocol, ports: "1-65535", destinations: anywhere })),
+		};
+		if (found === undefined) await this.#call("POST", "/v2/firewalls", ignored, { body });
+		else await this.#call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
+	}
+
+	/** Making a tag that exists is refused in words that are nowhere documented: then whether it exists is what counts. */
+	async #ensureTag(tag: string): Promise<void> {
+		try {
+			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+		} catch (error) {
+			if (!(error instanceof ProviderError) || !["invalid", "conflict"].includes(error.failure.kind)) throw error;
+			await this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, ignored).catch(() => {
+				throw error;
+			});
+		}
+	}
+
+	/** All pages or an error. Only the page number of `next` is followed: the answer does not decide where the token goes. */
+	async #all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
+		const readPage = (text: string) => {
+			const body = Page.parse(JSON.parse(text));
+			return { items: z.array(item).parse(body[key]), next: body.links?.pages?.next };
+		};
+		const all: T[] = [];
+		let page = 1;
+		for (let pagesRead = 0; pagesRead < MAX_PAGES; pagesRead++) {
+			const query = `${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}&page=${page}`;
+			const { items, next } = await this.#call("GET", path + query, readPage);
+			all.push(...items);
+			if (next === undefined) return all;
+			const number = Number(URL.parse(next, this.#account.api_url)?.searchParams.get("page") ?? Number.NaN);
+			// Also ends where there is no number.
+			if (!(Number.isSafeInteger(number) && number > page)) break;
+			page = number;
+		}
+		throw new ProviderError({ kind: "transient", say: `DigitalOcean: the pages of ${path.split("?")[0]} do not come to an end` });
+	}
+
+	#call<T>(
+		method: HttpRequest<T>["method"],
+		path: string,
+		read: (text: string) => T,
+		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
+	): Promise<T> {
+		const { access_token, api_url } = this.#account;
+		return request(this.#context, {
+			provider: "DigitalOcean",
+			baseUrl: api_url,
+			path,
+			method,
+			headers: { authorization: `Bearer ${access_token}` },
+			read,
+			secrets: [access_token],
+			fault,
+			...more,
+		});
+	}
+}
+
+/** 422 says everything from a spelling mistake to a busy droplet; only its sentence tells which. */
+function fault({ status, text }: { status: number; text: string }): Fault {
+	const say = sentenceOf(text);
+	if (say === null || status !== 422) return { say, kind: null };
+	if (/pending event|\blocked\b/i.test(say)) return { say, kind: "conflict" };
+	if (/limit/i.test(say) && /exceed|reach/i.test(say)) return { say, kind: "quota" };
+	if (/\b(size|region)\b/i.test(say) && /unavailable|not available|restricted/i.test(say)) return { say, kind: "capacity" };
+	return { say, kind: null };
+}
+
+function sentenceOf(text: string): string | null {
+	try {
+		return json(ErrorBody)(text).message;
+	} catch {
+		return null; // a gateway's page: its status is all that it says
+	}
+}
+
+/** The same error, its kind replaced where the table says so. */
+function as(error: unknown, kinds: Partial<Record<FailureKind, FailureKind>>): unknown {
+	if (!(error instanceof ProviderError)) return error;
+	const kind = kinds[error.failure.kind];
+	return kind === undefined ? error : new ProviderError({ ...error.failure, kind });
+}
+
+function vmOf(droplet: z.infer<typeof Droplet>): Vm {
+	const tags = droplet.tags ?? [];
+	const address = droplet.networks?.v4?.find(({ type }) => type === "public")?.ip_address ?? null;
+	return {
+		vm: String(droplet.id),
+		name: droplet.name,
+		state: stateOf(droplet.status),
+		address,
+		tags: { deployment: only(tags, DEPLOYMENT_TAG), pool: only(tags, POOL_TAG), intent: only(tags, INTENT_TAG) } satisfies VmTags,
+	};
+}
+
+/** `locked` says that some action is running, not which: a droplet that is being deleted looks as before until it is gone. */
+function stateOf(status: string): Vm["state"] {
+	switch (status) {
+		case "new":
+			return "starting";
+		case "off":
+		case "archive":
+			return "off";
+		default:
+			// `active`. Were there ever another, the agent would tell whether the droplet serves.
+			return "running";
+	}
+}
+
+/** The rest of the one tag that begins so. Two of them contradict each other: then it is no one's. */
+function only(tags: readonly string[], prefix: string): string | null {
+	const [first, ...others] = new Set(tags.filter((tag) => tag.startsWith(prefix)));
+	return first === undefined || others.length > 0 ? null : first.slice(prefix.length);
+}
+
+function isAsWanted(firewall: Firewall, tag: string, port: number, sources: readonly string[]): boolean {
+	const [inbound, ...more] = firewall.inbound_rules ?? [];
+	if (firewall.tags?.includes(tag) !== true || inbound === undefined || more.length > 0) return false;
+	if (inbound.protocol !== "tcp" || inbound.ports !== String(port) || !admitsOnly(inbound.sources, sources)) return false;
+	return ["tcp", "udp"].every((protocol) =>
+		firewall.outbound_rules?.some(
+			(rule) => rule.protocol === protocol && isAllPorts(rule.ports) && admitsOnly(rule.destinations, EVERYWHERE),
+		),
+	);
+}
+
+/** These addresses and nothing else: droplets, load balancers or tags as sources would admit more. */
+function admitsOnly(from: z.infer<typeof Addresses> | null | undefined, wanted: readonly string[]): boolean {
+	const { addresses, ...others } = from ?? {};
+	if (Object.values(others).some((value) => Array.isArray(value) && value.length > 0)) return false;
+	const plain = (list: readonly string[]) => [...new Set(list.map(plainCidr))].sort().join();
+	return plain(addresses ?? []) === plain(wanted);
+}
+
+/** The API gives back "0" for what was put in as "all". */
+const isAllPorts = (ports: string | null | undefined) => ["0", "all", "1-65535"].includes(ports ?? "");
+
+/** One spelling for each network, whether or not a length was given. */
+function plainCidr(text: string): string {
+	const [address = "", length] = text.split("/");
+	if (!ipaddr.isValid(address)) return text;
+	const ip = ipaddr.parse(address);
+	return `${ip.toString()}/${length ?? (ip.kind() === "ipv4" ? 32 : 128)}`;
+}

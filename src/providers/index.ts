@@ -1,0 +1,21 @@
+import type { ProviderName } from "../pool/core/state.ts";
+import { digitalocean } from "./digitalocean.ts";
+import type { ProviderDefinition } from "./provider.ts";
+
+/** The clouds that Muster can drive. A further one is its file and one line here. */
+export const PROVIDERS: Registry = {
+	digitalocean,
+};
+
+/** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */
+export const PROVIDER_NAMES: Readonly<Record<ProviderName, string>> = {
+	digitalocean: "DigitalOcean",
+	aws: "AWS",
+	gcp: "GCP",
+	hetzner: "Hetzner",
+	vultr: "Vultr",
+	azure: "Azure",
+	scaleway: "Scaleway",
+};
+
+export type Registry = Readonly<Partial<Record<ProviderName, ProviderDefinition>>>;
