@@ -1,0 +1,48 @@
+import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { Account } from "./account.ts";
+
+/** What a call is about, as faults name it. Looking one VM up, by id or by name, is `get`. */
+export const OPERATIONS = ["create", "list", "get", "delete", "restart", "firewall", "other"] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** One request to a cloud, without the mount (`/digitalocean`) of the local cloud. */
+export interface Call {
+	readonly method: string;
+	/** `/v2/droplets/7` */
+	readonly path: string;
+	readonly query: URLSearchParams;
+	readonly headers: Headers;
+	readonly body: string;
+}
+
+/**
+ * How one cloud speaks: its paths, its checks of requests, its sentences. The VMs themselves, their boots, and faults
+ * are the same for every cloud and live in `cloud.ts`.
+ */
+export interface Dialect {
+	readonly provider: ProviderName;
+	operation(call: Call): Operation;
+	/** The account whose credentials the call carries, or the cloud's refusal. Credentials beginning with `local` are each an account. */
+	account(call: Call): { readonly token: string } | Response;
+	/** Answers a call as the cloud would; `account` is the caller's. */
+	handle(call: Call, account: Account): Promise<Response> | Response;
+	/** The body and headers with which this cloud states a failure of this status. */
+	failure(status: number, nowMs: number): Response;
+	/** Headers that every answer to this account carries (its rate limit), and the refusal once that is used up. */
+	meter(account: Account, nowMs: number): { readonly headers: Readonly<Record<string, string>>; readonly refusal: Response | null };
+	/** The body without secrets, still of the same shape, for the journal. */
+	mask(body: string): string;
+}
+
+/** A JSON answer. */
+export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+	return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json; charset=utf-8", ...headers } });
+}
+
+/** An answer whose connection breaks: over HTTP the server cuts it, in process reading its body fails. */
+export function brokenAnswer(): Response {
+	const body = new ReadableStream({
+		start: (controller) => controller.error(new Error("the local cloud dropped this answer")),
+	});
+	return new Response(body);
+}
