@@ -10,7 +10,7 @@ const BLOCK_PORT = 8898;
  * system takes a dead one's lock away.
  */
 export class Addresses {
-	readonly #blocks = new Map<number, Server>();
+	readonly #blocks = new Map<number, Promise<Server | null>>();
 	readonly #inUse = new Set<string>();
 	#last = 0;
 
@@ -38,20 +38,21 @@ export class Addresses {
 		this.#inUse.delete(address);
 	}
 
-	close(): void {
-		for (const server of this.#blocks.values()) server.close();
+	async close(): Promise<void> {
+		for (const lock of this.#blocks.values()) (await lock)?.close();
 		this.#blocks.clear();
 	}
 
-	async #hold(block: number): Promise<boolean> {
-		if (this.#blocks.has(block)) return true;
-		const server = await listen(`127.77.${block}.254`, BLOCK_PORT);
-		if (!server) return false;
-		const earlier = this.#blocks.get(block);
-		// Two calls can come here at once; the second finds the port taken by the first, and then the block held.
-		if (earlier) server.close();
-		else this.#blocks.set(block, server.unref());
-		return true;
+	#hold(block: number): Promise<boolean> {
+		const known = this.#blocks.get(block);
+		if (known) return known.then((server) => server !== null);
+		const lock = listen(`127.77.${block}.254`, BLOCK_PORT).then((server) => server?.unref() ?? null);
+		this.#blocks.set(block, lock);
+		return lock.then((server) => {
+			// Somebody else's now; it may be free when it is asked for again.
+			if (server === null) this.#blocks.delete(block);
+			return server !== null;
+		});
 	}
 
 	async #take(address: string): Promise<boolean> {

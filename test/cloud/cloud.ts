@@ -106,6 +106,7 @@ export class LocalCloud {
 function stated(dialect: Dialect, fault: Fault, nowMs: number): Response {
 	const usual = dialect.failure(fault.status ?? 500, nowMs);
 	const headers = new Headers(usual.headers);
+	if (typeof fault.body === "string" && !fault.body.startsWith("{")) headers.set("content-type", "text/plain; charset=utf-8");
 	for (const [name, value] of Object.entries(fault.headers ?? {})) headers.set(name, value);
 	if (fault.body === undefined) return new Response(usual.body, { status: usual.status, headers });
 	const text = typeof fault.body === "string" ? fault.body : JSON.stringify(fault.body);

@@ -46,7 +46,7 @@ export function processMachines(root: string): Machines {
 		async close() {
 			await Promise.all([...[...machines.values()].map((machine) => machine.stop()), ...ending]);
 			machines.clear();
-			addresses.close();
+			await addresses.close();
 		},
 	};
 }
