@@ -1,14 +1,37 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { world } from "./test/worker/pool/world.ts";
 
-/**
- * `unit`, `simulation`, `agent`, `cloud` and `e2e` run in Node, `worker` inside workerd with real D1 and Durable Objects.
- * One project: `npx vitest run --project unit`; one file: add its name.
- */
+/** Runs in Node. */
 const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 	test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutSeconds * 1000, hookTimeout: timeoutSeconds * 1000, ...extra },
 });
 
+/** Runs inside workerd, with real D1 and Durable Objects. */
+const workerd = (name: string, include: string, miniflare = {}, bindings = {}) => ({
+	plugins: [
+		cloudflareTest(async () => ({
+			wrangler: { configPath: "./wrangler.toml" },
+			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
+		})),
+	],
+	test: { name, include: [include], setupFiles: ["test/worker/setup.ts"], testTimeout: 30_000 },
+});
+
+/** What the pools under test are told; their cloud is the local one, inside this process. */
+const POOL_SETTINGS = {
+	PUBLIC_URL: "https://muster.test",
+	PROXY_USERNAME: "user",
+	PROXY_PASSWORD: "pass",
+	ALLOW_ANONYMOUS: "True",
+	DIGITALOCEAN_ENABLED: "True",
+	DIGITALOCEAN_ACCESS_TOKEN: "local-pool-tests",
+	DIGITALOCEAN_API_URL: "http://cloud.test/digitalocean",
+	DIGITALOCEAN_MIN_SCALING: "1",
+	DIGITALOCEAN_MAX_SCALING: "3",
+};
+
+/** One project: `npx vitest run --project unit`; one file: add its name. */
 export default defineConfig({
 	test: {
 		projects: [
@@ -17,15 +40,8 @@ export default defineConfig({
 			node("agent", 60),
 			node("simulation", 600),
 			node("e2e", 180, { fileParallelism: false }),
-			{
-				plugins: [
-					cloudflareTest(async () => ({
-						wrangler: { configPath: "./wrangler.toml" },
-						miniflare: { bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations") } },
-					})),
-				],
-				test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["test/worker/setup.ts"], testTimeout: 30_000 },
-			},
+			workerd("worker", "test/worker/*.test.ts"),
+			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS),
 		],
 	},
 });

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { createHash, randomBytes } from "node:crypto";
 import type { Directives, HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
-import { type PoolConfig, readConfig } from "../config.ts";
+import { type Config, findPool, type PoolConfig, readConfig } from "../config.ts";
 import type { Env } from "../env.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
@@ -40,6 +40,9 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private rate: Rate | null = null;
 	private readonly tokens = new Map<Id, string>();
 	private waiting: (() => void)[] = [];
+	private read: { readonly env: Env; readonly config: Config } | null = null;
+	/** The clock, in milliseconds since the epoch; a test may drive it. */
+	now: () => Ms = () => Date.now();
 
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
@@ -58,7 +61,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		if (this.state === null) {
 			const { object, provider, name, deployment, incarnation } = birth;
 			const tag = sha256(object).slice(0, 16);
-			const state = newState({ object, provider, name, deployment, incarnation, tag }, Date.now());
+			const state = newState({ object, provider, name, deployment, incarnation, tag }, this.now());
 			this.store.create(birth, state);
 			this.birth = birth;
 			this.state = state;
@@ -70,10 +73,10 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		if (this.state === null) return;
 		this.learn(facts);
 		const alarm = await this.ctx.storage.getAlarm();
-		const isLost = alarm === null ? !this.isPassing : alarm < Date.now() - OVERDUE_MS;
+		const isLost = alarm === null ? !this.isPassing : alarm < this.now() - OVERDUE_MS;
 		if (isLost) {
 			this.armedAt = null;
-			this.arm(Date.now());
+			this.arm(this.now());
 		}
 	}
 
@@ -97,7 +100,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const { id } = token;
 		const keyHash = sha256(request.key);
 		const tokenHash = sha256(request.token);
-		const judgement = judgeRegistration(this.state, { id, tokenHash, keyHash, address: request.address }, Date.now());
+		const judgement = judgeRegistration(this.state, { id, tokenHash, keyHash, address: request.address }, this.now());
 		// Folded even when refused for its address: the VM may have a new one, and the inventory is asked.
 		if (this.state.proxies.get(id)?.tokenHash === tokenHash) this.fold({ on: "registered", id, address: request.address, keyHash });
 		return this.answer(id, judgement);
@@ -118,7 +121,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		this.armedAt = null;
 		if (this.state === null) return;
 		if (this.isPassing) {
-			this.arm(Date.now() + FAILED_PASS_PAUSE_MS);
+			this.arm(this.now() + FAILED_PASS_PAUSE_MS);
 			return;
 		}
 		this.isPassing = true;
@@ -129,7 +132,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			if (this.state.forgotten) await this.forget();
 		} catch (error) {
 			console.error("a pass failed", error instanceof Error ? error.message : error);
-			this.arm(Date.now() + FAILED_PASS_PAUSE_MS);
+			this.arm(this.now() + FAILED_PASS_PAUSE_MS);
 		} finally {
 			this.isPassing = false;
 		}
@@ -162,12 +165,12 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private fold(event: Event): void {
 		if (this.state === null) return;
 		const before = this.state;
-		this.commit(before, apply(before, event, Date.now()), null);
+		this.commit(before, apply(before, event, this.now()), null);
 		if (this.state !== before) rearm(this.ports());
 	}
 
 	private commit(before: State, after: State, wakeAt: Ms | null): void {
-		this.store.save(before, after, Date.now());
+		this.store.save(before, after, this.now());
 		this.state = after;
 		if (wakeAt !== null) this.arm(wakeAt);
 	}
@@ -182,20 +185,25 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private learn(facts: FleetFacts): void {
 		this.configure();
 		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
-		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests: readConfig(this.env).global.dailyRequests });
+		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests: this.config().global.dailyRequests });
 		if (this.state !== null) rearm(this.ports());
 	}
 
+	/** Read once an environment: it does not change under a running instance. */
+	private config(): Config {
+		if (this.read?.env !== this.env) this.read = { env: this.env, config: readConfig(this.env) };
+		return this.read.config;
+	}
+
 	/** What the environment says of this pool now; null where it says nothing any more. */
-	private config(): PoolConfig | null {
-		const { birth } = this;
-		return readConfig(this.env).pools.find((pool) => pool.provider === birth?.provider && pool.name === birth?.name) ?? null;
+	private poolConfig(): PoolConfig | null {
+		return this.birth === null ? null : findPool(this.config(), this.birth.provider, this.birth.name);
 	}
 
 	/** Brings the pool in line with the environment: a pool that it names no more, or disables, is emptied and forgotten. */
 	private configure(): void {
 		if (this.birth?.source !== "environment" || this.state === null) return;
-		const config = this.config();
+		const config = this.poolConfig();
 		const isNamed = config !== null && (config.enabled || config.problem !== null);
 		if (config !== null && isNamed) {
 			const { account, settings } = config;
@@ -207,19 +215,19 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	}
 
 	private names() {
-		const config = this.config();
+		const config = this.poolConfig();
 		return { displayName: config?.displayName ?? this.state?.pool.name ?? "", settings: config?.shown ?? {} };
 	}
 
 	private provider(): Provider {
-		const config = this.config();
+		const config = this.poolConfig();
 		const definition = this.birth === null ? undefined : PROVIDERS[this.birth.provider];
 		if (definition === undefined || config === null || config.account === null) {
 			throw new ProviderError({ kind: "auth", say: config?.problem ?? "the account's credentials are not set" });
 		}
 		return definition.create(config.account, {
 			fetch: (input, init) => fetch(input, init),
-			now: () => Date.now(),
+			now: () => this.now(),
 			countCall: () => {
 				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
 				this.callsMade++;
@@ -252,7 +260,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 						this.rate = null;
 						return rate;
 					},
-					now: () => Date.now(),
+					now: () => this.now(),
 				});
 				if (event.on === "published") for (const tell of heard) tell();
 				else this.waiting.push(...heard);
@@ -264,7 +272,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 				return sha256(token);
 			},
 			callsMade: () => this.callsMade,
-			now: () => Date.now(),
+			now: () => this.now(),
 			random: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
 		};
 	}

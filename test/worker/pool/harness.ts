@@ -1,0 +1,142 @@
+import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { exports } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import { enterPool } from "../../../src/db/directory.ts";
+import type { Env } from "../../../src/env.ts";
+import type { Phase, State } from "../../../src/pool/core/state.ts";
+import type { Pool } from "../../../src/pool/pool.ts";
+
+const bindings = env as unknown as Env & { readonly POOL: DurableObjectNamespace<Pool> };
+
+/** What the tests of a pool look at and touch inside of it. */
+interface Inside {
+	state: State;
+	now: () => number;
+	env: Env;
+}
+
+let made = 0;
+
+/** A pool of `digitalocean/default`'s account, with a deployment of its own, so that each test has an empty cloud. */
+export class PoolUnderTest {
+	readonly object: string;
+	readonly stub: DurableObjectStub<Pool>;
+	readonly deployment = `test${++made}${Date.now().toString(36)}`;
+
+	constructor() {
+		const id = bindings.POOL.newUniqueId();
+		this.object = id.toString();
+		this.stub = bindings.POOL.get(id);
+	}
+
+	/** Enters it into the directory and starts it; the first alarm has not run. */
+	async start(): Promise<this> {
+		const birth = { object: this.object, provider: "digitalocean", name: "default", incarnation: Date.now() } as const;
+		await bindings.DB.prepare("DELETE FROM names").run();
+		await bindings.DB.prepare("UPDATE pools SET removed_at = 1").run();
+		await enterPool(bindings.DB, { ...birth, endpoint: "digitalocean-default", source: "environment" });
+		const facts = { agentUrl: "https://muster.test", proxies: 0 };
+		await this.stub.start({ ...birth, deployment: this.deployment, source: "environment", facts });
+		return this;
+	}
+
+	inside<T>(look: (pool: Inside) => T | Promise<T>): Promise<T> {
+		return runInDurableObject(this.stub, (instance) => look(instance as unknown as Inside));
+	}
+
+	state(): Promise<State> {
+		return this.inside((pool) => pool.state);
+	}
+
+	async phases(): Promise<readonly Phase["at"][]> {
+		const { proxies } = await this.state();
+		return [...proxies.values()].map((proxy) => proxy.phase.at);
+	}
+
+	/** Lets the alarm run until `done`, or fails after some passes. */
+	async until(done: (state: State) => boolean | Promise<boolean>, what: string): Promise<State> {
+		const deadline = Date.now() + 10_000;
+		for (;;) {
+			const state = await this.state();
+			if (await done(state)) return state;
+			if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+			await runDurableObjectAlarm(this.stub);
+			await new Promise((resolve) => setTimeout(resolve, 5));
+		}
+	}
+
+	/** Its VMs at the cloud. */
+	async vms(): Promise<readonly { id: string; name: string; ip: string | null; state: string }[]> {
+		const all = (await (await fetch("http://cloud.test/_local/vms")).json()) as { id: string; name: string; ip: string | null; state: string }[];
+		return all.filter((vm) => vm.name.includes(this.deployment));
+	}
+
+	/** Boots the agents of all VMs that have none yet: they register, and answer probes. */
+	async bootAgents(): Promise<void> {
+		for (const vm of await this.vms()) {
+			if (vm.ip === null || this.keys.has(vm.id)) continue;
+			const { token } = await agentConfig(vm.id);
+			const key = `${token.split(".").slice(0, 2).join(".")}.${vm.id.padEnd(43, "k")}`;
+			const answer = await register(token, key, vm.ip);
+			if (answer.status !== 200) throw new Error(`registration answered ${answer.status}: ${await answer.text()}`);
+			this.keys.set(vm.id, key);
+			await setAgent(vm.ip, { keyHash: sha256(key) });
+		}
+	}
+	readonly keys = new Map<string, string>();
+
+	/** Goes on until so many proxies are ready. */
+	async untilReady(count: number): Promise<State> {
+		return this.until(async (state) => {
+			await this.bootAgents();
+			return [...state.proxies.values()].filter((proxy) => proxy.phase.at === "ready").length === count;
+		}, `${count} ready`);
+	}
+
+	/** Every call that the cloud was asked for by this deployment. */
+	async calls(method: string, path: RegExp): Promise<number> {
+		const text = await (await fetch("http://cloud.test/_local/journal")).text();
+		const lines = text.split("\n").filter((line) => line !== "");
+		return lines.map((line) => JSON.parse(line) as { method: string; url: string }).filter((call) => call.method === method && path.test(call.url))
+			.length;
+	}
+}
+
+export async function agentConfig(vm: string): Promise<{ token: string }> {
+	const text = await (await fetch(`http://cloud.test/_local/vms/${vm}/user-data`)).text();
+	for (const [, encoded] of text.matchAll(/content: ["']?([A-Za-z0-9+/=]{40,})["']?/g)) {
+		const plain = atob(encoded ?? "");
+		if (plain.startsWith("{")) return JSON.parse(plain) as { token: string };
+	}
+	throw new Error("the user data holds no agent.json");
+}
+
+export function register(token: string, key: string, address: string): Promise<Response> {
+	return call("/v1.1/register", token, address, { key, agent: "test" });
+}
+
+export function call(path: string, bearer: string, address: string, body: unknown): Promise<Response> {
+	const headers = { "content-type": "application/json", authorization: `Bearer ${bearer}`, "CF-Connecting-IP": address };
+	const worker = (exports as unknown as { default: { fetch: typeof fetch } }).default;
+	return worker.fetch(`https://muster.test${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+export async function setAgent(address: string, state: { keyHash: string; active?: number; isSilent?: boolean }): Promise<void> {
+	await fetch(`http://agents.test/${address}`, { method: "PUT", body: JSON.stringify(state) });
+}
+
+export async function fault(fault: Record<string, unknown>): Promise<void> {
+	const answer = await fetch("http://cloud.test/_local/faults", { method: "POST", body: JSON.stringify({ provider: "digitalocean", ...fault }) });
+	if (!answer.ok) throw new Error(await answer.text());
+}
+
+export async function resetCloud(): Promise<void> {
+	await fetch("http://cloud.test/_local/faults", { method: "DELETE" });
+	await fetch("http://cloud.test/_local/journal", { method: "DELETE" });
+}
+
+export function sha256(text: string): string {
+	return createHash("sha256").update(text).digest("hex");
+}
+
+export { bindings };

@@ -1,0 +1,63 @@
+/**
+ * What the pools of these tests see of the world, in Node: the local cloud at `http://cloud.test`, and at `http://agents.test`
+ * agents that answer probes on real sockets. Everything else is unreachable.
+ */
+import { createHmac } from "node:crypto";
+import { createServer, type Server, type Socket } from "node:net";
+import { Response as MiniflareResponse } from "miniflare";
+import { LocalCloud } from "../../cloud/cloud.ts";
+import { idleMachines } from "../../cloud/machines.ts";
+
+interface Incoming {
+	readonly url: string;
+	readonly method: string;
+	readonly headers: Iterable<[string, string]>;
+	text(): Promise<string>;
+}
+
+const cloud = new LocalCloud({ machines: idleMachines(), bootMs: 0 });
+const agents = new Map<string, { server: Server; keyHash: string; active: number; isSilent: boolean }>();
+
+/** miniflare's `outboundService`: every fetch of the Worker under test ends here. */
+export async function world(incoming: Incoming): Promise<MiniflareResponse> {
+	const url = new URL(incoming.url);
+	const text = await incoming.text();
+	if (url.host === "agents.test") return agent(url, incoming.method, text);
+	if (url.host !== "cloud.test") return new MiniflareResponse(`nothing is at ${url.host}`, { status: 599 });
+	const body = incoming.method === "GET" || incoming.method === "HEAD" ? {} : { body: text };
+	const answer = await cloud.fetch(new Request(incoming.url, { method: incoming.method, headers: [...incoming.headers], ...body }));
+	const headers = [...answer.headers] as [string, string][];
+	return new MiniflareResponse(answer.status === 204 ? null : await answer.text(), { status: answer.status, headers });
+}
+
+/** `PUT /<address>` `{keyHash, active?, isSilent?}` makes or changes an agent there, `DELETE /<address>` ends it. */
+async function agent(url: URL, method: string, text: string): Promise<MiniflareResponse> {
+	const address = url.pathname.slice(1);
+	const known = agents.get(address);
+	if (method === "DELETE") {
+		known?.server.close();
+		agents.delete(address);
+		return new MiniflareResponse(null, { status: 204 });
+	}
+	const wish = JSON.parse(text) as { keyHash: string; active?: number; isSilent?: boolean };
+	const state = { keyHash: wish.keyHash, active: wish.active ?? 0, isSilent: wish.isSilent ?? false };
+	if (known) Object.assign(known, state);
+	else {
+		const server = createServer((socket) => answerProbe(socket, address));
+		await new Promise<void>((resolve, reject) => server.once("error", reject).listen(8899, address, resolve));
+		agents.set(address, { server, ...state });
+	}
+	return new MiniflareResponse(null, { status: 204 });
+}
+
+function answerProbe(socket: Socket, address: string): void {
+	socket.on("error", () => socket.destroy());
+	socket.once("data", (data) => {
+		const state = agents.get(address);
+		const nonce = /^GET http:\/\/probe\.muster\/([0-9a-f]{32}) HTTP\/1\.1\r\n/.exec(data.toString("latin1"))?.[1];
+		if (state === undefined || nonce === undefined || state.isSilent) return socket.destroy();
+		const proof = createHmac("sha256", state.keyHash).update(nonce).digest("hex");
+		const body = JSON.stringify({ proof, active: state.active });
+		return socket.end(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+	});
+}
