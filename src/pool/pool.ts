@@ -42,7 +42,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private waiting: (() => void)[] = [];
 	private read: { readonly env: Env; readonly config: Config } | null = null;
 	/** The clock, in milliseconds since the epoch; a test may drive it. */
-	now: () => Ms = () => Date.now();
+	protected now: () => Ms = () => Date.now();
 
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);

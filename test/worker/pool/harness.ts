@@ -1,12 +1,11 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { exports } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { enterPool } from "../../../src/db/directory.ts";
 import type { Env } from "../../../src/env.ts";
 import type { Phase, State } from "../../../src/pool/core/state.ts";
-import type { Pool } from "../../../src/pool/pool.ts";
+import type { PoolRpc } from "../../../src/pool/rpc.ts";
 
-const bindings = env as unknown as Env & { readonly POOL: DurableObjectNamespace<Pool> };
+const bindings = env as unknown as Env;
 
 /** What the tests of a pool look at and touch inside of it. */
 interface Inside {
@@ -20,7 +19,7 @@ let made = 0;
 /** A pool of `digitalocean/default`'s account, with a deployment of its own, so that each test has an empty cloud. */
 export class PoolUnderTest {
 	readonly object: string;
-	readonly stub: DurableObjectStub<Pool>;
+	readonly stub: DurableObjectStub<PoolRpc & Rpc.DurableObjectBranded>;
 	readonly deployment = `test${++made}${Date.now().toString(36)}`;
 
 	constructor() {
@@ -67,7 +66,12 @@ export class PoolUnderTest {
 
 	/** Its VMs at the cloud. */
 	async vms(): Promise<readonly { id: string; name: string; ip: string | null; state: string }[]> {
-		const all = (await (await fetch("http://cloud.test/_local/vms")).json()) as { id: string; name: string; ip: string | null; state: string }[];
+		const all = (await (await fetch("http://cloud.test/_local/vms")).json()) as {
+			id: string;
+			name: string;
+			ip: string | null;
+			state: string;
+		}[];
 		return all.filter((vm) => vm.name.includes(this.deployment));
 	}
 
@@ -77,8 +81,8 @@ export class PoolUnderTest {
 			if (vm.ip === null || this.keys.has(vm.id)) continue;
 			const { token } = await agentConfig(vm.id);
 			const key = `${token.split(".").slice(0, 2).join(".")}.${vm.id.padEnd(43, "k")}`;
-			const answer = await register(token, key, vm.ip);
-			if (answer.status !== 200) throw new Error(`registration answered ${answer.status}: ${await answer.text()}`);
+			const answer = await this.stub.register({ token, key, address: vm.ip });
+			if (!answer.ok) throw new Error(`the registration was refused: ${answer.say}`);
 			this.keys.set(vm.id, key);
 			await setAgent(vm.ip, { keyHash: sha256(key) });
 		}
@@ -97,28 +101,18 @@ export class PoolUnderTest {
 	async calls(method: string, path: RegExp): Promise<number> {
 		const text = await (await fetch("http://cloud.test/_local/journal")).text();
 		const lines = text.split("\n").filter((line) => line !== "");
-		return lines.map((line) => JSON.parse(line) as { method: string; url: string }).filter((call) => call.method === method && path.test(call.url))
-			.length;
+		return lines
+			.map((line) => JSON.parse(line) as { method: string; url: string })
+			.filter((call) => call.method === method && path.test(call.url)).length;
 	}
 }
 
 export async function agentConfig(vm: string): Promise<{ token: string }> {
 	const text = await (await fetch(`http://cloud.test/_local/vms/${vm}/user-data`)).text();
-	for (const [, encoded] of text.matchAll(/content: ["']?([A-Za-z0-9+/=]{40,})["']?/g)) {
-		const plain = atob(encoded ?? "");
-		if (plain.startsWith("{")) return JSON.parse(plain) as { token: string };
-	}
-	throw new Error("the user data holds no agent.json");
-}
-
-export function register(token: string, key: string, address: string): Promise<Response> {
-	return call("/v1.1/register", token, address, { key, agent: "test" });
-}
-
-export function call(path: string, bearer: string, address: string, body: unknown): Promise<Response> {
-	const headers = { "content-type": "application/json", authorization: `Bearer ${bearer}`, "CF-Connecting-IP": address };
-	const worker = (exports as unknown as { default: { fetch: typeof fetch } }).default;
-	return worker.fetch(`https://muster.test${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+	const userData = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { path: string; content: string }[] };
+	const file = userData.write_files.find(({ path }) => path === "/etc/muster/agent.json");
+	if (file === undefined) throw new Error("the user data holds no agent.json");
+	return JSON.parse(atob(file.content)) as { token: string };
 }
 
 export async function setAgent(address: string, state: { keyHash: string; active?: number; isSilent?: boolean }): Promise<void> {
@@ -126,7 +120,10 @@ export async function setAgent(address: string, state: { keyHash: string; active
 }
 
 export async function fault(fault: Record<string, unknown>): Promise<void> {
-	const answer = await fetch("http://cloud.test/_local/faults", { method: "POST", body: JSON.stringify({ provider: "digitalocean", ...fault }) });
+	const answer = await fetch("http://cloud.test/_local/faults", {
+		method: "POST",
+		body: JSON.stringify({ provider: "digitalocean", ...fault }),
+	});
 	if (!answer.ok) throw new Error(await answer.text());
 }
 

@@ -45,6 +45,7 @@ async function agent(url: URL, method: string, text: string): Promise<MiniflareR
 	else {
 		const server = createServer((socket) => answerProbe(socket, address));
 		await new Promise<void>((resolve, reject) => server.once("error", reject).listen(8899, address, resolve));
+		server.unref();
 		agents.set(address, { server, ...state });
 	}
 	return new MiniflareResponse(null, { status: 204 });
@@ -58,6 +59,8 @@ function answerProbe(socket: Socket, address: string): void {
 		if (state === undefined || nonce === undefined || state.isSilent) return socket.destroy();
 		const proof = createHmac("sha256", state.keyHash).update(nonce).digest("hex");
 		const body = JSON.stringify({ proof, active: state.active });
-		return socket.end(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+		return socket.end(
+			`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+		);
 	});
 }
