@@ -1,4 +1,13 @@
-import { DurableObject } from "cloudflare:workers";
-import agent from "./agent/agent.py";
-export class Pool extends DurableObject {}
-export default { fetch: () => new Response(agent) } satisfies ExportedHandler;
+import { app } from "./api/app.ts";
+import type { Env } from "./env.ts";
+import { tend } from "./pool/fleet.ts";
+
+export { Pool } from "./pool/pool.ts";
+
+/** The Worker: HTTP, and once a minute what keeps pools alive. Everything else a pool does by itself, in its own object. */
+export default {
+	fetch: app.fetch,
+	async scheduled(controller, env) {
+		await tend(env, controller.scheduledTime);
+	},
+} satisfies ExportedHandler<Env>;

@@ -1,4 +1,4 @@
-import { onDatabase } from "./database.ts";
+import { fromJson, onDatabase } from "./database.ts";
 
 /**
  * The deployment's own settings, one row each.
@@ -28,8 +28,14 @@ export async function readSettings(db: D1Database, keys: readonly SettingKey[]):
 	return new Map(results.map((row) => [row.key, row.value]));
 }
 
+/** The bounds that wait for one pool to be made, or null. */
+export async function readWaitingScaling(db: D1Database, provider: string, name: string): Promise<WaitingScaling | null> {
+	const key: SettingKey = `scaling:${provider}:${name}`;
+	return fromJson<WaitingScaling | null>((await readSettings(db, [key])).get(key) ?? null, null);
+}
+
 /** Bounds that wait for pools to be made, by `<provider>:<name>`. */
-export async function readWaitingScaling(db: D1Database): Promise<ReadonlyMap<string, WaitingScaling>> {
+export async function listWaitingScaling(db: D1Database): Promise<ReadonlyMap<string, WaitingScaling>> {
 	const { results } = await onDatabase(() =>
 		// A range, not LIKE: it is read from the key's own order. ';' is the character after ':'.
 		db.prepare("SELECT key, value FROM settings WHERE key >= 'scaling:' AND key < 'scaling;'").all<{ key: string; value: string }>(),

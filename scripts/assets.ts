@@ -1,0 +1,42 @@
+/**
+ * Puts together what the Worker serves as static files, in `dist/assets`: Swagger UI, from its package, for `/docs`.
+ * Files that are there and right are left alone, so that several runs at once do no harm. Run by wrangler before each
+ * build (wrangler.toml) and by vitest.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+const ASSETS = join(ROOT, "dist", "assets");
+const SWAGGER_FILES = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+
+/** The page's policy admits no inline script, so what starts it is a file as well. No validator: it is a third party's. */
+const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
+`;
+
+/** https://developers.cloudflare.com/workers/static-assets/headers/ */
+const HEADERS = `/*
+  X-Content-Type-Options: nosniff
+  Cache-Control: public, max-age=3600
+`;
+
+/** Writes the files that are missing or differ. Throws when a file of Swagger UI's package is missing. */
+export function buildAssets(): void {
+	const swagger = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+	for (const name of SWAGGER_FILES) put(join("docs", "assets", name), readFileSync(join(swagger, name)));
+	put(join("docs", "assets", "start.js"), Buffer.from(START));
+	put("_headers", Buffer.from(HEADERS));
+}
+
+function put(path: string, content: Buffer): void {
+	const target = join(ASSETS, path);
+	if (existsSync(target) && readFileSync(target).equals(content)) return;
+	mkdirSync(dirname(target), { recursive: true });
+	const draft = `${target}.${process.pid}`;
+	writeFileSync(draft, content);
+	renameSync(draft, target);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) buildAssets();

@@ -1,0 +1,149 @@
+import { fromHono } from "chanfana";
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import manifest from "../../package.json" with { type: "json" };
+import { PoolUnreachable } from "../pool/reach.ts";
+import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent.ts";
+import { requireAdmin } from "./auth.ts";
+import { boundBody, requireJson } from "./body.ts";
+import { GetAuthentication } from "./cloudproxy/authentication.ts";
+import { GetHealth } from "./cloudproxy/health.ts";
+import { ListProxies, prefersPage } from "./cloudproxy/list-proxies.ts";
+import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
+import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
+import { GetRandomProxy } from "./cloudproxy/random-proxy.ts";
+import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { type AppContext, type AppEnv, configOf, metadata } from "./context.ts";
+import { GetDocs, GetOpenApi } from "./docs.ts";
+import { type ApiError, asApiError, MethodNotAllowed, NotFound, ServiceUnavailable, ValidationError } from "./errors.ts";
+import { rememberOrigin } from "./origin.ts";
+import { Probe } from "./probe.ts";
+import { methodsOf, type Route, routesAt } from "./routes.ts";
+
+/** Every route. To add one, write its class and name it here. */
+export const ROUTES: readonly Route[] = [
+	["get", "/", "admin", ListProxies],
+	["get", "/random", "admin", GetRandomProxy],
+	["get", "/destroy", "admin", ListDestroyQueue],
+	["delete", "/destroy", "admin", DestroyProxy],
+	["get", "/restart", "admin", ListRestartQueue],
+	["delete", "/restart", "admin", RestartProxy],
+	["get", "/providers", "admin", ListProviders],
+	["get", "/providers/:provider", "admin", GetProvider],
+	["patch", "/providers/:provider", "admin", ScaleProvider],
+	["get", "/providers/:provider/:instance", "admin", GetInstance],
+	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/auth", "admin", GetAuthentication],
+	["get", "/health", "public", GetHealth],
+	["get", "/probe", "public", Probe],
+	["get", "/docs", "public", GetDocs],
+	["get", "/openapi.json", "public", GetOpenApi],
+	["post", "/register", "agent", RegisterAlias],
+	["post", "/unregister", "agent", UnregisterAlias],
+	["post", "/v1.1/register", "agent", Register],
+	["post", "/v1.1/unregister", "agent", Unregister],
+	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+];
+
+const PREFLIGHT_SECONDS = 86_400;
+const POOL_RETRY_SECONDS = 5;
+
+/** The Worker's HTTP side. */
+export const app = new Hono<AppEnv>({ strict: false });
+
+app.use(async (c, next) => {
+	c.set("requestId", crypto.randomUUID());
+	c.set("config", configOf(c.env));
+	await next();
+	if (c.req.method === "OPTIONS") c.header("Allow", methodsOf(routesAt(ROUTES, c.req.path)).join(", "));
+	c.header("X-Request-Id", c.get("requestId"));
+	c.header("X-Content-Type-Options", "nosniff");
+	// Answers hold credentials and are out of date in a second.
+	if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store");
+});
+
+app.use(
+	cors({
+		origin: (origin, c: AppContext) => {
+			const { corsOrigins } = c.get("config").global;
+			if (corsOrigins.includes("*")) return "*";
+			return corsOrigins.includes(origin) ? origin : null;
+		},
+		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow"],
+		maxAge: PREFLIGHT_SECONDS,
+	}),
+);
+
+app.use(async (c, next) => {
+	const { path } = c.req;
+	if (path === "/" && isRead(c) && prefersPage(c)) return c.redirect("/docs", 302);
+	const here = routesAt(ROUTES, path);
+	const [, , access, endpoint] = here.find(([method]) => method === (isRead(c) ? "get" : c.req.method.toLowerCase())) ?? [];
+	// Who may not come in learns neither what there is nor what there is not.
+	if ((access ?? here[0]?.[2] ?? "admin") === "admin") {
+		const hasKey = await requireAdmin(c);
+		if (hasKey) c.executionCtx.waitUntil(rememberOrigin(c));
+	}
+	if (!endpoint) {
+		if (here.length > 0) throw new MethodNotAllowed(c.req.method, path, methodsOf(here));
+		throw new NotFound(`There is no ${path} here; /docs shows what there is.`);
+	}
+	await boundBody(c, endpoint.maxBodyBytes);
+	// An agent's routes look at its token first, and their other callers may send what they like.
+	if (access !== "agent") await requireJson(c, true);
+	return next();
+});
+
+const router = fromHono(app, {
+	docs_url: null,
+	redoc_url: null,
+	openapi_url: null,
+	openapiVersion: "3.1",
+	passthroughErrors: true,
+	generateOperationIds: false,
+	schema: {
+		info: {
+			title: "Muster",
+			version: manifest.version,
+			description: "A fleet of forward proxies on small cloud VMs. What is read may be one second old.",
+		},
+	},
+});
+for (const [method, path, , endpoint] of ROUTES) router[method](path, endpoint);
+
+app.onError((thrown, c) => {
+	const error =
+		thrown instanceof PoolUnreachable ? new ServiceUnavailable(`${thrown.message} Try again.`, POOL_RETRY_SECONDS) : asApiError(thrown);
+	if (error.status >= 500) report(c, thrown);
+	return errorAnswer(c, error);
+});
+
+/** At the root the envelope, under /v1.1 what that dialect's clients read. */
+function errorAnswer(c: AppContext, error: ApiError): Response {
+	if (!/^\/v1\.[01](\/|$)/.test(c.req.path)) {
+		const body = { metadata: metadata(c), error: error.name, detail: error.message };
+		return c.json(body, error.status, error.headers);
+	}
+	if (error.status === 401) return c.text("unauthorized", 401, error.headers);
+	if (error instanceof ValidationError) {
+		const sections = Map.groupBy(error.issues, (issue) => issue.section);
+		const faults = [...sections].map(([section, issues]) => [
+			section,
+			Object.fromEntries(issues.map((issue) => [issue.field, issue.message])),
+		]);
+		return c.json(Object.fromEntries(faults), 400);
+	}
+	return c.text(error.message, error.status, error.headers);
+}
+
+/** Logs what went wrong here, with its cause: neither holds a setting's value, and the URL, which may hold a key, is left out. */
+function report(c: AppContext, thrown: unknown): void {
+	const { name, message, stack, cause } = thrown as Error;
+	const why = cause instanceof Error ? ` (${cause.message})` : "";
+	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${name}: ${message}${why}`, stack ?? "");
+}
+
+function isRead(c: AppContext): boolean {
+	return c.req.method === "GET" || c.req.method === "HEAD";
+}

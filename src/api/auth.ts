@@ -1,0 +1,93 @@
+import { readSettings } from "../db/settings.ts";
+import type { AppContext } from "./context.ts";
+import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
+import { FailedKeys } from "./failed-keys.ts";
+
+/** How long an isolate may go on with the key that it read in D1: a key that is set or removed holds everywhere after it. */
+const STORED_KEY_STALENESS_MS = 10_000;
+const CLOSED_RETRY_SECONDS = 60;
+
+let storedKey: { readonly sha256: string | null; readonly readAt: number } | null = null;
+let failedKeys = new FailedKeys();
+
+/** Forgets what this isolate knows of keys, after one was set or removed. */
+export function forgetKeys(): void {
+	storedKey = null;
+	failedKeys = new FailedKeys();
+}
+
+/**
+ * Lets a request with the admin key pass, and any request where a deployment without a key is declared open. Returns
+ * whether it carries the key. The secret AUTH_KEY is checked without D1; a key that was set through the API is kept there
+ * as its SHA-256.
+ *
+ * Throws Unauthorized, TooManyRequests after too many failed keys from one address, and ServiceUnavailable where no key is
+ * set or D1 would have to be asked and does not answer.
+ */
+export async function requireAdmin(c: AppContext): Promise<boolean> {
+	const { authKey, allowAnonymous } = c.get("config").global;
+	const given = givenKey(c);
+	const now = Date.now();
+	const address = clientAddress(c);
+	if (given !== null) {
+		const wait = failedKeys.waitSeconds(address, now);
+		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
+		if (authKey !== null && (await isSame(await sha256(given), await sha256(authKey)))) return true;
+	} else if (authKey !== null) throw missing();
+
+	const stored = await readStoredKey(c.env.DB, now);
+	if (given !== null && stored !== null && (await isSame(await sha256(given), fromHex(stored)))) return true;
+	if (authKey === null && stored === null) {
+		if (allowAnonymous) return false;
+		throw new ServiceUnavailable(
+			"This deployment is closed: it has no admin key. Set one with: npx wrangler secret put AUTH_KEY",
+			CLOSED_RETRY_SECONDS,
+		);
+	}
+	if (given === null) throw missing();
+	failedKeys.count(address, now);
+	throw new Unauthorized("The key is wrong.");
+}
+
+/** The caller's address as the platform saw it; no header that a client could forge is looked at. Empty where there is none. */
+export function clientAddress(c: AppContext): string {
+	return c.req.header("CF-Connecting-IP") ?? "";
+}
+
+/** What follows `Bearer` in the Authorization header, or null. */
+export function bearerOf(c: AppContext): string | null {
+	return /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1] ?? null;
+}
+
+function givenKey(c: AppContext): string | null {
+	const given = c.req.header("X-Auth-Key") ?? bearerOf(c) ?? c.req.query("auth_key") ?? "";
+	return given === "" ? null : given;
+}
+
+function missing(): Unauthorized {
+	return new Unauthorized("A key is needed: send it as X-Auth-Key, as Authorization: Bearer, or as ?auth_key= where nothing else will do.");
+}
+
+async function readStoredKey(db: D1Database, now: number): Promise<string | null> {
+	if (storedKey && now >= storedKey.readAt && now - storedKey.readAt < STORED_KEY_STALENESS_MS) return storedKey.sha256;
+	try {
+		storedKey = { sha256: (await readSettings(db, ["auth_key_sha256"])).get("auth_key_sha256") ?? null, readAt: now };
+	} catch (error) {
+		// While D1 fails the key that was valid last stays valid; an isolate that never saw it lets nobody in.
+		if (!storedKey) throw error;
+	}
+	return storedKey.sha256;
+}
+
+async function sha256(text: string): Promise<ArrayBuffer> {
+	return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+}
+
+/** Compares digests, which have one length, in constant time. */
+async function isSame(a: ArrayBuffer, b: ArrayBuffer): Promise<boolean> {
+	return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
+}
+
+function fromHex(text: string): ArrayBuffer {
+	return Uint8Array.from(text.match(/[0-9a-f]{2}/g) ?? [], (pair) => Number.parseInt(pair, 16)).buffer;
+}

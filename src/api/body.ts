@@ -1,0 +1,28 @@
+import { bodyLimit } from "hono/body-limit";
+import type { AppContext } from "./context.ts";
+import { BadRequest, PayloadTooLarge } from "./errors.ts";
+
+/** Reads at most `maxBytes` of the request's body, so that nothing after it can be made to hold more. Throws PayloadTooLarge. */
+export async function boundBody(c: AppContext, maxBytes: number): Promise<void> {
+	const tooLarge = () => {
+		throw new PayloadTooLarge(maxBytes);
+	};
+	await bodyLimit({ maxSize: maxBytes, onError: tooLarge })(c, async () => {});
+}
+
+/**
+ * Refuses a body that is not JSON: chanfana takes one that cannot be parsed for `{}`, and any content type. No body at all
+ * is left to the route's schema. Throws BadRequest.
+ */
+export async function requireJson(c: AppContext, isTypeEnforced: boolean): Promise<void> {
+	const text = await c.req.raw.clone().text();
+	if (text === "") return;
+	const type = (c.req.header("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+	if (isTypeEnforced && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type))
+		throw new BadRequest(`The body must be sent as Content-Type: application/json${type === "" ? "" : `, not ${type.slice(0, 100)}`}.`);
+	try {
+		JSON.parse(text);
+	} catch {
+		throw new BadRequest("The body is not JSON.");
+	}
+}

@@ -1,0 +1,101 @@
+import type { Config, PoolConfig } from "../../config.ts";
+import { readyAddresses, type Snapshot } from "../../db/ready.ts";
+import type { WaitingScaling } from "../../db/settings.ts";
+import type { ProviderName } from "../../pool/core/state.ts";
+import { isFor } from "../../pool/fleet.ts";
+import type { PoolSummary } from "../../pool/rpc.ts";
+import { PROVIDER_NAMES } from "../../providers/index.ts";
+import type { Shown } from "../../providers/provider.ts";
+import { NotFound } from "../errors.ts";
+
+/** A pool as CloudProxy's API shows it: an instance of its provider. Beside these fields it has every non-secret setting. */
+export interface Instance {
+	readonly enabled: boolean;
+	readonly ips: readonly string[];
+	readonly scaling: { readonly min_scaling: number; readonly max_scaling: number };
+	readonly display_name: string;
+	/** Sentences; missing where nothing is wrong. */
+	readonly problems?: readonly string[];
+	readonly [setting: string]: unknown;
+}
+
+/** What instances are made of. */
+export interface Sources {
+	readonly config: Config;
+	readonly snapshot: Snapshot;
+	/** Bounds PATCHed on pools that are disabled, by `<provider>:<name>`. */
+	readonly waiting: ReadonlyMap<string, WaitingScaling>;
+}
+
+export const DEFAULT_INSTANCE = "default";
+
+/** A known provider's name. Throws NotFound. */
+export function providerNamed(text: string): ProviderName {
+	if (!Object.hasOwn(PROVIDER_NAMES, text)) throw new NotFound(`Provider '${text}' not found`);
+	return text as ProviderName;
+}
+
+/** Every instance of a provider by name, its default one first: those of the environment, and those made otherwise. */
+export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyMap<string, Instance> {
+	const { config, snapshot, waiting } = sources;
+	const configured = config.pools.filter((pool) => pool.provider === provider);
+	const published = snapshot.pools.filter((pool) => pool.provider === provider);
+	const names = new Set([DEFAULT_INSTANCE, ...configured.map(({ name }) => name), ...published.map(({ name }) => name)]);
+	const instances = new Map<string, Instance>();
+	for (const name of names) {
+		const pool = configured.find((candidate) => candidate.name === name) ?? null;
+		const shown = published.find((candidate) => candidate.name === name) ?? null;
+		if (shown?.summary) instances.set(name, instance(pool, shown.summary, readyAddresses(shown)));
+		else if (pool) instances.set(name, configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null));
+		else if (shown) instances.set(name, { ...UNKNOWN, display_name: name });
+	}
+	return instances;
+}
+
+/** One instance. Throws NotFound. */
+export function instanceNamed(provider: ProviderName, name: string, sources: Sources): Instance {
+	const instance = instancesOf(provider, sources).get(name);
+	if (!instance) throw unknownInstance(provider, name);
+	return instance;
+}
+
+export function unknownInstance(provider: string, name: string): NotFound {
+	return new NotFound(`Provider '${provider}' instance '${name}' not found`);
+}
+
+/** A pool that has said nothing of itself yet: what the environment asks for. */
+export function configuredInstance(pool: PoolConfig, waiting: WaitingScaling | null): Instance {
+	const bounds = waiting && isFor(waiting, pool) ? waiting : pool.settings.spec;
+	return {
+		...settingsOf(pool.shown),
+		enabled: pool.enabled,
+		ips: [],
+		scaling: { min_scaling: bounds.min, max_scaling: bounds.max },
+		display_name: pool.displayName,
+		...problemsOf(pool.problem === null ? [] : [pool.problem]),
+	};
+}
+
+/** A running pool. `pool` is null where the environment does not name it: then it is enabled by being there. */
+export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: readonly string[]): Instance {
+	const own = pool && pool.problem !== null && !summary.problems.includes(pool.problem) ? [pool.problem] : [];
+	return {
+		...settingsOf(summary.settings),
+		enabled: pool ? pool.enabled : summary.run !== "removing",
+		ips,
+		scaling: { min_scaling: summary.min, max_scaling: summary.max },
+		display_name: summary.displayName,
+		...problemsOf([...own, ...summary.problems]),
+	};
+}
+
+/** A pool that is in the directory and has not published anything yet. */
+const UNKNOWN = { enabled: true, ips: [], scaling: { min_scaling: 0, max_scaling: 0 }, size: null, region: null } as const;
+
+function settingsOf(shown: Readonly<Record<string, Shown>>): Record<string, Shown> {
+	return { size: null, region: null, ...shown };
+}
+
+function problemsOf(problems: readonly string[]): { problems?: readonly string[] } {
+	return problems.length === 0 ? {} : { problems };
+}

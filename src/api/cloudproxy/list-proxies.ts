@@ -1,0 +1,43 @@
+import { accepts } from "hono/accepts";
+import { z } from "zod";
+import { readReady, readyPage } from "../../db/ready.ts";
+import { type AppContext, Endpoint, metadata } from "../context.ts";
+import { stateAge } from "../headers.ts";
+import { readyProxy } from "./proxy.ts";
+import { ADMIN_FAULTS, faults, json, ProxyList, wholeNumber } from "./shapes.ts";
+
+const schema = {
+	operationId: "listProxies",
+	tags: ["Proxies"],
+	summary: "List the ready proxies",
+	description: "Those queued for destruction or restart are neither listed nor counted. What is shown may be one second old.",
+	request: {
+		query: z.object({
+			offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+			limit: wholeNumber(1, 100).default(10),
+		}),
+	},
+	responses: {
+		200: json("One page of the ready proxies.", ProxyList.extend({ version: z.literal("1.1") })),
+		...faults(422),
+		...ADMIN_FAULTS,
+	},
+};
+
+/** `GET /`: the ready proxies; `version` is what clients of the other dialect look for at the root. */
+export class ListProxies extends Endpoint {
+	override schema = schema;
+
+	async handle(c: AppContext): Promise<Response> {
+		const { query } = await this.getValidatedData<typeof schema>();
+		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
+		stateAge(c, ageMs);
+		const proxies = readyPage(snapshot, query.offset, query.limit).map(readyProxy);
+		return c.json({ metadata: metadata(c), total: snapshot.readyCount, proxies, version: "1.1" });
+	}
+}
+
+/** Whether the caller is a browser that would rather see a page than JSON. */
+export function prefersPage(c: AppContext): boolean {
+	return accepts(c, { header: "Accept", supports: ["application/json", "text/html"], default: "application/json" }) === "text/html";
+}

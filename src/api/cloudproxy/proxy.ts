@@ -1,0 +1,48 @@
+import ipaddr from "ipaddr.js";
+import { AGENT_PORT } from "../../agent/protocol.ts";
+import type { PublishedProxy } from "../../db/proxies.ts";
+import type { CredentialsByVersion, PublishedPool, ReadyProxy } from "../../db/ready.ts";
+import { PROVIDER_NAMES } from "../../providers/index.ts";
+import type { Proxy } from "./shapes.ts";
+
+/** A ready proxy; version 0 of the credentials is its word that it asks for none. */
+export function readyProxy({ pool, entry: [, address, version] }: ReadyProxy): Proxy {
+	return proxyObject(address, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
+}
+
+/** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
+export function publishedProxy(proxy: PublishedProxy): Proxy {
+	return proxyObject(proxy.address, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
+}
+
+type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
+type UsernameAndPassword = readonly [username: string, password: string];
+
+function proxyObject(address: string, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+	return {
+		ip: address,
+		port: AGENT_PORT,
+		auth_enabled: credentials !== null,
+		url: proxyUrl(address, AGENT_PORT, credentials),
+		provider: owner.provider,
+		instance: owner.name,
+		display_name: owner.summary?.displayName ?? PROVIDER_NAMES[owner.provider] ?? owner.provider,
+	};
+}
+
+/** The URL that a client gives to its HTTP library. Everything but letters, digits and `-._~` is percent-encoded. */
+export function proxyUrl(address: string, port: number, credentials: UsernameAndPassword | null): string {
+	const host = ipaddr.IPv6.isValid(address) ? `[${address}]` : address;
+	const user = credentials ? `${credentials.map(encode).join(":")}@` : "";
+	return `http://${user}${host}:${port}`;
+}
+
+/** The version that the proxy acknowledged, else the newest; null where the pool has none. */
+function credentialsOf(known: CredentialsByVersion, version: number): UsernameAndPassword | null {
+	const newest = Object.keys(known).reduce((most, key) => Math.max(most, Number(key)), 0);
+	return known[version] ?? known[newest] ?? null;
+}
+
+function encode(text: string): string {
+	return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}

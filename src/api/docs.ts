@@ -1,0 +1,89 @@
+import { z } from "zod";
+import { type AppContext, Endpoint } from "./context.ts";
+
+/** Where the static assets of the documentation are (scripts/assets.ts puts them there). */
+export const DOCS_ASSETS = "/docs/assets";
+
+// Nothing but our own files: no inline script or style, no other origin, no framing.
+const POLICY = [
+	"default-src 'none'",
+	"script-src 'self'",
+	"style-src 'self'",
+	"img-src 'self' data:",
+	"connect-src 'self'",
+	"base-uri 'none'",
+	"form-action 'none'",
+	"frame-ancestors 'none'",
+].join("; ");
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Muster API</title>
+<link rel="icon" href="${DOCS_ASSETS}/favicon-32x32.png">
+<link rel="stylesheet" href="${DOCS_ASSETS}/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<noscript>This page needs JavaScript; the description itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
+<script src="${DOCS_ASSETS}/swagger-ui-bundle.js"></script>
+<script src="${DOCS_ASSETS}/start.js"></script>
+</body>
+</html>
+`;
+
+const pageSchema = {
+	operationId: "getDocumentation",
+	tags: ["Documentation"],
+	summary: "This page",
+	security: [],
+	responses: { 200: { description: "Swagger UI.", content: { "text/html": { schema: z.string() } } } },
+};
+const documentSchema = {
+	operationId: "getOpenApi",
+	tags: ["Documentation"],
+	summary: "Describe the API (OpenAPI 3.1)",
+	security: [],
+	responses: { 200: { description: "The description.", content: { "application/json": { schema: z.looseObject({}) } } } },
+};
+
+/** `GET /docs`: Swagger UI from our own assets. */
+export class GetDocs extends Endpoint {
+	override schema = pageSchema;
+	handle(c: AppContext): Response {
+		return c.html(PAGE, 200, { "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "max-age=300" });
+	}
+}
+
+/** Made at the first request of an isolate: it takes some ten milliseconds. */
+let document: string | null = null;
+
+/** `GET /openapi.json` */
+export class GetOpenApi extends Endpoint {
+	override schema = documentSchema;
+	handle(c: AppContext): Response {
+		document ??= JSON.stringify(describe(this.params.router.getGeneratedSchema()));
+		return c.body(document, 200, { "Content-Type": "application/json", "Cache-Control": "max-age=300" });
+	}
+}
+
+/** Adds how callers prove who they are, which no single route says. */
+function describe(generated: object): object {
+	const { components, ...rest } = generated as { components?: object };
+	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: "The admin key." };
+	const bearer = { type: "http", scheme: "bearer", description: "The admin key." };
+	const query = {
+		type: "apiKey",
+		in: "query",
+		name: "auth_key",
+		description: "The admin key, where nothing else will do: URLs are logged.",
+	};
+	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
+	return {
+		...rest,
+		components: { ...components, securitySchemes: { header, bearer, query, agent } },
+		security: [{ header: [] }, { bearer: [] }, { query: [] }],
+	};
+}

@@ -1,0 +1,29 @@
+import type { OpenAPIRoute } from "chanfana";
+import type { Access, AppContext } from "./context.ts";
+
+export type Method = "get" | "post" | "put" | "patch" | "delete";
+
+/** A row of the route table: `:name` in a path stands for one segment. */
+export type Route = readonly [method: Method, path: string, access: Access, endpoint: EndpointClass];
+/** A class made from `Endpoint`. */
+export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & { readonly maxBodyBytes: number };
+
+/** The rows whose path is this one, whatever their method. A trailing slash makes no difference. */
+export function routesAt(routes: readonly Route[], path: string): readonly Route[] {
+	const segments = split(path);
+	return routes.filter(([, pattern]) => {
+		const wanted = split(pattern);
+		return wanted.length === segments.length && wanted.every((part, index) => part.startsWith(":") || part === segments[index]);
+	});
+}
+
+/** The methods that these rows answer, as the Allow header lists them: HEAD goes wherever GET does, OPTIONS everywhere. */
+export function methodsOf(routes: readonly Route[]): readonly string[] {
+	const methods = routes.map(([method]) => method.toUpperCase());
+	return [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]))), "OPTIONS"];
+}
+
+function split(path: string): readonly string[] {
+	const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+	return trimmed.split("/");
+}
