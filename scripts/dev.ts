@@ -1,0 +1,203 @@
+/**
+ * `npm run dev`: the Worker and the local cloud side by side, on loopback only, until Ctrl-C. Every setting of Muster in the
+ * environment, or in `.dev.vars`, is passed on; PORT and CLOUD_PORT say where the two listen, LOCALCLOUD_BOOT_MS and
+ * LOCALCLOUD_LIMIT how the cloud behaves, MUSTER_STATE_DIR where everything is kept.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { hasLoopbackAddress } from "../test/cloud/addresses.ts";
+import { Groups } from "./dev-group.ts";
+import { devSettings, settingsAmong } from "./dev-settings.ts";
+import { claimState, DEFAULT_PORT, encryptionKey, PROJECT, runningDev, stateDirectory } from "./dev-state.ts";
+import { quietWrangler, wrangler } from "./wrangler.ts";
+
+const READY_LIMIT_MS = 60_000;
+const STOP_GRACE_MS = 5000;
+const CRON_MS = 60_000;
+
+function giveUp(sentence: string): never {
+	console.error(sentence);
+	process.exit(1);
+}
+
+function portSetting(name: string, preset: number): number {
+	const text = process.env[name] || String(preset);
+	const port = Number(text);
+	if (!Number.isInteger(port) || port < 1 || port > 65_535) giveUp(`${name} is '${text}'; it must be a port, 1 to 65535.`);
+	return port;
+}
+
+function isFree(port: number): Promise<boolean> {
+	return new Promise((resolve) => {
+		const server = createServer();
+		server.once("error", () => resolve(false));
+		server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+	});
+}
+
+/** Waits until `url` answers, whatever it says; null: it did not within the limit. */
+async function answered(url: string, isWanted: () => boolean): Promise<Response | null> {
+	const deadline = Date.now() + READY_LIMIT_MS;
+	while (isWanted() && Date.now() < deadline) {
+		try {
+			return await fetch(url, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+		} catch {
+			// It does not listen yet.
+			await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+	}
+	return null;
+}
+
+const port = portSetting("PORT", DEFAULT_PORT);
+const cloudPort = portSetting("CLOUD_PORT", 8790);
+const directory = stateDirectory(port);
+
+if (port === cloudPort) giveUp(`PORT and CLOUD_PORT are both ${port}; they must differ.`);
+const other = runningDev(directory);
+if (other !== null)
+	giveUp(
+		`'npm run dev' already runs with the state in ${directory} (process ${other}). Another PORT, or MUSTER_STATE_DIR, gives a second one a state of its own.`,
+	);
+// One that was killed a moment ago leaves its ports only when its guard has ended the rest.
+const patienceUntil = Date.now() + (existsSync(join(directory, "dev.pid")) ? 5000 : 0);
+for (const [name, wanted] of [
+	["PORT", port],
+	["CLOUD_PORT", cloudPort],
+] as const) {
+	while (!(await isFree(wanted))) {
+		if (Date.now() >= patienceUntil) giveUp(`Port ${wanted} is in use; set ${name} to another one.`);
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+}
+try {
+	execFileSync("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 8))"], { stdio: "ignore" });
+} catch {
+	giveUp("python3, 3.8 or newer, is not on the path; the proxies of the local cloud run with it.");
+}
+if (!(await hasLoopbackAddress("127.77.0.1"))) {
+	giveUp(
+		`The local cloud gives its VMs addresses of 127.77.0.0/16, which this machine does not have. On macOS, add as many as you want VMs, and one for the cloud itself:\n` +
+			`  for i in $(seq 1 20) 254; do sudo ifconfig lo0 alias 127.77.0.$i up; done`,
+	);
+}
+
+const giveBack = claimState(directory);
+const groups = new Groups();
+let isEnding = false;
+let isEnded = false;
+
+/** Ends everything; a second call does not wait. */
+async function end(code: number): Promise<void> {
+	if (isEnding) {
+		groups.kill();
+		return;
+	}
+	isEnding = true;
+	await groups.end(STOP_GRACE_MS);
+	giveBack();
+	isEnded = true;
+	process.exit(code);
+}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(0));
+process.on("uncaughtException", (error) => {
+	console.error(error);
+	void end(1);
+});
+process.on("exit", () => {
+	if (!isEnded) groups.kill();
+});
+// Nobody reads any more: whoever started us is gone.
+process.stdout.on("error", () => void end(1));
+if (process.env.npm_lifecycle_event !== undefined) {
+	const parent = process.ppid;
+	setInterval(() => {
+		if (process.ppid !== parent) void end(1);
+	}, 1000).unref();
+}
+
+function half(name: string): (how: string) => void {
+	return (how) => {
+		if (isEnding) return;
+		console.error(`The ${name} stopped by itself: ${how}. Stopping the rest.`);
+		void end(1);
+	};
+}
+
+const devVars = existsSync(join(PROJECT, ".dev.vars")) ? parseEnv(readFileSync(join(PROJECT, ".dev.vars"), "utf8")) : {};
+const settings = devSettings(settingsAmong({ ...devVars, ...process.env }), { port, cloudPort, encryptionKey: encryptionKey(directory) });
+const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(PATH|HOME|LANG|TMPDIR|NO_COLOR|FORCE_COLOR)$/.test(name)));
+
+groups.start(process.execPath, [join(PROJECT, "test/cloud/main.ts")], {
+	cwd: PROJECT,
+	env: {
+		...own,
+		...Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith("LOCALCLOUD_"))),
+		LOCALCLOUD_PORT: String(cloudPort),
+		LOCALCLOUD_DIR: join(directory, "local-cloud"),
+	},
+	line: (text) => console.log(text),
+	ended: half("local cloud"),
+});
+
+const persist = ["--persist-to", join(directory, "state")];
+const wranglerEnvironment = {
+	...own,
+	WRANGLER_SEND_METRICS: "false",
+	WRANGLER_SEND_ERROR_REPORTS: "false",
+	WRANGLER_HIDE_BANNER: "true",
+	WRANGLER_REGISTRY_PATH: join(directory, "registry"),
+	CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
+const failure = await wrangler(["d1", "migrations", "apply", "DB", "--local", ...persist], wranglerEnvironment);
+if (failure !== null && !isEnding) {
+	console.error(`The database's migrations could not be applied:\n${failure}`);
+	await end(1);
+}
+
+// Given an environment file, wrangler reads no .dev.vars (we did), and takes the rest from the process as it is: values may hold
+// any character, and none is on disk or on a command line.
+const emptyFile = join(directory, "dev-empty.env");
+writeFileSync(emptyFile, "");
+groups.start(
+	process.execPath,
+	[
+		join(PROJECT, "node_modules/wrangler/bin/wrangler.js"),
+		...["dev", "--local", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+		...["--env-file", emptyFile, "--log-level", "warn", "--show-interactive-dev-session=false", ...persist],
+	],
+	{
+		cwd: PROJECT,
+		env: { ...wranglerEnvironment, CLOUDFLARE_INCLUDE_PROCESS_ENV: "true", ...settings },
+		line: quietWrangler((text) => console.log(text)),
+		ended: half("Worker"),
+	},
+);
+
+const cron = () => fetch(`http://127.0.0.1:${port}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`);
+const isWanted = () => !isEnding;
+const both = await Promise.all([
+	answered(`http://127.0.0.1:${cloudPort}/_local/vms`, isWanted),
+	answered(`http://127.0.0.1:${port}/health`, isWanted),
+]);
+if (isWanted()) {
+	if (both.includes(null)) {
+		console.error(`The ${both[0] === null ? "local cloud" : "Worker"} did not answer within ${READY_LIMIT_MS / 1000} s.`);
+		await end(1);
+	}
+	const first = await cron();
+	if (!first.ok) console.error(`The Worker's first scheduled run failed with ${first.status}; the next is in a minute.`);
+	// The platform fires cron triggers; locally nobody else does.
+	setInterval(() => void cron().catch((error: unknown) => console.error(`The scheduled run could not be started: ${error}`)), CRON_MS);
+	console.log(`
+Muster is ready:  http://localhost:${port}
+Local cloud:      http://localhost:${cloudPort}
+
+  curl -s localhost:${port}/random
+  curl -x "$(curl -s localhost:${port}/random | jq -r .proxy.url)" http://localhost:${cloudPort}/ip
+
+Ctrl-C stops both; the next start goes on where they were. 'npm run dev:reset' forgets everything.`);
+}

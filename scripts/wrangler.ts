@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { PROJECT } from "./dev-state.ts";
+
+/** Runs wrangler to its end, quietly; null when it succeeded, else all that it wrote. */
+export function wrangler(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string | null> {
+	return new Promise((resolve) => {
+		let output = "";
+		const child = spawn(process.execPath, [join(PROJECT, "node_modules/wrangler/bin/wrangler.js"), ...args], {
+			cwd: PROJECT,
+			env,
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		for (const stream of [child.stdout, child.stderr])
+			stream.on("data", (chunk: Buffer) => {
+				output += chunk;
+			});
+		child.once("error", (error) => resolve(error.message));
+		child.once("close", (code) => resolve(code === 0 ? null : output));
+	});
+}
+
+/** Leaves out empty lines, and wrangler's advice to fire cron triggers by hand, since `npm run dev` fires them. */
+export function quietWrangler(line: (text: string) => void): (text: string) => void {
+	let isAdvice = false;
+	return (text) => {
+		if (text.includes("Scheduled Workers are not automatically triggered")) isAdvice = true;
+		if (!isAdvice && text.trim() !== "") line(text);
+		if (text.includes("For more details")) isAdvice = false;
+	};
+}
