@@ -12,6 +12,10 @@ interface Inside {
 	state: State;
 	now: () => number;
 	env: Env;
+	armedAt: number | null;
+	callsMade: number;
+	commit(before: State, after: State, wakeAt: number | null): void;
+	alarm(): Promise<void>;
 }
 
 let made = 0;
@@ -19,7 +23,7 @@ let made = 0;
 /** A pool of `digitalocean/default`'s account, with a deployment of its own, so that each test has an empty cloud. */
 export class PoolUnderTest {
 	readonly object: string;
-	readonly stub: DurableObjectStub<PoolRpc & Rpc.DurableObjectBranded>;
+	stub: DurableObjectStub<PoolRpc & Rpc.DurableObjectBranded>;
 	readonly deployment = `test${++made}${Date.now().toString(36)}`;
 
 	constructor() {
@@ -39,8 +43,52 @@ export class PoolUnderTest {
 		return this;
 	}
 
-	inside<T>(look: (pool: Inside) => T | Promise<T>): Promise<T> {
-		return runInDurableObject(this.stub, (instance) => look(instance as unknown as Inside));
+	inside<T>(look: (pool: Inside, ctx: DurableObjectState) => T | Promise<T>): Promise<T> {
+		return runInDurableObject(this.stub, (instance, ctx) => look(instance as unknown as Inside, ctx));
+	}
+
+	/** Crashes the object: its memory is gone, what it awaited never returns. */
+	async crash(): Promise<void> {
+		await runInDurableObject(this.stub, (_instance, ctx) => ctx.abort("a crash of the test's")).catch(() => undefined);
+		this.stub = bindings.POOL.get(bindings.POOL.idFromString(this.object));
+	}
+
+	/** From now on the pool's clock stands still at this instant, until it is moved. Crashes give it the real one back. */
+	async setClock(at: number): Promise<void> {
+		this.clock = at;
+		await this.inside((pool) => {
+			pool.now = () => at;
+		});
+	}
+	private clock = 0;
+
+	/** Moves the clock on in steps, with a pass at each. */
+	async advance(seconds: number, stepSeconds: number, each?: () => Promise<void>): Promise<void> {
+		if (this.clock === 0) this.clock = Date.now();
+		for (let passed = 0; passed < seconds; passed += stepSeconds) {
+			await this.setClock(this.clock + stepSeconds * 1000);
+			await this.settle();
+			await each?.();
+		}
+	}
+
+	/** Moves the clock on until so many proxies are ready; fails after ten minutes of it. */
+	async advanceUntilReady(count: number): Promise<void> {
+		for (let passed = 0; passed < 600; passed += 10) {
+			await this.advance(10, 10, () => this.bootAgents());
+			if ((await this.phases()).filter((at) => at === "ready").length === count) return;
+		}
+		throw new Error(`not within ten minutes: ${count} ready`);
+	}
+
+	/** Runs passes until none is due now. */
+	async settle(): Promise<void> {
+		for (let passes = 0; passes < 50; passes++) {
+			await this.inside((_pool, ctx) => ctx.storage.setAlarm(Date.now() + 3_600_000));
+			await this.inside((pool) => pool.alarm());
+			if (await this.inside((pool) => pool.armedAt === null || pool.armedAt > pool.now())) return;
+		}
+		throw new Error("the pool finds no rest");
 	}
 
 	state(): Promise<State> {
@@ -89,6 +137,14 @@ export class PoolUnderTest {
 	}
 	readonly keys = new Map<string, string>();
 
+	/** Every agent reports, as the real ones do by themselves. */
+	async heartbeats(): Promise<void> {
+		for (const key of this.keys.values()) {
+			await this.stub.heartbeat({ key, address: "", body: { active: 0, metrics: {}, sessions: [], credentials: 1 } });
+		}
+		await this.settle();
+	}
+
 	/** Goes on until so many proxies are ready. */
 	async untilReady(count: number): Promise<State> {
 		return this.until(async (state) => {
@@ -99,7 +155,8 @@ export class PoolUnderTest {
 
 	/** Every call that the cloud was asked for by this deployment. */
 	async calls(method: string, path: RegExp): Promise<number> {
-		const text = await (await fetch("http://cloud.test/_local/journal")).text();
+		// Not text(): the runtime warns of newline-delimited JSON.
+		const text = new TextDecoder().decode(await (await fetch("http://cloud.test/_local/journal")).arrayBuffer());
 		const lines = text.split("\n").filter((line) => line !== "");
 		return lines
 			.map((line) => JSON.parse(line) as { method: string; url: string })
