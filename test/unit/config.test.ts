@@ -146,9 +146,9 @@ describe("settings of the whole deployment", () => {
 	});
 
 	it("restricts proxies to addresses, each in its one spelling, and then does not probe", () => {
-		const env = { ONLY_HOST_IP: "True", HOST_IP: "192.0.2.77/24, 2001:DB8:0::1,::ffff:198.51.100.4,192.0.2.5/24" };
+		const env = { ONLY_HOST_IP: "True", HOST_IP: "192.0.2.77/24, 2001:DB8:0::1,::ffff:198.51.100.4,192.0.2.5/24, ::ffff:203.0.113.9/120" };
 		const config = readConfig({ ...OPEN, ...env, PROXY_USERNAME: "", PROXY_PASSWORD: "" });
-		const allow = ["192.0.2.0/24", "2001:db8::1/128", "198.51.100.4/32"];
+		const allow = ["192.0.2.0/24", "2001:db8::1/128", "198.51.100.4/32", "203.0.113.0/24"];
 		expect(config.global).toMatchObject({ onlyHostIp: true, hostIps: allow, hostIpGiven: env.HOST_IP, proxyCredentials: null });
 		expect(pool(config).settings).toMatchObject({ suspended: null, credentials: null, allow, spec: { canProbe: false } });
 	});
@@ -467,6 +467,34 @@ describe("a further provider", () => {
 		},
 	};
 	const registry: Registry = { vultr };
+	const read = (definition: Registry["vultr"], env: Record<string, string>) =>
+		readConfig({ ...CREDENTIALS, VULTR_ENABLED: "True", ...env }, definition === undefined ? {} : { vultr: definition });
+
+	it("shows no secret even where its definition would show all that it is given", () => {
+		const [shown] = read({ ...vultr, shown: (all) => ({ ...(all as object) }) }, { VULTR_API_TOKEN: "t" }).pools.flatMap((found) =>
+			found.provider === "vultr" ? [found.shown] : [],
+		);
+		expect(shown).toMatchObject({ zone: "ewr", size: null, region: null });
+		expect(shown).not.toHaveProperty("access_token");
+	});
+
+	it("may have settings that end alike: the longest that fits is meant", () => {
+		const alike: ProviderDefinition<{ key: string; access_key: string }> = {
+			...vultr,
+			schema: z.object({ key: z.string().default("-"), access_key: z.string().default("-") }),
+			secrets: [],
+			aliases: {},
+			shown: () => ({}),
+			create: () => {
+				throw new ProviderError({ kind: "invalid", say: "not asked for here" });
+			},
+		};
+		const env = { VULTR_B_ENABLED: "1", VULTR_B_ACCESS_KEY: "long", VULTR_B_KEY: "short", VULTR_ACCESS_KEY: "default's" };
+		const config = read(alike, env);
+		expect(findPool(config, "vultr", "b")?.account).toEqual({ key: "short", access_key: "long" });
+		expect(findPool(config, "vultr", "default")?.account).toEqual({ key: "-", access_key: "default's" });
+		expect(findPool(config, "vultr", "b_access")).toBeNull();
+	});
 
 	it("needs its definition and nothing else", () => {
 		const env = {

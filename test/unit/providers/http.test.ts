@@ -89,6 +89,19 @@ describe("request", () => {
 		expect((await failureOf(via(respond), ask())).kind).toBe(kind);
 	});
 
+	it("leaves no timer behind", async () => {
+		vi.useFakeTimers();
+		await request(
+			via(() => Response.json({ ok: true })),
+			ask(),
+		);
+		await failureOf(
+			via(() => new Response("", { status: 404 })),
+			ask(),
+		);
+		expect(vi.getTimerCount()).toBe(0);
+	});
+
 	it("needs no body where the status says all", async () => {
 		const never = new ReadableStream({ pull: () => new Promise<void>(() => undefined) });
 		expect(
