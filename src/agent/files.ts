@@ -1,0 +1,6 @@
+/** The agent and its unit as the Worker's bundle carries them. Only the Worker can load this file: Node knows no text imports. */
+import type { AgentFiles } from "../pool/userdata.ts";
+import agent from "./agent.py";
+import unit from "./muster-agent.service";
+
+export const agentFiles: AgentFiles = { agent, unit };

@@ -1,0 +1,351 @@
+/**
+ * Runs the agent for real: the very text that user data carries, as a process with directories of its own on a loopback
+ * address of its own, beside a small stand-in for the Worker. Whatever a test starts here ends with it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, RegisterBody } from "../../src/agent/protocol.ts";
+import { shipped } from "../../src/pool/userdata.ts";
+
+export const onLinux = process.platform === "linux";
+
+/** Which Python runs the agent; the machine's own unless a run is to show another version. */
+const PYTHON = process.env.MUSTER_TEST_PYTHON ?? "python3";
+const SOURCES = join(import.meta.dirname, "../../src/agent");
+
+export const USERNAME = "changeme";
+export const PASSWORD = "correct horse";
+
+/** Polls until `check` gives something else than false, null or undefined; throws after the deadline. */
+export async function eventually<T>(check: () => T | Promise<T>, what: string, deadlineMs = 10_000): Promise<NonNullable<T>> {
+	const ends = performance.now() + deadlineMs;
+	for (;;) {
+		const value = await check();
+		if (value !== false && value !== null && value !== undefined) return value;
+		if (performance.now() > ends) throw new Error(`${what}: not within ${deadlineMs} ms`);
+		await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+}
+
+/** Listens on a loopback address, on a free port unless one is given; ends with the test. */
+export async function listen(server: Server, host = "127.0.0.1", port = 0): Promise<number> {
+	const sockets = new Set<Socket>();
+	server.on("connection", (socket: Socket) => {
+		sockets.add(socket);
+		socket.on("error", () => {}); // Cut connections are what many tests are about.
+		socket.on("close", () => sockets.delete(socket));
+	});
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(port, host, 4096, resolve);
+	});
+	onTestFinished(() => {
+		for (const socket of sockets) socket.destroy();
+		return new Promise<void>((resolve) => server.close(() => resolve()));
+	});
+	const address = server.address();
+	return typeof address === "object" && address ? address.port : 0;
+}
+
+export const httpOrigin = (handler: RequestListener, host?: string): Promise<number> => listen(createHttpServer(handler), host);
+export const tcpOrigin = (handler: (socket: Socket) => void, host?: string): Promise<number> =>
+	listen(createServer({ allowHalfOpen: true }, handler), host);
+
+export async function readAll(message: NodeJS.ReadableStream): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of message) chunks.push(chunk as Buffer);
+	return Buffer.concat(chunks);
+}
+
+/** A stand-in for the Worker: answers what the test says, checks each call's form, and remembers all. */
+export interface FakeWorker {
+	readonly url: string;
+	directives: Directives;
+	/** By path: what is answered instead of the directives. */
+	readonly statuses: Map<string, number>;
+	readonly registrations: { token: string; body: RegisterBody; address: string; userAgent: string }[];
+	readonly heartbeats: { key: string; body: HeartbeatBody; atMs: number }[];
+	/** Calls of any outcome. */
+	calls: number;
+}
+
+export async function startWorker(): Promise<FakeWorker> {
+	const worker: FakeWorker = {
+		url: "",
+		directives: {
+			interval: 30,
+			drain: false,
+			drop: [],
+			url: "",
+			credentials: { version: 1, username: USERNAME, password: PASSWORD },
+			allow: [],
+		},
+		statuses: new Map(),
+		registrations: [],
+		heartbeats: [],
+		calls: 0,
+	};
+	const answer = async (request: IncomingMessage): Promise<{ status: number; body: unknown }> => {
+		worker.calls++;
+		const bearer = request.headers.authorization?.replace(/^Bearer /, "") ?? "";
+		const text = (await readAll(request)).toString();
+		const status = worker.statuses.get(request.url ?? "") ?? 200;
+		if (status !== 200) return { status, body: { error: "as the test says" } };
+		const body: unknown = JSON.parse(text);
+		const [address, userAgent] = [request.socket.remoteAddress ?? "", request.headers["user-agent"] ?? ""];
+		if (request.url === "/v1.1/register") worker.registrations.push({ token: bearer, body: RegisterBody.parse(body), address, userAgent });
+		else worker.heartbeats.push({ key: bearer, body: HeartbeatBody.parse(body), atMs: performance.now() });
+		return { status, body: worker.directives };
+	};
+	const port = await httpOrigin((request, response) => {
+		answer(request).then(
+			({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body)),
+			(error: unknown) => response.writeHead(400).end(String(error)),
+		);
+	});
+	const url = `http://127.0.0.1:${port}`;
+	return Object.assign(worker, { url, directives: { ...worker.directives, url } });
+}
+
+export interface AgentOptions {
+	readonly config?: Partial<AgentConfig>;
+	readonly allowLoopback?: boolean;
+	/** Constants of agent.py to change, such as `IDLE_SECONDS`. */
+	readonly limits?: Record<string, number>;
+	readonly names?: Record<string, readonly string[] | null>;
+	/** Does not wait for the registration. */
+	readonly isLonely?: boolean;
+}
+
+export interface Agent {
+	readonly address: string;
+	readonly port: number;
+	/** The proxy's URL with its credentials. */
+	readonly url: string;
+	readonly stateDirectory: string;
+	readonly config: AgentConfig;
+	/** What it wrote to stderr since the test began. */
+	readonly log: () => string;
+	readonly rssBytes: () => number;
+	readonly kill: (signal: NodeJS.Signals) => Promise<void>;
+	/** Starts it again with the same directories. */
+	readonly start: () => Promise<void>;
+}
+
+/** A loopback address of 127.78/16 that nobody listens on. */
+async function freeAddress(): Promise<string> {
+	for (;;) {
+		const address = `127.78.${randomInt(0, 255)}.${randomInt(1, 255)}`;
+		const trial = createServer();
+		const isFree = await new Promise<boolean>((resolve) => {
+			trial.once("error", () => resolve(false));
+			trial.listen(AGENT_PORT, address, () => trial.close(() => resolve(true)));
+		});
+		if (isFree) return address;
+	}
+}
+
+export async function startAgent(worker: { readonly url: string }, options: AgentOptions = {}): Promise<Agent> {
+	const root = mkdtempSync(join(tmpdir(), "muster-agent-"));
+	const directory = (name: string) => {
+		mkdirSync(join(root, name));
+		return join(root, name);
+	};
+	const [credentialsDirectory, stateDirectory] = [directory("credentials"), directory("state")];
+	const config: AgentConfig = {
+		token: `${randomBytes(32).toString("hex")}.proxy${randomInt(1e9)}x.${randomBytes(32).toString("base64url")}`,
+		port: AGENT_PORT,
+		url: worker.url,
+		interval: 30,
+		credentials: { version: 1, username: USERNAME, password: PASSWORD },
+		allow: [],
+		...options.config,
+	};
+	writeFileSync(join(root, "agent.py"), shipped(readFileSync(join(SOURCES, "agent.py"), "utf8")));
+	writeFileSync(join(credentialsDirectory, "agent.json"), JSON.stringify(config));
+	const address = await freeAddress();
+	let child: ChildProcess | null = null;
+	let log = "";
+	const hasPlan = options.limits !== undefined || options.names !== undefined;
+	const command = hasPlan
+		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits: options.limits ?? {}, names: options.names ?? {} })]
+		: [join(root, "agent.py")];
+	const kill = async (signal: NodeJS.Signals) => {
+		const running = child;
+		child = null;
+		if (!running || running.exitCode !== null || running.signalCode !== null) return;
+		const ended = new Promise((resolve) => running.once("exit", resolve));
+		running.kill(signal);
+		await ended;
+	};
+	const start = async () => {
+		const began = log.length;
+		const python = spawn(PYTHON, command, {
+			stdio: ["ignore", "inherit", "pipe"],
+			env: {
+				PATH: process.env.PATH,
+				PYTHONPATH: root,
+				PYTHONDONTWRITEBYTECODE: "1",
+				CREDENTIALS_DIRECTORY: credentialsDirectory,
+				STATE_DIRECTORY: stateDirectory,
+				MUSTER_BIND: address,
+				...(options.allowLoopback === false ? {} : { MUSTER_ALLOW_LOOPBACK: "1" }),
+			},
+		});
+		child = python;
+		python.stderr.on("data", (data: Buffer) => {
+			log += data.toString();
+		});
+		const awaited = options.isLonely ? "listening" : "registered";
+		await eventually(() => {
+			if (python.exitCode !== null) throw new Error(`the agent ended with ${python.exitCode}: ${log}`);
+			return log.slice(began).includes(awaited);
+		}, awaited);
+	};
+	onTestFinished(async () => {
+		await kill("SIGKILL");
+		rmSync(root, { recursive: true, force: true });
+	});
+	await start();
+	const { username, password } = config.credentials ?? { username: "", password: "" };
+	return {
+		address,
+		port: config.port,
+		url: `http://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${address}:${config.port}`,
+		stateDirectory,
+		config,
+		log: () => log,
+		rssBytes: () => {
+			const status = readFileSync(`/proc/${child?.pid}/status`, "utf8");
+			return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+		},
+		kill,
+		start,
+	};
+}
+
+/** The names that the wrapped agent looked up, in order. */
+export function lookups(agent: Agent): readonly string[] {
+	const path = join(agent.stateDirectory, "lookups");
+	return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+}
+
+export const basic = (username = USERNAME, password = PASSWORD): string =>
+	`Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}\r\n`;
+
+/** A connection to the agent, which may be half-closed; ends with the test. */
+export async function dial(agent: Agent, options: { localAddress?: string } = {}): Promise<Socket> {
+	const socket = connect({ host: agent.address, port: agent.port, allowHalfOpen: true, ...options });
+	socket.on("error", () => {}); // What comes of it is told by the events that tests await.
+	onTestFinished(() => {
+		socket.destroy();
+	});
+	await new Promise<void>((resolve, reject) => {
+		socket.once("connect", resolve);
+		socket.once("error", reject);
+	});
+	return socket;
+}
+
+/** Reads exactly so many bytes; throws when the connection ends before. */
+export async function read(socket: Socket, bytes: number): Promise<Buffer> {
+	const hasEnded = () => socket.destroyed || socket.readableEnded;
+	const events = ["readable", "end", "close"] as const;
+	await new Promise<void>((resolve) => {
+		const look = () => {
+			if (socket.readableLength < bytes && !hasEnded()) return;
+			for (const event of events) socket.off(event, look);
+			resolve();
+		};
+		for (const event of events) socket.on(event, look);
+		look();
+	});
+	const data: Buffer | null = bytes === 0 ? Buffer.alloc(0) : socket.read(bytes);
+	if (data?.length !== bytes) throw new Error("the connection ended too early");
+	return data;
+}
+
+export interface Answer {
+	readonly status: number;
+	readonly headers: Readonly<Record<string, string>>;
+	readonly body: string;
+}
+
+/** Reads an HTTP answer up to its body. */
+export async function readHead(socket: Socket): Promise<Omit<Answer, "body">> {
+	let text = "";
+	while (!text.endsWith("\r\n\r\n")) text += (await read(socket, 1)).toString("latin1");
+	return parseHead(text);
+}
+
+function parseHead(text: string): Omit<Answer, "body"> {
+	const [first = "", ...lines] = text.trim().split("\r\n");
+	const headers = lines.map((line) => line.split(/:\s*(.*)/s)).map(([name = "", value = ""]) => [name.toLowerCase(), value]);
+	return { status: Number(/^HTTP\/1\.[01] (\d{3}) /.exec(`${first} `)?.[1]), headers: Object.fromEntries(headers) };
+}
+
+/** Sends bytes to the agent as they are and reads until it closes; status 0 when it answers nothing. */
+export async function ask(agent: Agent, request: string | Buffer): Promise<Answer> {
+	const socket = await dial(agent);
+	socket.write(request);
+	const text = (await readToEnd(socket)).toString("latin1");
+	socket.destroy();
+	const end = text.indexOf("\r\n\r\n");
+	if (end < 0) return { status: 0, headers: {}, body: text };
+	return { ...parseHead(text.slice(0, end)), body: text.slice(end + 4) };
+}
+
+/** All until the other side's end; what came before a cut counts too. */
+export function readToEnd(socket: Socket): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	return new Promise((resolve) => {
+		const done = () => resolve(Buffer.concat(chunks));
+		socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+		socket.once("end", done);
+		socket.once("close", done);
+	});
+}
+
+/** An open CONNECT tunnel through the agent. Throws where it is refused. */
+export async function tunnel(agent: Agent, target: string): Promise<Socket> {
+	const socket = await dial(agent);
+	socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${basic()}\r\n`);
+	const { status } = await readHead(socket);
+	if (status !== 200) throw new Error(`CONNECT ${target}: ${status}`);
+	return socket;
+}
+
+/** Makes a SOCKS5 request with user name and password; gives the reply code and the socket. */
+export async function socks(
+	agent: Agent,
+	request: Buffer,
+	username = USERNAME,
+	password = PASSWORD,
+): Promise<{ code: number; socket: Socket }> {
+	const socket = await dial(agent);
+	socket.write(Buffer.from([5, 2, 0, 2]));
+	const [, method] = await read(socket, 2);
+	if (method !== 2) throw new Error(`method ${method}`);
+	const [user, pass] = [Buffer.from(username), Buffer.from(password)];
+	socket.write(Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([pass.length]), pass]));
+	const [, outcome] = await read(socket, 2);
+	if (outcome !== 0) throw new Error("SOCKS credentials refused");
+	socket.write(request);
+	const [, code = -1] = await read(socket, 10);
+	return { code, socket };
+}
+
+/** A SOCKS5 CONNECT request for a name or an IPv4 address. */
+export function socksConnect(host: string, port: number): Buffer {
+	const isAddress = /^[\d.]+$/.test(host);
+	const address = isAddress
+		? Buffer.from([1, ...host.split(".").map(Number)])
+		: Buffer.concat([Buffer.from([3, host.length]), Buffer.from(host)]);
+	return Buffer.concat([Buffer.from([5, 1, 0]), address, Buffer.from([port >> 8, port & 255])]);
+}
