@@ -1,6 +1,10 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { buildAssets } from "./scripts/assets.ts";
 import { world } from "./test/worker/pool/world.ts";
+
+// The Worker's configuration names their directory, which a fresh clone does not have.
+buildAssets();
 
 /** Runs in Node. */
 const node = (name: string, timeoutSeconds: number, extra = {}) => ({
@@ -17,6 +21,9 @@ const workerd = (name: string, include: string, miniflare = {}, bindings = {}) =
 	],
 	test: { name, include: [include], setupFiles: ["test/worker/setup.ts"], testTimeout: 30_000 },
 });
+
+/** Of a closed deployment without pools; a test that needs other settings calls the Worker with its own. */
+const API_SETTINGS = { AUTH_KEY: "the-admin-key-of-the-tests", PROXY_USERNAME: "user", PROXY_PASSWORD: "p@ss/w:rd" };
 
 /** What the pools under test are told; their cloud is the local one, inside this process. */
 const POOL_SETTINGS = {
@@ -40,7 +47,7 @@ export default defineConfig({
 			node("agent", 60),
 			node("simulation", 600),
 			node("e2e", 180, { fileParallelism: false }),
-			workerd("worker", "test/worker/*.test.ts"),
+			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
 			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS),
 		],
 	},

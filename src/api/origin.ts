@@ -1,4 +1,4 @@
-import { readSettings, settleSetting } from "../db/settings.ts";
+import { isAgentUrlKnown, settleSetting } from "../db/settings.ts";
 import { readFacts, tickPools } from "../pool/fleet.ts";
 import type { AppContext } from "./context.ts";
 
@@ -15,17 +15,19 @@ export async function rememberOrigin(c: AppContext): Promise<void> {
 	const { origin, protocol, hostname } = new URL(c.req.url);
 	if (protocol !== "https:" || isPreview(hostname)) return;
 	try {
-		const settings = await readSettings(c.env.DB, ["url", "origin"]);
-		if (settings.has("url") || settings.has("origin")) {
-			isKnown = true;
-			return;
-		}
+		isKnown = await isAgentUrlKnown(c.env.DB);
+		if (isKnown) return;
 		await settleSetting(c.env.DB, "origin", origin);
 		isKnown = true;
 		await tickPools(c.env, await readFacts(c.env));
 	} catch (error) {
 		console.warn(`origin: ${error instanceof Error ? error.message : "failed"} It will be remembered at a later request.`);
 	}
+}
+
+/** A new isolate's state. For tests. */
+export function forgetOrigin(): void {
+	isKnown = false;
 }
 
 /**

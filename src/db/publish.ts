@@ -23,19 +23,22 @@ const UPSERT_PARTS = `INSERT INTO ready_parts (object, part, count, proxies)
 
 const DELETE_PARTS = `DELETE FROM ready_parts WHERE object = ?1 AND part >= ?4 AND ${IS_CURRENT}`;
 
-// The address is not among the columns that a conflict sets: SQLite writes an index anew whenever its column is set,
-// though to the same value, and a proxy's address changes but once while its phase changes often.
-const UPSERT_PROXIES = `INSERT INTO proxies (object, id, vm, address, phase, credentials, since, created_at, why)
-	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-	FROM json_each(?4) WHERE ${IS_CURRENT}
+const PROXY_COLUMNS = "object, id, vm, address, phase, credentials, since, created_at, why";
+const PROXY_VALUES = `SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+	FROM json_each(?4) WHERE ${IS_CURRENT}`;
+
+// The address is set by a statement of its own: SQLite writes an index anew whenever its column is set, though to the same
+// value, and a proxy's address changes but once while its phase changes often.
+const UPSERT_PROXIES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
 	ON CONFLICT (object, id) DO UPDATE SET vm = excluded.vm, phase = excluded.phase, credentials = excluded.credentials,
 		since = excluded.since, created_at = excluded.created_at, why = excluded.why
 	WHERE (vm, phase, credentials, since, created_at, why)
 		IS NOT (excluded.vm, excluded.phase, excluded.credentials, excluded.since, excluded.created_at, excluded.why)`;
 
-const UPDATE_ADDRESSES = `UPDATE proxies SET address = wanted.address
-	FROM (SELECT value ->> 0 AS id, value ->> 2 AS address FROM json_each(?4)) AS wanted
-	WHERE proxies.object = ?1 AND proxies.id = wanted.id AND proxies.address IS NOT wanted.address AND ${IS_CURRENT}`;
+// By now each of these rows exists. As an upsert it goes through the JSON and looks each row up by its key; an UPDATE … FROM
+// goes through the JSON once for each row of the pool.
+const UPDATE_ADDRESSES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
+	ON CONFLICT (object, id) DO UPDATE SET address = excluded.address WHERE address IS NOT excluded.address`;
 
 const DELETE_GONE = `DELETE FROM proxies WHERE object = ?1 AND id IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;
 const DELETE_OTHERS = `DELETE FROM proxies WHERE object = ?1 AND id NOT IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;

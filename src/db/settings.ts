@@ -28,6 +28,12 @@ export async function readSettings(db: D1Database, keys: readonly SettingKey[]):
 	return new Map(results.map((row) => [row.key, row.value]));
 }
 
+/** Whether an operator named, or a request showed, the address that agents call. Reads one row. Throws DatabaseUnavailable. */
+export async function isAgentUrlKnown(db: D1Database): Promise<boolean> {
+	const { results } = await onDatabase(() => db.prepare("SELECT 1 FROM settings WHERE key IN ('url', 'origin') LIMIT 1").all());
+	return results.length > 0;
+}
+
 /** The bounds that wait for one pool to be made, or null. */
 export async function readWaitingScaling(db: D1Database, provider: string, name: string): Promise<WaitingScaling | null> {
 	const key: SettingKey = `scaling:${provider}:${name}`;
