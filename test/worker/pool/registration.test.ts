@@ -106,6 +106,16 @@ describe("a heartbeat", () => {
 		expect(vitals.get([...proxies.keys()][0] ?? "")).toMatchObject({ active: 3, metrics: { requests: 1.5 } });
 	});
 
+	test("comes less often where the deployment is large: half of the plan's daily requests are enough for all", async () => {
+		const { pool, token, key, address } = await booting();
+		await knowsAddress(pool);
+		await pool.stub.register({ token, key, address });
+		await pool.stub.tick({ agentUrl: "https://muster.test", proxies: 50 });
+		const answer = await pool.stub.heartbeat({ key, address, body: { active: 0, metrics: {}, sessions: [], credentials: 1 } });
+		// 50 agents in 86,400 s may make 50,000 calls.
+		expect(answer).toMatchObject({ ok: true, directives: { interval: 87 } });
+	});
+
 	test("of a draining proxy is told to drain", async () => {
 		const pool = await new PoolUnderTest().start();
 		await pool.untilReady(1);

@@ -57,6 +57,16 @@ describe("the object", () => {
 		await vi.waitFor(async () => expect(await pool.inside((_, ctx) => ctx.storage.getAlarm())).toBeGreaterThan(Date.now()), 5000);
 	});
 
+	test("has an alarm that should have fired two minutes ago: cron's tick arms it for now", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.untilReady(1);
+		await pool.inside((_, ctx) => ctx.storage.setAlarm(Date.now() + 30_000));
+		const late = Date.now() + 150_000;
+		await pool.setClock(late);
+		await pool.stub.tick({ agentUrl: "https://muster.test", proxies: 1 });
+		expect(await pool.inside((inside) => inside.armedAt)).toBe(late);
+	});
+
 	test("reconciles twice at once: every create goes out once", async () => {
 		const pool = await new PoolUnderTest().start();
 		await pool.stub.command({ do: "scale", min: 3, max: 3 });
