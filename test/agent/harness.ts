@@ -343,7 +343,7 @@ export async function socks(
 
 /** A SOCKS5 CONNECT request for a name or an IPv4 address. */
 export function socksConnect(host: string, port: number): Buffer {
-	const isAddress = /^[\d.]+$/.test(host);
+	const isAddress = /^(\d+\.){3}\d+$/.test(host);
 	const address = isAddress
 		? Buffer.from([1, ...host.split(".").map(Number)])
 		: Buffer.concat([Buffer.from([3, host.length]), Buffer.from(host)]);

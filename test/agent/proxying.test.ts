@@ -357,7 +357,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 	it("nothing of a request in its log", async () => {
 		const [agent, origin] = [await start(), await mirror()];
 		await ask(agent, `GET http://127.0.0.1:${origin.port}/secret-path HTTP/1.1\r\n${basic()}\r\n`);
-		await ask(agent, "CONNECT secret-name.invalid:443 HTTP/1.1\r\n" + basic("changeme", "secret-guess") + "\r\n");
+		await ask(agent, `CONNECT secret-name.invalid:443 HTTP/1.1\r\n${basic("changeme", "secret-guess")}\r\n`);
 		await ask(agent, `CONNECT secret-name.invalid:443 HTTP/1.1\r\n${basic()}\r\n`);
 		expect(agent.log()).not.toMatch(/secret|correct|127\.0\.0\.1/);
 		for (const secret of [agent.config.token, agent.config.token.split(".")[2] ?? ""]) expect(agent.log()).not.toContain(secret);

@@ -1,8 +1,8 @@
 """Starts the agent beside it as a test needs it: with other limits, or with names that resolve as the test says.
 
 The one argument is JSON: {"limits": {"IDLE_SECONDS": 1}, "names": {"live.test": ["127.0.0.1"], "dead.test": null}}. A name's
-value is the address of each look-up in turn (the last one stays), or null: no answer for a long time. Look-ups are written
-to the file `lookups` in the state directory, one name a line.
+value is the answer to each look-up in turn (the last one stays; several addresses apart by spaces), or null: no answer for
+a long time. Look-ups are written to the file `lookups` in the state directory, one name a line.
 """
 
 import json
@@ -33,7 +33,8 @@ def resolve(host, port, *args):
         time.sleep(12)
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")
     asked[name] = asked.get(name, -1) + 1
-    return real(addresses[min(asked[name], len(addresses) - 1)], port, *args)
+    answer = addresses[min(asked[name], len(addresses) - 1)]
+    return [entry for address in answer.split() for entry in real(address, port, *args)]
 
 
 socket.getaddrinfo = resolve
