@@ -1,6 +1,6 @@
-import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import type { FailureKind, Vm, VmTags } from "../pool/core/state.ts";
+import { Firewall, firewallBody, isAsWanted } from "./digitalocean-firewall.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
 import { Once } from "./once.ts";
@@ -18,7 +18,8 @@ import {
  * - A create is accepted (202), not done: one that fails later shows as a droplet that is gone.
  * - Names are not unique and creates not idempotent, so a lost answer is looked up by name, never asked again.
  * - Everything that is ours carries tags; `tag_name` filters the list, `name` is exact (and cannot go with it).
- * - Firewalls apply to tags, and only to tags that exist; their names are unique in an account.
+ * - Firewalls apply to tags, and only to tags that exist (a droplet's create makes those it names); their names are
+ *   unique in an account.
  */
 const schema = z.object({
 	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
@@ -48,7 +49,6 @@ const TAG = "muster";
 const DEPLOYMENT_TAG = "muster-deployment:";
 const POOL_TAG = "muster-pool:";
 const INTENT_TAG = "muster-intent:";
-const EVERYWHERE = ["0.0.0.0/0", "::/0"];
 /** The most that the API gives at once. */
 const PAGE_SIZE = 200;
 /** 20,000 droplets; a list that goes on beyond is going in circles. */
@@ -61,20 +61,13 @@ const Droplet = z.object({
 	networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).nullish() }).nullish(),
 	tags: z.array(z.string()).nullish(),
 });
-const Rule = z.object({ protocol: z.string(), ports: z.string().nullish() });
-const Addresses = z.looseObject({ addresses: z.array(z.string()).nullish() });
-const Firewall = z.object({
-	id: z.string(),
-	name: z.string(),
-	tags: z.array(z.string()).nullish(),
-	inbound_rules: z.array(Rule.extend({ sources: Addresses.nullish() })).nullish(),
-	outbound_rules: z.array(Rule.extend({ destinations: Addresses.nullish() })).nullish(),
-});
-type Firewall = z.infer<typeof Firewall>;
 const Page = z.looseObject({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
 const ErrorBody = z.object({ message: z.string() });
 
 const firewalls = new Once();
+
+/** The firewall's tag does not exist before the first droplet does. */
+class TagMissing extends Error {}
 
 class DigitalOcean implements Provider {
 	readonly #account: DigitalOceanAccount;
@@ -86,31 +79,11 @@ class DigitalOcean implements Provider {
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		await this.#ensureFirewall(wanted);
-		const { region, size, image } = this.#account;
-		const { tags } = wanted;
-		try {
-			const { droplet } = await this.#call("POST", "/v2/droplets", json(z.object({ droplet: Droplet })), {
-				body: {
-					name: wanted.name,
-					region,
-					size,
-					image: /^\d+$/.test(image) ? Number(image) : image,
-					user_data: wanted.userData,
-					tags: [TAG, DEPLOYMENT_TAG + tags.deployment, POOL_TAG + tags.pool, INTENT_TAG + tags.intent],
-					ipv6: false,
-					backups: false,
-					monitoring: false,
-					with_droplet_agent: false,
-				},
-				confidential: [wanted.userData],
-			});
-			// The tags are put on after the droplet is made, so that this answer may lack them.
-			return { ...vmOf(droplet), tags };
-		} catch (error) {
-			// "Not found" is then the image, or whatever else the request names.
-			throw as(error, { notFound: "invalid" });
-		}
+		const isProtected = await this.#ensureFirewall(wanted);
+		const vm = await this.#makeDroplet(wanted);
+		// The very first droplet makes the tag that its firewall applies to, which then is there before the droplet has booted.
+		if (!isProtected) await this.#ensureFirewallOf(wanted, vm);
+		return vm;
 	}
 
 	async list(): Promise<readonly Vm[]> {
@@ -158,52 +131,98 @@ class DigitalOcean implements Provider {
 		return droplets.filter((droplet) => droplet.name.toLowerCase() === name.toLowerCase()).map(vmOf);
 	}
 
-	/**
-	 * One firewall per deployment, on its tag. Whatever goes wrong here, no droplet was made: a failure is never `unknown`,
-	 * and a `conflict` or `notFound` (someone else made or removed it meanwhile) is worth another try.
-	 */
-	async #ensureFirewall({ tags, allow, port }: CreateRequest): Promise<void> {
-		const { api_url, access_token } = this.#account;
-		const key = JSON.stringify([api_url, access_token, tags.deployment]);
-		const wish = JSON.stringify([port, [...allow].sort()]);
+	async #makeDroplet({ name, tags, userData }: CreateRequest): Promise<Vm> {
+		const { region, size, image } = this.#account;
 		try {
-			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(tags.deployment, port, allow));
+			const { droplet } = await this.#call("POST", "/v2/droplets", json(z.object({ droplet: Droplet })), {
+				body: {
+					name,
+					region,
+					size,
+					image: /^\d+$/.test(image) ? Number(image) : image,
+					user_data: userData,
+					tags: [TAG, DEPLOYMENT_TAG + tags.deployment, POOL_TAG + tags.pool, INTENT_TAG + tags.intent],
+					ipv6: false,
+					backups: false,
+					monitoring: false,
+					with_droplet_agent: false,
+				},
+				confidential: [userData],
+			});
+			// The tags are put on after the droplet is made, so that this answer may lack them.
+			return { ...vmOf(droplet), tags };
 		} catch (error) {
+			// "Not found" is then the image, or whatever else the request names.
+			throw as(error, { notFound: "invalid" });
+		}
+	}
+
+	/**
+	 * One firewall per deployment, on its tag. False: it must wait until that tag exists. Whatever else goes wrong here, no
+	 * droplet was made: a failure is never `unknown`, and a `conflict` or `notFound` (someone made or removed it
+	 * meanwhile) is worth another try.
+	 */
+	async #ensureFirewall(wanted: CreateRequest): Promise<boolean> {
+		try {
+			await this.#firewall(wanted, false);
+			return true;
+		} catch (error) {
+			if (error instanceof TagMissing) return false;
 			throw as(error, { unknown: "transient", conflict: "transient", notFound: "transient" });
 		}
 	}
 
-	async #makeFirewall(deployment: string, port: number, allow: readonly string[]): Promise<void> {
-		const name = `muster-${deployment}`;
-		const tag = DEPLOYMENT_TAG + deployment;
-		const sources = allow.length === 0 ? EVERYWHERE : allow;
-		const all = await this.#all("/v2/firewalls", "firewalls", Firewall);
-		const found = all.find((firewall) => firewall.name === name);
-		if (found !== undefined && isAsWanted(found, tag, port, sources)) return;
-
-		await this.#ensureTag(tag);
-		const anywhere = { addresses: EVERYWHERE };
-		const body = {
-			name,
-			tags: [tag],
-			inbound_rules: [{ protocol: "tcp", ports: String(port), sources: { addresses: sources } }],
-			// Ranges, because what the API documents for "all ports" ("0") it has refused. No ICMP: it refused the "0" that is
-			// documented for that too, and nothing here sends any.
-			outbound_rules: ["tcp", "udp"].map((protocol) => ({ protocol, ports: "1-65535", destinations: anywhere })),
-		};
-		if (found === undefined) await this.#call("POST", "/v2/firewalls", ignored, { body });
-		else await this.#call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
+	/** The same for a droplet that exists already: then a failure says so, and the pool finds the droplet. The next create tries again. */
+	async #ensureFirewallOf(wanted: CreateRequest, { vm }: Vm): Promise<void> {
+		try {
+			await this.#firewall(wanted, true);
+		} catch (error) {
+			if (!(error instanceof ProviderError)) throw error;
+			throw new ProviderError({ kind: "unknown", say: `droplet ${vm} was made, its firewall was not: ${error.failure.say}` });
+		}
 	}
 
-	/** Making a tag that exists is refused in words that are nowhere documented: then whether it exists is what counts. */
-	async #ensureTag(tag: string): Promise<void> {
+	#firewall({ tags, allow, port }: CreateRequest, mayMakeTag: boolean): Promise<void> {
+		const { api_url, access_token } = this.#account;
+		const key = JSON.stringify([api_url, access_token, tags.deployment]);
+		// Who may make the tag must not be told by one who may not that it is missing.
+		const wish = JSON.stringify([port, [...allow].sort(), mayMakeTag]);
+		return firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(tags.deployment, port, allow, mayMakeTag));
+	}
+
+	async #makeFirewall(deployment: string, port: number, allow: readonly string[], mayMakeTag: boolean): Promise<void> {
+		const tag = DEPLOYMENT_TAG + deployment;
+		const body = firewallBody(`muster-${deployment}`, tag, port, allow);
+		const look = async () => (await this.#all("/v2/firewalls", "firewalls", Firewall)).find(({ name }) => name === body.name);
+		const isRight = (firewall: Firewall | undefined) => firewall !== undefined && isAsWanted(firewall, body);
+		const found = await look();
+		if (isRight(found)) return;
+
+		const put = () =>
+			found === undefined
+				? this.#call("POST", "/v2/firewalls", ignored, { body })
+				: this.#call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
 		try {
-			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+			await put();
 		} catch (error) {
-			if (!(error instanceof ProviderError) || !["invalid", "conflict"].includes(error.failure.kind)) throw error;
-			await this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, ignored).catch(() => {
-				throw error;
-			});
+			const kind = error instanceof ProviderError ? error.failure.kind : null;
+			// Another isolate was faster.
+			if (kind === "conflict" && found === undefined && isRight(await look())) return;
+			// The words that refuse a tag are documented nowhere: whether there is such a tag is what counts.
+			if ((kind !== "invalid" && kind !== "notFound") || (await this.#hasTag(tag))) throw error;
+			if (!mayMakeTag) throw new TagMissing();
+			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+			await put();
+		}
+	}
+
+	async #hasTag(tag: string): Promise<boolean> {
+		try {
+			await this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, ignored);
+			return true;
+		} catch (error) {
+			if (error instanceof ProviderError && error.failure.kind === "notFound") return false;
+			throw error;
 		}
 	}
 
@@ -304,34 +323,4 @@ function stateOf(status: string): Vm["state"] {
 function only(tags: readonly string[], prefix: string): string | null {
 	const [first, ...others] = new Set(tags.filter((tag) => tag.startsWith(prefix)));
 	return first === undefined || others.length > 0 ? null : first.slice(prefix.length);
-}
-
-function isAsWanted(firewall: Firewall, tag: string, port: number, sources: readonly string[]): boolean {
-	const [inbound, ...more] = firewall.inbound_rules ?? [];
-	if (firewall.tags?.includes(tag) !== true || inbound === undefined || more.length > 0) return false;
-	if (inbound.protocol !== "tcp" || inbound.ports !== String(port) || !admitsOnly(inbound.sources, sources)) return false;
-	return ["tcp", "udp"].every((protocol) =>
-		firewall.outbound_rules?.some(
-			(rule) => rule.protocol === protocol && isAllPorts(rule.ports) && admitsOnly(rule.destinations, EVERYWHERE),
-		),
-	);
-}
-
-/** These addresses and nothing else: droplets, load balancers or tags as sources would admit more. */
-function admitsOnly(from: z.infer<typeof Addresses> | null | undefined, wanted: readonly string[]): boolean {
-	const { addresses, ...others } = from ?? {};
-	if (Object.values(others).some((value) => Array.isArray(value) && value.length > 0)) return false;
-	const plain = (list: readonly string[]) => [...new Set(list.map(plainCidr))].sort().join();
-	return plain(addresses ?? []) === plain(wanted);
-}
-
-/** The API gives back "0" for what was put in as "all". */
-const isAllPorts = (ports: string | null | undefined) => ["0", "all", "1-65535"].includes(ports ?? "");
-
-/** One spelling for each network, whether or not a length was given. */
-function plainCidr(text: string): string {
-	const [address = "", length] = text.split("/");
-	if (!ipaddr.isValid(address)) return text;
-	const ip = ipaddr.parse(address);
-	return `${ip.toString()}/${length ?? (ip.kind() === "ipv4" ? 32 : 128)}`;
 }

@@ -123,26 +123,95 @@ describe("create", () => {
 describe("the firewall", () => {
 	const port = { protocol: "tcp", ports: "8899", sources: { addresses: ["0.0.0.0/0", "::/0"] } };
 
+	const everywhere = { addresses: ["0.0.0.0/0", "::/0"] };
+	const right = {
+		name: "muster-dep1",
+		tags: ["muster-deployment:dep1"],
+		inbound_rules: [port],
+		outbound_rules: [
+			{ protocol: "tcp", ports: "1-65535", destinations: everywhere },
+			{ protocol: "udp", ports: "1-65535", destinations: everywhere },
+		],
+	};
+	const sequence = () => cloud.calls.map(({ method, path }) => `${method} ${path}`);
+
 	it("lets the proxy port in and everything out, on the deployment's tag, and is there before the droplet", async () => {
+		cloud.tags.add("muster-deployment:dep1");
 		await driver.create(ask);
-		const everywhere = { addresses: ["0.0.0.0/0", "::/0"] };
-		expect(cloud.firewalls).toMatchObject([
-			{
-				name: "muster-dep1",
-				tags: ["muster-deployment:dep1"],
-				inbound_rules: [port],
-				outbound_rules: [
-					{ protocol: "tcp", ports: "1-65535", destinations: everywhere },
-					{ protocol: "udp", ports: "1-65535", destinations: everywhere },
-				],
-			},
-		]);
-		expect(cloud.calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
+		expect(cloud.firewalls).toMatchObject([right]);
+		expect(sequence()).toEqual(["GET /v2/firewalls", "POST /v2/firewalls", "POST /v2/droplets"]);
+	});
+
+	it("follows the very first droplet, which makes its tag", async () => {
+		await driver.create(ask);
+		expect(cloud.firewalls).toMatchObject([right]);
+		expect(sequence()).toEqual([
 			"GET /v2/firewalls",
-			"POST /v2/tags",
 			"POST /v2/firewalls",
+			"GET /v2/tags/muster-deployment%3Adep1",
 			"POST /v2/droplets",
+			"GET /v2/firewalls",
+			"POST /v2/firewalls",
 		]);
+	});
+
+	/**
+	 * A has found the tag missing and makes its droplet. C begins, finds the tag missing too, and is slow to hear so. A's
+	 * droplet is there: A's firewall must not fail with what C heard.
+	 */
+	it("is made for the first droplet though another create is still finding its tag missing", async () => {
+		const gate = () => {
+			let open = () => {};
+			const passed = new Promise<void>((resolve) => {
+				open = resolve;
+			});
+			return { open: () => open(), passed };
+		};
+		const [dropletOfA, tagOfC, cIsAsking] = [gate(), gate(), gate()];
+		let tagsAsked = 0;
+		cloud.intercept = async (call) => {
+			if (call.method === "POST" && call.path === "/v2/droplets" && call.body.name === NAME) await dropletOfA.passed;
+			if (call.method === "GET" && call.path.startsWith("/v2/tags/") && ++tagsAsked === 2) {
+				cIsAsking.open();
+				await tagOfC.passed;
+				return refuse(404, "not_found", "no such tag");
+			}
+			return cloud.handle(call);
+		};
+		const a = driver.create(ask);
+		await expect.poll(() => cloud.asked("POST", "/v2/droplets")).toBe(1);
+		const c = open().create({ ...ask, name: "muster-dep1-intent0002" });
+		await cIsAsking.passed;
+		dropletOfA.open();
+		await expect.poll(() => cloud.droplets.length).toBe(1);
+		tagOfC.open();
+		expect((await Promise.all([a, c])).map(({ vm }) => vm)).toEqual(["1000", "1001"]);
+		expect(cloud.firewalls).toMatchObject([right]);
+	});
+
+	it("makes its tag itself where the droplet's are not there yet", async () => {
+		on("POST", "/v2/droplets", (call) => {
+			const made = cloud.handle(call);
+			cloud.tags.clear();
+			return made;
+		});
+		await driver.create(ask);
+		expect([cloud.firewalls.length, cloud.asked("POST", "/v2/tags"), cloud.droplets.length]).toEqual([1, 1, 1]);
+	});
+
+	/** Anything else than `unknown` would say that nothing was made, and a second droplet would be bought. */
+	it("leaves the create unknown when it fails after the first droplet was made, and is there before the second", async () => {
+		cloud.intercept = (call) =>
+			call.path === "/v2/firewalls" && cloud.droplets.length > 0 ? refuse(403, "forbidden", "not for you") : null;
+		expect(await failureOf(driver.create(ask))).toEqual({
+			kind: "unknown",
+			say: "droplet 1000 was made, its firewall was not: DigitalOcean: not for you (HTTP 403)",
+		});
+		expect(await driver.find(wantedByName)).toMatchObject({ vm: "1000" });
+		cloud.intercept = () => null;
+		cloud.calls.length = 0;
+		await open().create({ ...ask, name: "muster-dep1-intent0002" });
+		expect(sequence()).toEqual(["GET /v2/firewalls", "POST /v2/firewalls", "POST /v2/droplets"]);
 	});
 
 	it("lets only the allow list in where there is one", async () => {
@@ -154,7 +223,10 @@ describe("the firewall", () => {
 		await Promise.all([1, 2, 3, 4, 5].map((n) => open().create({ ...ask, name: `${NAME}${n}` })));
 		await open().create(ask);
 		expect(cloud.droplets.length).toBe(6);
-		expect([cloud.asked("GET", "/v2/firewalls"), cloud.asked("POST", "/v2/firewalls")]).toEqual([1, 1]);
+		// Tried once before the first droplets, whose tag does not exist before they do, made once after them, and looked at once more.
+		expect([cloud.asked("GET", "/v2/firewalls"), cloud.asked("POST", "/v2/firewalls"), cloud.firewalls.length]).toEqual([3, 2, 1]);
+		await open().create(ask);
+		expect(cloud.asked("GET", "/v2/firewalls")).toBe(3);
 	});
 
 	it("is each account's own", async () => {
@@ -168,13 +240,16 @@ describe("the firewall", () => {
 	it("is found by name on any page, and left alone when it is as it should be, however the API spells that", async () => {
 		for (let n = 0; n < 450; n++)
 			cloud.firewalls.push({ id: `f${n}`, name: `other-${n}`, tags: [], inbound_rules: [], outbound_rules: [] });
-		const everywhere = { destinations: { addresses: ["::/0", "0.0.0.0/0"] } };
 		cloud.firewalls.push({
 			id: "ours",
 			name: "muster-dep1",
 			tags: ["muster-deployment:dep1"],
 			inbound_rules: [{ ...port, sources: { addresses: ["2001:DB8::1", "192.0.2.1"] } }],
-			outbound_rules: ["icmp", "udp", "tcp"].map((protocol) => ({ protocol, ports: "0", ...everywhere })),
+			outbound_rules: ["icmp", "udp", "tcp"].map((protocol) => ({
+				protocol,
+				ports: "0",
+				destinations: { addresses: ["::/0", "0.0.0.0/0"] },
+			})),
 		});
 		await driver.create({ ...ask, allow: ["192.0.2.1/32", "2001:db8::1/128"] });
 		expect(cloud.calls.map(({ method }) => method)).toEqual(["GET", "GET", "GET", "POST"]);
@@ -190,11 +265,11 @@ describe("the firewall", () => {
 		["another tag", { tags: ["web"] }],
 	])("is mended, never doubled, when it has %s", async (_, drift) => {
 		await driver.create(ask);
-		const right = structuredClone(cloud.firewalls);
+		const before = structuredClone(cloud.firewalls);
 		Object.assign(cloud.firewalls[0] ?? {}, drift);
 		// Another isolate, which remembers nothing: here, ten minutes later.
 		await open({ now: () => NOW + 600_001 }).create(ask);
-		expect(cloud.firewalls).toEqual(right);
+		expect(cloud.firewalls).toEqual(before);
 	});
 
 	it("follows the allow list at once", async () => {
@@ -216,15 +291,23 @@ describe("the firewall", () => {
 		expect([cloud.droplets.length, cloud.firewalls.length]).toEqual([1, 1]);
 	});
 
+	it("is not missed by the isolate that came second", async () => {
+		cloud.tags.add("muster-deployment:dep1");
+		let isFirst = true;
+		on("POST", "/v2/firewalls", (call) => {
+			// Between this isolate's look and its POST another one makes the very same.
+			if (isFirst) cloud.handle(call);
+			isFirst = false;
+			return cloud.handle(call);
+		});
+		await driver.create(ask);
+		expect([cloud.firewalls.length, cloud.droplets.length]).toEqual([1, 1]);
+		expect(sequence()).toEqual(["GET /v2/firewalls", "POST /v2/firewalls", "GET /v2/firewalls", "POST /v2/droplets"]);
+	});
+
 	it("says why when the account may not have one", async () => {
 		on("POST", "/v2/firewalls", () => refuse(403, "forbidden", "missing scope firewall:create"));
 		expect(await failureOf(driver.create(ask))).toMatchObject({ kind: "auth", say: expect.stringContaining("firewall:create") });
-	});
-
-	it("uses a tag that is there already", async () => {
-		cloud.tags.add("muster-deployment:dep1");
-		await driver.create(ask);
-		expect(cloud.firewalls.length).toBe(1);
 	});
 });
 

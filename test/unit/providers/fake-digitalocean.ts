@@ -22,7 +22,7 @@ interface Firewall {
 	inbound_rules: Rule[];
 	outbound_rules: Rule[];
 }
-type Respond = (call: Call) => Response | Promise<Response> | null;
+type Respond = (call: Call) => Response | null | Promise<Response | null>;
 export interface Call {
 	readonly method: string;
 	readonly path: string;
