@@ -1,0 +1,161 @@
+import type { Proxy } from "../../src/pool/core/state.ts";
+import type { Host } from "./host.ts";
+import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
+import { settingsOf, type World } from "./world.ts";
+
+/** Carries out one line of a schedule; one that finds nothing to act on does nothing. */
+export function act(world: World, action: Action): void {
+	world.note(() => `${action.what} ${JSON.stringify({ forSeconds: Math.round(action.forMs / SECOND), p: action.p, choice: action.choice })}`);
+	const alive = world.hosts.filter((host) => host.isAlive);
+	const host = alive[action.pool % Math.max(1, alive.length)];
+	if ((LASTING as readonly string[]).includes(action.what)) {
+		if (action.what === "badSetting") return badSetting(world, host, action);
+		world.faults.begin(action);
+		if (action.what === "wrongUrl") world.faults.count("wrongUrl");
+		return;
+	}
+	if (host === undefined) return;
+	switch (action.what as Exclude<Action["what"], Lasting>) {
+		case "evicted":
+			world.faults.count("evicted");
+			return host.evict(action.choice < 0.8);
+		case "superseded":
+			world.faults.count("superseded");
+			return host.supersede();
+		case "clockJump":
+			return jump(world, host, action);
+		case "vmDeleted":
+		case "vmStopped":
+		case "agentDies":
+		case "agentCrashes":
+			return strikeMachine(world, host, action);
+		case "forgedRegistration":
+		case "replayedRegistration":
+			return forge(world, host, action);
+		case "untaggedVm":
+			world.faults.count("untaggedVm");
+			world.cloud.make("someone-elses", { deployment: null, pool: null, intent: null }, null, { isBait: true });
+			return;
+		case "strayVm":
+			world.faults.count("strayVm");
+			world.cloud.make("stray", { deployment: host.deployment, pool: host.tag, intent: action.choice < 0.5 ? null : "unheardof" }, null, {});
+			return;
+		default:
+			return order(world, host, action);
+	}
+}
+
+function order(world: World, host: Host, action: Action): void {
+	const instance = host.current();
+	const state = host.state;
+	if (instance === null || state === null) return;
+	const proxies = [...state.proxies.values()];
+	const chosen = proxies[Math.floor(action.choice * proxies.length)];
+	switch (action.what) {
+		case "scale": {
+			const min = Math.floor(action.choice * 8);
+			instance.command({ do: "scale", min, max: min + Math.floor((action.choice * 64) % 4) });
+			break;
+		}
+		case "destroy":
+		case "restart":
+			if (chosen !== undefined) instance.command({ do: action.what, id: chosen.id });
+			break;
+		case "pause":
+		case "stop":
+		case "start":
+			if (state.run === "removing") break;
+			instance.command({ do: "run", run: action.what === "pause" ? "paused" : action.what === "stop" ? "stopped" : "running" });
+			break;
+		case "reconfigure":
+		case "newCredentials": {
+			if (host.config === null) break;
+			const { settings } = host.config;
+			const ageLimitSeconds = action.choice < 0.3 ? 3600 : 0;
+			const password = String(Math.floor(action.choice * 1000));
+			host.config =
+				action.what === "reconfigure"
+					? { account: `account ${password}`, settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds } } }
+					: { ...host.config, settings: { ...settings, credentials: action.choice < 0.2 ? null : { username: "user", password } } };
+			break;
+		}
+		case "deletePool":
+			deletePool(world, host);
+			break;
+		case "recreatePool": {
+			deletePool(world, host);
+			if (host.source === "environment" && action.choice < 0.5) {
+				// The variable comes back before the pool has gone.
+				world.clock.after(action.choice * 10 * MINUTE, () => {
+					host.config = { account: "account", settings: settingsOf(setupOf(world, host), world.scenario, "environment") };
+				});
+			} else if (host.source === "api") world.makePool(setupOf(world, host), "api");
+			break;
+		}
+		default:
+	}
+}
+
+function deletePool(world: World, host: Host): void {
+	if (host.source === "environment") host.config = null;
+	else if (!world.database.isOut) {
+		world.database.remove(host.object);
+		host.current()?.command({ do: "run", run: "removing" });
+	}
+}
+
+function setupOf(world: World, host: Host) {
+	const setup = world.scenario.pools.find((pool) => pool.name === host.name && pool.deployment === host.deployment);
+	if (setup === undefined) throw new Error(`the scenario has no pool ${host.name}`);
+	return setup;
+}
+
+/** A setting that cannot be read suspends the pool until it is mended. */
+function badSetting(world: World, host: Host | undefined, action: Action): void {
+	if (host?.config == null) return;
+	world.faults.count("badSetting");
+	host.config = { ...host.config, settings: { ...host.config.settings, suspended: "the size is not a size" } };
+	world.clock.after(action.forMs, () => {
+		if (host.config !== null) host.config = { ...host.config, settings: { ...host.config.settings, suspended: null } };
+	});
+}
+
+function jump(world: World, host: Host, action: Action): void {
+	world.faults.count("clockJump");
+	const isLarge = action.choice > 0.8;
+	const ms = isLarge ? (action.choice - 0.88) * 500 * MINUTE : (action.choice - 0.4) * 20 * SECOND;
+	if (isLarge) world.watch.jumped();
+	host.jump(Math.round(ms));
+}
+
+function strikeMachine(world: World, host: Host, action: Action): void {
+	const machines = world.machinesOf(host).filter((machine) => machine.address !== "");
+	const machine = machines[Math.floor(action.choice * machines.length)];
+	if (machine === undefined) return;
+	world.faults.count(action.what);
+	world.note(() => `${action.what}: ${machine.vm}`);
+	const agent = world.agents.byMachine.get(machine.vm);
+	if (action.what === "vmDeleted") world.cloud.vanish(machine);
+	else if (action.what === "vmStopped") world.cloud.switchOff(machine);
+	else if (agent !== undefined) world.agents.crash(agent, action.what === "agentDies");
+}
+
+/** Somebody has a boot token: of a living proxy, used or not, or of one long gone. */
+function forge(world: World, host: Host, action: Action): void {
+	const agents = [...world.agents.byMachine.values()].filter((agent) => agent.boot.token.startsWith(`${host.object}.`));
+	const agent = agents[Math.floor(action.choice * agents.length)];
+	if (agent === undefined) return;
+	world.faults.count(action.what);
+	const [object, id] = agent.boot.token.split(".");
+	const isReplay = action.what === "replayedRegistration";
+	const key = isReplay ? agent.key : `${object}.${id}.forged`;
+	const others = [...world.cloud.byAddress.keys()].filter((address) => address !== agent.machine.address);
+	const address = others[Math.floor(action.choice * 1000) % Math.max(1, others.length)] ?? "192.0.2.1";
+	host.current()?.register({ token: agent.boot.token, key, address: action.choice < 0.5 ? address : "192.0.2.1" });
+}
+
+/** For reports: a proxy in one line. */
+export function describe(proxy: Proxy): string {
+	const { id, phase, address, registered, wasReady, why, suspectAt, absentAt, failedProbes, tries, retryAt } = proxy;
+	return JSON.stringify({ id, phase, address, registered, wasReady, why, suspectAt, absentAt, failedProbes, tries, retryAt });
+}

@@ -1,0 +1,60 @@
+import type { ReadyEntry } from "../../src/pool/rpc.ts";
+import type { Random } from "./random.ts";
+import { MINUTE, SECOND } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+/** As in `src/db/ready.ts`: an isolate answers for so long from what it read. */
+const STALENESS_MS = 1_000;
+
+/** Clients that draw a proxy from what an isolate of the Worker read, and use it for a while. */
+export class Clients {
+	draws = 0;
+	private readonly world: World;
+	private readonly random: Random;
+	private kept: { readonly readAt: number; readonly ready: ReadonlyMap<string, readonly ReadyEntry[]> } | null = null;
+
+	constructor(world: World, random: Random) {
+		this.world = world;
+		this.random = random;
+	}
+
+	begin(): void {
+		this.world.clock.after(this.random.between(10 * SECOND, 5 * MINUTE), () => {
+			this.draw();
+			this.begin();
+		});
+	}
+
+	private draw(): void {
+		const { world, random } = this;
+		const ready = this.read();
+		if (ready === null) return;
+		const all = [...ready.ready].flatMap(([object, entries]) => entries.map((entry) => ({ object, entry })));
+		if (all.length === 0) return;
+		this.draws++;
+		const { object, entry } = random.pick(all);
+		world.watch.drawn(object, entry, ready.readAt);
+		const machine = world.cloud.byAddress.get(entry[1]);
+		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
+		if (agent === undefined || !agent.isServing || agent.told.drain) return;
+		agent.active++;
+		const { run } = agent;
+		world.clock.after(random.between(SECOND, random.pick([10 * SECOND, 5 * MINUTE, 20 * MINUTE])), () => {
+			if (agent.run !== run) return;
+			agent.active--;
+			world.agents.closed(agent);
+		});
+	}
+
+	/** Fresh from D1, or what was read a moment ago; null where neither is to be had. */
+	private read() {
+		const { now } = this.world.clock;
+		if (this.kept !== null && now - this.kept.readAt < STALENESS_MS) return this.kept;
+		try {
+			this.kept = { readAt: now, ready: this.world.database.readReady() };
+			return this.kept;
+		} catch {
+			return null;
+		}
+	}
+}

@@ -1,0 +1,53 @@
+import { describe } from "./actions.ts";
+import type { Host } from "./host.ts";
+import type { World } from "./world.ts";
+
+/** What keeps a pool from being as it should: nothing, once the faults are over long enough. A sentence each. */
+export function convergenceOf(world: World, host: Host): readonly string[] {
+	const { object, state } = host;
+	const machines = world.machinesOf(host);
+	const row = world.database.pools.get(object);
+	const wrong: string[] = [];
+	const say = (text: string) => wrong.push(`${object}: ${text}`);
+	if (state === null) {
+		if (machines.length > 0) say(`is forgotten, yet ${machines.map(({ vm }) => vm)} exist`);
+		if (row !== undefined && host.isForgotten) say("is forgotten, yet in the directory");
+		return wrong;
+	}
+	if (state.run === "removing") say("is not forgotten");
+	if (state.breach !== null) say(`stopped itself: ${state.breach}`);
+	const target = state.run === "running" ? state.spec.min : 0;
+	const proxies = [...state.proxies.values()];
+	const unready = proxies.filter(({ phase }) => phase.at !== "ready");
+	if (unready.length > 0) say(`not all are ready: ${unready.map(describe).join(" ")}`);
+	if (proxies.length !== target) say(`${proxies.length} proxies where ${target} are wanted`);
+	if (state.strays.size > 0) say(`strays ${[...state.strays.keys()]}`);
+	const own = new Set(proxies.map(({ phase }) => ("vm" in phase ? phase.vm : null)));
+	const leaked = machines.filter(({ vm }) => !own.has(vm));
+	if (leaked.length > 0) say(`${leaked.map(({ vm, tags }) => `${vm} of ${tags.intent}`)} leaked`);
+	for (const { id, phase, address, keyHash } of proxies) {
+		const machine = "vm" in phase && phase.vm !== null ? world.cloud.machines.get(phase.vm) : undefined;
+		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
+		if (machine === undefined || machine.goneAt !== null || machine.power === "off") say(`${id} has no VM that runs`);
+		else if (machine.address !== address) say(`${id} is at ${machine.address}, not at ${address}`);
+		else if (agent === undefined || !agent.isServing || agent.key !== keyHash?.slice(1)) say(`${id} does not serve`);
+	}
+	for (const [name, gate] of Object.entries(state.gates)) if (gate.failures > 0) say(`gate ${name} is closed: ${gate.why}`);
+	// 13: D1 equals the pool's own storage.
+	if (row === undefined) say("is not in the directory");
+	else {
+		const ready = [...row.parts.values()].flat();
+		const listed = new Map(ready.map(([id, address, credentials]) => [id, { address, credentials }]));
+		for (const proxy of proxies) {
+			const entry = listed.get(proxy.id);
+			if (entry === undefined || entry.address !== proxy.address || entry.credentials !== proxy.credentials) say(`D1 does not list ${proxy.id} as it is`);
+			const shown = row.proxies.get(proxy.id);
+			if (shown?.phase !== proxy.phase.at || shown.address !== proxy.address || shown.credentials !== proxy.credentials) say(`D1 shows ${proxy.id} otherwise`);
+		}
+		if (listed.size !== proxies.length || row.proxies.size !== proxies.length) say("D1 shows more or less than there is");
+		if (row.lastLogSeq !== state.logSeq) say(`D1 has the log up to ${row.lastLogSeq} of ${state.logSeq}`);
+		if (JSON.stringify({ ...row.summary, displayName: 0, settings: 0 }) !== JSON.stringify({ displayName: 0, settings: 0, ...world.core.summaryOf(state) }))
+			say("D1 shows another summary");
+	}
+	return wrong;
+}

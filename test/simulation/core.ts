@@ -1,0 +1,38 @@
+import type * as Apply from "../../src/pool/core/apply.ts";
+import type * as Birth from "../../src/pool/core/birth.ts";
+import type * as PlanModule from "../../src/pool/core/plan.ts";
+import type * as Projection from "../../src/pool/core/projection.ts";
+import type * as Registration from "../../src/pool/core/registration.ts";
+import type * as Parts from "../../src/pool/parts.ts";
+import type * as Runner from "../../src/pool/runner.ts";
+
+/** What of production runs in a simulation, unforked: these very modules, or a copy of them with a planted bug. */
+export interface Core {
+	readonly apply: typeof Apply.apply;
+	readonly plan: typeof PlanModule.plan;
+	readonly pass: typeof Runner.pass;
+	readonly rearm: typeof Runner.rearm;
+	readonly newState: typeof Birth.newState;
+	readonly judgeRegistration: typeof Registration.judgeRegistration;
+	readonly judgeKey: typeof Registration.judgeKey;
+	readonly projectionHash: typeof Projection.projectionHash;
+	readonly summaryOf: typeof Projection.summaryOf;
+	readonly Ledger: typeof Parts.Ledger;
+}
+
+/** Loads the core from a folder laid out as `src/pool`. */
+export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
+	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
+	const [{ apply }, { plan }, runner, { newState }, registration, projection, { Ledger }] = await Promise.all([
+		load<typeof Apply>("core/apply.ts"),
+		load<typeof PlanModule>("core/plan.ts"),
+		load<typeof Runner>("runner.ts"),
+		load<typeof Birth>("core/birth.ts"),
+		load<typeof Registration>("core/registration.ts"),
+		load<typeof Projection>("core/projection.ts"),
+		load<typeof Parts>("parts.ts"),
+	]);
+	const { judgeRegistration, judgeKey } = registration;
+	const { projectionHash, summaryOf } = projection;
+	return { apply, plan, pass: runner.pass, rearm: runner.rearm, newState, judgeRegistration, judgeKey, projectionHash, summaryOf, Ledger };
+}

@@ -1,0 +1,105 @@
+import type { Id, LogEntry, Ms } from "../../src/pool/core/state.ts";
+import type { Publication, ProxyRow, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { Clock } from "./clock.ts";
+import type { Faults } from "./faults.ts";
+
+/** What D1 holds of one pool. */
+export interface PoolRow {
+	readonly object: string;
+	readonly name: string;
+	readonly deployment: string;
+	readonly incarnation: Ms;
+	removedAt: Ms | null;
+	version: number;
+	summary: Publication["summary"] | null;
+	parts: Map<number, readonly ReadyEntry[]>;
+	proxies: Map<Id, ProxyRow>;
+	lastLogSeq: number;
+}
+
+/** D1 as `src/db` uses it: batches that are whole or not at all, and versions that only grow. */
+export class Database {
+	readonly pools = new Map<string, PoolRow>();
+	writes = 0;
+	private readonly clock: Clock;
+	private readonly faults: Faults;
+
+	constructor(clock: Clock, faults: Faults) {
+		this.clock = clock;
+		this.faults = faults;
+	}
+
+	/** Null: D1 does not answer. */
+	get isOut(): boolean {
+		return this.faults.isOn("databaseOut") && this.faults.strikes("databaseOut");
+	}
+
+	enter(pool: Pick<PoolRow, "object" | "name" | "deployment" | "incarnation">): void {
+		const taken = [...this.pools.values()].some((row) => row.name === pool.name && row.deployment === pool.deployment && row.removedAt === null);
+		if (taken) throw new Error("the directory has a pool of that name");
+		this.pools.set(pool.object, {
+			...pool,
+			removedAt: null,
+			version: 0,
+			summary: null,
+			parts: new Map(),
+			proxies: new Map(),
+			lastLogSeq: 0,
+		});
+	}
+
+	/** `db/publish.ts`: one transaction, only over an older (incarnation, version). Throws where D1 fails; it may have written nevertheless. */
+	publish(publication: Publication): boolean {
+		this.failBefore();
+		this.writes++;
+		const row = this.pools.get(publication.object);
+		let isHeld = false;
+		if (row !== undefined) {
+			if (row.incarnation === publication.incarnation && row.version < publication.version) this.write(row, publication);
+			isHeld = row.incarnation === publication.incarnation && row.version === publication.version;
+		}
+		this.failAfter();
+		return isHeld;
+	}
+
+	private write(row: PoolRow, publication: Publication): void {
+		row.version = publication.version;
+		row.summary = publication.summary;
+		for (const { part, proxies } of publication.parts) row.parts.set(part, proxies);
+		for (const part of [...row.parts.keys()]) if (part >= publication.partCount) row.parts.delete(part);
+		for (const proxy of publication.proxies) row.proxies.set(proxy.id, proxy);
+		if (publication.existing !== null) {
+			const existing = new Set(publication.existing);
+			for (const id of [...row.proxies.keys()]) if (!existing.has(id)) row.proxies.delete(id);
+		} else for (const id of publication.gone) row.proxies.delete(id);
+		row.lastLogSeq = Math.max(row.lastLogSeq, ...publication.log.map(({ seq }: LogEntry) => seq));
+	}
+
+	/** `db/directory.ts`: the pool's names are free at once. */
+	remove(object: string): void {
+		const row = this.pools.get(object);
+		if (row !== undefined && row.removedAt === null) row.removedAt = this.clock.now;
+	}
+
+	forget(object: string): void {
+		this.failBefore();
+		this.pools.delete(object);
+		this.failAfter();
+	}
+
+	/** What clients are given: every ready proxy of every pool that is not removed. Throws where D1 fails. */
+	readReady(): ReadonlyMap<string, readonly ReadyEntry[]> {
+		this.failBefore();
+		const ready = new Map<string, readonly ReadyEntry[]>();
+		for (const row of this.pools.values()) if (row.removedAt === null) ready.set(row.object, [...row.parts.values()].flat());
+		return ready;
+	}
+
+	private failBefore(): void {
+		if (this.isOut || this.faults.strikes("databaseFails")) throw new Error("D1 does not answer");
+	}
+
+	private failAfter(): void {
+		if (this.faults.strikes("databaseAmbiguous")) throw new Error("D1's answer was lost");
+	}
+}

@@ -1,0 +1,187 @@
+import type { Ms, ProviderName } from "../../src/pool/core/state.ts";
+import { PROFILES } from "./profiles.ts";
+import { Random } from "./random.ts";
+
+export const SECOND: Ms = 1000;
+export const MINUTE: Ms = 60 * SECOND;
+export const HOUR: Ms = 60 * MINUTE;
+/** After the last fault a pool has so long to converge (`T` of the promises). */
+export const CONVERGENCE_MS = 2 * HOUR;
+/** And then nothing may change for so long. */
+export const QUIET_MS = 1.5 * HOUR;
+
+/** Faults that last: each meets a chance with probability `p` while it lasts. */
+export const LASTING = [
+	"createAnswerLost",
+	"createdTwice",
+	"rateLimited",
+	"rateLimitedWithoutTime",
+	"serverErrors",
+	"staleList",
+	"truncatedPage",
+	"duplicatePage",
+	"emptyList",
+	"createCut",
+	"createFailsLater",
+	"deleteIgnored",
+	"deleteLocked",
+	"undeletable",
+	"quota",
+	"capacity",
+	"invalid",
+	"credentialsRefused",
+	"slowCalls",
+	"slowBoot",
+	"neverBoots",
+	"registerAnswerLost",
+	"heartbeatsLost",
+	"probesLost",
+	"wrongUrl",
+	"agentsCrash",
+	"databaseFails",
+	"databaseAmbiguous",
+	"databaseOut",
+	"alarmLate",
+	"alarmTwice",
+	"alarmLost",
+	"cronOut",
+	"badSetting",
+] as const;
+export type Lasting = (typeof LASTING)[number];
+
+/** Faults of an instant. */
+export const SUDDEN = [
+	"evicted",
+	"superseded",
+	"clockJump",
+	"vmDeleted",
+	"vmStopped",
+	"agentDies",
+	"agentCrashes",
+	"forgedRegistration",
+	"replayedRegistration",
+	"untaggedVm",
+	"strayVm",
+] as const;
+export type Sudden = (typeof SUDDEN)[number];
+
+/** What an operator may do. */
+export const ORDERS = ["scale", "destroy", "restart", "pause", "stop", "start", "reconfigure", "newCredentials", "deletePool", "recreatePool"] as const;
+export type Order = (typeof ORDERS)[number];
+
+/** One line of a schedule. What it does not need it ignores, so that any line may be dropped when a failing schedule is shrunk. */
+export interface Action {
+	/** From the start of the run. */
+	readonly at: Ms;
+	readonly what: Lasting | Sudden | Order;
+	readonly forMs: Ms;
+	/** Probability with which a lasting fault meets a chance. */
+	readonly p: number;
+	/** Which pool, of those that exist then. */
+	readonly pool: number;
+	/** In [0, 1): which proxy, how many, how far. */
+	readonly choice: number;
+}
+
+export interface PoolSetup {
+	readonly name: string;
+	readonly deployment: string;
+	readonly min: number;
+	readonly max: number;
+	readonly intervalSeconds: number;
+	readonly unknownTimeoutSeconds: number;
+	readonly unregisteredTimeoutSeconds: number;
+	readonly decommissionedTimeoutSeconds: number;
+	readonly ageLimitSeconds: number;
+	readonly canProbe: boolean;
+}
+
+/** A run as data: everything but the random numbers drawn while it runs. */
+export interface Scenario {
+	readonly seed: number;
+	readonly hours: number;
+	readonly provider: ProviderName;
+	/** VMs that a page of a list holds: small, so that lists have pages. */
+	readonly pageSize: number;
+	readonly callsAnHour: number;
+	/** VMs that the account may have. */
+	readonly quota: number;
+	readonly pools: readonly PoolSetup[];
+	readonly actions: readonly Action[];
+}
+
+export interface ScenarioOptions {
+	readonly hours?: number;
+	readonly provider?: ProviderName;
+	/** No faults, only orders. */
+	readonly isFaultless?: boolean;
+}
+
+export const faultsEndAt = (scenario: Pick<Scenario, "hours">): Ms => scenario.hours * HOUR - CONVERGENCE_MS - QUIET_MS;
+
+/** The run that a seed stands for. */
+export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenario {
+	const random = new Random(`scenario ${seed}`);
+	const hours = options.hours ?? 12;
+	const drawn = random.pick(Object.keys(PROFILES) as ProviderName[]);
+	const provider = options.provider ?? drawn;
+	const first = poolSetup(random, "default", "a");
+	const pools = [first];
+	if (random.chance(0.12)) pools.push(poolSetup(random, "second", "a"));
+	if (random.chance(0.12)) pools.push(poolSetup(random, "default", "b"));
+	const faulty = { hours };
+	const actions: Action[] = [];
+	const end = faultsEndAt(faulty);
+	// Some runs are calm, so that a single fault shows what it does; others are storms.
+	const faults = options.isFaultless ? 0 : random.pick([1, 3, 6, 10, 20]);
+	for (let i = 0; i < faults; i++) actions.push(fault(random, end));
+	for (let i = random.between(0, 10); i > 0; i--) actions.push(order(random, end));
+	actions.sort((a, b) => a.at - b.at);
+	const most = pools.reduce((sum, pool) => sum + pool.max, 0);
+	return {
+		seed,
+		hours,
+		provider,
+		pageSize: random.pick([2, 3, 5, 200]),
+		callsAnHour: random.chance(0.3) ? 400 + 300 * pools.length : PROFILES[provider].callsAnHour,
+		quota: random.chance(0.1) ? most + 4 * pools.length : 1000,
+		pools,
+		actions,
+	};
+}
+
+function poolSetup(random: Random, name: string, deployment: string): PoolSetup {
+	const min = random.pick([0, 1, 1, 2, 2, 3, 3, 4, 6]);
+	return {
+		name,
+		deployment,
+		min,
+		max: min + random.between(0, 4),
+		intervalSeconds: random.pick([30, 60, 60, 120, 120, 300]),
+		unknownTimeoutSeconds: random.pick([60, 120, 120, 300]),
+		unregisteredTimeoutSeconds: random.pick([300, 600, 600, 900]),
+		decommissionedTimeoutSeconds: random.pick([30, 300, 600]),
+		ageLimitSeconds: random.chance(0.15) ? random.between(1, 4) * 3600 : 0,
+		canProbe: random.chance(0.85),
+	};
+}
+
+function fault(random: Random, end: Ms): Action {
+	const isSudden = random.chance(0.4);
+	const what = isSudden ? random.pick(SUDDEN) : random.pick(LASTING);
+	const at = random.between(0, end - MINUTE);
+	const longest = random.pick([2 * MINUTE, 20 * MINUTE, 90 * MINUTE, 4 * HOUR]);
+	return {
+		at,
+		what,
+		forMs: Math.min(random.between(30 * SECOND, longest), end - at),
+		p: random.pick([0.1, 0.5, 1]),
+		pool: random.between(0, 7),
+		choice: random.next(),
+	};
+}
+
+function order(random: Random, end: Ms): Action {
+	const what = random.chance(0.4) ? "scale" : random.pick(ORDERS);
+	return { at: random.between(0, end - MINUTE), what, forMs: 0, p: 1, pool: random.between(0, 7), choice: random.next() };
+}

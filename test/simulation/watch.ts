@@ -1,0 +1,321 @@
+import type { Command, Effect, Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import { describe } from "./actions.ts";
+import type { Machine } from "./cloud.ts";
+import { convergenceOf } from "./convergence.ts";
+import type { Dispatched, Host, Instance } from "./host.ts";
+import { HOUR, MINUTE, SECOND } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+/** A promise that was broken: which one, and what happened. */
+export class Violation extends Error {
+	readonly promise: string;
+	readonly when: string;
+	constructor(promise: string, when: string, say: string) {
+		super(`promise ${promise} at ${when}: ${say}`);
+		this.promise = promise;
+		this.when = when;
+	}
+}
+
+/** As `docs/reliability.md` states it. */
+const STALENESS_MS = 1 * SECOND;
+const UNPUBLISHED_DRAIN_MS = 30 * SECOND;
+/** A clock that jumped far makes every deadline wrong for a while: what rests on them is not held against the pool. */
+const AFTER_JUMP_MS = 3 * HOUR;
+
+/** What of a pool's history the promises are judged by. */
+interface Record {
+	/** Proxies that an operator ordered to be destroyed. */
+	readonly destroyed: Set<Id>;
+	/** By proxy: when a ready list without it was written to D1, after one with it. */
+	readonly hiddenAt: Map<Id, Ms>;
+	/** Proxies in the ready list that D1 holds. */
+	listed: Set<Id>;
+	/** The newest version that D1 took. */
+	version: number;
+	/** Creates since something last was ready, or an operator meddled. */
+	fruitless: number;
+	fruitlessSince: Ms;
+	mutations: number;
+	/** When a drain of it began, for proxies that were ready. */
+	readonly drainingSince: Map<Id, Ms>;
+}
+
+/** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
+export class Watch {
+	violation: Violation | null = null;
+	readonly effects = new Map<string, number>();
+	private readonly world: World;
+	private readonly records = new Map<string, Record>();
+	private jumpedAt = Number.NEGATIVE_INFINITY;
+	private mutationsWhenConverged = -1;
+
+	constructor(world: World) {
+		this.world = world;
+	}
+
+	broken(promise: string, say: string): void {
+		this.violation ??= new Violation(promise, this.world.when(), say);
+	}
+
+	jumped(): void {
+		this.jumpedAt = this.world.clock.now;
+	}
+
+	private get isClockSound(): boolean {
+		return this.world.clock.now - this.jumpedAt > AFTER_JUMP_MS;
+	}
+
+	record(host: Host): Record {
+		let record = this.records.get(host.object);
+		if (record === undefined) {
+			record = {
+				destroyed: new Set(),
+				hiddenAt: new Map(),
+				listed: new Set(),
+				version: 0,
+				fruitless: 0,
+				fruitlessSince: this.world.clock.now,
+				mutations: 0,
+				drainingSince: new Map(),
+			};
+			this.records.set(host.object, record);
+		}
+		return record;
+	}
+
+	ordered(host: Host, command: Command): void {
+		const record = this.record(host);
+		if (command.do === "destroy") record.destroyed.add(command.id);
+		record.fruitless = 0;
+		record.fruitlessSince = this.world.clock.now;
+	}
+
+	made(machine: Machine): void {
+		this.world.note(() => `${machine.vm} is made for ${machine.tags.intent}${machine.isTwin ? ", once more" : ""}`);
+		const intent = machine.tags.intent;
+		if (intent === null || machine.isBait) return;
+		const posts = this.world.cloud.posts.get(intent) ?? 0;
+		// 2: at most one VM per intent.
+		if (posts > 1) this.broken("2", `${posts} creates went out for ${intent}`);
+	}
+
+	/** A call goes out. */
+	calling(host: Host, instance: Instance, effect: Effect, state: State): void {
+		this.effects.set(effect.call, (this.effects.get(effect.call) ?? 0) + 1);
+		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
+		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
+		const isMutation = effect.call === "create" || effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
+		const isProvider = isMutation || effect.call === "find" || effect.call === "list";
+		// 10: nothing before Retry-After.
+		if (isProvider && !instance.isSuperseded && host.now() < host.notBefore) {
+			this.broken("10", `${effect.call} goes out ${host.notBefore - host.now()} ms before the provider said to come back`);
+		}
+		if (!isMutation) return;
+		const record = this.record(host);
+		record.mutations++;
+		if (instance.isSuperseded) this.broken("9", `a superseded instance calls ${effect.call}`);
+		if (host.state !== state) this.broken("9", `${effect.call} goes out on a state that is not stored`);
+		if (state.suspended !== null) this.broken("1", `${effect.call} goes out though the pool is suspended`);
+		if (effect.call === "create") this.creating(host, state, effect.id, record);
+		else this.touching(host, state, effect);
+	}
+
+	private creating(host: Host, state: State, id: Id, record: Record): void {
+		const { world } = this;
+		const proxy = state.proxies.get(id);
+		// 9: its fact is stored.
+		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null) this.broken("9", `the create of ${id} goes out unrecorded`);
+		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		// 1: within max + surge, by what exists and by what the pool believes.
+		const { spec } = state;
+		const bound = spec.max + Math.max(2, spec.surge, Math.ceil(spec.max / 10));
+		if (state.proxies.size + state.strays.size > bound) {
+			this.broken("1", `a create brings ${state.proxies.size + state.strays.size} billable where ${bound} are the most`);
+		}
+		let existing = 1;
+		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "stray" && machine.goingAt === null) existing++;
+		for (const [intent] of world.cloud.underway) if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
+		if (existing > bound && this.isClockSound) this.broken("1", `a create brings ${existing} VMs into being where ${bound} are the most`);
+		// Boots that never come up are not repeated for ever: a canary at a time.
+		record.fruitless++;
+		const patienceMs = spec.unregisteredTimeoutSeconds * SECOND;
+		const canaries = Math.ceil((world.clock.now - record.fruitlessSince) / Math.min(patienceMs, 3 * MINUTE));
+		if (record.fruitless > 2 * bound + 3 + canaries && this.isClockSound) {
+			this.broken("boots", `${record.fruitless} creates since ${Math.round((world.clock.now - record.fruitlessSince) / MINUTE)} min brought nothing up`);
+		}
+	}
+
+	private touching(host: Host, state: State, effect: Effect & { call: "delete" | "deleteStray" | "restart" }): void {
+		const { world } = this;
+		const machine = world.cloud.machines.get(effect.vm);
+		// 3: only what carries this deployment's, and this pool's, tags.
+		if (machine !== undefined && (machine.tags.deployment !== host.deployment || machine.tags.pool !== host.tag)) {
+			this.broken("3", `${effect.call} of ${effect.vm}, which is not ours: ${JSON.stringify(machine.tags)}`);
+		}
+		if (effect.call === "deleteStray") {
+			const stray = state.strays.get(effect.vm);
+			if (stray !== undefined && stray.retryAt <= host.now()) this.broken("9", `${effect.call} of ${effect.vm} goes out unrecorded`);
+			const owner = machine?.tags.intent == null ? undefined : state.proxies.get(machine.tags.intent);
+			if (owner !== undefined && machine !== undefined && "vm" in owner.phase && owner.phase.vm === machine.vm) {
+				this.broken("6", `${effect.vm} is deleted as a stray though it is ${owner.id}'s`);
+			}
+			return;
+		}
+		const proxy = state.proxies.get(effect.id);
+		if (proxy === undefined || proxy.retryAt <= host.now()) this.broken("9", `${effect.call} of ${effect.id} goes out unrecorded`);
+		if (effect.call === "restart") return;
+		if (proxy?.phase.at !== "deleting") this.broken("9", `a delete goes out for ${effect.id}, which is ${proxy?.phase.at}`);
+		// Published before deleted.
+		const record = this.record(host);
+		const since = record.drainingSince.get(effect.id);
+		if (since === undefined || record.destroyed.has(effect.id) || !this.isClockSound) return;
+		const hiddenAt = record.hiddenAt.get(effect.id);
+		const isShown = record.listed.has(effect.id) || (hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS);
+		if (isShown && world.clock.now < since + UNPUBLISHED_DRAIN_MS) {
+			this.broken("14", `${effect.id} is deleted though the ready list still shows it`);
+		}
+	}
+
+	/** The state of a pool changed. */
+	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
+		if (before.proxies === after.proxies) return;
+		const record = this.record(host);
+		for (const [id, proxy] of after.proxies) {
+			const was = before.proxies.get(id);
+			if (was === proxy) continue;
+			if (was === undefined) {
+				this.world.note(() => `${host.object} + ${describe(proxy)}`);
+				continue;
+			}
+			this.world.note(() => `${host.object} ~ ${describe(proxy)}`);
+			this.changed(host, record, was, proxy, after);
+		}
+		for (const [id, was] of before.proxies) if (!after.proxies.has(id)) this.removed(host, was, after);
+		if (applying !== null && "id" in applying.effect) this.applied(before, after, applying, applying.effect.id);
+	}
+
+	private changed(host: Host, record: Record, was: Proxy, proxy: Proxy, after: State): void {
+		const [from, to] = [was.phase.at, proxy.phase.at];
+		if (to === "ready" && from !== "ready") {
+			record.fruitless = 0;
+			record.fruitlessSince = this.world.clock.now;
+			if (!proxy.registered || proxy.keyHash === null || proxy.address === null) this.broken("12", `${describe(proxy)} became ready unproven`);
+		}
+		if (proxy.keyHash !== was.keyHash || (proxy.registered && !was.registered)) this.bound(host, proxy);
+		if (to === "draining" && from === "ready") record.drainingSince.set(proxy.id, this.world.clock.now);
+		if (to === "ready") record.drainingSince.delete(proxy.id);
+		const isLetGo = (to === "draining" || to === "deleting") && (from === "ready" || from === "unready");
+		if (isLetGo && was.wasReady) this.letGo(host, record, was, after);
+	}
+
+	/** 7 (rules) and 5: what was ready goes only for a reason that allows it, or once another stands in for it. */
+	private letGo(host: Host, record: Record, was: Proxy, after: State): void {
+		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
+		const { ageLimitSeconds } = after.spec;
+		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) return;
+		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
+		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
+		let standing = 0;
+		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (phase.at === "unready" && wasReady)) standing++;
+		if (standing < after.spec.min && this.isClockSound) {
+			this.broken("7", `${was.id} was ready and is let go (${after.proxies.get(was.id)?.why}) with ${standing} of ${after.spec.min} standing`);
+		}
+	}
+
+	/** 12: a key is bound to the VM that its intent made, and no other. */
+	private bound(host: Host, proxy: Proxy): void {
+		const agent = proxy.keyHash === null ? undefined : this.world.agents.byKey.get(proxy.keyHash.slice(1));
+		if (agent === undefined) return this.broken("12", `${proxy.id} is bound to a key that no agent has: ${proxy.keyHash}`);
+		const { machine } = agent;
+		if (machine.tags.intent !== proxy.id || machine.tags.pool !== host.tag) this.broken("12", `${proxy.id} is bound to the key of ${machine.vm}`);
+		if (proxy.registered && machine.address !== proxy.address && machine.power === "on" && machine.goneAt === null && !machine.hasMoved) {
+			this.broken("12", `${proxy.id} is registered at ${proxy.address}, its VM is at ${machine.address}`);
+		}
+	}
+
+	/** 4: what leaves the inventory has no VM, and none to come. */
+	private removed(host: Host, was: Proxy, after: State): void {
+		this.world.note(() => `${host.object} - ${describe(was)}`);
+		if (!this.isClockSound) return;
+		const { cloud } = this.world;
+		const alive = (cloud.byIntent.get(was.id) ?? []).filter((machine) => machine.goneAt === null);
+		const untracked = alive.filter((machine) => !after.strays.has(machine.vm));
+		const hasTwin = (cloud.byIntent.get(was.id) ?? []).some(({ isTwin }) => isTwin);
+		if (untracked.length > 0 && !hasTwin) this.broken("4", `${was.id} is dropped (${describe(was)}), yet ${untracked.map(({ vm }) => vm)} exists`);
+		if (cloud.underway.has(was.id)) this.broken("4", `${was.id} is dropped while its create is under way`);
+	}
+
+	/** 9: a result changes the phase only of a proxy that is in the phase it was dispatched in. */
+	private applied(before: State, after: State, { effect, phase }: Dispatched, id: Id): void {
+		const [was, is] = [before.proxies.get(id), after.proxies.get(id)];
+		if (was === undefined || phase === null || was.phase === phase || was.phase === is?.phase) return;
+		if (was.phase.at === phase.at) return;
+		const isSighting = effect.call === "find" || effect.call === "create";
+		// A VM that shows itself while its proxy is being deleted is not a change of mind: now it is known what to delete.
+		if (isSighting && was.phase.at === "deleting" && is?.phase.at === "deleting") return;
+		if (isSighting && is !== undefined && is.phase.at === "unready" && was.phase.at === "ready") return;
+		this.broken("9", `the result of ${effect.call}, dispatched in ${phase.at}, moved ${id} from ${was.phase.at} to ${is?.phase.at ?? "nothing"}`);
+	}
+
+	/** D1 was written, or may have been. */
+	published(host: Host, publication: Publication, isHeld: boolean): void {
+		const row = this.world.database.pools.get(host.object);
+		if (row === undefined) return;
+		const record = this.record(host);
+		if (row.version < record.version) this.broken("14", `D1 went back from version ${record.version} to ${row.version}`);
+		record.version = row.version;
+		if (row.version !== publication.version) return;
+		const listed = new Set([...row.parts.values()].flat().map(([id]) => id));
+		for (const id of record.listed) if (!listed.has(id)) record.hiddenAt.set(id, this.world.clock.now);
+		for (const id of listed) record.hiddenAt.delete(id);
+		record.listed = listed;
+		this.world.note(() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`);
+	}
+
+	/** 14: nobody is given what was published as drained or unready, beyond the stated staleness. */
+	drawn(object: string, [id]: ReadyEntry, readAt: Ms): void {
+		const hiddenAt = this.records.get(object)?.hiddenAt.get(id);
+		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
+	}
+
+	/** 6 (rules): an alarm is never put off. */
+	arming(host: Host, at: Ms): void {
+		if (host.alarmAt !== null && at > host.alarmAt && host.alarmAt > host.now()) {
+			this.broken("8", `the alarm is put off by ${at - host.alarmAt} ms`);
+		}
+	}
+
+	/** 8: every pool that lives has an alarm, or cron will see to it within two of its looks. */
+	alarms(): void {
+		const { world } = this;
+		for (const host of world.hosts) {
+			if (!host.isAlive || host.idleSince === null) continue;
+			if (world.clock.now - host.idleSince > 2 * MINUTE && !world.faults.isOn("cronOut") && !world.faults.isOn("databaseOut")) {
+				this.broken("8", `${host.object} has had no alarm since ${(world.clock.now - host.idleSince) / SECOND} s`);
+			}
+		}
+	}
+
+	/** 6 and 7: T after the last fault. */
+	converged(): void {
+		const wrong = this.world.hosts.flatMap((host) => convergenceOf(this.world, host));
+		if (wrong.length > 0) this.broken("7", `not converged: ${wrong.join("; ")}`);
+		this.mutationsWhenConverged = this.mutations();
+	}
+
+	/** 7: and then nothing more is done. */
+	stillConverged(): void {
+		const more = this.mutations() - this.mutationsWhenConverged;
+		if (more > 0) this.broken("7", `${more} mutating calls or publications after it had converged`);
+		const wrong = this.world.hosts.flatMap((host) => convergenceOf(this.world, host));
+		if (wrong.length > 0) this.broken("7", `converged no more: ${wrong.join("; ")}`);
+	}
+
+	private mutations(): number {
+		let sum = this.effects.get("publish") ?? 0;
+		for (const record of this.records.values()) sum += record.mutations;
+		return sum;
+	}
+}

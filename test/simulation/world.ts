@@ -1,0 +1,256 @@
+import type { Command, Ms, Settings, Verdict } from "../../src/pool/core/state.ts";
+import { act } from "./actions.ts";
+import { Agents, type Reply } from "./agents.ts";
+import { Clients } from "./clients.ts";
+import { Clock } from "./clock.ts";
+import { Cloud, type Machine } from "./cloud.ts";
+import type { Core } from "./core.ts";
+import { Database } from "./database.ts";
+import { Faults } from "./faults.ts";
+import { Host, type HostConfig } from "./host.ts";
+import { PROFILES } from "./profiles.ts";
+import { Random } from "./random.ts";
+import { CONVERGENCE_MS, faultsEndAt, HOUR, MINUTE, type PoolSetup, QUIET_MS, type Scenario, SECOND } from "./scenario.ts";
+import { Violation, Watch } from "./watch.ts";
+
+/** An instant like any other; runs begin here. */
+const START = Date.UTC(2026, 0, 1);
+const GOOD_URL = "https://muster.example";
+const WRONG_URL = "https://wrong.example";
+
+/** Between two looks of cron. */
+const CRON_MS = MINUTE;
+/** So many events at one instant and nothing moves on any more. */
+const EVENTS_WITHOUT_TIME = 5_000;
+/** Promises chained behind one answer until everything that follows from it has happened; each level takes a turn of the queue. */
+const TURNS_TO_SETTLE = 16;
+
+/** What one run came to. */
+export interface Outcome {
+	readonly scenario: Scenario;
+	readonly violation: Violation | null;
+	/** Equal for equal runs. */
+	readonly hash: number;
+	readonly simulatedMs: Ms;
+	readonly faults: ReadonlyMap<string, number>;
+	readonly made: number;
+	readonly effects: ReadonlyMap<string, number>;
+	readonly passes: number;
+	readonly heartbeats: number;
+	/** What happened, where it was recorded. */
+	readonly trace: readonly string[];
+}
+
+/** One run: the core's pools among a cloud, agents, clients, operators and faults, on one clock. */
+export class World {
+	readonly scenario: Scenario;
+	readonly core: Core;
+	readonly clock = new Clock(START);
+	readonly random: Random;
+	readonly planRandom: Random;
+	readonly faults: Faults;
+	readonly cloud: Cloud;
+	readonly database: Database;
+	readonly agents: Agents;
+	readonly clients: Clients;
+	readonly watch: Watch;
+	readonly hosts: Host[] = [];
+	readonly trace: string[] | null;
+	/** Something was resolved: what waits for it goes on before time does. */
+	mustSettle = false;
+	isQuiet = false;
+	private hash = 0;
+
+	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
+		this.scenario = scenario;
+		this.core = core;
+		this.trace = isTraced ? [] : null;
+		this.random = new Random(`world ${scenario.seed}`);
+		this.planRandom = new Random(`plan ${scenario.seed}`);
+		this.faults = new Faults(this.clock, new Random(`faults ${scenario.seed}`));
+		const { provider, pageSize, callsAnHour, quota, pools } = scenario;
+		const windowMs = Math.min(...pools.map(({ unknownTimeoutSeconds }) => unknownTimeoutSeconds)) * SECOND;
+		const limits = { pageSize, callsAnHour, quota, windowMs };
+		this.watch = new Watch(this);
+		this.cloud = new Cloud(this.clock, this.faults, this.random, PROFILES[provider], limits, {
+			started: (machine) => this.agents.machineStarted(machine, this.random.between(...PROFILES[provider].bootMs)),
+			halted: (machine) => this.agents.machineHalted(machine),
+			made: (machine) => this.watch.made(machine),
+		});
+		this.database = new Database(this.clock, this.faults);
+		const worker = {
+			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
+				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
+			heartbeat: (_url: string, request: { key: string; active: number; credentials: number }): Reply | null =>
+				this.hostOf(request.key)?.current()?.heartbeat(request) ?? { ok: false },
+		};
+		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);
+		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
+	}
+
+	get startedAt(): Ms {
+		return START;
+	}
+
+	get agentUrl(): string {
+		return this.faults.isOn("wrongUrl") ? WRONG_URL : GOOD_URL;
+	}
+
+	async run(): Promise<Outcome> {
+		const { scenario, clock } = this;
+		const end = START + scenario.hours * HOUR;
+		const faultsEnd = START + faultsEndAt(scenario);
+		let violation: Violation | null = null;
+		try {
+			for (const setup of scenario.pools) this.makePool(setup, "environment");
+			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
+			this.cron();
+			this.clients.begin();
+			clock.at(faultsEnd, () => this.mend());
+			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
+			clock.at(faultsEnd + CONVERGENCE_MS + QUIET_MS - 1, () => this.watch.stillConverged());
+			await this.loop(end);
+		} catch (error) {
+			if (!(error instanceof Violation)) throw error;
+			violation = error;
+		}
+		violation ??= this.watch.violation;
+		return {
+			scenario,
+			violation,
+			hash: this.hash,
+			simulatedMs: clock.now - START,
+			faults: this.faults.struck,
+			made: this.cloud.made,
+			effects: this.watch.effects,
+			passes: this.hosts.reduce((sum, host) => sum + host.passes, 0),
+			heartbeats: this.agents.heartbeats,
+			trace: this.trace ?? [],
+		};
+	}
+
+	private async loop(end: Ms): Promise<void> {
+		const { clock, watch } = this;
+		let [instant, events] = [0, 0];
+		for (;;) {
+			const timer = clock.next(end);
+			if (timer?.run == null) return;
+			events = timer.at === instant ? events + 1 : 0;
+			instant = timer.at;
+			if (events > EVENTS_WITHOUT_TIME) this.fail("time", "nothing moves on: a pool is busy without end");
+			this.mix(timer.at);
+			timer.run();
+			if (this.mustSettle) {
+				this.mustSettle = false;
+				for (let turn = 0; turn < TURNS_TO_SETTLE; turn++) await null;
+			}
+			if (watch.violation !== null) throw watch.violation;
+		}
+	}
+
+	/** Folds a number into the run's hash. */
+	mix(value: number): void {
+		this.hash = Math.imul(this.hash ^ (value % 2 ** 31), 0x01000193) >>> 0;
+	}
+
+	note(text: () => string): void {
+		this.trace?.push(`${this.when()} ${text()}`);
+	}
+
+	when(): string {
+		const ms = this.clock.now - START;
+		return `${Math.floor(ms / HOUR)}:${String(Math.floor((ms % HOUR) / MINUTE)).padStart(2, "0")}:${((ms % MINUTE) / SECOND).toFixed(3).padStart(6, "0")}`;
+	}
+
+	/** A promise was broken. It is kept and not thrown: the runner would catch it. */
+	fail(promise: string, say: string): void {
+		this.watch.broken(promise, say);
+	}
+
+	makePool(setup: PoolSetup, source: "environment" | "api"): Host {
+		const object = `object${this.hosts.length + 1}`;
+		const incarnation = this.clock.now;
+		const config: HostConfig = { settings: settingsOf(setup, this.scenario, source), account: "account" };
+		const host = new Host(this, { object, name: setup.name, deployment: setup.deployment, source, incarnation, config });
+		this.hosts.push(host);
+		this.database.enter({ object, name: setup.name, deployment: setup.deployment, incarnation });
+		host.start(this.agentUrl);
+		return host;
+	}
+
+	private hostOf(bearer: string): Host | undefined {
+		const object = bearer.slice(0, bearer.indexOf("."));
+		return this.hosts.find((host) => host.object === object);
+	}
+
+	private cron(): void {
+		this.clock.after(CRON_MS, () => this.cron());
+		this.watch.alarms();
+		if (this.faults.isOn("cronOut") || this.database.isOut) return;
+		for (const host of this.hosts) if (this.database.pools.has(host.object)) host.tick(this.agentUrl);
+	}
+
+	/** The faults are over: what an operator would put right by hand is put right. */
+	private mend(): void {
+		this.note(() => "the faults are over");
+		for (const host of this.hosts) {
+			const { state } = host;
+			if (state === null) continue;
+			if (host.skewMs !== 0) host.jump(-host.skewMs);
+			if (host.config !== null) {
+				const { settings } = host.config;
+				host.config = { ...host.config, settings: { ...settings, suspended: null, spec: { ...settings.spec, ageLimitSeconds: 0 } } };
+			}
+			if (state.run === "paused") host.current()?.command({ do: "run", run: "running" });
+		}
+	}
+
+	noteOrder(host: Host, command: Command): void {
+		this.note(() => `${host.object}: ${JSON.stringify(command)}`);
+		this.watch.ordered(host, command);
+	}
+
+	probe(address: string, keyHash: string, version: number, done: (verdict: Verdict) => void): void {
+		const { clock, random, agents } = this;
+		if (this.faults.strikes("probesLost")) return void clock.after(3 * SECOND, () => done({ is: "silent" }));
+		clock.after(random.between(10, 300), () => {
+			const machine = this.cloud.byAddress.get(address);
+			const verdict = agents.probe(machine, keyHash.slice(1), version);
+			if (verdict.is === "silent") clock.after(3 * SECOND, () => done(verdict));
+			else clock.after(random.between(10, 300), () => done(verdict));
+		});
+	}
+
+	/** VMs of a pool that exist, whatever it knows of them. */
+	machinesOf(host: Host): Machine[] {
+		return [...this.cloud.machines.values()].filter((machine) => machine.goneAt === null && machine.tags.pool === host.tag);
+	}
+}
+
+export function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" | "api"): Settings {
+	const { min, max, intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds } = setup;
+	return {
+		spec: {
+			min,
+			max,
+			surge: 2,
+			intervalSeconds,
+			unknownTimeoutSeconds,
+			unregisteredTimeoutSeconds,
+			decommissionedTimeoutSeconds: setup.decommissionedTimeoutSeconds,
+			ageLimitSeconds: setup.ageLimitSeconds,
+			canProbe: setup.canProbe,
+			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
+			rules: [],
+		},
+		suspended: null,
+		agentUrl: null,
+		credentials: { username: "user", password: "1" },
+		allow: [],
+		fromEnvironment: source === "environment",
+	};
+}
+
+export async function run(scenario: Scenario, core: Core, isTraced = false): Promise<Outcome> {
+	return new World(scenario, core, isTraced).run();
+}
