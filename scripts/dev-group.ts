@@ -11,12 +11,12 @@ export class Groups {
 	readonly #guard: ChildProcess;
 
 	constructor() {
+		// Without `--`, which not every shell's `kill` knows.
 		const script = `groups=
 while read -r leader; do groups="$groups -$leader"; done
-[ -n "$groups" ] || exit 0
-kill -TERM -- $groups 2>/dev/null
+for group in $groups; do kill -TERM "$group"; done
 sleep 2
-kill -KILL -- $groups 2>/dev/null`;
+for group in $groups; do kill -KILL "$group"; done`;
 		this.#guard = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
 		this.#guard.unref();
 		// It only breaks when the guard was killed: then we are as well off as without it.

@@ -12,7 +12,7 @@ import { hasLoopbackAddress } from "../test/cloud/addresses.ts";
 import { Groups } from "./dev-group.ts";
 import { devSettings, settingsAmong } from "./dev-settings.ts";
 import { claimState, DEFAULT_PORT, encryptionKey, PROJECT, runningDev, stateDirectory } from "./dev-state.ts";
-import { quietWrangler, wrangler } from "./wrangler.ts";
+import { projectPath, quietWrangler, wrangler } from "./wrangler.ts";
 
 const READY_LIMIT_MS = 60_000;
 const STOP_GRACE_MS = 5000;
@@ -146,6 +146,7 @@ groups.start(process.execPath, [join(PROJECT, "test/cloud/main.ts")], {
 const persist = ["--persist-to", join(directory, "state")];
 const wranglerEnvironment = {
 	...own,
+	PATH: projectPath(),
 	WRANGLER_SEND_METRICS: "false",
 	WRANGLER_SEND_ERROR_REPORTS: "false",
 	WRANGLER_HIDE_BANNER: "true",

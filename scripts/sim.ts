@@ -40,5 +40,5 @@ for (let seed = Number(values.from); seed < Number(values.from) + Number(values.
 		console.log(`seed ${seed} (${outcome.scenario.provider}): ${outcome.violation.message}`);
 	}
 }
-const s = (performance.now() - began) / 1000;
+const s = process.cpuUsage().user / 1e6;
 console.log({ s, hoursPerSecond: (Number(values.seeds) * Number(values.hours)) / s, passes, heartbeats, made, violations });

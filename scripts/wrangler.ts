@@ -1,6 +1,11 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { PROJECT } from "./dev-state.ts";
+
+/** The path on which `node` is the project's own, as in npm's scripts: wrangler runs the project's build commands with it. */
+export function projectPath(): string {
+	return [join(PROJECT, "node_modules/.bin"), process.env.PATH ?? ""].join(delimiter);
+}
 
 /** Runs wrangler to its end, quietly; null when it succeeded, else all that it wrote. */
 export function wrangler(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string | null> {
