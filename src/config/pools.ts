@@ -36,7 +36,6 @@ export const COMMON_SETTINGS: readonly string[] = [
 const NEVER_COPIED = ["ENABLED", "DISPLAY_NAME"];
 const USUAL_SCALING = 2;
 const MIN_SURGE = 2;
-const SURGE_SHARE = 0.1;
 
 export interface PoolSource {
 	readonly provider: ProviderName;
@@ -83,7 +82,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 		spec: {
 			min,
 			max,
-			surge: Math.max(MIN_SURGE, global.rolling.batchSize, Math.ceil(max * SURGE_SHARE)),
+			surge: Math.max(MIN_SURGE, global.rolling.batchSize),
 			...timing,
 			ageLimitSeconds: global.ageLimitSeconds,
 			canProbe: !global.onlyHostIp,

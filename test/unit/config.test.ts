@@ -208,9 +208,9 @@ describe("a pool's own settings", () => {
 	it.each<[Record<string, unknown>, object]>([
 		[
 			{ DIGITALOCEAN_MIN_SCALING: "1", DIGITALOCEAN_MAX_SCALING: "40" },
-			{ min: 1, max: 40, surge: 4 },
+			{ min: 1, max: 40, surge: 2 },
 		],
-		[{ DIGITALOCEAN_MAX_SCALING: "10000" }, { min: 2, max: 10_000, surge: 1000 }],
+		[{ DIGITALOCEAN_MAX_SCALING: "10000" }, { min: 2, max: 10_000, surge: 2 }],
 		[
 			{ DIGITALOCEAN_MIN_SCALING: 0, DIGITALOCEAN_MAX_SCALING: 0 },
 			{ min: 0, max: 0, surge: 2 },
