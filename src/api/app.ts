@@ -115,7 +115,7 @@ for (const [method, path, , endpoint] of ROUTES) router[method](path, endpoint);
 app.onError((thrown, c) => {
 	const error =
 		thrown instanceof PoolUnreachable ? new ServiceUnavailable(`${thrown.message} Try again.`, POOL_RETRY_SECONDS) : asApiError(thrown);
-	if (error.status >= 500) report(c, thrown);
+	if (error !== thrown && error.status >= 500) report(c, thrown, error.status === 500);
 	return errorAnswer(c, error);
 });
 
@@ -137,11 +137,11 @@ function errorAnswer(c: AppContext, error: ApiError): Response {
 	return c.text(error.message, error.status, error.headers);
 }
 
-/** Logs what went wrong here, with its cause: neither holds a setting's value, and the URL, which may hold a key, is left out. */
-function report(c: AppContext, thrown: unknown): void {
-	const { name, message, stack, cause } = thrown as Error;
+/** Logs what went wrong here, with its cause: neither holds a setting's value. The query, which may hold a key, is left out. */
+function report(c: AppContext, thrown: Error, isOurFault: boolean): void {
+	const { message, stack, cause } = thrown;
 	const why = cause instanceof Error ? ` (${cause.message})` : "";
-	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${name}: ${message}${why}`, stack ?? "");
+	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${isOurFault ? (stack ?? message) : message}${why}`);
 }
 
 function isRead(c: AppContext): boolean {

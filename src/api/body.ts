@@ -15,7 +15,7 @@ export async function boundBody(c: AppContext, maxBytes: number): Promise<void> 
  * is left to the route's schema. Throws BadRequest.
  */
 export async function requireJson(c: AppContext, isTypeEnforced: boolean): Promise<void> {
-	const text = await c.req.raw.clone().text();
+	const text = new TextDecoder().decode(await c.req.raw.clone().arrayBuffer());
 	if (text === "") return;
 	const type = (c.req.header("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 	if (isTypeEnforced && type !== "application/json" && !/^application\/[^/]+\+json$/.test(type))

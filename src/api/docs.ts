@@ -69,9 +69,9 @@ export class GetOpenApi extends Endpoint {
 	}
 }
 
-/** Adds how callers prove who they are, which no single route says. */
+/** Adds how callers prove who they are, which no single route says, and gives the root its path, which chanfana trims to nothing. */
 function describe(generated: object): object {
-	const { components, ...rest } = generated as { components?: object };
+	const { components, paths, ...rest } = generated as { components?: object; paths?: Record<string, object> };
 	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: "The admin key." };
 	const bearer = { type: "http", scheme: "bearer", description: "The admin key." };
 	const query = {
@@ -83,6 +83,7 @@ function describe(generated: object): object {
 	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
 	return {
 		...rest,
+		paths: Object.fromEntries(Object.entries(paths ?? {}).map(([path, item]) => [path === "" ? "/" : path, item])),
 		components: { ...components, securitySchemes: { header, bearer, query, agent } },
 		security: [{ header: [] }, { bearer: [] }, { query: [] }],
 	};

@@ -110,7 +110,8 @@ function invalid(exception: MultiException): ValidationError {
 		const path = "path" in error && Array.isArray(error.path) ? error.path.map(String) : [];
 		return { section: path[0] ?? "request", field: path.slice(1).join("."), message: error.message };
 	});
-	return new ValidationError(issues.map(sentence).join(" "), issues);
+	// A value can be wrong in two ways that have one message.
+	return new ValidationError([...new Set(issues.map(sentence))].join(" "), issues);
 }
 
 /** "max_scaling must be …." where the message continues the field's name, else "field: message." */

@@ -5,7 +5,7 @@ import { publish } from "../../src/db/publish.ts";
 import { forgetEverything } from "../../src/db/ready.ts";
 import worker from "../../src/index.ts";
 import type { ProviderName } from "../../src/pool/core/state.ts";
-import type { PoolSummary, ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { PoolRpc, PoolSummary, ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 
 export const ORIGIN = "https://muster.test";
 /** AUTH_KEY of the deployment under test (vitest.config.ts). */
@@ -112,6 +112,19 @@ export async function show(publication: Publication): Promise<void> {
 	forgetEverything();
 }
 
+/**
+ * A namespace whose objects are all this one: for what the API asks of a pool. The real pool behind the API is in
+ * `pool/api.test.ts` and in the end-to-end tests.
+ */
+export function poolsAnswering(pool: Partial<PoolRpc>): Record<string, unknown> {
+	const POOL = {
+		get: () => pool,
+		idFromString: (text: string) => env.POOL.idFromString(text),
+		newUniqueId: () => env.POOL.newUniqueId(),
+	};
+	return { POOL };
+}
+
 export interface Rows {
 	read: number;
 	written: number;
@@ -155,6 +168,6 @@ export function failing(): D1Database {
 		throw new Error("D1_ERROR: it is down");
 	};
 	const statement: Record<string, unknown> = { all: fail, run: fail, first: fail, raw: fail };
-	statement["bind"] = () => statement;
+	statement.bind = () => statement;
 	return { prepare: () => statement, batch: fail, exec: fail } as unknown as D1Database;
 }

@@ -1,0 +1,364 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { proxyUrl } from "../../src/api/cloudproxy/proxy.ts";
+import { forgetEverything } from "../../src/db/ready.ts";
+import { writeSetting } from "../../src/db/settings.ts";
+import type { CommandOutcome } from "../../src/pool/rpc.ts";
+import {
+	ADMIN_KEY,
+	ask,
+	askPlainly,
+	askWith,
+	bodyOf,
+	enter,
+	failing,
+	poolsAnswering,
+	publicationOf,
+	readyPublication,
+	rowOf,
+	SUMMARY,
+	show,
+	startAfresh,
+} from "./helpers.ts";
+
+const KEY = { headers: { "X-Auth-Key": ADMIN_KEY } };
+const METADATA = { request_id: expect.any(String), timestamp: expect.any(String) };
+const PROXY = {
+	ip: "10.0.0.0",
+	port: 8899,
+	auth_enabled: true,
+	url: "http://user:p%40ss%2Fw%3Ard@10.0.0.0:8899",
+	provider: "digitalocean",
+	instance: "default",
+	display_name: "My DigitalOcean",
+};
+const ENABLED = { DIGITALOCEAN_ENABLED: "True", DIGITALOCEAN_ACCESS_TOKEN: "local-secret-token" };
+
+beforeEach(startAfresh);
+
+describe("GET / and GET /random", () => {
+	test("show a proxy as clients use it", async () => {
+		await show(readyPublication(await enter(), 1));
+		expect(await bodyOf(await ask("/"))).toEqual({ metadata: METADATA, total: 1, proxies: [PROXY], version: "1.1" });
+		expect(await bodyOf(await ask("/random"))).toEqual({
+			metadata: METADATA,
+			message: "Random proxy retrieved successfully",
+			proxy: PROXY,
+		});
+	});
+
+	test("pages have ten proxies unless asked otherwise, and the total of all", async () => {
+		await show(readyPublication(await enter(), 130));
+		const page = async (query: string) => {
+			const { total, proxies } = await bodyOf(await ask(`/${query}`));
+			return [total, proxies.length, proxies[0]?.ip];
+		};
+		expect(await page("")).toEqual([130, 10, "10.0.0.0"]);
+		expect(await page("?offset=100&limit=100")).toEqual([130, 30, "10.0.0.100"]);
+		expect(await page("?offset=130")).toEqual([130, 0, undefined]);
+	});
+
+	test("a proxy's URL has the credentials that it acknowledged, else the newest; none where it asks for none", async () => {
+		const credentials = { "1": ["old", "o"], "2": ["new", "n"] } as const;
+		const parts = [
+			{
+				part: 0,
+				proxies: [
+					["a", "192.0.2.1", 1],
+					["b", "192.0.2.2", 2],
+					["c", "192.0.2.3", 9],
+					["d", "192.0.2.4", 0],
+				] as const,
+			},
+		];
+		await show(publicationOf(await enter(), { credentials, parts, partCount: 1 }));
+		const { proxies } = await bodyOf(await ask("/"));
+		expect(proxies.map((proxy: { url: string; auth_enabled: boolean }) => [proxy.url, proxy.auth_enabled])).toEqual([
+			["http://old:o@192.0.2.1:8899", true],
+			["http://new:n@192.0.2.2:8899", true],
+			["http://new:n@192.0.2.3:8899", true],
+			["http://192.0.2.4:8899", false],
+		]);
+	});
+
+	test("URLs escape whatever a credential holds, and IPv6 is in brackets", () => {
+		const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).join("");
+		const url = new URL(proxyUrl("2001:db8::1", 8899, [printable, "ü'()*!"]));
+		expect(url.host).toBe("[2001:db8::1]:8899");
+		expect(decodeURIComponent(url.username)).toBe(printable);
+		expect(decodeURIComponent(url.password)).toBe("ü'()*!");
+		expect(proxyUrl("192.0.2.1", 8899, ["a'b", "c(d)*!"])).toBe("http://a%27b:c%28d%29%2A%21@192.0.2.1:8899");
+	});
+});
+
+describe("GET /random with nothing ready", () => {
+	const random = async (settings = {}) => {
+		const response = await askWith(settings, "/random", KEY);
+		return [response.status, response.headers.get("Retry-After"), (await bodyOf(response)).detail];
+	};
+	const STARTING = [503, "5", "The pools are starting; no proxy is ready yet."];
+	const NONE = [404, null, "No proxies available"];
+
+	test("is 404 where there is no pool", async () => {
+		expect(await random()).toEqual(NONE);
+	});
+
+	test("is 503 from the moment that a pool is enabled until it has read its provider's inventory, then 404", async () => {
+		expect(await random(ENABLED), "no row yet").toEqual(STARTING);
+		const object = await enter();
+		forgetEverything();
+		expect(await random(ENABLED), "nothing published").toEqual(STARTING);
+		await show(publicationOf(object, { summary: { ...SUMMARY, reconciled: false } }));
+		expect(await random(ENABLED)).toEqual(STARTING);
+		await show(publicationOf(object, { version: 2 }));
+		expect(await random(ENABLED)).toEqual(NONE);
+	});
+
+	test("is 404 where the pool is suspended or stopped, since it is not starting", async () => {
+		expect(await random({ ...ENABLED, DIGITALOCEAN_ACCESS_TOKEN: undefined })).toEqual(NONE);
+		await show(publicationOf(await enter(), { summary: { ...SUMMARY, reconciled: false, run: "removing" } }));
+		expect(await random()).toEqual(NONE);
+	});
+});
+
+describe("DELETE /destroy and /restart", () => {
+	const ok: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
+	const order = (path: string, outcome: CommandOutcome) => {
+		const command = vi.fn(async () => outcome);
+		return { command, answer: () => askWith(poolsAnswering({ command }), path, { ...KEY, method: "DELETE" }) };
+	};
+
+	test("tell the pool, and show whose proxy it was", async () => {
+		const object = await enter();
+		await show(readyPublication(object, 1));
+		for (const [path, message, doing] of [
+			["/destroy", "Proxy scheduled for deletion", "destroy"],
+			["/restart", "Proxy scheduled for restart", "restart"],
+		] as const) {
+			const { command, answer } = order(`${path}?ip_address=10.0.0.0`, ok);
+			expect(await bodyOf(await answer())).toEqual({ metadata: METADATA, message, proxy: PROXY });
+			expect(command.mock.calls).toEqual([[{ do: doing, id: "proxy0" }]]);
+		}
+	});
+
+	test("are seen at once by the isolate that carried them out", async () => {
+		const object = await enter();
+		await show(readyPublication(object, 2));
+		expect((await bodyOf(await ask("/"))).total).toBe(2);
+		const { answer } = order("/destroy?ip_address=10.0.0.1", ok);
+		await answer();
+		const response = await askWith({ DB: failing() }, "/", KEY);
+		expect((await bodyOf(response)).total, "though D1 fails now and the last snapshot is all there is").toBe(1);
+	});
+
+	test("may be repeated for any phase, also where the pool knows that the proxy is gone", async () => {
+		await show(publicationOf(await enter(), { proxies: [rowOf("a", { phase: "deleting", credentials: 0 })] }));
+		const gone: CommandOutcome = { ok: false, error: "notFound", say: "This proxy does not exist any more." };
+		expect((await order("/destroy?ip_address=192.0.2.1", ok).answer()).status).toBe(200);
+		const again = await order("/destroy?ip_address=192.0.2.1", gone).answer();
+		expect(again.status).toBe(200);
+		expect((await bodyOf(again)).proxy.url, "the newest credentials: it has acknowledged none").toContain("user:");
+		expect((await order("/restart?ip_address=192.0.2.1", gone).answer()).status).toBe(404);
+	});
+
+	test("are 409 with the pool's own sentence where it cannot", async () => {
+		await show(readyPublication(await enter(), 1));
+		const response = await order("/restart?ip_address=10.0.0.0", { ok: false, error: "conflict", say: "It is static." }).answer();
+		expect([response.status, (await bodyOf(response)).detail]).toEqual([409, "It is static."]);
+	});
+
+	test("are 503 where the pool does not answer, and asked once more where the platform says so", async () => {
+		await show(readyPublication(await enter(), 1));
+		const command = vi.fn(async (): Promise<CommandOutcome> => {
+			throw Object.assign(new Error("gone"), command.mock.calls.length === 1 ? { retryable: true } : {});
+		});
+		const response = await askWith(poolsAnswering({ command }), "/destroy?ip_address=10.0.0.0", { ...KEY, method: "DELETE" });
+		expect([response.status, (await bodyOf(response)).detail]).toEqual([503, "The pool does not answer. Try again."]);
+		expect(command).toHaveBeenCalledTimes(2);
+	});
+
+	test("the queues list what waits, ready proxies do not", async () => {
+		const proxies = [
+			rowOf("a", { address: "192.0.2.1", phase: "draining", since: 2 }),
+			rowOf("b", { address: "192.0.2.2", phase: "deleting", since: 1 }),
+			rowOf("c", { address: "192.0.2.3", phase: "restarting" }),
+			rowOf("d", { address: "192.0.2.4" }),
+			rowOf("e", { address: null, phase: "deleting" }),
+		];
+		await show(publicationOf(await enter(), { proxies }));
+		const ips = async (path: string) => {
+			const { metadata, total, proxies } = await bodyOf(await ask(path));
+			expect(metadata).toEqual(METADATA);
+			return [total, ...proxies.map((proxy: { ip: string }) => proxy.ip)];
+		};
+		expect(await ips("/destroy")).toEqual([2, "192.0.2.2", "192.0.2.1"]);
+		expect(await ips("/restart")).toEqual([1, "192.0.2.3"]);
+	});
+});
+
+describe("GET /health", () => {
+	test("is healthy with two fields where there is nothing to say", async () => {
+		await show(publicationOf(await enter()));
+		expect(await bodyOf(await askPlainly("/health"))).toEqual({ status: "healthy", timestamp: expect.any(String) });
+	});
+
+	test("names what is wrong with a pool; degraded where its provider fails it", async () => {
+		const object = await enter();
+		const problems = ["It waits for PUBLIC_URL."];
+		await show(publicationOf(object, { summary: { ...SUMMARY, problems, foreign: { pools: 0, deployments: 3 }, strays: 1 } }));
+		const sentences = [
+			"It waits for PUBLIC_URL.",
+			"1 of its VMs have no proxy; they will be deleted.",
+			"3 VMs of other deployments are in its account; they are left alone.",
+		];
+		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({
+			status: "healthy",
+			checks: { pools: { "digitalocean-default": sentences } },
+		});
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true, problems: ["401 from its provider."] } }));
+		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+	});
+
+	test("names a bad setting, never its value", async () => {
+		const response = await askWith({ ...ENABLED, DIGITALOCEAN_ENABLED: "maybe-secret" }, "/health");
+		const text = await response.text();
+		expect(JSON.parse(text).checks.pools["digitalocean-default"][0]).toContain("DIGITALOCEAN_ENABLED");
+		expect(text).not.toContain("secret");
+	});
+
+	test("answers 200 and degraded when D1 is down, with and without a snapshot", async () => {
+		for (const prepare of [async () => {}, async () => show(publicationOf(await enter())), async () => void (await ask("/"))]) {
+			await prepare();
+			const response = await askWith({ DB: failing() }, "/health");
+			expect(response.status).toBe(200);
+			expect(await bodyOf(response)).toMatchObject({
+				status: "degraded",
+				checks: { database: expect.stringContaining("does not answer") },
+			});
+			forgetEverything();
+		}
+	});
+
+	test("is degraded when D1 has taken no write for a minute longer than cron waits", async () => {
+		await writeSetting(env.DB, "written_at", String(Date.now() - 100_000));
+		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "healthy" });
+		await writeSetting(env.DB, "written_at", String(Date.now() - 130_000));
+		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+	});
+});
+
+describe("GET /auth", () => {
+	test("says what is configured and not what it is", async () => {
+		expect(await bodyOf(await ask("/auth"))).toEqual({
+			metadata: METADATA,
+			auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null },
+		});
+		const settings = { PROXY_USERNAME: undefined, PROXY_PASSWORD: undefined, ONLY_HOST_IP: "True", HOST_IP: "192.0.2.9, 10.0.0.0/8" };
+		expect((await bodyOf(await askWith(settings, "/auth", KEY))).auth).toEqual({
+			username_configured: false,
+			password_configured: false,
+			only_host_ip: true,
+			host_ip: "192.0.2.9, 10.0.0.0/8",
+		});
+	});
+});
+
+describe("GET /providers", () => {
+	const settings = {
+		...ENABLED,
+		DIGITALOCEAN_NYC_ENABLED: "True",
+		DIGITALOCEAN_NYC_ACCESS_TOKEN: "local-other-token",
+		DIGITALOCEAN_NYC_REGION: "nyc1",
+	};
+
+	test("lists all seven, disabled ones too, with every setting but the secrets", async () => {
+		await show(readyPublication(await enter(), 2));
+		const response = await askWith(settings, "/providers", KEY);
+		const text = await response.text();
+		expect(text).not.toMatch(/token/);
+		const { providers } = JSON.parse(text);
+		expect(Object.keys(providers)).toEqual(["digitalocean", "aws", "gcp", "hetzner", "vultr", "azure", "scaleway"]);
+		expect(Object.keys(providers.digitalocean.instances)).toEqual(["default", "nyc"]);
+		const { instances, ...own } = providers.digitalocean;
+		expect(own, "top-level fields mirror the default instance").toEqual(instances.default);
+		expect(own).toEqual({
+			enabled: true,
+			ips: ["10.0.0.0", "10.0.0.1"],
+			scaling: { min_scaling: 2, max_scaling: 2 },
+			size: "s-1vcpu-512mb-10gb",
+			region: "lon1",
+			image: "ubuntu-24-04-x64",
+			display_name: "My DigitalOcean",
+		});
+		expect(instances.nyc).toMatchObject({ enabled: true, ips: [], region: "nyc1", display_name: "DigitalOcean nyc" });
+		expect(providers.aws).toMatchObject({ enabled: false, ips: [], scaling: { min_scaling: 2, max_scaling: 2 }, size: null, region: null });
+	});
+
+	test("one provider and one instance have the seed's shapes", async () => {
+		await show(readyPublication(await enter(), 1));
+		const provider = await bodyOf(await askWith(settings, "/providers/digitalocean", KEY));
+		expect(provider).toMatchObject({
+			metadata: METADATA,
+			message: "Provider 'digitalocean' configuration retrieved successfully",
+			provider: { ips: ["10.0.0.0"] },
+			instances: { default: { ips: ["10.0.0.0"] }, nyc: {} },
+		});
+		expect(provider.provider.instances).toBeUndefined();
+		expect(await bodyOf(await askWith(settings, "/providers/digitalocean/nyc", KEY))).toMatchObject({
+			message: "Provider 'digitalocean' instance 'nyc' configuration retrieved successfully",
+			provider: "digitalocean",
+			instance: "nyc",
+			config: { enabled: true, region: "nyc1" },
+		});
+	});
+
+	test("a bad setting is named in it", async () => {
+		const { config } = await bodyOf(
+			await askWith({ ...ENABLED, DIGITALOCEAN_MIN_SCALING: "many" }, "/providers/digitalocean/default", KEY),
+		);
+		expect(config.problems).toEqual([expect.stringContaining("DIGITALOCEAN_MIN_SCALING")]);
+	});
+
+	test("a pool that was made otherwise is an instance too", async () => {
+		await show(readyPublication(await enter("made"), 1));
+		const { instances } = await bodyOf(await ask("/providers/digitalocean"));
+		expect(instances.made).toMatchObject({ enabled: true, ips: ["10.0.0.0"] });
+	});
+});
+
+describe("PATCH /providers", () => {
+	const patch = (min: number, max: number): RequestInit => ({
+		method: "PATCH",
+		body: JSON.stringify({ min_scaling: min, max_scaling: max }),
+		headers: { ...KEY.headers, "Content-Type": "application/json; charset=utf-8" },
+	});
+
+	test("tells the pool and answers with what it says", async () => {
+		await show(publicationOf(await enter()));
+		const command = vi.fn(async (): Promise<CommandOutcome> => ({ ok: true, summary: { ...SUMMARY, min: 3, max: 5 }, ips: ["192.0.2.5"] }));
+		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
+		const provider = await bodyOf(await askWith(settings, "/providers/digitalocean", patch(3, 5)));
+		expect(command.mock.calls).toEqual([[{ do: "scale", min: 3, max: 5 }]]);
+		expect(provider).toMatchObject({
+			message: "Provider 'digitalocean' scaling configuration updated successfully",
+			provider: { scaling: { min_scaling: 3, max_scaling: 5 }, ips: ["192.0.2.5"] },
+			instances: { default: { scaling: { min_scaling: 3, max_scaling: 5 } } },
+		});
+		expect(await bodyOf(await askWith(settings, "/providers/digitalocean/default", patch(3, 5)))).toMatchObject({
+			message: "Provider 'digitalocean' instance 'default' scaling configuration updated successfully",
+			provider: "digitalocean",
+			instance: "default",
+			config: { scaling: { min_scaling: 3, max_scaling: 5 } },
+		});
+	});
+
+	test("on a disabled provider it is remembered", async () => {
+		const answer = await bodyOf(await ask("/providers/hetzner", patch(1, 7)));
+		expect(answer.provider).toMatchObject({ enabled: false, scaling: { min_scaling: 1, max_scaling: 7 } });
+		expect((await bodyOf(await ask("/providers/hetzner/default"))).config.scaling).toEqual({ min_scaling: 1, max_scaling: 7 });
+		const { config } = await bodyOf(
+			await askWith({ HETZNER_MIN_SCALING: "4", HETZNER_MAX_SCALING: "4" }, "/providers/hetzner/default", KEY),
+		);
+		expect(config.scaling, "the environment's bounds win once they change").toEqual({ min_scaling: 4, max_scaling: 4 });
+	});
+});

@@ -1,0 +1,58 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { ROUTES } from "../../src/api/app.ts";
+import { ask, askPlainly, bodyOf } from "./helpers.ts";
+
+test("the description is OpenAPI 3.1 and has every route, each with an operation of its own and who may call it", async () => {
+	const response = await askPlainly("/openapi.json");
+	expect(response.headers.get("Content-Type")).toMatch(/^application\/json/);
+	const document = await bodyOf(response);
+	expect(document.openapi).toBe("3.1.0");
+	const ids = ROUTES.map(([method, path, access]) => {
+		const operation = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")]?.[method];
+		expect(operation, `${method} ${path}`).toBeDefined();
+		expect(operation.summary, `${method} ${path}`).toBeTruthy();
+		const schemes = (operation.security ?? document.security).flatMap((scheme: object) => Object.keys(scheme));
+		expect(schemes, `${method} ${path}`).toEqual({ admin: ["header", "bearer", "query"], agent: ["agent"], public: [] }[access]);
+		return operation.operationId;
+	});
+	expect(new Set(ids).size).toBe(ids.length);
+	expect(Object.keys(document.components.securitySchemes)).toEqual(["header", "bearer", "query", "agent"]);
+});
+
+test("its answers hold what it says they hold", async () => {
+	const document = await bodyOf(await askPlainly("/openapi.json"));
+	const answer = await bodyOf(await ask("/"));
+	const schema = document.paths["/"].get.responses["200"].content["application/json"].schema;
+	expect(Object.keys(answer).sort()).toEqual(Object.keys(schema.properties).sort());
+	expect(document.components.schemas.Proxy.required).toContain("url");
+	const body = document.paths["/providers/{provider}"].patch.requestBody;
+	expect(body).toMatchObject({ required: true, content: { "application/json": { schema: { required: ["min_scaling", "max_scaling"] } } } });
+});
+
+test("the page has nothing of another origin, nothing inline, and a policy that says so", async () => {
+	const response = await askPlainly("/docs");
+	expect(response.headers.get("Content-Type")).toMatch(/^text\/html/);
+	const policy = response.headers.get("Content-Security-Policy") ?? "";
+	expect(policy).toContain("default-src 'none'");
+	expect(policy).not.toMatch(/unsafe|https?:|\*/);
+	const page = await response.text();
+	expect(page).not.toMatch(/https?:\/\/|<style|style=|\son\w+=|<script>/);
+});
+
+test("every file that the page names is one of our assets", async () => {
+	const page = await (await askPlainly("/docs")).text();
+	const files = [...page.matchAll(/(?:src|href)="(\/docs\/[^"]+)"/g)].map((match) => match[1] as string);
+	expect(files.length).toBeGreaterThanOrEqual(4);
+	for (const file of files) {
+		const response = await env.ASSETS.fetch(`https://muster.test${file}`);
+		expect(response.status, file).toBe(200);
+		await response.arrayBuffer();
+	}
+	expect(await (await env.ASSETS.fetch("https://muster.test/docs/assets/start.js")).text()).toContain('url: "/openapi.json"');
+});
+
+test("/probe answers its nonce as text", async () => {
+	const response = await askPlainly("/probe?nonce=Ab-9_");
+	expect([response.headers.get("Content-Type"), await response.text()]).toEqual([expect.stringMatching(/^text\/plain/), "Ab-9_"]);
+});

@@ -1,0 +1,152 @@
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { enterPool, listPools, removePool } from "../../src/db/directory.ts";
+import { readSettings, writeSetting } from "../../src/db/settings.ts";
+import type { Env } from "../../src/env.ts";
+import worker from "../../src/index.ts";
+import { POOLS_A_RUN, readFacts, tend } from "../../src/pool/fleet.ts";
+import type { FleetFacts, PoolBirth } from "../../src/pool/rpc.ts";
+import { askWith, enter, failing, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
+
+const NOW = 1_800_000_000_000;
+const ENABLED = {
+	DIGITALOCEAN_ENABLED: "True",
+	DIGITALOCEAN_ACCESS_TOKEN: "local-a",
+	DIGITALOCEAN_NYC_ENABLED: "True",
+	DIGITALOCEAN_NYC_ACCESS_TOKEN: "local-b",
+	PUBLIC_URL: "https://public.test",
+};
+
+function recording() {
+	const pool = {
+		start: vi.fn(async (_birth: PoolBirth) => {}),
+		tick: vi.fn(async (_facts: FleetFacts) => {}),
+		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
+	};
+	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
+}
+
+beforeEach(startAfresh);
+
+describe("cron", () => {
+	test("makes each pool that the environment enables, with its row before its object is called, and once", async () => {
+		const { pool, bindings } = recording();
+		pool.start.mockImplementation(async ({ object }) => {
+			expect((await listPools(env.DB)).map((entry) => entry.object)).toContain(object);
+			await show(publicationOf(object, { incarnation: NOW }));
+		});
+		await tend(bindings(), NOW);
+		await tend(bindings(), NOW + 60_000);
+		const births = pool.start.mock.calls.map(([birth]) => birth);
+		expect(births.map(({ provider, name }) => `${provider}/${name}`).sort()).toEqual(["digitalocean/default", "digitalocean/nyc"]);
+		const deployment = (await readSettings(env.DB, ["deployment"])).get("deployment");
+		expect(births[0]).toMatchObject({
+			deployment,
+			incarnation: NOW,
+			source: "environment",
+			facts: { agentUrl: "https://public.test", proxies: 0 },
+		});
+		expect(await listPools(env.DB)).toHaveLength(2);
+	});
+
+	test("starts a pool again whose start was lost, as the pool that it was to be", async () => {
+		const { pool, bindings } = recording();
+		pool.start.mockRejectedValueOnce(new Error("lost")).mockRejectedValueOnce(new Error("lost"));
+		await tend(bindings(), NOW);
+		await tend(bindings(), NOW + 60_000);
+		const births = pool.start.mock.calls.map(([birth]) => `${birth.object} ${birth.incarnation}`);
+		expect(births).toHaveLength(4);
+		expect(new Set(births).size).toBe(2);
+	});
+
+	test("two runs at once make one pool of each name", async () => {
+		const { pool, bindings } = recording();
+		await Promise.all([tend(bindings(), NOW), tend(bindings(), NOW + 1)]);
+		expect(await listPools(env.DB)).toHaveLength(2);
+		expect(new Set(pool.start.mock.calls.map(([birth]) => `${birth.name} ${birth.object} ${birth.incarnation}`)).size).toBe(2);
+	});
+
+	test("hands a new pool the bounds that were PATCHed while it was disabled, unless the environment names others by now", async () => {
+		const patch = { method: "PATCH", body: '{"min_scaling":1,"max_scaling":9}', headers: { "Content-Type": "application/json" } };
+		const open = { ALLOW_ANONYMOUS: "True", AUTH_KEY: undefined };
+		for (const path of ["/providers/digitalocean", "/providers/hetzner"]) expect((await askWith(open, path, patch)).status).toBe(200);
+		const { pool, bindings } = recording();
+		await tend(bindings(), NOW);
+		expect(pool.command.mock.calls).toEqual([[{ do: "scale", min: 1, max: 9 }]]);
+		expect((await readSettings(env.DB, ["scaling:digitalocean:default", "scaling:hetzner:default"])).size, "used up, and kept").toBe(1);
+
+		await startAfresh();
+		await askWith(open, "/providers/digitalocean", patch);
+		const changed = recording();
+		await tend(changed.bindings({ ...ENABLED, DIGITALOCEAN_MIN_SCALING: "3", DIGITALOCEAN_MAX_SCALING: "3" }), NOW);
+		expect(changed.pool.command).not.toHaveBeenCalled();
+	});
+
+	test("ticks every pool, removed ones too, with the deployment's size; one that fails stops no other", async () => {
+		const objects = [await enter("a"), await enter("b"), await enter("c")];
+		await show(publicationOf(objects[0] as string));
+		await show(publicationOf(objects[1] as string));
+		await removePool(env.DB, objects[2] as string, NOW);
+		const { pool, bindings } = recording();
+		pool.tick.mockRejectedValueOnce(new Error("broken"));
+		await tend(bindings({}), NOW);
+		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, proxies: 4 }]));
+	});
+
+	test("ticks at most forty a run, six at a time, and comes round to all", async () => {
+		const ticked: string[] = [];
+		let [now, most] = [0, 0];
+		const pool = (object: string) => ({
+			tick: async () => {
+				most = Math.max(most, ++now);
+				await Promise.resolve();
+				now--;
+				ticked.push(object);
+			},
+		});
+		for (let index = 0; index < 90; index++)
+			await enterPool(env.DB, {
+				object: `object${String(index).padStart(2, "0")}`,
+				provider: "aws",
+				name: `n${index}`,
+				endpoint: `aws-n${index}`,
+				incarnation: 1,
+				source: "api",
+			});
+		const POOL = { idFromString: (text: string) => text, get: (text: string) => pool(text) };
+		const bindings = { ...env, POOL } as unknown as Env;
+		await tend(bindings, NOW);
+		expect(ticked).toHaveLength(POOLS_A_RUN);
+		for (let minute = 1; minute < 9; minute++) await tend(bindings, NOW + minute * 60_000);
+		expect(new Set(ticked).size).toBe(90);
+		expect(most).toBe(6);
+	});
+
+	test("survives D1 failing, and leaves its mark when it works", async () => {
+		const { bindings } = recording();
+		await tend({ ...bindings(), DB: failing() }, NOW);
+		await tend(bindings(), NOW);
+		expect((await readSettings(env.DB, ["written_at"])).get("written_at")).toBe(String(NOW));
+	});
+
+	test("is what the Worker's schedule runs", async () => {
+		const ctx = createExecutionContext();
+		await worker.scheduled(createScheduledController({ scheduledTime: NOW }), env, ctx);
+		await waitOnExecutionContext(ctx);
+		expect((await readSettings(env.DB, ["written_at"])).get("written_at")).toBe(String(NOW));
+	});
+});
+
+describe("the address that agents call", () => {
+	test("is the operator's, else PUBLIC_URL, else the remembered origin, else not known", async () => {
+		const { bindings } = recording();
+		const url = async (settings: object) => (await readFacts(bindings(settings))).agentUrl;
+		expect(await url({})).toBeNull();
+		await writeSetting(env.DB, "origin", "https://origin.test");
+		expect(await url({})).toBe("https://origin.test");
+		expect(await url({ PUBLIC_URL: "https://public.test" })).toBe("https://public.test");
+		await writeSetting(env.DB, "url", "https://url.test");
+		expect(await url({ PUBLIC_URL: "https://public.test" })).toBe("https://url.test");
+	});
+});
