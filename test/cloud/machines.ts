@@ -23,7 +23,8 @@ export interface Machines {
 export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: VmRecord) => void } = {}): Machines {
 	const inUse = new Set<string>();
 	const running = new Map<string, VmRecord>();
-	let next = 0;
+	// Not of 127.77.0.0/16: a test may listen on them while a real local cloud runs, and so may another run of the tests.
+	let next = (process.pid % 256) * 256;
 	const halt = (vm: VmRecord) => {
 		if (running.delete(vm.id)) on.halt?.(vm);
 	};
@@ -31,8 +32,8 @@ export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: Vm
 		async reserve(wanted) {
 			let address = wanted;
 			while (address === null || inUse.has(address)) {
-				address = `127.77.${(next >> 8) % 256}.${next % 256}`;
 				next += 1;
+				address = `127.78.${(next >> 8) % 256}.${next % 256}`;
 			}
 			inUse.add(address);
 			return address;
