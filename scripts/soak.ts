@@ -16,7 +16,7 @@ const random = mulberry32(Number(values.seed));
 const WEATHER = [
 	{ operation: "*", probability: 0.08, status: 503 },
 	{ operation: "*", probability: 0.05, dropAnswer: true },
-	{ operation: "*", probability: 0.03, status: 429, headers: { "retry-after": "2" } },
+	{ operation: "*", probability: 0.03, status: 429, headers: { "retry-after": "2", "ratelimit-remaining": "4000" } },
 	{ operation: "*", probability: 0.05, delayMs: 3000 },
 ];
 const STALENESS_MS = 1000;
