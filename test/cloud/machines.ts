@@ -33,7 +33,7 @@ export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: Vm
 			let address = wanted;
 			while (address === null || inUse.has(address)) {
 				next += 1;
-				address = `127.78.${(next >> 8) % 256}.${next % 256}`;
+				address = `127.79.${(next >> 8) % 256}.${next % 256}`;
 			}
 			inUse.add(address);
 			return address;
