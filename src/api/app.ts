@@ -18,6 +18,7 @@ import { GetDocs, GetOpenApi } from "./docs.ts";
 import { type ApiError, asApiError, MethodNotAllowed, NotFound, ServiceUnavailable, ValidationError } from "./errors.ts";
 import { rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
+import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
 import { methodsOf, type Route, routesAt } from "./routes.ts";
 
 /** Every route. To add one, write its class and name it here. */
@@ -43,6 +44,9 @@ export const ROUTES: readonly Route[] = [
 	["post", "/v1.1/register", "agent", Register],
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+	["get", "/v1.1/endpoints/:endpoint/state", "admin", GetEndpointState],
+	["post", "/v1.1/endpoints/:endpoint/state", "admin", PostEndpointState],
+	["put", "/v1.1/endpoints/:endpoint/state", "admin", PutEndpointState],
 ];
 
 const PREFLIGHT_SECONDS = 86_400;

@@ -35,6 +35,12 @@ export async function findPool(db: D1Database, provider: string, name: string): 
 	return results[0] ?? null;
 }
 
+/** The object of the pool with that endpoint name or alias, or null. Throws DatabaseUnavailable. */
+export async function findEndpoint(db: D1Database, endpoint: string): Promise<string | null> {
+	const row = await onDatabase(() => db.prepare("SELECT object FROM names WHERE name = ?").bind(endpoint).first<{ object: string }>());
+	return row?.object ?? null;
+}
+
 export interface NewPool {
 	readonly object: string;
 	readonly provider: ProviderName;

@@ -13,7 +13,7 @@ import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import type { Command, Event, Id, Ms, Rate, State } from "./core/state.ts";
 import { Ledger } from "./parts.ts";
-import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc } from "./rpc.ts";
+import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
 import { CALLS_A_PASS, type Ports, pass, rearm } from "./runner.ts";
 import { Store } from "./store.ts";
 
@@ -93,6 +93,13 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		return { ok: true, summary: { ...this.names(), ...summaryOf(after) }, ips };
 	}
 
+	async status(): Promise<PoolStatus | null> {
+		const { state } = this;
+		if (state === null) return null;
+		const busy = [...state.proxies.values()].filter((proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0);
+		return { run: state.run, active: busy.flatMap((proxy) => proxy.address ?? []) };
+	}
+
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
 		const [token, key] = [parseBearer(request.token), parseBearer(request.key)];
 		if (this.state === null || token === null || key === null) return { ok: false, say: "the boot token or the key is malformed" };
@@ -118,12 +125,16 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	}
 
 	override async alarm(): Promise<void> {
-		this.armedAt = null;
 		if (this.state === null) return;
 		if (this.isPassing) {
-			this.arm(this.now() + FAILED_PASS_PAUSE_MS);
+			// Delivered twice. What requests have armed since then stays; the pass that runs arms the alarm at its end.
+			if (this.armedAt === null || this.armedAt <= this.now()) {
+				this.armedAt = null;
+				this.arm(this.now() + FAILED_PASS_PAUSE_MS);
+			}
 			return;
 		}
+		this.armedAt = null;
 		this.isPassing = true;
 		this.callsMade = 0;
 		try {

@@ -9,10 +9,18 @@ export interface PoolRpc {
 	tick(facts: FleetFacts): Promise<void>;
 	/** Carries an order out. Answers once the change can be read in D1, or after 3 s when D1 does not take it. */
 	command(command: Command): Promise<CommandOutcome>;
+	/** How it stands, straight from the pool; null where there is none any more. */
+	status(): Promise<PoolStatus | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
+}
+
+export interface PoolStatus {
+	readonly run: Run;
+	/** Proxies with open client connections at their last report. */
+	readonly active: readonly string[];
 }
 
 export interface PoolBirth {
