@@ -46,7 +46,8 @@ export default defineConfig({
 			node("cloud", 30),
 			node("agent", 60),
 			node("simulation", 600),
-			node("e2e", 180, { fileParallelism: false }),
+			// After all others: it measures how soon things happen, on the whole machine.
+			node("e2e", 180, { fileParallelism: false, sequence: { groupOrder: 1 } }),
 			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
 			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS),
 		],
