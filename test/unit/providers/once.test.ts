@@ -81,3 +81,19 @@ it("does not wait for ever for work that died", async () => {
 	await once.ensure(context, "account", "wish", work);
 	expect(work).toHaveBeenCalledTimes(1);
 });
+
+it("gives what the work gave to all who ask, for as long as it is fresh or until it is forgotten", async () => {
+	const once = new Once<{ readonly id: number }>((_, ageMs) => ageMs < 1000);
+	let made = 0;
+	const ask = () => once.ensure(context, "account", "wish", async () => ({ id: ++made }));
+	expect(await Promise.all([ask(), ask()])).toEqual([{ id: 1 }, { id: 1 }]);
+	const first = await ask();
+	clock.now += 1000;
+	const second = await ask();
+	expect([first.id, second.id]).toEqual([1, 2]);
+	// Forgetting what is not there any more changes nothing.
+	once.forget("account", first);
+	expect((await ask()).id).toBe(2);
+	once.forget("account", second);
+	expect((await ask()).id).toBe(3);
+});
