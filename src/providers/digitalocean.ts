@@ -1,9 +1,11 @@
 import { z } from "zod";
-import type { FailureKind, Vm, VmTags } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/state.ts";
 import { Firewall, firewallBody, isAsWanted } from "./digitalocean-firewall.ts";
+import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
 import { Once } from "./once.ts";
+import { allPages } from "./pages.ts";
 import {
 	type CreateRequest,
 	type Provider,
@@ -12,6 +14,7 @@ import {
 	ProviderError,
 	type Wanted,
 } from "./provider.ts";
+import { DEPLOYMENT_TAG, readTagList, TAG, tagList } from "./tags.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -45,14 +48,8 @@ export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	create: (account, context) => new DigitalOcean(account, context),
 };
 
-const TAG = "muster";
-const DEPLOYMENT_TAG = "muster-deployment:";
-const POOL_TAG = "muster-pool:";
-const INTENT_TAG = "muster-intent:";
 /** The most that the API gives at once. */
 const PAGE_SIZE = 200;
-/** 20,000 droplets; a list that goes on beyond is going in circles. */
-const MAX_PAGES = 100;
 
 const Droplet = z.object({
 	id: z.number().int(),
@@ -111,19 +108,14 @@ class DigitalOcean implements Provider {
 			await act("reboot");
 		} catch (error) {
 			// Certainly not done: the droplet is in no state to be rebooted, and the reset button may still work.
-			if (!(error instanceof ProviderError) || error.failure.kind !== "invalid") throw error;
+			if (!isFailure(error, "invalid")) throw error;
 			await act("power_cycle");
 		}
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {
-		try {
-			const { droplet } = await this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet })));
-			return [vmOf(droplet)];
-		} catch (error) {
-			if (error instanceof ProviderError && error.failure.kind === "notFound") return [];
-			throw error;
-		}
+		const found = await orNull(this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet }))));
+		return found === null ? [] : [vmOf(found.droplet)];
 	}
 
 	async #named(name: string): Promise<Vm[]> {
@@ -141,7 +133,7 @@ class DigitalOcean implements Provider {
 					size,
 					image: /^\d+$/.test(image) ? Number(image) : image,
 					user_data: userData,
-					tags: [TAG, DEPLOYMENT_TAG + tags.deployment, POOL_TAG + tags.pool, INTENT_TAG + tags.intent],
+					tags: tagList(tags),
 					ipv6: false,
 					backups: false,
 					monitoring: false,
@@ -159,8 +151,7 @@ class DigitalOcean implements Provider {
 
 	/**
 	 * One firewall per deployment, on its tag. False: it must wait until that tag exists. Whatever else goes wrong here, no
-	 * droplet was made: a failure is never `unknown`, and a `conflict` or `notFound` (someone made or removed it
-	 * meanwhile) is worth another try.
+	 * droplet was made.
 	 */
 	async #ensureFirewall(wanted: CreateRequest): Promise<boolean> {
 		try {
@@ -168,7 +159,7 @@ class DigitalOcean implements Provider {
 			return true;
 		} catch (error) {
 			if (error instanceof TagMissing) return false;
-			throw as(error, { unknown: "transient", conflict: "transient", notFound: "transient" });
+			throw asBeforeCreate(error);
 		}
 	}
 
@@ -191,7 +182,7 @@ class DigitalOcean implements Provider {
 	}
 
 	async #makeFirewall(deployment: string, port: number, allow: readonly string[], mayMakeTag: boolean): Promise<void> {
-		const tag = DEPLOYMENT_TAG + deployment;
+		const tag = `${DEPLOYMENT_TAG}:${deployment}`;
 		const body = firewallBody(`muster-${deployment}`, tag, port, allow);
 		const look = async () => (await this.#all("/v2/firewalls", "firewalls", Firewall)).find(({ name }) => name === body.name);
 		const isRight = (firewall: Firewall | undefined) => firewall !== undefined && isAsWanted(firewall, body);
@@ -205,11 +196,10 @@ class DigitalOcean implements Provider {
 		try {
 			await put();
 		} catch (error) {
-			const kind = error instanceof ProviderError ? error.failure.kind : null;
 			// Another isolate was faster.
-			if (kind === "conflict" && found === undefined && isRight(await look())) return;
+			if (isFailure(error, "conflict") && found === undefined && isRight(await look())) return;
 			// The words that refuse a tag are documented nowhere: whether there is such a tag is what counts.
-			if ((kind !== "invalid" && kind !== "notFound") || (await this.#hasTag(tag))) throw error;
+			if (!isFailure(error, "invalid", "notFound") || (await this.#hasTag(tag))) throw error;
 			if (!mayMakeTag) throw new TagMissing();
 			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
 			await put();
@@ -217,34 +207,18 @@ class DigitalOcean implements Provider {
 	}
 
 	async #hasTag(tag: string): Promise<boolean> {
-		try {
-			await this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, ignored);
-			return true;
-		} catch (error) {
-			if (error instanceof ProviderError && error.failure.kind === "notFound") return false;
-			throw error;
-		}
+		const read = () => true;
+		return (await orNull(this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, read))) !== null;
 	}
 
-	/** All pages or an error. Only the page number of `next` is followed: the answer does not decide where the token goes. */
-	async #all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
+	/** All pages or an error. */
+	#all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
 		const readPage = (text: string) => {
 			const body = Page.parse(JSON.parse(text));
-			return { items: z.array(item).parse(body[key]), next: body.links?.pages?.next };
+			return { items: z.array(item).parse(body[key]), next: pageNumber(body.links?.pages?.next) };
 		};
-		const all: T[] = [];
-		let page = 1;
-		for (let pagesRead = 0; pagesRead < MAX_PAGES; pagesRead++) {
-			const query = `${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}&page=${page}`;
-			const { items, next } = await this.#call("GET", path + query, readPage);
-			all.push(...items);
-			if (next === undefined) return all;
-			const number = Number(URL.parse(next, this.#account.api_url)?.searchParams.get("page") ?? Number.NaN);
-			// Also ends where there is no number.
-			if (!(Number.isSafeInteger(number) && number > page)) break;
-			page = number;
-		}
-		throw new ProviderError({ kind: "transient", say: `DigitalOcean: the pages of ${path.split("?")[0]} do not come to an end` });
+		const query = `${path}${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}&page=`;
+		return allPages<T, number>(`DigitalOcean: the pages of ${path.split("?")[0]}`, 1, (page) => this.#call("GET", query + page, readPage));
 	}
 
 	#call<T>(
@@ -268,6 +242,16 @@ class DigitalOcean implements Provider {
 	}
 }
 
+/** Only the page number of a link is followed: the answer does not decide where the token goes. Null: there is no further page. */
+function pageNumber(link: string | undefined): number | null {
+	if (link === undefined) return null;
+	return z.coerce
+		.number()
+		.int()
+		.min(1)
+		.parse(URL.parse(link, "https://api.digitalocean.com")?.searchParams.get("page") ?? undefined);
+}
+
 /** 422 says everything from a spelling mistake to a busy droplet; only its sentence tells which. */
 function fault({ status, text }: { status: number; text: string }): Fault {
 	const say = sentenceOf(text);
@@ -286,22 +270,14 @@ function sentenceOf(text: string): string | null {
 	}
 }
 
-/** The same error, its kind replaced where the table says so. */
-function as(error: unknown, kinds: Partial<Record<FailureKind, FailureKind>>): unknown {
-	if (!(error instanceof ProviderError)) return error;
-	const kind = kinds[error.failure.kind];
-	return kind === undefined ? error : new ProviderError({ ...error.failure, kind });
-}
-
 function vmOf(droplet: z.infer<typeof Droplet>): Vm {
-	const tags = droplet.tags ?? [];
 	const address = droplet.networks?.v4?.find(({ type }) => type === "public")?.ip_address ?? null;
 	return {
 		vm: String(droplet.id),
 		name: droplet.name,
 		state: stateOf(droplet.status),
 		address,
-		tags: { deployment: only(tags, DEPLOYMENT_TAG), pool: only(tags, POOL_TAG), intent: only(tags, INTENT_TAG) } satisfies VmTags,
+		tags: readTagList(droplet.tags ?? []),
 	};
 }
 
@@ -317,10 +293,4 @@ function stateOf(status: string): Vm["state"] {
 			// `active`. Were there ever another, the agent would tell whether the droplet serves.
 			return "running";
 	}
-}
-
-/** The rest of the one tag that begins so. Two of them contradict each other: then it is no one's. */
-function only(tags: readonly string[], prefix: string): string | null {
-	const [first, ...others] = new Set(tags.filter((tag) => tag.startsWith(prefix)));
-	return first === undefined || others.length > 0 ? null : first.slice(prefix.length);
 }

@@ -1,0 +1,37 @@
+import type { VmTags } from "../pool/core/state.ts";
+import type { CreateRequest } from "./provider.ts";
+
+/**
+ * How a VM says whose it is. Clouds know tags either as a list of words or as labels with values; the words and the
+ * labels' names are the same on all of them.
+ */
+
+/** On every VM that any Muster made: what lists are filtered by. */
+export const TAG = "muster";
+export const DEPLOYMENT_TAG = "muster-deployment";
+const POOL_TAG = "muster-pool";
+const INTENT_TAG = "muster-intent";
+
+/** `["muster", "muster-deployment:ID", …]` */
+export function tagList({ deployment, pool, intent }: CreateRequest["tags"]): string[] {
+	return [TAG, `${DEPLOYMENT_TAG}:${deployment}`, `${POOL_TAG}:${pool}`, `${INTENT_TAG}:${intent}`];
+}
+
+export function readTagList(tags: readonly string[]): VmTags {
+	return { deployment: only(tags, DEPLOYMENT_TAG), pool: only(tags, POOL_TAG), intent: only(tags, INTENT_TAG) };
+}
+
+/** `{"muster": "true", "muster-deployment": "ID", …}`: names and values that every cloud's label rules allow. */
+export function labels({ deployment, pool, intent }: CreateRequest["tags"]): Record<string, string> {
+	return { [TAG]: "true", [DEPLOYMENT_TAG]: deployment, [POOL_TAG]: pool, [INTENT_TAG]: intent };
+}
+
+export function readLabels(found: Readonly<Record<string, string>>): VmTags {
+	return { deployment: found[DEPLOYMENT_TAG] ?? null, pool: found[POOL_TAG] ?? null, intent: found[INTENT_TAG] ?? null };
+}
+
+/** The rest of the one tag that begins so. Two of them contradict each other: then it is no one's. */
+function only(tags: readonly string[], name: string): string | null {
+	const [first, ...others] = new Set(tags.filter((tag) => tag.startsWith(`${name}:`)));
+	return first === undefined || others.length > 0 ? null : first.slice(name.length + 1);
+}
