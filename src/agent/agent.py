@@ -51,8 +51,10 @@ RESOLVER_THREADS = 64
 # Connections that have not authenticated yet.
 MAX_STRANGERS = 512
 MAX_SESSIONS_REPORTED = 1000
-# What one read takes at most, and so what a client that does not read leaves behind at most.
+# What one read takes at most, and so what a client that does not read leaves behind at most: less where there are many.
 BUFFER_BYTES = 64 * 1024
+MANY_SESSIONS = 256
+BUFFER_BYTES_OF_MANY = 16 * 1024
 
 PROBE_HOST = "probe.muster"
 # What is not global unicast (IANA's special-purpose registry), and Azure's host. Spelled out: ipaddress.is_global differs
@@ -195,7 +197,8 @@ class Resolver:
         asked = self.asked.get(host)
         if not asked:
             asked = self.asked[host] = asyncio.get_running_loop().run_in_executor(self.threads, lookup, host)
-            asked.add_done_callback(lambda _: self.asked.pop(host))
+            # Takes the outcome too: whoever asked may be gone.
+            asked.add_done_callback(lambda done: self.asked.pop(host) and (done.cancelled() or done.exception()))
         await asyncio.wait([asked], timeout=seconds)
         if not asked.done():
             # If it still waits for a thread, it then never takes one.
@@ -368,7 +371,7 @@ class Side(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(0)
 
     def get_buffer(self, _hint: int) -> memoryview:
-        return self.agent.buffer
+        return self.agent.buffer if len(self.agent.sessions) < MANY_SESSIONS else self.agent.buffer[:BUFFER_BYTES_OF_MANY]
 
     def buffer_updated(self, size: int) -> None:
         self.seen = time.monotonic()
@@ -626,11 +629,11 @@ class Client(Side):
         if not self.agent.settings.accepts(request.pair):
             raise Refused(407, "Proxy credentials are missing or wrong.")
         if request.head and request.host == PROBE_HOST:
-            self.start(self.serve_probe(request), True)
+            self.start(self.serve_probe, request)
         elif request.head:
-            self.start(self.serve(request.host, request.port, b"", request))
+            self.start(self.serve, request.host, request.port, b"", request)
         else:
-            self.start(self.serve(request.host, request.port, b"HTTP/1.1 200 Connection established\r\n\r\n"))
+            self.start(self.serve, request.host, request.port, b"HTTP/1.1 200 Connection established\r\n\r\n")
 
     def read_socks(self):
         """RFC 1928, RFC 1929."""
@@ -658,19 +661,18 @@ class Client(Side):
         match = AUTHORITY.fullmatch(host)
         if not match or match.group(2) or host.startswith(b"["):
             raise Refused(400, "", 8)
-        self.start(self.serve(host.decode(), port, socks_reply(0)))
+        self.start(self.serve, host.decode(), port, socks_reply(0))
 
-    def start(self, work, is_probe: bool = False) -> None:
+    def start(self, work, *args) -> None:
         """Goes on in a task; until that is done nothing more is read."""
+        self.agent.authenticated(self, work == self.serve_probe)
         self.transport.pause_reading()
-        self.task = asyncio.ensure_future(self.work(work, is_probe))
+        self.task = asyncio.ensure_future(self.work(work, args))
 
-    async def work(self, work, is_probe: bool) -> None:
+    async def work(self, work, args: tuple) -> None:
         try:
-            self.agent.authenticated(self, is_probe)
-            await work
+            await work(*args)
         except Refused as refused:
-            work.close()
             self.refuse(refused)
         except Exception as problem:
             # One client's trouble is not the others'.
@@ -832,19 +834,19 @@ class Reporter:
                 if is_registered:
                     is_prompt = self.heartbeat()
                 else:
-                    is_prompt = self.hear(self.call("/v1.1/register", self.store.token, {"key": self.store.key, "agent": VERSION}))
+                    is_prompt = self.call("/v1.1/register", self.store.token, {"key": self.store.key, "agent": VERSION})
                     log("registered")
                 is_registered, failures, most, self.problem = True, 0, 15.0, ""
-                pause = PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1)
+                self.wait(PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1))
             except Exception as problem:
                 # Whatever it met, this thread goes on.
                 if isinstance(problem, Unauthorised):
                     failures, most = 0 if is_registered else failures, 60.0
                     is_registered = False
                 self.complain("no report: " + (str(problem) if isinstance(problem, OSError) else type(problem).__name__))
-                pause = min(self.agent.settings.interval if is_registered else most, 0.25 * 2.0 ** min(failures, 9)) * random.uniform(0.75, 1)
+                longest = self.agent.settings.interval if is_registered else most
+                time.sleep(min(longest, 0.25 * 2.0 ** min(failures, 9)) * random.uniform(0.75, 1))
                 failures += 1
-            self.wait(pause)
 
     def wait(self, seconds: float) -> None:
         """Sleeps, but not beyond the moment when a drained proxy has become idle."""
@@ -863,9 +865,9 @@ class Reporter:
             "sessions": names[:MAX_SESSIONS_REPORTED],
             "credentials": self.agent.settings.version,
         }
-        said = self.call("/v1.1/heartbeat", self.store.key, body)
+        is_prompt = self.call("/v1.1/heartbeat", self.store.key, body)
         self.last, self.reported = sample, len(names)
-        return self.hear(said)
+        return is_prompt
 
     def sample(self) -> list:
         """Seconds, requests, bytes, errors, busy and all ticks of the machine's processors."""
@@ -896,17 +898,17 @@ class Reporter:
             log(text)
         self.problem = text
 
-    def call(self, path: str, bearer: str, body: dict) -> dict:
-        """One POST to the pool; where a new address of it does not answer, to the one that answered last."""
-        url = self.agent.settings.url
-        try:
-            said = self.post(url, path, bearer, body)
-            self.store.heard = url
-            return said
-        except (OSError, http.client.HTTPException):
-            if self.store.heard == url:
-                raise
-            return self.post(self.store.heard, path, bearer, body)
+    def call(self, path: str, bearer: str, body: dict) -> bool:
+        """Tells the pool, and hears its answer. Where a new address of it makes no sense, the one that did last is tried."""
+        problem = None
+        for url in dict.fromkeys([self.agent.settings.url, self.store.heard]):
+            try:
+                is_prompt = self.hear(self.post(url, path, bearer, body))
+                self.store.heard = url
+                return is_prompt
+            except Exception as failed:
+                problem = problem or failed
+        raise problem
 
     def post(self, url: str, path: str, bearer: str, body: dict) -> dict:
         host, port = host_and_port(url)

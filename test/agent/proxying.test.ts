@@ -49,12 +49,14 @@ describe.runIf(onLinux)("the agent serves", () => {
 		const host = `127.0.0.1:${origin.port}`;
 		const answer = await ask(
 			agent,
-			`GET http://${host}/a?b=c HTTP/1.1\r\nHost: elsewhere.test\r\n${basic()}X-Mine: 1\r\nX-Hop: 2\r\nTE: trailers\r\nKeep-Alive: 5\r\nProxy-Connection: keep-alive\r\nConnection: keep-alive, x-hop, content-length\r\nUpgrade: h2c\r\n\r\n`,
+			`POST http://${host}/a?b=c HTTP/1.1\r\nHost: elsewhere.test\r\n${basic()}X-Mine: 1\r\nX-Hop: 2\r\nTE: trailers\r\nKeep-Alive: 5\r\nProxy-Connection: keep-alive\r\nConnection: keep-alive, x-hop, content-length\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nbody`,
 		);
 		expect(answer.status).toBe(200);
 		expect(JSON.parse(answer.body).from).toBe(agent.address);
 		expect(answer.headers.connection).toBe("close");
-		expect(origin.seen).toEqual([{ method: "GET", url: "/a?b=c", headers: { host, "x-mine": "1", connection: "close" }, body: "" }]);
+		expect(origin.seen).toEqual([
+			{ method: "POST", url: "/a?b=c", headers: { host, "x-mine": "1", "content-length": "4", connection: "close" }, body: "body" },
+		]);
 	});
 
 	it("a tunnel to a TLS origin", async () => {

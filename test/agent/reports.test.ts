@@ -225,13 +225,20 @@ describe.runIf(onLinux)("heartbeats", () => {
 	});
 
 	it("that tell a wrong address do not lose the agent: it goes on with the one that answers", async () => {
-		const worker = await startWorker();
-		worker.directives = { ...worker.directives, interval: 0.2, url: "http://127.0.0.1:9" };
-		const agent = await startAgent(worker);
-		await eventually(() => worker.heartbeats.length >= 2, "it still reports");
-		expect((await probe(agent)).status).toBe(502);
-		worker.directives = { ...worker.directives, url: worker.url };
-		await eventually(async () => (await probe(agent)).status === 200, "it learns the mended address");
+		const strangers = [await startWorker(), await startWorker()];
+		strangers[0]?.statuses.set("/v1.1/heartbeat", 401);
+		strangers[1]?.statuses.set("/v1.1/heartbeat", 404);
+		for (const url of ["http://127.0.0.1:9", ...strangers.map((stranger) => stranger.url)]) {
+			const worker = await startWorker();
+			worker.directives = { ...worker.directives, interval: 0.2, url };
+			const agent = await startAgent(worker);
+			await eventually(() => worker.heartbeats.length >= 2, "it still reports");
+			expect((await probe(agent)).status).toBe(url === "http://127.0.0.1:9" ? 502 : 200);
+			worker.directives = { ...worker.directives, url: worker.url };
+			await eventually(() => worker.heartbeats.length >= 4, "it learns the mended address");
+			expect((await probe(agent)).status).toBe(200);
+			expect(worker.registrations).toHaveLength(1);
+		}
 	});
 
 	it("whose answer makes no sense change nothing", async () => {
