@@ -25,9 +25,14 @@ export function scale(draft: Draft): void {
 	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;
 	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
 	const wanted = target === 0 ? 0 : target + stillSick;
-	const places = [...draft.proxies].filter((proxy) => holdsPlace(proxy, draft.now)).length;
+	let [places, kept] = [0, 0];
+	for (const proxy of draft.proxies) {
+		if (holdsPlace(proxy, draft.now)) places++;
+		if (isKept(proxy)) kept++;
+	}
+	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
 	if (places < wanted) grow(draft, wanted - places);
-	else if (places > wanted) shrink(draft, places - wanted);
+	else if (kept > wanted) shrink(draft, kept - wanted);
 	for (const proxy of draft.proxies) {
 		if (proxy.phase.at === "deleting" && proxy.phase.acceptedAt === null) draft.wake(proxy.since + STUCK_DELETE_MS);
 	}
