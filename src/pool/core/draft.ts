@@ -37,9 +37,9 @@ export class Draft {
 		this.state = withLog(this.state, this.now, severity, text);
 	}
 
-	/** Sees to it that the pool looks again at this instant. */
+	/** Sees to it that the pool looks again at this instant. One that has come is this plan's own: waking for it again would never end. */
 	wake(at: Ms): void {
-		if (at < this.wakeAt) this.wakeAt = at;
+		if (at > this.now && at < this.wakeAt) this.wakeAt = at;
 	}
 
 	/** True once `at` has come; until then the pool will look again at that instant. */
