@@ -1,7 +1,7 @@
 import { absenceCountsFrom, vmOf } from "./count.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
-import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL, STRAY_MS } from "./limits.ts";
 import { judgeRegistration } from "./registration.ts";
 import type { Command, Effect, Event, Failure, Gate, Ms, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
 
@@ -91,8 +91,13 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			if (state.run === command.run && state.breach === null) return state;
 			const words = { running: "started", paused: "paused", stopped: "stopped", removing: "removed: its VMs are being deleted" };
 			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
-			const breach = command.run === "running" ? null : state.breach;
-			return withLog({ ...state, run: command.run, gates, breach }, now, "INFO", words[command.run]);
+			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
+			const isResumed = command.run === "running" || command.run === "removing";
+			const breach = isResumed ? null : state.breach;
+			const suspended = command.run === "removing" ? null : state.suspended;
+			// A pool that has long been empty is looked through once more before it is forgotten.
+			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
+			return withLog({ ...state, run: command.run, gates, breach, suspended, emptySince }, now, "INFO", words[command.run]);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);
@@ -290,7 +295,8 @@ function applyAccepted(state: State, effect: Effect, now: Ms): State {
 
 function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {
 	const seen = new Set<string>();
-	const strays = new Map<string, Stray>();
+	// A list that lacks a stray may lack it by mistake: it counts as gone once lists have lacked it for as long as it takes to believe in one.
+	const strays = new Map([...state.strays].filter(([, stray]) => startedAt - stray.seenAt < STRAY_MS));
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {
@@ -301,6 +307,7 @@ function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): 
 			const own = proxy === undefined ? null : vmOf(proxy);
 			if (proxy !== undefined && (own === vm.vm || (own === null && proxy.phase.at !== "launching") || isSent(proxy))) {
 				seen.add(proxy.id);
+				strays.delete(vm.vm);
 				after = sighted(after, proxy, vm, now);
 			} else if (vm.state !== "going") {
 				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
@@ -330,7 +337,7 @@ function isSent(proxy: Proxy): boolean {
 }
 
 function isSameStrays(a: State["strays"], b: State["strays"]): boolean {
-	return a.size === 0 && b.size === 0;
+	return a.size === b.size && [...a].every(([vm, stray]) => b.get(vm) === stray);
 }
 
 function unready(state: State, proxy: Proxy, why: string, now: Ms): State {
@@ -348,6 +355,9 @@ const PROBE_WORDS = {
 	impostor: "another machine answers at its address",
 } as const;
 
+/** What a good probe proves: the VM exists, is switched on and serves. */
+const WELL = { failedProbes: 0, suspectAt: null, absentAt: null, offSince: null } as const;
+
 function applyProbed(state: State, event: Event & { on: "probed" }, now: Ms): State {
 	const proxy = state.proxies.get(event.id);
 	if (proxy === undefined) return state;
@@ -357,18 +367,19 @@ function applyProbed(state: State, event: Event & { on: "probed" }, now: Ms): St
 		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, active: verdict.active, reportedAt: now });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
-			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), wasReady: true, failedProbes: 0, absentAt: null };
+			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), ...WELL, wasReady: true };
 			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
 			return withLog(withProxy({ ...heard, gates }, up), now, "INFO", `ready ${nameOf(proxy)}`);
 		}
-		return proxy.failedProbes === 0 ? heard : withProxy(heard, { ...proxy, failedProbes: 0 });
+		const isWell = (Object.keys(WELL) as (keyof typeof WELL)[]).every((key) => proxy[key] === WELL[key]);
+		return isWell ? heard : withProxy(heard, { ...proxy, ...WELL });
 	}
 	const failedProbes = proxy.failedProbes + 1;
 	const failed = { ...proxy, failedProbes };
 	const probed = withVitals(state, proxy.id, { probedAt: now });
 	if (phase.at === "ready" && failedProbes >= PROBES_TO_FAIL) return unready(probed, failed, PROBE_WORDS[verdict.is], now);
-	// An unready proxy's count may stay where it is: the row is not worth a write at each probe.
-	return phase.at === "unready" && failedProbes > PROBES_TO_FAIL ? probed : withProxy(probed, failed);
+	// The count stays where it decides: a row is not worth a write at each further probe.
+	return failedProbes > PROBES_TO_FAIL ? probed : withProxy(probed, failed);
 }
 
 /** A gate's first closing, and a new reason, are logged; its further failures are not. */

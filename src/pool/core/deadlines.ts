@@ -48,7 +48,9 @@ function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" 
 	if (dropIfGone(draft, proxy)) return;
 	const { spec } = draft.state;
 	if (!mayAct(draft.state)) return;
-	if (proxy.offSince !== null && draft.isDue(proxy.offSince + spec.unknownTimeoutSeconds * 1000)) {
+	// Seen off once, it may have been on its way up again: the inventory must say so for as long as its answers may lag.
+	const seenAt = draft.state.vitals.get(proxy.id)?.seenAt ?? 0;
+	if (proxy.offSince !== null && seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000) {
 		doom(draft, proxy, "its VM is switched off");
 		return;
 	}
@@ -112,6 +114,8 @@ function dropIfGone(draft: Draft, proxy: Proxy): boolean {
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+	// A create that was accepted and failed later must not be repeated for ever either.
+	if (proxy.phase.at === "booting") bootFailed(draft);
 	return true;
 }
 

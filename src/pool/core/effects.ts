@@ -113,7 +113,7 @@ function lists(draft: Draft): Effect[] {
 	if (state.run === "removing") by(state.listedAt + intervalMs);
 	for (const proxy of draft.proxies) {
 		const { phase } = proxy;
-		if (phase.at === "ready" && proxy.failedProbes === 0) continue;
+		if (phase.at === "ready" && proxy.failedProbes === 0 && proxy.offSince === null) continue;
 		by(state.listedAt + intervalMs);
 		// An agent is up, and the inventory has not said yet where.
 		if (proxy.claim !== null && proxy.address === null) by(Math.max(state.listedAt + LIST_SPACING_MS, proxy.claim.at));
@@ -174,9 +174,9 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms): Ms | null {
 		}
 		case "booting":
 		case "unready":
-			// At once when its agent registers, then more and more seldom.
+			// At once when its agent registers; each interval once it is known not to answer.
 			if (!proxy.registered) return null;
-			return proxy.failedProbes === 0 ? probedAt : probedAt + (proxy.failedProbes > PROBES_TO_FAIL ? intervalMs : retryMs);
+			return proxy.failedProbes === 0 ? probedAt : probedAt + (proxy.failedProbes >= PROBES_TO_FAIL ? intervalMs : retryMs);
 		case "draining": {
 			// Its answer tells whether anybody still uses it.
 			const hiddenAt = proxy.phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : proxy.phase.hiddenAt + READY_STALENESS_MS;
