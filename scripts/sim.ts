@@ -35,6 +35,7 @@ for (let seed = Number(values.from); seed < Number(values.from) + Number(values.
 		console.log(JSON.stringify(outcome.scenario));
 		console.log(outcome.trace.join("\n"));
 	}
+	if (outcome.passes > 8000) console.log(`seed ${seed}: ${outcome.passes} passes`, outcome.effects);
 	if (outcome.violation) {
 		violations++;
 		console.log(`seed ${seed} (${outcome.scenario.provider}): ${outcome.violation.message}`);

@@ -17,6 +17,8 @@ const VITALS_INTERVALS = 2;
 /** As in `src/pool/pool.ts`. */
 const FAILED_PASS_PAUSE_MS = 5_000;
 const OVERDUE_MS = 60_000;
+/** Far more than a pool of the size simulated here has to do. */
+const MOST_PASSES_A_MINUTE = 150;
 
 /** What the Durable Object's storage holds. */
 interface Stored {
@@ -49,6 +51,8 @@ export class Host {
 	alarmAt: Ms | null = null;
 	/** Since when neither an alarm is armed nor a pass runs. */
 	idleSince: Ms | null = null;
+	/** Looks of cron since then. */
+	looksWhileIdle = 0;
 	isForgotten = false;
 	/** How far its machine's clock is off. */
 	skewMs: Ms = 0;
@@ -60,6 +64,8 @@ export class Host {
 	private isHandling = false;
 	private isWaiting = false;
 	private tokens = 0;
+	private minute = 0;
+	private passesThisMinute = 0;
 
 	constructor(world: World, pool: { object: string; name: string; deployment: string; source: "environment" | "api"; incarnation: Ms; config: HostConfig }) {
 		this.world = world;
@@ -108,6 +114,7 @@ export class Host {
 			instance.armedAt = null;
 			instance.arm(this.now());
 		}
+		if (this.idleSince !== null) this.looksWhileIdle++;
 	}
 
 	/** The instance that requests reach, loaded from storage where none is in memory. */
@@ -190,7 +197,16 @@ export class Host {
 		});
 	}
 
+	/** A pool that finds no rest costs its user money as well. */
+	notePass(): void {
+		const minute = Math.floor(this.world.clock.now / (60 * SECOND));
+		this.passesThisMinute = minute === this.minute ? this.passesThisMinute + 1 : 1;
+		this.minute = minute;
+		if (this.passesThisMinute > MOST_PASSES_A_MINUTE) this.world.fail("rest", `${this.object} made ${this.passesThisMinute} passes in a minute`);
+	}
+
 	private noteIdle(): void {
+		this.looksWhileIdle = 0;
 		this.idleSince = this.stored !== null && this.alarmAt === null && !this.isHandling ? this.world.clock.now : null;
 	}
 
@@ -259,15 +275,19 @@ export class Instance {
 	}
 
 	async alarm(): Promise<void> {
-		this.armedAt = null;
 		if (this.state === null) return;
 		if (this.isPassing) {
-			this.arm(this.host.now() + FAILED_PASS_PAUSE_MS);
+			if (this.armedAt === null || this.armedAt <= this.host.now()) {
+				this.armedAt = null;
+				this.arm(this.host.now() + FAILED_PASS_PAUSE_MS);
+			}
 			return;
 		}
+		this.armedAt = null;
 		this.isPassing = true;
 		this.callsMade = 0;
 		this.host.passes++;
+		this.host.notePass();
 		try {
 			this.configure();
 			await this.host.world.core.pass(this.ports);
@@ -346,7 +366,7 @@ export class Instance {
 	arm(at: Ms): void {
 		if (this.isSuperseded || (this.armedAt !== null && this.armedAt <= at)) return;
 		this.armedAt = at;
-		this.host.world.watch.arming(this.host, at);
+		this.host.world.watch.arming(this.host, this, at);
 		this.host.setAlarm(at);
 	}
 

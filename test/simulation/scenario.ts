@@ -137,14 +137,13 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	for (let i = 0; i < faults; i++) actions.push(fault(random, end));
 	for (let i = random.between(0, 10); i > 0; i--) actions.push(order(random, end));
 	actions.sort((a, b) => a.at - b.at);
-	const most = pools.reduce((sum, pool) => sum + pool.max, 0);
 	return {
 		seed,
 		hours,
 		provider,
 		pageSize: random.pick([2, 3, 5, 200]),
 		callsAnHour: random.chance(0.3) ? 400 + 300 * pools.length : PROFILES[provider].callsAnHour,
-		quota: random.chance(0.1) ? most + 4 * pools.length : 1000,
+		quota: random.chance(0.1) ? 14 * pools.length : 1000,
 		pools,
 		actions,
 	};

@@ -42,6 +42,11 @@ interface Record {
 	readonly drainingSince: Map<Id, Ms>;
 }
 
+/** As the design states it; on purpose not the core's own. */
+function surgeOf({ surge, max }: State["spec"]): number {
+	return Math.max(2, surge, Math.ceil(max / 10));
+}
+
 /** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
 export class Watch {
 	violation: Violation | null = null;
@@ -99,6 +104,17 @@ export class Watch {
 		const posts = this.world.cloud.posts.get(intent) ?? 0;
 		// 2: at most one VM per intent.
 		if (posts > 1) this.broken("2", `${posts} creates went out for ${intent}`);
+		const host = this.world.hosts.find(({ tag }) => tag === machine.tags.pool);
+		if (host?.state == null || machine.isTwin || machine.name === "stray") return;
+		// Boots that never come up are not repeated for ever: a canary at a time.
+		const record = this.record(host);
+		const { spec } = host.state;
+		record.fruitless++;
+		const forMs = this.world.clock.now - record.fruitlessSince;
+		const canaries = forMs / (spec.unregisteredTimeoutSeconds * SECOND);
+		if (record.fruitless > 2 * (spec.max + surgeOf(spec)) + 3 + canaries && this.isClockSound) {
+			this.broken("boots", `${record.fruitless} VMs in ${Math.round(forMs / MINUTE)} min, and none came up`);
+		}
 	}
 
 	/** A call goes out. */
@@ -130,7 +146,7 @@ export class Watch {
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
 		// 1: within max + surge, by what exists and by what the pool believes.
 		const { spec } = state;
-		const bound = spec.max + Math.max(2, spec.surge, Math.ceil(spec.max / 10));
+		const bound = spec.max + surgeOf(spec);
 		if (state.proxies.size + state.strays.size > bound) {
 			this.broken("1", `a create brings ${state.proxies.size + state.strays.size} billable where ${bound} are the most`);
 		}
@@ -138,13 +154,6 @@ export class Watch {
 		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "stray" && machine.goingAt === null) existing++;
 		for (const [intent] of world.cloud.underway) if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
 		if (existing > bound && this.isClockSound) this.broken("1", `a create brings ${existing} VMs into being where ${bound} are the most`);
-		// Boots that never come up are not repeated for ever: a canary at a time.
-		record.fruitless++;
-		const patienceMs = spec.unregisteredTimeoutSeconds * SECOND;
-		const canaries = Math.ceil((world.clock.now - record.fruitlessSince) / Math.min(patienceMs, 3 * MINUTE));
-		if (record.fruitless > 2 * bound + 3 + canaries && this.isClockSound) {
-			this.broken("boots", `${record.fruitless} creates since ${Math.round((world.clock.now - record.fruitlessSince) / MINUTE)} min brought nothing up`);
-		}
 	}
 
 	private touching(host: Host, state: State, effect: Effect & { call: "delete" | "deleteStray" | "restart" }): void {
@@ -280,21 +289,18 @@ export class Watch {
 		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
 	}
 
-	/** 6 (rules): an alarm is never put off. */
-	arming(host: Host, at: Ms): void {
-		if (host.alarmAt !== null && at > host.alarmAt && host.alarmAt > host.now()) {
-			this.broken("8", `the alarm is put off by ${at - host.alarmAt} ms`);
-		}
+	/** 6 (rules): an alarm is never put off, but for what the state as it is now calls for. */
+	arming(host: Host, instance: Instance, at: Ms): void {
+		if (host.alarmAt === null || at <= host.alarmAt || host.alarmAt <= host.now() || instance.state === null) return;
+		const next = this.world.core.plan(instance.state, host.now(), () => 0.999);
+		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
+		if (at > dueAt) this.broken("8", `the alarm is put off by ${at - host.alarmAt} ms, ${at - dueAt} ms beyond what is due`);
 	}
 
-	/** 8: every pool that lives has an alarm, or cron will see to it within two of its looks. */
+	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */
 	alarms(): void {
-		const { world } = this;
-		for (const host of world.hosts) {
-			if (!host.isAlive || host.idleSince === null) continue;
-			if (world.clock.now - host.idleSince > 2 * MINUTE && !world.faults.isOn("cronOut") && !world.faults.isOn("databaseOut")) {
-				this.broken("8", `${host.object} has had no alarm since ${(world.clock.now - host.idleSince) / SECOND} s`);
-			}
+		for (const host of this.world.hosts) {
+			if (host.isAlive && host.idleSince !== null && host.looksWhileIdle > 0) this.broken("8", `${host.object} has no alarm though cron looked after it`);
 		}
 	}
 
