@@ -1,4 +1,4 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from "cloudflare:test";
+import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { enterPool, listPools, removePool } from "../../src/db/directory.ts";
@@ -131,9 +131,7 @@ describe("cron", () => {
 	});
 
 	test("is what the Worker's schedule runs", async () => {
-		const ctx = createExecutionContext();
-		await worker.scheduled(createScheduledController({ scheduledTime: NOW }), env, ctx);
-		await waitOnExecutionContext(ctx);
+		await worker.scheduled(createScheduledController({ scheduledTime: NOW }), env);
 		expect((await readSettings(env.DB, ["written_at"])).get("written_at")).toBe(String(NOW));
 	});
 });
