@@ -131,7 +131,7 @@ describe("cron", () => {
 	});
 
 	test("is what the Worker's schedule runs", async () => {
-		await worker.scheduled(createScheduledController({ scheduledTime: NOW }), env);
+		await worker.scheduled(createScheduledController({ scheduledTime: NOW }), recording().bindings({}));
 		expect((await readSettings(env.DB, ["written_at"])).get("written_at")).toBe(String(NOW));
 	});
 });
