@@ -7,14 +7,13 @@ import type { Env } from "../env.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
 import { carryOut } from "./calls.ts";
-import { apply } from "./core/apply.ts";
 import { newState } from "./core/birth.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import type { Command, Event, Id, Ms, Rate, State } from "./core/state.ts";
 import { Ledger } from "./parts.ts";
 import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
-import { CALLS_A_PASS, type Ports, pass, rearm } from "./runner.ts";
+import { CALLS_A_PASS, type Ports, pass, rearm, take } from "./runner.ts";
 import { Store } from "./store.ts";
 
 /** A command waits so long for D1 to show its change; it is stored in any case. */
@@ -172,12 +171,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		return { ok: true, directives };
 	}
 
-	/** Applies one fact, stores it, and arms the alarm for what follows from it. */
+	/** Applies one fact, stores it, and arms the alarm for what follows from it; one that the platform has lost is armed anew. */
 	private fold(event: Event): void {
 		if (this.state === null) return;
-		const before = this.state;
-		this.commit(before, apply(before, event, this.now()), null);
-		if (this.state !== before) rearm(this.ports());
+		take(this.ports(), event);
+		const isLost = this.armedAt === null || this.armedAt < this.now() - OVERDUE_MS;
+		if (!isLost || this.isPassing) return;
+		this.armedAt = null;
+		rearm(this.ports());
 	}
 
 	private commit(before: State, after: State, wakeAt: Ms | null): void {

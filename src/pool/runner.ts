@@ -81,6 +81,19 @@ function isMutating({ call }: Effect): boolean {
 	return call === "create" || call === "delete" || call === "deleteStray" || call === "restart" || call === "publish";
 }
 
+/** Takes in a fact from outside a pass, and arms the alarm for what follows from it. */
+export function take(ports: Ports, event: Event): void {
+	const before = ports.load();
+	fold(ports, event);
+	const after = ports.load();
+	if (after !== before && !isRoutine(event, before, after)) rearm(ports);
+}
+
+/** The report of a ready proxy that tells nothing new but how it fares: it puts deadlines off and brings none forward. */
+function isRoutine(event: Event, before: State, after: State): boolean {
+	return event.on === "heartbeat" && after.proxies === before.proxies && after.proxies.get(event.id)?.phase.at === "ready";
+}
+
 /** Arms the alarm for when the state as it is now has something to do. */
 export function rearm(ports: Ports): void {
 	const state = ports.load();

@@ -5,7 +5,9 @@ import { settingsOf, type World } from "./world.ts";
 
 /** Carries out one line of a schedule; one that finds nothing to act on does nothing. */
 export function act(world: World, action: Action): void {
-	world.note(() => `${action.what} ${JSON.stringify({ forSeconds: Math.round(action.forMs / SECOND), p: action.p, choice: action.choice })}`);
+	world.note(
+		() => `${action.what} ${JSON.stringify({ forSeconds: Math.round(action.forMs / SECOND), p: action.p, choice: action.choice })}`,
+	);
 	const alive = world.hosts.filter((host) => host.isAlive);
 	const host = alive[action.pool % Math.max(1, alive.length)];
 	if ((LASTING as readonly string[]).includes(action.what)) {
@@ -38,7 +40,12 @@ export function act(world: World, action: Action): void {
 			return;
 		case "strayVm":
 			world.faults.count("strayVm");
-			world.cloud.make("stray", { deployment: host.deployment, pool: host.tag, intent: action.choice < 0.5 ? null : "unheardof" }, null, {});
+			world.cloud.make(
+				"stray",
+				{ deployment: host.deployment, pool: host.tag, intent: action.choice < 0.5 ? null : "unheardof" },
+				null,
+				{},
+			);
 			return;
 		default:
 			return order(world, host, action);

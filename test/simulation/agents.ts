@@ -1,6 +1,6 @@
 import type { Ms, Verdict } from "../../src/pool/core/state.ts";
-import type { Boot, Machine } from "./cloud.ts";
 import type { Clock } from "./clock.ts";
+import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";
 import type { Random } from "./random.ts";
 import { MINUTE, SECOND } from "./scenario.ts";

@@ -190,35 +190,46 @@ export class Cloud {
 	}
 
 	delete(vm: string, done: (answer: Answer<null>) => void): void {
-		this.call(done, () => {
-			const machine = this.machines.get(vm);
-			if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt) return this.no("notFound", "there is no such VM");
-			const isInstalling = this.profile.isLockedAtFirst && this.clock.now < machine.startedAt + 10 * SECOND && machine.power === "on";
-			if (isInstalling || this.faults.strikes("deleteLocked")) return this.no("conflict", "the VM is locked");
-			if (machine.isUndeletable && this.faults.isOn("undeletable")) return this.no("conflict", "the VM cannot be deleted");
-			if (this.faults.strikes("deleteIgnored")) return { ok: null, rate: this.rate() };
-			if (machine.goingAt === null) {
-				machine.goingAt = this.clock.now;
-				this.clock.after(this.random.between(...this.profile.deleteMs), () => this.vanish(machine));
-			}
-			return { ok: null, rate: this.rate() };
-		}, "unknown");
+		this.call(
+			done,
+			() => {
+				const machine = this.machines.get(vm);
+				if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt)
+					return this.no("notFound", "there is no such VM");
+				const isInstalling = this.profile.isLockedAtFirst && this.clock.now < machine.startedAt + 10 * SECOND && machine.power === "on";
+				if (isInstalling || this.faults.strikes("deleteLocked")) return this.no("conflict", "the VM is locked");
+				if (machine.isUndeletable && this.faults.isOn("undeletable")) return this.no("conflict", "the VM cannot be deleted");
+				if (this.faults.strikes("deleteIgnored")) return { ok: null, rate: this.rate() };
+				if (machine.goingAt === null) {
+					machine.goingAt = this.clock.now;
+					this.clock.after(this.random.between(...this.profile.deleteMs), () => this.vanish(machine));
+				}
+				return { ok: null, rate: this.rate() };
+			},
+			"unknown",
+		);
 	}
 
 	restart(vm: string, step: "off" | "on", done: (answer: Answer<null>) => void): void {
-		this.call(done, () => {
-			const machine = this.machines.get(vm);
-			if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt) return this.no("notFound", "there is no such VM");
-			if (this.clock.now < machine.startedAt && machine.startedAt !== Number.POSITIVE_INFINITY) return this.no("conflict", "the VM is busy");
-			if (this.profile.twoStepRestart) {
-				if (step === "off") this.switchOff(machine);
-				else this.switchOn(machine);
-			} else {
-				this.switchOff(machine);
-				this.clock.after(this.random.between(SECOND, 10 * SECOND), () => this.switchOn(machine));
-			}
-			return { ok: null, rate: this.rate() };
-		}, "unknown");
+		this.call(
+			done,
+			() => {
+				const machine = this.machines.get(vm);
+				if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt)
+					return this.no("notFound", "there is no such VM");
+				if (this.clock.now < machine.startedAt && machine.startedAt !== Number.POSITIVE_INFINITY)
+					return this.no("conflict", "the VM is busy");
+				if (this.profile.twoStepRestart) {
+					if (step === "off") this.switchOff(machine);
+					else this.switchOn(machine);
+				} else {
+					this.switchOff(machine);
+					this.clock.after(this.random.between(SECOND, 10 * SECOND), () => this.switchOn(machine));
+				}
+				return { ok: null, rate: this.rate() };
+			},
+			"unknown",
+		);
 	}
 
 	/** The power goes, by order or behind our back. */
@@ -305,7 +316,8 @@ export class Cloud {
 		const { vm, name, tags } = machine;
 		const isGoing = (machine.goneAt !== null && asOf >= machine.goneAt) || (machine.goingAt !== null && asOf >= machine.goingAt);
 		const state = isGoing ? "going" : machine.power === "off" ? "off" : asOf < machine.startedAt ? "starting" : "running";
-		const address = state === "starting" || machine.address === "" || (state === "off" && this.profile.newAddressAtRestart) ? null : machine.address;
+		const address =
+			state === "starting" || machine.address === "" || (state === "off" && this.profile.newAddressAtRestart) ? null : machine.address;
 		return { vm, name, state, address, tags };
 	}
 

@@ -44,13 +44,18 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 		const listed = new Map(ready.map(([id, address, credentials]) => [id, { address, credentials }]));
 		for (const proxy of proxies) {
 			const entry = listed.get(proxy.id);
-			if (entry === undefined || entry.address !== proxy.address || entry.credentials !== proxy.credentials) say(`D1 does not list ${proxy.id} as it is`);
+			if (entry === undefined || entry.address !== proxy.address || entry.credentials !== proxy.credentials)
+				say(`D1 does not list ${proxy.id} as it is`);
 			const shown = row.proxies.get(proxy.id);
-			if (shown?.phase !== proxy.phase.at || shown.address !== proxy.address || shown.credentials !== proxy.credentials) say(`D1 shows ${proxy.id} otherwise`);
+			if (shown?.phase !== proxy.phase.at || shown.address !== proxy.address || shown.credentials !== proxy.credentials)
+				say(`D1 shows ${proxy.id} otherwise`);
 		}
 		if (listed.size !== proxies.length || row.proxies.size !== proxies.length) say("D1 shows more or less than there is");
 		if (row.lastLogSeq !== state.logSeq) say(`D1 has the log up to ${row.lastLogSeq} of ${state.logSeq}`);
-		if (JSON.stringify({ ...row.summary, displayName: 0, settings: 0 }) !== JSON.stringify({ displayName: 0, settings: 0, ...world.core.summaryOf(state) }))
+		if (
+			JSON.stringify({ ...row.summary, displayName: 0, settings: 0 }) !==
+			JSON.stringify({ displayName: 0, settings: 0, ...world.core.summaryOf(state) })
+		)
 			say("D1 shows another summary");
 	}
 	return wrong;

@@ -12,6 +12,7 @@ export interface Core {
 	readonly plan: typeof PlanModule.plan;
 	readonly pass: typeof Runner.pass;
 	readonly rearm: typeof Runner.rearm;
+	readonly take: typeof Runner.take;
 	readonly newState: typeof Birth.newState;
 	readonly judgeRegistration: typeof Registration.judgeRegistration;
 	readonly judgeKey: typeof Registration.judgeKey;
@@ -34,5 +35,17 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 	]);
 	const { judgeRegistration, judgeKey } = registration;
 	const { projectionHash, summaryOf } = projection;
-	return { apply, plan, pass: runner.pass, rearm: runner.rearm, newState, judgeRegistration, judgeKey, projectionHash, summaryOf, Ledger };
+	return {
+		apply,
+		plan,
+		pass: runner.pass,
+		rearm: runner.rearm,
+		take: runner.take,
+		newState,
+		judgeRegistration,
+		judgeKey,
+		projectionHash,
+		summaryOf,
+		Ledger,
+	};
 }

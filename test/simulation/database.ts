@@ -1,5 +1,5 @@
 import type { Id, LogEntry, Ms } from "../../src/pool/core/state.ts";
-import type { Publication, ProxyRow, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 
@@ -35,7 +35,9 @@ export class Database {
 	}
 
 	enter(pool: Pick<PoolRow, "object" | "name" | "deployment" | "incarnation">): void {
-		const taken = [...this.pools.values()].some((row) => row.name === pool.name && row.deployment === pool.deployment && row.removedAt === null);
+		const taken = [...this.pools.values()].some(
+			(row) => row.name === pool.name && row.deployment === pool.deployment && row.removedAt === null,
+		);
 		if (taken) throw new Error("the directory has a pool of that name");
 		this.pools.set(pool.object, {
 			...pool,

@@ -67,7 +67,10 @@ export class Host {
 	private minute = 0;
 	private passesThisMinute = 0;
 
-	constructor(world: World, pool: { object: string; name: string; deployment: string; source: "environment" | "api"; incarnation: Ms; config: HostConfig }) {
+	constructor(
+		world: World,
+		pool: { object: string; name: string; deployment: string; source: "environment" | "api"; incarnation: Ms; config: HostConfig },
+	) {
 		this.world = world;
 		this.object = pool.object;
 		this.tag = `tag-${pool.object}`;
@@ -202,7 +205,8 @@ export class Host {
 		const minute = Math.floor(this.world.clock.now / (60 * SECOND));
 		this.passesThisMinute = minute === this.minute ? this.passesThisMinute + 1 : 1;
 		this.minute = minute;
-		if (this.passesThisMinute > MOST_PASSES_A_MINUTE) this.world.fail("rest", `${this.object} made ${this.passesThisMinute} passes in a minute`);
+		if (this.passesThisMinute > MOST_PASSES_A_MINUTE)
+			this.world.fail("rest", `${this.object} made ${this.passesThisMinute} passes in a minute`);
 	}
 
 	private noteIdle(): void {
@@ -315,7 +319,8 @@ export class Instance {
 	register(request: { token: string; key: string; address: string }): Reply {
 		const { state } = this;
 		const [object, id] = request.token.split(".");
-		if (state === null || id === undefined || object !== this.host.object || !request.key.startsWith(`${object}.${id}.`)) return { ok: false };
+		if (state === null || id === undefined || object !== this.host.object || !request.key.startsWith(`${object}.${id}.`))
+			return { ok: false };
 		const [tokenHash, keyHash] = [hashOf(request.token), hashOf(request.key)];
 		const judgement = this.host.world.core.judgeRegistration(state, { id, tokenHash, keyHash, address: request.address }, this.host.now());
 		if (state.proxies.get(id)?.tokenHash === tokenHash) this.fold({ on: "registered", id, address: request.address, keyHash });
@@ -343,9 +348,11 @@ export class Instance {
 
 	private fold(event: Event): void {
 		if (this.state === null) return;
-		const before = this.state;
-		this.commit(before, this.host.world.core.apply(before, event, this.host.now()), null);
-		if (this.state !== before) this.host.world.core.rearm(this.ports);
+		this.host.world.core.take(this.ports, event);
+		const isLost = this.armedAt === null || this.armedAt < this.host.now() - OVERDUE_MS;
+		if (!isLost || this.isPassing) return;
+		this.armedAt = null;
+		this.host.world.core.rearm(this.ports);
 	}
 
 	private loaded(): State {
@@ -447,22 +454,43 @@ export class Instance {
 					credentials: state.credentials.at(-1)?.version ?? 0,
 				};
 				const tags = { deployment, pool: tag, intent: effect.id };
-				return cloud.create({ name: `muster-${deployment}-${effect.id}`, tags, boot }, answered((vm) => ({ on: "created", id: effect.id, vm })));
+				return cloud.create(
+					{ name: `muster-${deployment}-${effect.id}`, tags, boot },
+					answered((vm) => ({ on: "created", id: effect.id, vm })),
+				);
 			}
 			case "delete":
 			case "deleteStray":
 				count();
-				return cloud.delete(effect.vm, answered(() => ({ on: "accepted", effect })));
+				return cloud.delete(
+					effect.vm,
+					answered(() => ({ on: "accepted", effect })),
+				);
 			case "restart":
 				count();
-				return cloud.restart(effect.vm, effect.step, answered(() => ({ on: "accepted", effect })));
+				return cloud.restart(
+					effect.vm,
+					effect.step,
+					answered(() => ({ on: "accepted", effect })),
+				);
 			case "find": {
 				count();
-				const wanted = { vm: effect.vm, name: `muster-${state.pool.deployment}-${effect.id}`, deployment: state.pool.deployment, intent: effect.id };
-				return cloud.find(wanted, answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })));
+				const wanted = {
+					vm: effect.vm,
+					name: `muster-${state.pool.deployment}-${effect.id}`,
+					deployment: state.pool.deployment,
+					intent: effect.id,
+				};
+				return cloud.find(
+					wanted,
+					answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
+				);
 			}
 			case "list":
-				return cloud.list(answered((vms) => ({ on: "listed", startedAt, vms })), count);
+				return cloud.list(
+					answered((vms) => ({ on: "listed", startedAt, vms })),
+					count,
+				);
 			case "probe": {
 				count();
 				const version = state.proxies.get(effect.id)?.credentials;
@@ -495,7 +523,9 @@ export class Instance {
 						});
 					} catch {
 						world.watch.published(host, publication, false);
-						clock.after(random.pick([10, 3000, 10_000]), () => done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } }));
+						clock.after(random.pick([10, 3000, 10_000]), () =>
+							done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } }),
+						);
 					}
 				});
 				return;

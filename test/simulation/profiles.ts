@@ -56,7 +56,15 @@ const COMMON = {
 
 /** The seven clouds, from what is known of their APIs; lags are drawn wider than what was seen. */
 export const PROFILES: Readonly<Record<ProviderName, Profile>> = {
-	digitalocean: { ...COMMON, idempotency: "none", paging: "number", findLag: [0, 0.95], listLag: [0, 0.95], failsLater: true, callsAnHour: 5000 },
+	digitalocean: {
+		...COMMON,
+		idempotency: "none",
+		paging: "number",
+		findLag: [0, 0.95],
+		listLag: [0, 0.95],
+		failsLater: true,
+		callsAnHour: 5000,
+	},
 	aws: {
 		...COMMON,
 		idempotency: "token",
@@ -91,6 +99,22 @@ export const PROFILES: Readonly<Record<ProviderName, Profile>> = {
 		callsAnHour: 20_000,
 		statesRate: false,
 	},
-	azure: { ...COMMON, idempotency: "name", paging: "cursor", startMs: [30 * SECOND, 90 * SECOND], deleteMs: [10 * SECOND, 3 * MINUTE], callsAnHour: 1200 },
-	scaleway: { ...COMMON, idempotency: "none", paging: "number", createSteps: 3, isLockedAtFirst: true, minimumBilledMs: HOUR, callsAnHour: 5000, statesRate: false },
+	azure: {
+		...COMMON,
+		idempotency: "name",
+		paging: "cursor",
+		startMs: [30 * SECOND, 90 * SECOND],
+		deleteMs: [10 * SECOND, 3 * MINUTE],
+		callsAnHour: 1200,
+	},
+	scaleway: {
+		...COMMON,
+		idempotency: "none",
+		paging: "number",
+		createSteps: 3,
+		isLockedAtFirst: true,
+		minimumBilledMs: HOUR,
+		callsAnHour: 5000,
+		statesRate: false,
+	},
 };

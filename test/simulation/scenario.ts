@@ -66,7 +66,18 @@ export const SUDDEN = [
 export type Sudden = (typeof SUDDEN)[number];
 
 /** What an operator may do. */
-export const ORDERS = ["scale", "destroy", "restart", "pause", "stop", "start", "reconfigure", "newCredentials", "deletePool", "recreatePool"] as const;
+export const ORDERS = [
+	"scale",
+	"destroy",
+	"restart",
+	"pause",
+	"stop",
+	"start",
+	"reconfigure",
+	"newCredentials",
+	"deletePool",
+	"recreatePool",
+] as const;
 export type Order = (typeof ORDERS)[number];
 
 /** One line of a schedule. What it does not need it ignores, so that any line may be dropped when a failing schedule is shrunk. */

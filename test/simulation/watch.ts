@@ -142,7 +142,8 @@ export class Watch {
 		const { world } = this;
 		const proxy = state.proxies.get(id);
 		// 9: its fact is stored.
-		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null) this.broken("9", `the create of ${id} goes out unrecorded`);
+		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
+			this.broken("9", `the create of ${id} goes out unrecorded`);
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
 		// 1: within max + surge, by what exists and by what the pool believes.
 		const { spec } = state;
@@ -152,7 +153,8 @@ export class Watch {
 		}
 		let existing = 1;
 		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "stray" && machine.goingAt === null) existing++;
-		for (const [intent] of world.cloud.underway) if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
+		for (const [intent] of world.cloud.underway)
+			if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
 		if (existing > bound && this.isClockSound) this.broken("1", `a create brings ${existing} VMs into being where ${bound} are the most`);
 	}
 
@@ -210,7 +212,8 @@ export class Watch {
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
 			record.fruitlessSince = this.world.clock.now;
-			if (!proxy.registered || proxy.keyHash === null || proxy.address === null) this.broken("12", `${describe(proxy)} became ready unproven`);
+			if (!proxy.registered || proxy.keyHash === null || proxy.address === null)
+				this.broken("12", `${describe(proxy)} became ready unproven`);
 		}
 		if (proxy.keyHash !== was.keyHash || (proxy.registered && !was.registered)) this.bound(host, proxy);
 		if (to === "draining" && from === "ready") record.drainingSince.set(proxy.id, this.world.clock.now);
@@ -229,7 +232,10 @@ export class Watch {
 		let standing = 0;
 		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (phase.at === "unready" && wasReady)) standing++;
 		if (standing < after.spec.min && this.isClockSound) {
-			this.broken("7", `${was.id} was ready and is let go (${after.proxies.get(was.id)?.why}) with ${standing} of ${after.spec.min} standing`);
+			this.broken(
+				"7",
+				`${was.id} was ready and is let go (${after.proxies.get(was.id)?.why}) with ${standing} of ${after.spec.min} standing`,
+			);
 		}
 	}
 
@@ -238,7 +244,8 @@ export class Watch {
 		const agent = proxy.keyHash === null ? undefined : this.world.agents.byKey.get(proxy.keyHash.slice(1));
 		if (agent === undefined) return this.broken("12", `${proxy.id} is bound to a key that no agent has: ${proxy.keyHash}`);
 		const { machine } = agent;
-		if (machine.tags.intent !== proxy.id || machine.tags.pool !== host.tag) this.broken("12", `${proxy.id} is bound to the key of ${machine.vm}`);
+		if (machine.tags.intent !== proxy.id || machine.tags.pool !== host.tag)
+			this.broken("12", `${proxy.id} is bound to the key of ${machine.vm}`);
 		if (proxy.registered && machine.address !== proxy.address && machine.power === "on" && machine.goneAt === null && !machine.hasMoved) {
 			this.broken("12", `${proxy.id} is registered at ${proxy.address}, its VM is at ${machine.address}`);
 		}
@@ -252,7 +259,8 @@ export class Watch {
 		const alive = (cloud.byIntent.get(was.id) ?? []).filter((machine) => machine.goneAt === null);
 		const untracked = alive.filter((machine) => !after.strays.has(machine.vm));
 		const hasTwin = (cloud.byIntent.get(was.id) ?? []).some(({ isTwin }) => isTwin);
-		if (untracked.length > 0 && !hasTwin) this.broken("4", `${was.id} is dropped (${describe(was)}), yet ${untracked.map(({ vm }) => vm)} exists`);
+		if (untracked.length > 0 && !hasTwin)
+			this.broken("4", `${was.id} is dropped (${describe(was)}), yet ${untracked.map(({ vm }) => vm)} exists`);
 		if (cloud.underway.has(was.id)) this.broken("4", `${was.id} is dropped while its create is under way`);
 	}
 
@@ -265,7 +273,10 @@ export class Watch {
 		// A VM that shows itself while its proxy is being deleted is not a change of mind: now it is known what to delete.
 		if (isSighting && was.phase.at === "deleting" && is?.phase.at === "deleting") return;
 		if (isSighting && is !== undefined && is.phase.at === "unready" && was.phase.at === "ready") return;
-		this.broken("9", `the result of ${effect.call}, dispatched in ${phase.at}, moved ${id} from ${was.phase.at} to ${is?.phase.at ?? "nothing"}`);
+		this.broken(
+			"9",
+			`the result of ${effect.call}, dispatched in ${phase.at}, moved ${id} from ${was.phase.at} to ${is?.phase.at ?? "nothing"}`,
+		);
 	}
 
 	/** D1 was written, or may have been. */
@@ -280,7 +291,9 @@ export class Watch {
 		for (const id of record.listed) if (!listed.has(id)) record.hiddenAt.set(id, this.world.clock.now);
 		for (const id of listed) record.hiddenAt.delete(id);
 		record.listed = listed;
-		this.world.note(() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`);
+		this.world.note(
+			() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`,
+		);
 	}
 
 	/** 14: nobody is given what was published as drained or unready, beyond the stated staleness. */
@@ -300,7 +313,8 @@ export class Watch {
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */
 	alarms(): void {
 		for (const host of this.world.hosts) {
-			if (host.isAlive && host.idleSince !== null && host.looksWhileIdle > 0) this.broken("8", `${host.object} has no alarm though cron looked after it`);
+			if (host.isAlive && host.idleSince !== null && host.looksWhileIdle > 0)
+				this.broken("8", `${host.object} has no alarm though cron looked after it`);
 		}
 	}
 

@@ -46,8 +46,9 @@ function isDeleteTurn(proxy: Proxy): boolean {
 
 function deletes(draft: Draft): Effect[] {
 	const effects: Effect[] = [];
-	for (const { id, phase, retryAt, ...rest } of draft.proxies) {
-		if (phase.at !== "deleting" || phase.vm === null || !isDeleteTurn({ id, phase, retryAt, ...rest })) continue;
+	for (const proxy of draft.proxies) {
+		const { id, phase, retryAt } = proxy;
+		if (phase.at !== "deleting" || phase.vm === null || !isDeleteTurn(proxy)) continue;
 		if (draft.isDue(retryAt)) effects.push({ call: "delete", id, vm: phase.vm });
 	}
 	return effects;

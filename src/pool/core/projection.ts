@@ -67,12 +67,36 @@ function rowHash(proxy: Proxy): number {
 	return hash;
 }
 
+/** What the projection is made of besides the proxies. */
+const SHOWN = [
+	"run",
+	"spec",
+	"target",
+	"reconciledAt",
+	"suspended",
+	"breach",
+	"agentUrl",
+	"gates",
+	"strays",
+	"foreign",
+	"credentials",
+	"logSeq",
+	"listedAt",
+] as const satisfies readonly (keyof State)[];
+
+/** Each plan asks for it, and between two changes there are many plans. */
+const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly hash: string }>();
+
 /** Equal for equal projections. The order of proxies does not matter. */
 export function projectionHash(state: State): string {
+	const last = lastHashes.get(state.proxies);
+	if (last !== undefined && SHOWN.every((key) => last.of[key] === state[key])) return last.hash;
 	let rows = 0;
 	for (const proxy of state.proxies.values()) rows = (rows + rowHash(proxy)) % 2 ** 52;
 	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq]));
-	return `${rows.toString(36)}.${rest.toString(36)}`;
+	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
+	lastHashes.set(state.proxies, { of: state, hash });
+	return hash;
 }
 
 /** cyrb53 by bryc (public domain), 53 bits: https://github.com/bryc/code/blob/master/jshash/experimental/cyrb53.js */
