@@ -15,13 +15,15 @@ export const slug = (example: string) => {
 };
 
 /** Scheme and host of an API, perhaps with a path in front of the API's own (a proxy, the local cloud). */
-export const apiUrl = (usual: string) => {
-	const must = `an http(s) address such as ${usual}, without user, query or fragment`;
+export const apiUrl = (usual: string) => webAddress(usual).default(usual);
+
+/** An http(s) address, without a slash at its end. */
+export const webAddress = (example: string) => {
+	const must = `an http(s) address such as ${example}, without user, query or fragment`;
 	return z
 		.string(must)
 		.refine((text) => isPlainUrl(text), must)
-		.transform((text) => text.replace(/\/+$/, ""))
-		.default(usual);
+		.transform((text) => text.replace(/\/+$/, ""));
 };
 
 function isPlainUrl(text: string): boolean {

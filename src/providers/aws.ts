@@ -1,0 +1,262 @@
+import { z } from "zod";
+import type { Vm } from "../pool/core/state.ts";
+import { type Call, ec2, endpointOf, type Parameters } from "./aws-call.ts";
+import { ensureGroup, filters } from "./aws-group.ts";
+import { findMachine, type Machine } from "./aws-machine.ts";
+import { base64 } from "./base64.ts";
+import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
+import { secret, slug, webAddress } from "./fields.ts";
+import { Once } from "./once.ts";
+import { allPages } from "./pages.ts";
+import {
+	type CreateRequest,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+	type Wanted,
+} from "./provider.ts";
+import { labels, readLabels, TAG } from "./tags.ts";
+import type { Xml } from "./xml.ts";
+
+/**
+ * AWS EC2 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/). What shapes this driver:
+ * - A create is idempotent by its client token, here the VM's name, by which a lost one is found again. A token whose
+ *   request differs, or whose instance is dead, is refused.
+ * - Terminated instances stay listed for an hour, and new ones may be denied for seconds.
+ * - A persistent spot request brings its instance back until it is cancelled.
+ * - An instance keeps its address when it is rebooted, and gets a new one when it is stopped and started.
+ */
+const schema = z.object({
+	access_key_id: secret("the id of an access key for EC2"),
+	secret_access_key: secret("the secret of that access key"),
+	size: slug("t4g.nano").default("t4g.nano"),
+	region: slug("eu-west-2").default("eu-west-2"),
+	/** Null: Canonical's newest Ubuntu 24.04 for the size's architecture. */
+	ami: slug("ami-0abcdef1234567890").nullable().default(null),
+	spot: spotSetting(),
+	/** Null: the region's own. */
+	api_url: webAddress("https://ec2.eu-west-2.amazonaws.com").nullable().default(null),
+});
+export type AwsAccount = z.infer<typeof schema>;
+
+export const aws: ProviderDefinition<AwsAccount> = {
+	displayName: "AWS",
+	schema,
+	secrets: ["access_key_id", "secret_access_key"],
+	shown: ({ size, region, ami, spot, api_url }) => ({
+		size: size ?? null,
+		region: region ?? null,
+		ami: ami ?? null,
+		spot: spot ?? null,
+		api_url: api_url ?? (region === undefined ? null : endpointOf(region)),
+	}),
+	twoStepRestart: true,
+	create: (account, context) => new Aws(account, context),
+};
+
+/** The most that the API gives at once. */
+const PAGE_SIZE = 1000;
+/** Images are made anew every few weeks; an old one serves as well. */
+const CATALOGUE_MS = 24 * 3_600_000;
+
+const groups = new Once<{ readonly id: string }>();
+const machines = new Once<Machine>((_, ageMs) => ageMs < CATALOGUE_MS);
+
+class Aws implements Provider {
+	readonly #account: AwsAccount;
+	readonly #context: ProviderContext;
+
+	constructor(account: AwsAccount, context: ProviderContext) {
+		this.#account = account;
+		this.#context = context;
+	}
+
+	async create(wanted: CreateRequest): Promise<Vm> {
+		const { size, spot } = this.#account;
+		const { group, machine } = await this.#prepare(wanted);
+		const userData = base64(wanted.userData);
+		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
+		const asSpot = { persistent: "stop", "one-time": "terminate" } as const;
+		const parameters: Parameters = {
+			MinCount: 1,
+			MaxCount: 1,
+			ImageId: machine.image,
+			InstanceType: size,
+			ClientToken: wanted.name,
+			UserData: userData,
+			NetworkInterface: [{ DeviceIndex: 0, AssociatePublicIpAddress: true, DeleteOnTermination: true, SecurityGroupId: [group.id] }],
+			TagSpecification: [
+				{ ResourceType: "instance", Tag: tags },
+				{ ResourceType: "volume", Tag: tags },
+				...(spot === false ? [] : [{ ResourceType: "spot-instances-request", Tag: tags }]),
+			],
+			MetadataOptions: { HttpTokens: "required" },
+			// Without it a busy proxy buys CPU time for more than it costs.
+			...(machine.isBurstable ? { CreditSpecification: { CpuCredits: "standard" } } : {}),
+			...(spot === false
+				? {}
+				: {
+						InstanceMarketOptions: {
+							MarketType: "spot",
+							SpotOptions: { SpotInstanceType: spot, InstanceInterruptionBehavior: asSpot[spot] },
+						},
+					}),
+		};
+		let made: Instance;
+		try {
+			made = await this.#call("RunInstances", parameters, instanceMade, [wanted.userData, userData]);
+		} catch (error) {
+			if (isFailure(error, "invalid", "notFound")) {
+				// Whatever was prepared may be gone by now, and the next create shall see.
+				groups.forget(this.#groupKey(wanted), group);
+				machines.forget(this.#machineKey(), machine);
+			}
+			throw as(error, { notFound: "transient" });
+		}
+		// The token of an earlier try gives that try's instance back, whatever has become of it.
+		if (made.isTerminated) {
+			throw new ProviderError({ kind: "conflict", say: `AWS: ${made.vm.vm}, made with that client token, is terminated` });
+		}
+		return { ...made.vm, tags: wanted.tags };
+	}
+
+	async list(): Promise<readonly Vm[]> {
+		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
+		const query = { ...filters({ "tag-key": TAG, "instance-state-name": alive }), MaxResults: PAGE_SIZE };
+		const instances = await allPages<Instance, string>("AWS: the pages of DescribeInstances", "", async (token) => {
+			const parameters = token === "" ? query : { ...query, NextToken: token };
+			return this.#call("DescribeInstances", parameters, (page) => ({ items: instancesOf(page), next: page.text("nextToken") }));
+		});
+		return [...new Map(instances.map(({ vm }) => [vm.vm, vm])).values()];
+	}
+
+	async find(wanted: Wanted): Promise<Vm | null> {
+		const { vm, name, tags } = wanted;
+		const asked = vm === null ? filters({ "client-token": name }) : { InstanceId: [vm] };
+		const instances = await orNull(this.#call("DescribeInstances", asked, instancesOf));
+		const isOurs = (one: Vm) => one.tags.deployment === tags.deployment && one.tags.intent === tags.intent;
+		return instances?.find((one) => !one.isTerminated && isOurs(one.vm))?.vm ?? null;
+	}
+
+	/** A spot request is cancelled first: a persistent one would launch another instance. */
+	async delete(vm: string): Promise<void> {
+		const request = (await this.#instance(vm))?.spotRequest ?? null;
+		if (request !== null) await orNull(this.#call("CancelSpotInstanceRequests", { SpotInstanceRequestId: [request] }, done));
+		await this.#call("TerminateInstances", { InstanceId: [vm] }, done);
+	}
+
+	/** Stopped and started, an instance has another address. One-time spot instances can only be rebooted, which `off` then does. */
+	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		try {
+			await this.#call(step === "off" ? "StopInstances" : "StartInstances", { InstanceId: [vm] }, done);
+		} catch (error) {
+			if (!isFailure(error, "invalid")) throw error;
+			if (step === "off") await this.#call("RebootInstances", { InstanceId: [vm] }, done);
+			else if ((await this.#instance(vm))?.vm.state !== "running") throw error;
+		}
+	}
+
+	async #instance(vm: string): Promise<Instance | null> {
+		const found = await orNull(this.#call("DescribeInstances", { InstanceId: [vm] }, instancesOf));
+		return found?.[0] ?? null;
+	}
+
+	async #prepare(wanted: CreateRequest): Promise<{ readonly group: { readonly id: string }; readonly machine: Machine }> {
+		const { deployment } = wanted.tags;
+		const { port, allow } = wanted;
+		const { size, ami } = this.#account;
+		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
+		try {
+			const machine = await machines.ensure(this.#context, this.#machineKey(), "", () => findMachine(call, size, ami));
+			const wish = JSON.stringify([port, [...allow].sort()]);
+			const group = await groups.ensure(this.#context, this.#groupKey(wanted), wish, async () => ({
+				id: await ensureGroup(call, { deployment, port, allow }),
+			}));
+			return { group, machine };
+		} catch (error) {
+			throw asBeforeCreate(error);
+		}
+	}
+
+	#groupKey({ tags }: CreateRequest): string {
+		const { api_url, access_key_id, region } = this.#account;
+		return JSON.stringify([api_url, access_key_id, region, tags.deployment]);
+	}
+
+	#machineKey(): string {
+		const { api_url, access_key_id, region, size, ami } = this.#account;
+		return JSON.stringify([api_url, access_key_id, region, size, ami]);
+	}
+
+	#call<T>(action: string, parameters: Parameters, read: (answer: Xml) => T, confidential: readonly string[] = []): Promise<T> {
+		return ec2(this.#context, this.#account, action, parameters, read, confidential);
+	}
+}
+
+/** For answers that only say that it was done. */
+const done = () => undefined;
+
+interface Instance {
+	readonly vm: Vm;
+	readonly isTerminated: boolean;
+	readonly spotRequest: string | null;
+}
+
+/** What RunInstances gave. */
+function instanceMade(answer: Xml): Instance {
+	const instance = answer.items("instancesSet").map(instanceOf)[0];
+	if (instance === undefined) throw new Error("the answer holds no instance");
+	return instance;
+}
+
+/** A reservation can hold several instances. */
+function instancesOf(answer: Xml): Instance[] {
+	return answer.items("reservationSet").flatMap((reservation) => reservation.items("instancesSet").map(instanceOf));
+}
+
+function instanceOf(item: Xml): Instance {
+	const tags = Object.fromEntries(item.items("tagSet").map((tag) => [tag.need("key"), tag.text("value") ?? ""]));
+	const state = item.need("instanceState", "name");
+	return {
+		vm: {
+			vm: item.need("instanceId"),
+			name: tags.Name ?? item.text("clientToken") ?? "",
+			state: stateOf(state),
+			address: item.text("ipAddress"),
+			tags: readLabels(tags),
+		},
+		isTerminated: state === "terminated",
+		spotRequest: item.text("spotInstanceRequestId"),
+	};
+}
+
+function stateOf(state: string): Vm["state"] {
+	switch (state) {
+		case "pending":
+			return "starting";
+		case "stopping":
+		case "stopped":
+			return "off";
+		case "shutting-down":
+		case "terminated":
+			return "going";
+		default:
+			return "running";
+	}
+}
+
+/** `False`, `one-time` (or `True`), `persistent`. */
+function spotSetting() {
+	const words: Readonly<Record<string, false | "one-time" | "persistent">> = {
+		...Object.fromEntries(["false", "0", "no"].map((word) => [word, false as const])),
+		...Object.fromEntries(["true", "1", "yes", "one-time"].map((word) => [word, "one-time" as const])),
+		persistent: "persistent",
+	};
+	const must = "False, True, one-time or persistent";
+	return z
+		.string(must)
+		.refine((text) => Object.hasOwn(words, text.toLowerCase()), must)
+		.transform((text) => words[text.toLowerCase()] ?? false)
+		.default(false);
+}
