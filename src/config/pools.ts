@@ -35,7 +35,6 @@ export const COMMON_SETTINGS: readonly string[] = [
 /** What tells accounts apart is not copied from the default one. */
 const NEVER_COPIED = ["ENABLED", "DISPLAY_NAME"];
 const USUAL_SCALING = 2;
-const MIN_SURGE = 2;
 
 export interface PoolSource {
 	readonly provider: ProviderName;
@@ -82,9 +81,9 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 		spec: {
 			min,
 			max,
-			surge: Math.max(MIN_SURGE, global.rolling.batchSize),
 			...timing,
 			ageLimitSeconds: global.ageLimitSeconds,
+			rolling: global.rolling,
 			canProbe: !global.onlyHostIp,
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			rules: [],

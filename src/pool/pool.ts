@@ -10,10 +10,11 @@ import { carryOut } from "./calls.ts";
 import { newState } from "./core/birth.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
+import { rollingStatus } from "./core/rolling.ts";
 import type { Command, Event, Id, Ms, Rate, State } from "./core/state.ts";
 import { Ledger } from "./parts.ts";
 import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
-import { CALLS_A_PASS, type Ports, pass, rearm, take } from "./runner.ts";
+import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
 import { Store } from "./store.ts";
 
 /** A command waits so long for D1 to show its change; it is stored in any case. */
@@ -96,7 +97,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const { state } = this;
 		if (state === null) return null;
 		const busy = [...state.proxies.values()].filter((proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0);
-		return { run: state.run, active: busy.flatMap((proxy) => proxy.address ?? []) };
+		return { run: state.run, active: busy.flatMap((proxy) => proxy.address ?? []), rolling: rollingStatus(state, this.now()) };
 	}
 
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
@@ -189,7 +190,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 
 	/** Always the earlier of what is armed and what is due: a wake-up that arrived in the meantime is never overwritten. */
 	private arm(at: Ms): void {
-		if (this.armedAt !== null && this.armedAt <= at) return;
+		if (!mustArm(this.armedAt, at)) return;
 		this.armedAt = at;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
 	}

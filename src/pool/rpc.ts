@@ -1,4 +1,5 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
+import type { RollingStatus } from "./core/rolling.ts";
 import type { Command, Id, LogEntry, Ms, ProviderName, Run } from "./core/state.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
@@ -21,6 +22,7 @@ export interface PoolStatus {
 	readonly run: Run;
 	/** Proxies with open client connections at their last report. */
 	readonly active: readonly string[];
+	readonly rolling: RollingStatus;
 }
 
 export interface PoolBirth {

@@ -21,6 +21,8 @@ export class Violation extends Error {
 /** As `docs/reliability.md` states it. */
 const STALENESS_MS = 1 * SECOND;
 const UNPUBLISHED_DRAIN_MS = 30 * SECOND;
+/** Plans are what a run spends its time on: not every pass is planned once more to see whether its alarm is right. */
+const PASSES_A_CHECK = 16;
 /** A clock that jumped far makes every deadline wrong for a while: what rests on them is not held against the pool. */
 const AFTER_JUMP_MS = 3 * HOUR;
 
@@ -43,8 +45,8 @@ interface Record {
 }
 
 /** As the design states it; on purpose not the core's own. */
-function surgeOf({ surge, max }: State["spec"]): number {
-	return Math.max(2, surge, Math.ceil(max / 10));
+function surgeOf({ rolling, max }: State["spec"]): number {
+	return Math.max(2, rolling.enabled ? Math.min(rolling.batchSize, max) : 0, Math.ceil(max / 10));
 }
 
 /** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
@@ -134,11 +136,11 @@ export class Watch {
 		if (instance.isSuperseded) this.broken("9", `a superseded instance calls ${effect.call}`);
 		if (host.state !== state) this.broken("9", `${effect.call} goes out on a state that is not stored`);
 		if (state.suspended !== null) this.broken("1", `${effect.call} goes out though the pool is suspended`);
-		if (effect.call === "create") this.creating(host, state, effect.id, record);
+		if (effect.call === "create") this.creating(host, state, effect.id);
 		else this.touching(host, state, effect);
 	}
 
-	private creating(host: Host, state: State, id: Id, record: Record): void {
+	private creating(host: Host, state: State, id: Id): void {
 		const { world } = this;
 		const proxy = state.proxies.get(id);
 		// 9: its fact is stored.
@@ -186,6 +188,12 @@ export class Watch {
 		const isShown = record.listed.has(effect.id) || (hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS);
 		if (isShown && world.clock.now < since + UNPUBLISHED_DRAIN_MS) {
 			this.broken("14", `${effect.id} is deleted though the ready list still shows it`);
+		}
+		// Drained: nobody uses it any more, or its time is up.
+		const agent = world.agents.byMachine.get(effect.vm);
+		const untilAt = since + state.spec.decommissionedTimeoutSeconds * SECOND;
+		if (agent !== undefined && agent.active > 0 && hiddenAt !== undefined && world.clock.now < untilAt - SECOND && proxy !== undefined && proxy.failedProbes < 3) {
+			this.broken("drain", `${effect.id} is deleted under ${agent.active} connections, ${untilAt - world.clock.now} ms before its time is up`);
 		}
 	}
 
@@ -308,6 +316,17 @@ export class Watch {
 		const next = this.world.core.plan(instance.state, host.now(), () => 0.999);
 		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
 		if (at > dueAt) this.broken("8", `the alarm is put off by ${at - host.alarmAt} ms, ${at - dueAt} ms beyond what is due`);
+	}
+
+	/** 8: a pass leaves an alarm behind, no later than what is due next. */
+	passed(host: Host, instance: Instance): void {
+		const { state } = instance;
+		if (state === null || instance.isSuperseded) return;
+		if (host.alarmAt === null) return this.broken("8", `a pass of ${host.object} ended without an alarm`);
+		if (host.passes % PASSES_A_CHECK !== 0) return;
+		const next = this.world.core.plan(state, host.now(), () => 0.999);
+		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
+		if (host.alarmAt > dueAt) this.broken("8", `the alarm is ${host.alarmAt - dueAt} ms later than what is due`);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */

@@ -196,7 +196,8 @@ export class World {
 		for (const host of this.hosts) {
 			const { state } = host;
 			if (state === null) continue;
-			if (host.skewMs !== 0) host.jump(-host.skewMs);
+			if (Math.abs(host.skewMs) > MINUTE) this.watch.jumped();
+			host.jump(-host.skewMs);
 			if (host.config !== null) {
 				const { settings } = host.config;
 				host.config = { ...host.config, settings: { ...settings, suspended: null, spec: { ...settings.spec, ageLimitSeconds: 0 } } };
@@ -233,12 +234,12 @@ export function settingsOf(setup: PoolSetup, scenario: Scenario, source: "enviro
 		spec: {
 			min,
 			max,
-			surge: 2,
 			intervalSeconds,
 			unknownTimeoutSeconds,
 			unregisteredTimeoutSeconds,
 			decommissionedTimeoutSeconds: setup.decommissionedTimeoutSeconds,
 			ageLimitSeconds: setup.ageLimitSeconds,
+			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			rules: [],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type Config, findPool, type PoolConfig, readConfig } from "../../src/config.ts";
+import { digitalocean } from "../../src/providers/digitalocean.ts";
 import type { Registry } from "../../src/providers/index.ts";
 import { type ProviderDefinition, ProviderError } from "../../src/providers/provider.ts";
 
@@ -62,12 +63,12 @@ describe("what is asked for nothing", () => {
 				spec: {
 					min: 2,
 					max: 2,
-					surge: 2,
 					intervalSeconds: 30,
 					unknownTimeoutSeconds: 120,
 					unregisteredTimeoutSeconds: 600,
 					decommissionedTimeoutSeconds: 600,
 					ageLimitSeconds: 0,
+					rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 					canProbe: true,
 					twoStepRestart: false,
 					rules: [],
@@ -208,14 +209,14 @@ describe("a pool's own settings", () => {
 	it.each<[Record<string, unknown>, object]>([
 		[
 			{ DIGITALOCEAN_MIN_SCALING: "1", DIGITALOCEAN_MAX_SCALING: "40" },
-			{ min: 1, max: 40, surge: 2 },
+			{ min: 1, max: 40 },
 		],
-		[{ DIGITALOCEAN_MAX_SCALING: "10000" }, { min: 2, max: 10_000, surge: 2 }],
+		[{ DIGITALOCEAN_MAX_SCALING: "10000" }, { min: 2, max: 10_000 }],
 		[
 			{ DIGITALOCEAN_MIN_SCALING: 0, DIGITALOCEAN_MAX_SCALING: 0 },
-			{ min: 0, max: 0, surge: 2 },
+			{ min: 0, max: 0 },
 		],
-		[{ ROLLING_BATCH_SIZE: "7" }, { surge: 7 }],
+		[{ ROLLING_BATCH_SIZE: "7" }, { rolling: { enabled: false, minAvailable: 3, batchSize: 7 } }],
 		[{ DIGITALOCEAN_MIN_SCALING: "5" }, { min: 5, max: 5 }],
 		[{ DIGITALOCEAN_MAX_SCALING: "1" }, { min: 1, max: 1 }],
 		[{ UNKNOWN_TIMEOUT: "60" }, { unknownTimeoutSeconds: 60 }],
@@ -302,8 +303,9 @@ describe("a pool's own settings", () => {
 		expect([config.problems, pool(config).problem, pool(config).settings.suspended]).toEqual([[], null, null]);
 	});
 
-	it.each(["AWS", "GCP", "HETZNER", "VULTR", "AZURE", "SCALEWAY"])("cannot enable %s, which has no driver yet, and says so", (provider) => {
-		const config = readConfig({ ...OPEN, [`${provider}_ENABLED`]: "True", [`${provider}_SECOND_ENABLED`]: "True" });
+	it.each(["AWS", "GCP", "HETZNER", "VULTR", "AZURE", "SCALEWAY"])("cannot enable %s where it has no driver, and says so", (provider) => {
+		const env = { ...OPEN, [`${provider}_ENABLED`]: "True", [`${provider}_SECOND_ENABLED`]: "True" };
+		const config = readConfig(env, { digitalocean });
 		const sentences = config.problems.join("\n");
 		expect(sentences).toMatch(new RegExp(`^${provider}_ENABLED: \\w+ cannot be driven by this version, only DigitalOcean$`, "m"));
 		expect(config.pools.filter((found) => found.provider === provider.toLowerCase()).map(({ enabled }) => enabled)).toEqual([false, false]);
@@ -395,7 +397,7 @@ describe("several accounts", () => {
 		};
 		const copied = pool(readConfig({ ...OPEN, ...shared, ...NYC }), "nyc");
 		expect(copied).toMatchObject({ displayName: "DigitalOcean nyc", account: { size: "s-4vcpu-8gb", access_token: "nyc_token" } });
-		expect(copied.settings.spec).toMatchObject({ max: 20, surge: 2, intervalSeconds: 11 });
+		expect(copied.settings.spec).toMatchObject({ max: 20, intervalSeconds: 11 });
 		const without = pool(readConfig({ ...OPEN, DIGITALOCEAN_NYC_ENABLED: "True" }), "nyc");
 		expect(without).toMatchObject({
 			account: null,

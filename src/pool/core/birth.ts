@@ -8,12 +8,12 @@ export function newState(pool: State["pool"], now: Ms): State {
 		spec: {
 			min: 0,
 			max: 0,
-			surge: 2,
 			intervalSeconds: 30,
 			unknownTimeoutSeconds: 120,
 			unregisteredTimeoutSeconds: 600,
 			decommissionedTimeoutSeconds: 600,
 			ageLimitSeconds: 0,
+			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 			canProbe: true,
 			twoStepRestart: false,
 			rules: [],

@@ -1,9 +1,12 @@
 import { CREATE_DEADLINE_MS, STUCK_DELETE_MS } from "./limits.ts";
 import type { Ms, Proxy, Spec, State } from "./state.ts";
 
-/** VMs that may exist above `max`: max(2, rolling batch, ⌈10 % of max⌉). */
-export function surgeOf(spec: Spec): number {
-	return Math.max(2, spec.surge, Math.ceil(spec.max / 10));
+/**
+ * VMs that may exist above `max` while others are replaced or deleted: max(2, rolling batch, ⌈10 % of max⌉). A batch counts while
+ * rolling is on, and for no more than `max`: a slip in it must not buy more than a second fleet.
+ */
+export function surgeOf({ max, rolling }: Spec): number {
+	return Math.max(2, rolling.enabled ? Math.min(rolling.batchSize, max) : 0, Math.ceil(max / 10));
 }
 
 /** Everything that may cost money: each proxy from its intent until its VM is known to be gone, and strays. Bounds creation. */

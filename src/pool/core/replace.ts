@@ -9,17 +9,6 @@ export function unhealthy(draft: Draft): readonly Proxy[] {
 	return [...draft.proxies].filter((proxy) => proxy.phase.at === "unready" && proxy.wasReady && draft.isDue(proxy.since + patienceMs));
 }
 
-/** Proxies older than the age limit are drained all at once. */
-export function retireAged(draft: Draft): void {
-	const limitMs = draft.state.spec.ageLimitSeconds * 1000;
-	if (limitMs === 0) return;
-	for (const proxy of [...draft.proxies]) {
-		const { at } = proxy.phase;
-		if ((at === "ready" || at === "unready") && draft.isDue(proxy.createdAt + limitMs))
-			drain(draft, proxy, "older than the age limit", false);
-	}
-}
-
 /**
  * Lets go of unhealthy proxies, as many as ready ones stand in for them. Those are the ready ones beyond the places that no
  * unhealthy proxy holds: with a target of 5, four ready and one unhealthy let none go; the fifth ready one lets it go. Where the

@@ -4,7 +4,8 @@ import { doom } from "./deadlines.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
-import { drain, retireAged, retireUnhealthy, unhealthy } from "./replace.ts";
+import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
+import { retireAged } from "./rolling.ts";
 import type { Id, Ms, Proxy, State } from "./state.ts";
 
 /** The number of proxies that the pool is to keep. */
@@ -19,12 +20,12 @@ export function scale(draft: Draft): void {
 		draft.say("INFO", `target changed ${draft.state.target} => ${target}`);
 		draft.state = { ...draft.state, target };
 	}
-	retireAged(draft);
+	const ahead = retireAged(draft, target);
 	const sick = unhealthy(draft);
 	retireUnhealthy(draft, sick, target);
 	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;
 	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
-	const wanted = target === 0 ? 0 : target + stillSick;
+	const wanted = target === 0 ? 0 : target + stillSick + ahead;
 	let [places, kept] = [0, 0];
 	for (const proxy of draft.proxies) {
 		if (holdsPlace(proxy, draft.now)) places++;

@@ -96,12 +96,17 @@ export interface Credentials {
 	readonly password: string;
 }
 
+/** Rolling replacement: at most `batchSize` in flight, never fewer than `minAvailable` ready. Disabled: all at once. */
+export interface Rolling {
+	readonly enabled: boolean;
+	readonly minAvailable: number;
+	readonly batchSize: number;
+}
+
 /** The pool's settings as the core needs them. */
 export interface Spec {
 	readonly min: number;
 	readonly max: number;
-	/** At least so many VMs may exist above `max` while others are replaced or deleted; see `surgeOf`. */
-	readonly surge: number;
 	readonly intervalSeconds: number;
 	/** Consistency window of the provider (`unknown_timeout`). */
 	readonly unknownTimeoutSeconds: number;
@@ -111,6 +116,8 @@ export interface Spec {
 	readonly decommissionedTimeoutSeconds: number;
 	/** 0: no limit. */
 	readonly ageLimitSeconds: number;
+	/** How proxies that reach the age limit are replaced. */
+	readonly rolling: Rolling;
 	/** False where a firewall admits only the operator's addresses: then registration and heartbeats decide. */
 	readonly canProbe: boolean;
 	/** The provider restarts in two calls, off and on. */

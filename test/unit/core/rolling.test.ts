@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import { plan } from "../../../src/pool/core/plan.ts";
+import type { Proxy, Rolling, State } from "../../../src/pool/core/state.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const HOUR_SECONDS = 3600;
+const OLD = { createdAt: NOW - 2 * HOUR_SECONDS * 1000 };
+
+/** A pool of proxies that all are over the age limit of an hour. */
+function agedPool(count: number, rolling: Rolling): State {
+	const pool = poolOf(count, () => OLD);
+	return { ...pool, spec: { ...pool.spec, ageLimitSeconds: HOUR_SECONDS, rolling } };
+}
+
+const inPhase = (state: State, ...phases: readonly Proxy["phase"]["at"][]) =>
+	[...state.proxies.values()].filter((proxy) => phases.includes(proxy.phase.at));
+
+/** What the world would do until the next plan: drained VMs go, new ones become ready. */
+function obey(state: State): State {
+	const proxies = new Map(state.proxies);
+	for (const proxy of state.proxies.values()) {
+		if (proxy.phase.at === "draining") proxies.delete(proxy.id);
+		if (proxy.phase.at === "launching") {
+			const phase = { at: "ready", vm: `vm-${proxy.id}` } as const;
+			proxies.set(proxy.id, { ...proxy, phase, address: proxy.id, keyHash: "k", registered: true, wasReady: true, createdAt: NOW });
+		}
+	}
+	return { ...state, proxies };
+}
+
+/** The waves in which a pool replaces its aged proxies: how many go at once, and the fewest that are ready meanwhile. */
+function waves(start: State): { sizes: number[]; fewestReady: number } {
+	const sizes: number[] = [];
+	let fewestReady = Number.POSITIVE_INFINITY;
+	let random = 0;
+	let state = start;
+	for (let round = 0; round < 50; round++) {
+		state = plan(state, NOW, () => (random = (random + 0.137) % 1)).state;
+		fewestReady = Math.min(fewestReady, inPhase(state, "ready").length);
+		const size = inPhase(state, "draining").length;
+		if (size > 0) sizes.push(size);
+		state = obey(state);
+		if ([...state.proxies.values()].every((proxy) => proxy.createdAt === NOW)) return { sizes, fewestReady };
+	}
+	throw new Error("it never ends");
+}
+
+describe("proxies over the age limit", () => {
+	test("are replaced wave by wave: 5 aged, 3 available at least, 2 at a time", () => {
+		expect(waves(agedPool(5, { enabled: true, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [2, 2, 1], fewestReady: 3 });
+	});
+
+	test("all go at once where rolling is off", () => {
+		expect(waves(agedPool(5, { enabled: false, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [5], fewestReady: 0 });
+	});
+
+	test("go one by one where the minimum is not below the target", () => {
+		expect(waves(agedPool(3, { enabled: true, minAvailable: 9, batchSize: 3 }))).toEqual({ sizes: [1, 1, 1], fewestReady: 2 });
+	});
+
+	test("go after their replacement is ready where the target is one", () => {
+		expect(waves(agedPool(1, { enabled: true, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [1], fewestReady: 1 });
+	});
+
+	test("stay in the list until their turn comes", () => {
+		const { state } = plan(agedPool(5, { enabled: true, minAvailable: 3, batchSize: 2 }), NOW, () => 0.5);
+		expect(inPhase(state, "ready")).toHaveLength(3);
+		expect(inPhase(state, "draining")).toHaveLength(2);
+	});
+
+	test("wait while others are missing: a batch counts what is not ready for any reason", () => {
+		const start = agedPool(5, { enabled: true, minAvailable: 1, batchSize: 2 });
+		const [sick] = start.proxies.values();
+		if (sick === undefined) throw new Error("no proxy");
+		const unready: Proxy = { ...sick, phase: { at: "unready", vm: "vm-0" }, since: NOW, createdAt: NOW };
+		const { state } = plan({ ...start, proxies: new Map(start.proxies).set(unready.id, unready) }, NOW, () => 0.5);
+		expect(inPhase(state, "draining")).toHaveLength(1);
+	});
+
+	test("are known to the alarm: it fires when the first reaches the limit", () => {
+		const pool = poolOf(2, () => ({ createdAt: NOW - 3590_000 }));
+		const young = { ...pool, spec: { ...pool.spec, ageLimitSeconds: HOUR_SECONDS } };
+		expect(plan(young, NOW, () => 0.5).wakeAt).toBe(NOW + 10_000);
+	});
+});

@@ -1,0 +1,100 @@
+/** Pools in memory and ports on them, for tests of the runner and the plan. */
+import { newState } from "../../src/pool/core/birth.ts";
+import { withProxy } from "../../src/pool/core/edit.ts";
+import type { Effect, Event, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Ports } from "../../src/pool/runner.ts";
+
+export const NOW = 1_000_000_000;
+
+/** Ports on a state in memory. `answer` makes a call's result; calls end in the order in which they began, a turn later. */
+export function fakePorts(start: State, answer: (effect: Effect, state: State) => Event) {
+	const seen = { most: 0, running: 0, probes: 0, mostProbes: 0, calls: [] as Effect[], before: 0, armedAt: Number.POSITIVE_INFINITY };
+	let state = start;
+	const ports: Ports = {
+		load: () => state,
+		commit: (_before, after, wakeAt) => {
+			state = after;
+			if (wakeAt !== null) seen.armedAt = Math.min(seen.armedAt, wakeAt);
+		},
+		call: async (effect, now) => {
+			const isProbe = effect.call === "probe" ? 1 : 0;
+			seen.calls.push(effect);
+			seen.most = Math.max(seen.most, ++seen.running);
+			seen.probes += isProbe;
+			seen.mostProbes = Math.max(seen.mostProbes, seen.probes);
+			await new Promise((resolve) => setImmediate(resolve));
+			seen.running--;
+			seen.probes -= isProbe;
+			return answer(effect, now);
+		},
+		mintToken: (id) => `hash of ${id}`,
+		callsMade: () => seen.calls.length - seen.before,
+		now: () => NOW,
+		random: () => 0.5,
+	};
+	return { ports, seen, state: () => state };
+}
+
+export function poolOf(count: number, change: (index: number) => Partial<Proxy>): State {
+	const pool = { object: "0".repeat(64), provider: "digitalocean", name: "default", deployment: "d", incarnation: 1, tag: "t" } as const;
+	const born = newState(pool, NOW - 1000);
+	let state: State = {
+		...born,
+		agentUrl: "https://muster.test",
+		reconciledAt: NOW - 500,
+		listedAt: NOW - 500,
+		target: count,
+		spec: { ...born.spec, min: count, max: count },
+	};
+	for (let index = 0; index < count; index++) {
+		const id = `proxy${String(index).padStart(11, "0")}`;
+		const proxy: Proxy = {
+			id,
+			phase: { at: "ready", vm: `vm-${index}` },
+			since: NOW - 1000,
+			createdAt: NOW - 1000,
+			why: "",
+			address: `203.0.113.${index}`,
+			registered: true,
+			wasReady: true,
+			tokenHash: "t",
+			keyHash: "k",
+			claim: null,
+			credentials: 0,
+			offSince: null,
+			suspectAt: null,
+			absentAt: null,
+			tries: 0,
+			retryAt: 0,
+			failedProbes: 0,
+			...change(index),
+		};
+		state = withProxy(state, proxy);
+	}
+	return state;
+}
+
+const vmOf = (id: string, state: State) => ({
+	vm: `made-${id}`,
+	name: id,
+	state: "starting" as const,
+	address: null,
+	tags: { deployment: "d", pool: state.pool.tag, intent: id },
+});
+
+export function succeed(effect: Effect, state: State): Event {
+	switch (effect.call) {
+		case "create":
+			return { on: "created", id: effect.id, vm: vmOf(effect.id, state) };
+		case "publish":
+			return { on: "published", hash: effect.hash, version: effect.version, startedAt: NOW, logSeq: state.logSeq };
+		case "list":
+			return { on: "listed", startedAt: NOW, vms: [] };
+		case "probe":
+			return { on: "probed", id: effect.id, verdict: { is: "ok", active: 0 }, startedAt: NOW };
+		case "find":
+			return { on: "found", id: effect.id, vm: null, startedAt: NOW };
+		default:
+			return { on: "accepted", effect };
+	}
+}
