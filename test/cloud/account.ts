@@ -31,7 +31,12 @@ export class Account {
 
 	/** VMs that count against the limit, whatever a list shows. */
 	count(): number {
-		return this.#fleet.vms(this.key, 0).length;
+		return this.#fleet.names(this.key).length;
+	}
+
+	/** Whether a VM has this name, in whatever case, and whatever a list shows. */
+	hasName(name: string): boolean {
+		return this.#fleet.names(this.key).some((each) => each.toLowerCase() === name.toLowerCase());
 	}
 
 	create(wanted: NewVm): Promise<{ readonly vm: VmRecord; readonly task: Task }> {
@@ -45,6 +50,11 @@ export class Account {
 	/** Null: the VM is busy with an earlier order. */
 	power(vm: VmRecord, power: Power, kind: string): Task | null {
 		return this.#fleet.power(vm, power, kind);
+	}
+
+	/** Gives a VM that is switched off another address. */
+	readdress(vm: VmRecord): Promise<void> {
+		return this.#fleet.readdress(vm);
 	}
 
 	task(id: number): Task | null {

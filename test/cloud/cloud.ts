@@ -69,6 +69,8 @@ export class LocalCloud {
 			query: url.searchParams,
 			headers: request.headers,
 			body: await request.text(),
+			host: url.host,
+			fullPath: url.pathname,
 		};
 		const fault = this.faults.take(dialect.provider, dialect.operation(call));
 		const answer =
@@ -91,7 +93,7 @@ export class LocalCloud {
 	}
 
 	async #carryOut(dialect: Dialect, call: Call, fault: Fault | null): Promise<Response> {
-		const who = dialect.account(call);
+		const who = dialect.account(call, this.#clock.now());
 		if (who instanceof Response) return who;
 		const key = createHash("sha256").update(`${dialect.provider}\n${who.token}`).digest("hex");
 		const account = new Account(this.fleet, key, this.#limit, fault);

@@ -13,6 +13,9 @@ export interface Call {
 	readonly query: URLSearchParams;
 	readonly headers: Headers;
 	readonly body: string;
+	/** Host and path as the caller sent them, which signatures cover. */
+	readonly host: string;
+	readonly fullPath: string;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface Dialect {
 	readonly provider: ProviderName;
 	operation(call: Call): Operation;
 	/** The account whose credentials the call carries, or the cloud's refusal. Credentials beginning with `local` are each an account. */
-	account(call: Call): { readonly token: string } | Response;
+	account(call: Call, nowMs: number): { readonly token: string } | Response;
 	/** Answers a call as the cloud would; `account` is the caller's. */
 	handle(call: Call, account: Account): Promise<Response> | Response;
 	/** The body and headers with which this cloud states a failure of this status. */

@@ -42,6 +42,8 @@ export class Fleet {
 	readonly #vms = new Map<string, VmRecord>();
 	readonly #deleted: { readonly vm: VmRecord; readonly at: number }[] = [];
 	readonly #tasks = new Map<number, Task>();
+	/** Creates that wait for their address: what is counted and named counts them in. */
+	readonly #creating = new Set<{ readonly account: string; readonly name: string }>();
 	/** Takes back what is still to happen to a VM. */
 	readonly #pending = new Map<string, (() => void)[]>();
 
@@ -77,6 +79,11 @@ export class Fleet {
 		return [...present, ...gone].filter((vm) => vm.createdAt <= then).sort((a, b) => a.createdAt - b.createdAt);
 	}
 
+	/** The names of an account's VMs, those included that are being made. */
+	names(account: string): readonly string[] {
+		return [...this.vms(account), ...this.#creating].filter((each) => each.account === account).map(({ name }) => name);
+	}
+
 	now(): number {
 		return this.#clock.now();
 	}
@@ -93,7 +100,9 @@ export class Fleet {
 		wanted: NewVm,
 		fate: { readonly failsLater: boolean; readonly isDead: boolean },
 	): Promise<{ vm: VmRecord; task: Task }> {
-		const address = await this.#machines.reserve(null);
+		const creating = { account, name: wanted.name };
+		this.#creating.add(creating);
+		const address = await this.#machines.reserve(null).finally(() => this.#creating.delete(creating));
 		const { id, ...rest } = wanted;
 		const vm = this.#store({
 			...rest,
@@ -148,6 +157,14 @@ export class Fleet {
 		});
 		this.#later(vm, this.#bootMs, () => this.#startAgent(vm));
 		return task;
+	}
+
+	/** Another address for a VM that is switched off, as some clouds give one at each start. */
+	async readdress(vm: VmRecord): Promise<void> {
+		const address = await this.#machines.reserve(null);
+		const current = this.#vms.get(keyOf(vm));
+		if (current) this.#store({ ...current, address });
+		this.#machines.release(current?.address ?? address);
 	}
 
 	/** Kills a VM's agent, which its init system starts again unless `forever`. False: no agent runs there. */

@@ -8,6 +8,8 @@ export interface Machines {
 	start(vm: VmRecord): void;
 	/** Switches it off. */
 	stop(vm: VmRecord): void;
+	/** Frees an address that a VM had before it was given another. */
+	release(address: string): void;
 	/** Ends it with its disk, and frees its address. */
 	destroy(vm: VmRecord): void;
 	/** Kills its agent; the VM's init system starts it again unless `forever`. False: none runs. */
@@ -43,6 +45,7 @@ export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: Vm
 			on.boot?.(vm);
 		},
 		stop: halt,
+		release: (address) => void inUse.delete(address),
 		destroy(vm) {
 			halt(vm);
 			inUse.delete(vm.address);

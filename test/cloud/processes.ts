@@ -34,6 +34,7 @@ export function processMachines(root: string): Machines {
 			machine.start();
 		},
 		stop: (vm) => track(end(vm)),
+		release: (address) => addresses.release(address),
 		destroy(vm) {
 			const cleared = async () => {
 				await end(vm);
