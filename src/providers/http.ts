@@ -34,6 +34,8 @@ export interface HttpRequest<T> {
 	readonly secrets: readonly string[];
 	/** Texts that hold secrets (user data): a sentence that quotes from them is withheld. */
 	readonly confidential?: readonly string[];
+	/** Where a used-up quota is refilled steadily rather than at once at the stated reset: how long until it is worth another look. */
+	readonly refillMs?: number;
 	/** What the provider itself says of an error: its sentence, and its kind where the status alone does not tell. */
 	readonly fault?: (answer: { readonly status: number; readonly text: string }) => Fault;
 }
@@ -74,7 +76,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 		// Called as a bare function: the platform's fetch refuses another `this`.
 		const { fetch } = context;
 		response = await fetch(url, { ...init, redirect: "manual", signal: stop.signal });
-		const rate = readRate(response.headers);
+		const rate = readRate(response.headers, context.now(), wanted);
 		if (rate !== null) context.observeRate(rate);
 		if (response.ok && (wanted.read as unknown) === ignored) {
 			response.body?.cancel().catch(() => undefined); // a body that no one reads has nothing to say
@@ -109,7 +111,7 @@ function failureOf(
 	const fault = wanted.fault?.({ status, text }) ?? { say: null, kind: null };
 	const kind = fault.kind ?? kindOf(status, lost);
 	const say = quotable(fault.say === null ? `HTTP ${status}` : `${fault.say} (HTTP ${status})`, wanted);
-	const retryAt = kind === "rate" || kind === "transient" ? readRetryAt(headers, kind, now) : null;
+	const retryAt = kind === "rate" || kind === "transient" ? readRetryAt(headers, kind, now, wanted) : null;
 	return new ProviderError(retryAt === null ? { kind, say } : { kind, say, retryAt });
 }
 
@@ -194,20 +196,20 @@ function quotable(text: string, wanted: HttpRequest<unknown>): string {
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : "unknown");
 
 /** The account's rate limit as `RateLimit-Limit`, `-Remaining` and `-Reset` state it (the last in Unix seconds); null without all three. */
-function readRate(headers: Headers): Rate | null {
+function readRate(headers: Headers, now: number, { refillMs }: Pick<HttpRequest<unknown>, "refillMs">): Rate | null {
 	const read = (name: string) => wholeNumber(headers.get(`ratelimit-${name}`));
 	const [limit, remaining, reset] = [read("limit"), read("remaining"), read("reset")];
 	if (limit === null || remaining === null || reset === null) return null;
-	return { limit, remaining, resetAt: reset * 1000 };
+	return { limit, remaining, resetAt: Math.min(reset * 1000, now + (refillMs ?? Number.POSITIVE_INFINITY)) };
 }
 
 /** When the provider may be asked again: `Retry-After` (seconds or a date), else for a used-up quota its reset; null where neither is given. */
-function readRetryAt(headers: Headers, kind: FailureKind, now: number): number | null {
+function readRetryAt(headers: Headers, kind: FailureKind, now: number, wanted: HttpRequest<unknown>): number | null {
 	const after = headers.get("retry-after");
 	const seconds = wholeNumber(after);
 	if (seconds !== null) return now + Math.min(seconds * 1000, MAX_RETRY_MS);
 	const date = after === null ? Number.NaN : Date.parse(after);
-	const reset = kind === "rate" ? (readRate(headers)?.resetAt ?? Number.NaN) : Number.NaN;
+	const reset = kind === "rate" ? (readRate(headers, now, wanted)?.resetAt ?? Number.NaN) : Number.NaN;
 	const at = Number.isNaN(date) ? reset : date;
 	return Number.isNaN(at) ? null : Math.min(Math.max(at, now), now + MAX_RETRY_MS);
 }

@@ -1,10 +1,12 @@
 import type { ProviderName } from "../pool/core/state.ts";
 import { digitalocean } from "./digitalocean.ts";
+import { hetzner } from "./hetzner.ts";
 import type { ProviderDefinition } from "./provider.ts";
 
 /** The clouds that Muster can drive. A further one is its file and one line here. */
 export const PROVIDERS: Registry = {
 	digitalocean,
+	hetzner,
 };
 
 /** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */

@@ -1,5 +1,6 @@
 import type { Dialect } from "./dialect.ts";
 import { digitalocean } from "./digitalocean.ts";
+import { hetzner } from "./hetzner.ts";
 
 /** How often an account may call, an hour; null: the real limit is stated and never reached. */
 export interface Limits {
@@ -7,4 +8,4 @@ export interface Limits {
 }
 
 /** The clouds that the local cloud speaks, one line each; each is mounted at `/<provider>`. */
-export const dialects = (limits: Limits): readonly Dialect[] => [digitalocean(limits)];
+export const dialects = (limits: Limits): readonly Dialect[] => [digitalocean(limits), hetzner(limits)];

@@ -74,12 +74,3 @@ export const PageQuery = z.object({
 	page: z.coerce.number().int().min(1).default(1),
 	per_page: z.coerce.number().int().min(1).max(200).default(20),
 });
-
-/** The first thing wrong, as one sentence that names the field. */
-export function firstComplaint(error: z.ZodError): string {
-	const issue = error.issues[0];
-	if (!issue) return "The request is invalid.";
-	const at = issue.path.map(String).join(".");
-	if (issue.code === "unrecognized_keys") return `${at ? `${at}: ` : ""}unknown field ${issue.keys.join(", ")}`;
-	return at === "" ? issue.message : `${at} ${issue.message}`;
-}

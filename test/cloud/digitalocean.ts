@@ -4,9 +4,10 @@ import type { Account } from "./account.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { findRegion, IMAGES, REGIONS, regionOf, SIZES } from "./digitalocean-catalogue.ts";
-import { CreateDroplet, DropletAction, FirewallBody, firstComplaint, PageQuery, TagBody } from "./digitalocean-requests.ts";
+import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody } from "./digitalocean-requests.ts";
 import type { Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
+import { firstComplaint, localToken, maskJson } from "./requests.ts";
 
 /**
  * DigitalOcean's API v2, the part about droplets, firewalls and tags. Paths, fields and limits are those of its OpenAPI document
@@ -21,8 +22,8 @@ export function digitalocean({ requestsPerHour }: Limits): Dialect {
 		provider: "digitalocean",
 		operation: operationOf,
 		account(call) {
-			const [, token] = /^Bearer (.+)$/.exec(call.headers.get("authorization") ?? "") ?? [];
-			return token?.startsWith("local") ? { token } : refuse(401, "unauthorized", "Unable to authenticate you");
+			const token = localToken(call);
+			return token === null ? refuse(401, "unauthorized", "Unable to authenticate you") : { token };
 		},
 		handle: route,
 		failure(status, nowMs) {
@@ -45,16 +46,7 @@ export function digitalocean({ requestsPerHour }: Limits): Dialect {
 			const refusal = refuse(429, "too_many_requests", "API Rate limit exceeded.", isBurst ? { "retry-after": String(retryAfter) } : {});
 			return { headers, refusal };
 		},
-		mask(body) {
-			try {
-				const value = JSON.parse(body) as { user_data?: unknown } | null;
-				if (typeof value !== "object" || value === null || !("user_data" in value)) return body;
-				return JSON.stringify({ ...value, user_data: typeof value.user_data === "string" ? "x".repeat(value.user_data.length) : null });
-			} catch {
-				// Not JSON: nobody knows where in it a secret is.
-				return "x".repeat(body.length);
-			}
-		},
+		mask: (body) => maskJson(body, ["user_data"]),
 	};
 }
 

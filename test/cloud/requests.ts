@@ -1,0 +1,35 @@
+import { z } from "zod";
+import type { Call } from "./dialect.ts";
+
+/** What dialects do alike with requests. */
+
+/** The token of `Authorization: Bearer`, where it is one that the local cloud knows as an account; else null. */
+export function localToken(call: Call): string | null {
+	const [, token] = /^Bearer (.+)$/.exec(call.headers.get("authorization") ?? "") ?? [];
+	return token?.startsWith("local") ? token : null;
+}
+
+/** The first thing wrong, as one sentence that names the field. */
+export function firstComplaint(error: z.ZodError): string {
+	const issue = error.issues[0];
+	if (!issue) return "The request is invalid.";
+	const at = issue.path.map(String).join(".");
+	if (issue.code === "unrecognized_keys") return `${at ? `${at}: ` : ""}unknown field ${issue.keys.join(", ")}`;
+	return at === "" ? issue.message : `${at} ${issue.message}`;
+}
+
+/** An address or a network, as firewalls take it. */
+export const Cidr = z.union([z.cidrv4(), z.cidrv6()], "is not in CIDR notation");
+
+/** A JSON body with the values of these fields, wherever in it, made unreadable: for the journal. */
+export function maskJson(body: string, fields: readonly string[]): string {
+	try {
+		return JSON.stringify(JSON.parse(body), (key, value: unknown) => {
+			if (!fields.includes(key)) return value;
+			return typeof value === "string" ? "x".repeat(value.length) : null;
+		});
+	} catch {
+		// Not JSON: nobody knows where in it a secret is.
+		return "x".repeat(body.length);
+	}
+}
