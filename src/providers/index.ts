@@ -1,4 +1,5 @@
 import type { ProviderName } from "../pool/core/state.ts";
+import { aws } from "./aws.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { hetzner } from "./hetzner.ts";
 import type { ProviderDefinition } from "./provider.ts";
@@ -6,6 +7,7 @@ import type { ProviderDefinition } from "./provider.ts";
 /** The clouds that Muster can drive. A further one is its file and one line here. */
 export const PROVIDERS: Registry = {
 	digitalocean,
+	aws,
 	hetzner,
 };
 

@@ -1,0 +1,134 @@
+import { z } from "zod";
+
+/**
+ * The requests of EC2's query API for the operations that we speak, closed: what its model does not name, or what no one here
+ * uses, is refused, so that a misspelt parameter does not pass here and fail at the real one.
+ */
+export type Tree = string | { readonly [name: string]: Tree } | readonly Tree[];
+
+/** `Tag.1.Key=a` → `{Tag: [{Key: "a"}]}`; null where a name stands for a value and for a structure, or a list has gaps. */
+export function treeOf(form: URLSearchParams): { readonly [name: string]: Tree } | null {
+	const root: { [name: string]: unknown } = {};
+	for (const [name, value] of form) {
+		const path = name.split(".");
+		let at = root;
+		for (const part of path.slice(0, -1)) {
+			at[part] ??= {};
+			if (typeof at[part] !== "object") return null;
+			at = at[part] as { [name: string]: unknown };
+		}
+		at[path.at(-1) ?? ""] = value;
+	}
+	return asTree(root) as { readonly [name: string]: Tree } | null;
+}
+
+function asTree(value: unknown): Tree | null {
+	if (typeof value === "string") return value;
+	const entries = Object.entries(value as object).map(([name, inner]) => [name, asTree(inner)] as const);
+	if (entries.some(([, inner]) => inner === null)) return null;
+	const isList = entries.length > 0 && entries.every(([name]) => /^[1-9]\d*$/.test(name));
+	if (!isList) return Object.fromEntries(entries) as Tree;
+	const sorted = entries.sort(([a], [b]) => Number(a) - Number(b));
+	return sorted.every(([name], index) => Number(name) === index + 1) ? (sorted.map(([, inner]) => inner) as Tree) : null;
+}
+
+const Flag = z.enum(["true", "false"]).transform((text) => text === "true");
+const Whole = z
+	.string()
+	.regex(/^-?\d+$/, "must be an integer")
+	.transform(Number);
+const Tags = z.array(z.strictObject({ Key: z.string().min(1).max(127), Value: z.string().max(255) })).max(50);
+const TagSpecification = z.array(
+	z.strictObject({
+		ResourceType: z.enum(["instance", "volume", "network-interface", "security-group", "spot-instances-request"]),
+		Tag: Tags,
+	}),
+);
+const Filter = z.array(z.strictObject({ Name: z.string(), Value: z.array(z.string()).min(1).max(200) })).max(200);
+const Page = { MaxResults: Whole.optional(), NextToken: z.string().optional() };
+const InstanceId = z.array(z.string()).min(1);
+
+export const RunInstances = z.strictObject({
+	MinCount: Whole,
+	MaxCount: Whole,
+	ImageId: z.string(),
+	InstanceType: z.string().default("m1.small"),
+	ClientToken: z
+		.string()
+		.max(64)
+		.regex(/^[\x21-\x7e]*$/)
+		.optional(),
+	UserData: z.string().optional(),
+	NetworkInterface: z
+		.array(
+			z.strictObject({
+				DeviceIndex: Whole,
+				AssociatePublicIpAddress: Flag.optional(),
+				DeleteOnTermination: Flag.optional(),
+				SecurityGroupId: z.array(z.string()).optional(),
+				SubnetId: z.string().optional(),
+			}),
+		)
+		.length(1),
+	TagSpecification: TagSpecification.optional(),
+	MetadataOptions: z.strictObject({ HttpTokens: z.enum(["optional", "required"]).optional() }).optional(),
+	CreditSpecification: z.strictObject({ CpuCredits: z.enum(["standard", "unlimited"]) }).optional(),
+	InstanceMarketOptions: z
+		.strictObject({
+			MarketType: z.literal("spot"),
+			SpotOptions: z.strictObject({
+				SpotInstanceType: z.enum(["one-time", "persistent"]).default("one-time"),
+				InstanceInterruptionBehavior: z.enum(["hibernate", "stop", "terminate"]).default("terminate"),
+				MaxPrice: z.string().optional(),
+			}),
+		})
+		.optional(),
+});
+export type RunInstances = z.infer<typeof RunInstances>;
+
+export const DescribeInstances = z.strictObject({ InstanceId: InstanceId.optional(), Filter: Filter.optional(), ...Page });
+export const TerminateInstances = z.strictObject({ InstanceId });
+export const StopInstances = z.strictObject({ InstanceId, Force: Flag.optional() });
+export const StartInstances = z.strictObject({ InstanceId });
+export const RebootInstances = z.strictObject({ InstanceId });
+export const CancelSpotInstanceRequests = z.strictObject({ SpotInstanceRequestId: z.array(z.string()).min(1) });
+export const DescribeVpcs = z.strictObject({ Filter: Filter.optional(), VpcId: z.array(z.string()).optional(), ...Page });
+export const DescribeImages = z.strictObject({
+	Filter: Filter.optional(),
+	ImageId: z.array(z.string()).optional(),
+	Owner: z.array(z.string()).optional(),
+	...Page,
+});
+export const DescribeInstanceTypes = z.strictObject({
+	InstanceType: z.array(z.string()).max(100).optional(),
+	Filter: Filter.optional(),
+	...Page,
+});
+export const DescribeSecurityGroups = z.strictObject({
+	Filter: Filter.optional(),
+	GroupId: z.array(z.string()).optional(),
+	GroupName: z.array(z.string()).optional(),
+	...Page,
+});
+export const CreateSecurityGroup = z.strictObject({
+	GroupName: z.string().min(1).max(255),
+	GroupDescription: z.string().min(1).max(255),
+	VpcId: z.string().optional(),
+	TagSpecification: TagSpecification.optional(),
+});
+const IpPermissions = z
+	.array(
+		z.strictObject({
+			IpProtocol: z.enum(["tcp", "udp", "icmp", "icmpv6", "-1"]),
+			FromPort: Whole.optional(),
+			ToPort: Whole.optional(),
+			IpRanges: z.array(z.strictObject({ CidrIp: z.cidrv4(), Description: z.string().optional() })).optional(),
+			Ipv6Ranges: z.array(z.strictObject({ CidrIpv6: z.cidrv6(), Description: z.string().optional() })).optional(),
+			Groups: z.array(z.strictObject({ GroupId: z.string(), UserId: z.string().optional() })).optional(),
+			PrefixListIds: z.array(z.strictObject({ PrefixListId: z.string() })).optional(),
+		}),
+	)
+	.min(1);
+export type IpPermissions = z.infer<typeof IpPermissions>;
+/** Of both, to let in and to stop letting in. */
+export const Ingress = z.strictObject({ GroupId: z.string(), IpPermissions });

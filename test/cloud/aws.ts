@@ -1,0 +1,243 @@
+import type { z } from "zod";
+import type { Account } from "./account.ts";
+import { INSTANCE_TYPES, imagesOf, matches } from "./aws-catalogue.ts";
+import { changeIngress, createGroup, describeGroups, describeVpcs, type Filters } from "./aws-groups.ts";
+import { type Details, describe, instance, notFound, type State, stateSet } from "./aws-instances.ts";
+import { cancelSpotRequests, isOneTimeSpot, runInstances, terminate } from "./aws-launch.ts";
+import * as requests from "./aws-requests.ts";
+import { scopeOf, verified } from "./aws-signature.ts";
+import { answer, refuse } from "./aws-xml.ts";
+import type { Call, Dialect, Operation } from "./dialect.ts";
+import type { Limits } from "./dialects.ts";
+import type { VmRecord } from "./inventory.ts";
+import { firstComplaint } from "./requests.ts";
+
+/**
+ * EC2's query API, the part about instances, their images and types, and security groups
+ * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/). All regions are here: the signature's scope says which one is meant.
+ * An access key id that begins with `local` is an account; its secret is `secret-of-` and the id.
+ *
+ * EC2 states no rate limit: `requestsPerHour` shows only in its refusals.
+ */
+export function aws({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect {
+	const spent = new Map<string, number[]>();
+	return {
+		provider: "aws",
+		operation: operationOf,
+		account: verified,
+		handle: (call, account) => route(call, account, pageSize),
+		failure(status) {
+			const [real, code, message] = FAILURES[status] ?? [status, "InternalError", "An internal error has occurred"];
+			return refuse(real, code, message);
+		},
+		meter(account, nowMs) {
+			const lately = (spent.get(account.key) ?? []).filter((at) => at > nowMs - 3_600_000);
+			const isSpent = requestsPerHour !== null && lately.length >= requestsPerHour;
+			spent.set(account.key, isSpent ? lately : [...lately, nowMs]);
+			return { headers: {}, refusal: isSpent ? refuse(503, "RequestLimitExceeded", "Request limit exceeded.") : null };
+		},
+		mask: (body) =>
+			body.replace(/(^|&)UserData=([^&]*)/, (_, start: string, data: string) => `${start}UserData=${"x".repeat(data.length)}`),
+	};
+}
+
+/** By the status that other clouds would give: EC2 has a status of its own for it. */
+const FAILURES: Readonly<Record<number, readonly [status: number, code: string, message: string]>> = {
+	401: [401, "AuthFailure", "AWS was not able to validate the provided access credentials"],
+	403: [403, "UnauthorizedOperation", "You are not authorized to perform this operation."],
+	404: [400, "InvalidInstanceID.NotFound", "The instance ID 'i-00000000000000000' does not exist"],
+	409: [400, "IncorrectInstanceState", "The instance is not in a state from which it can be changed."],
+	429: [503, "RequestLimitExceeded", "Request limit exceeded."],
+	503: [503, "Unavailable", "The server is overloaded and can't handle the request."],
+};
+
+const MAX_PAGE = 1000;
+
+function operationOf(call: Call): Operation {
+	const form = new URLSearchParams(call.body);
+	const action = form.get("Action") ?? "";
+	if (action === "RunInstances") return "create";
+	if (action === "TerminateInstances") return "delete";
+	if (/^(Stop|Start|Reboot)Instances$/.test(action)) return "restart";
+	if (/SecurityGroup/.test(action)) return "firewall";
+	if (action !== "DescribeInstances") return "other";
+	return form.has("InstanceId.1") || [...form.values()].includes("client-token") ? "get" : "list";
+}
+
+function route(call: Call, account: Account, pageSize: number): Promise<Response> | Response {
+	const form = new URLSearchParams(call.body);
+	const action = form.get("Action") ?? "";
+	if (call.path !== "/" || call.method !== "POST") return refuse(400, "InvalidAction", "The query API is asked with POST at /.");
+	if (form.get("Version") !== "2016-11-15") return refuse(400, "InvalidParameterValue", "The API version is not supported.");
+	form.delete("Action");
+	form.delete("Version");
+	const tree = requests.treeOf(form);
+	if (tree === null) return refuse(400, "MalformedQueryString", "The query string contains a syntax error.");
+	const region = scopeOf(call)?.region ?? "";
+	const read = <T extends z.ZodType>(schema: T, then: (body: z.output<T>) => Promise<Response> | Response) => {
+		const parsed = schema.safeParse(tree);
+		return parsed.success ? then(parsed.data) : refuse(400, "InvalidParameterValue", firstComplaint(parsed.error));
+	};
+	switch (action) {
+		case "RunInstances":
+			return read(requests.RunInstances, (body) => runInstances(body, call.body, account, region));
+		case "DescribeInstances":
+			return read(requests.DescribeInstances, (body) => {
+				const asked = body.MaxResults ?? MAX_PAGE;
+				const from = Number(Buffer.from(body.NextToken ?? "", "base64").toString());
+				if (body.InstanceId && body.MaxResults !== undefined) {
+					return refuse(400, "InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults");
+				}
+				if (asked < 5 || asked > MAX_PAGE)
+					return refuse(400, "InvalidParameterValue", `Value ( ${asked} ) for parameter maxResults is invalid.`);
+				const size = Math.min(asked, pageSize);
+				return describe(account, region, { ids: body.InstanceId, filters: body.Filter ?? [], size, from });
+			});
+		case "TerminateInstances":
+			return read(requests.TerminateInstances, (body) => terminateAll(body.InstanceId, account, region));
+		case "StopInstances":
+			return read(requests.StopInstances, (body) => stop(body.InstanceId[0] ?? "", account, region));
+		case "StartInstances":
+			return read(requests.StartInstances, (body) => start(body.InstanceId[0] ?? "", account, region));
+		case "RebootInstances":
+			return read(requests.RebootInstances, (body) => reboot(body.InstanceId[0] ?? "", account, region));
+		case "CancelSpotInstanceRequests":
+			return read(requests.CancelSpotInstanceRequests, (body) => cancelSpotRequests(body.SpotInstanceRequestId, account));
+		case "DescribeVpcs":
+			return read(requests.DescribeVpcs, (body) => describeVpcs(account, region, body.Filter ?? []));
+		case "DescribeSecurityGroups":
+			return read(requests.DescribeSecurityGroups, (body) => describeGroups(account, region, body.Filter ?? []));
+		case "CreateSecurityGroup":
+			return read(requests.CreateSecurityGroup, (body) => {
+				const tags = Object.fromEntries((body.TagSpecification?.[0]?.Tag ?? []).map(({ Key, Value }) => [Key, Value]));
+				return createGroup(account, region, { name: body.GroupName, description: body.GroupDescription, vpc: body.VpcId ?? "", tags });
+			});
+		case "AuthorizeSecurityGroupIngress":
+		case "RevokeSecurityGroupIngress":
+			return read(requests.Ingress, (body) => changeIngress(account, action, body.GroupId, body.IpPermissions));
+		case "DescribeImages":
+			return read(requests.DescribeImages, (body) => describeImages(region, body));
+		case "DescribeInstanceTypes":
+			return read(requests.DescribeInstanceTypes, (body) => describeTypes(body.InstanceType));
+		default:
+			return refuse(400, "InvalidAction", `The action ${action} is not valid for this web service.`);
+	}
+}
+
+/** One id that is unknown fails the whole batch; one that has ended already does not. */
+async function terminateAll(ids: readonly string[], account: Account, region: string): Promise<Response> {
+	const before = ids.map((id) => ({ id, one: instance(account, region, id) }));
+	const unknown = before.find(({ one }) => one === null);
+	if (unknown) return notFound(unknown.id);
+	for (const id of ids) {
+		const vm = account.vm(id);
+		if (vm) await terminate(vm, account);
+	}
+	return changed(
+		"TerminateInstances",
+		before.map(({ id, one }) => ({ id, from: one?.state ?? "terminated", to: instance(account, region, id)?.state ?? "terminated" })),
+	);
+}
+
+/** The VM of an id that can be switched, or the refusal. */
+function switchable(id: string, account: Account, region: string): { readonly vm: VmRecord; readonly state: State } | Response {
+	const one = instance(account, region, id);
+	const vm = account.vm(id);
+	if (!one) return notFound(id);
+	return vm ? { vm, state: one.state } : wrongState(id, "changed");
+}
+
+function wrongState(id: string, done: string): Response {
+	return refuse(400, "IncorrectInstanceState", `The instance '${id}' is not in a state from which it can be ${done}.`);
+}
+
+function stop(id: string, account: Account, region: string): Response {
+	const found = switchable(id, account, region);
+	if (found instanceof Response) return found;
+	if (isOneTimeSpot(found.vm.details as Details, account)) {
+		return refuse(
+			400,
+			"UnsupportedOperation",
+			`You can't stop the Spot Instance '${id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`,
+		);
+	}
+	if (found.state === "pending") return wrongState(id, "stopped");
+	if (found.state === "running" && !account.power(found.vm, "off", "stop")) return wrongState(id, "stopped");
+	return changed("StopInstances", [{ id, from: found.state, to: instance(account, region, id)?.state ?? "stopped" }]);
+}
+
+/** Each start gives another address. */
+async function start(id: string, account: Account, region: string): Promise<Response> {
+	const found = switchable(id, account, region);
+	if (found instanceof Response) return found;
+	if (found.state === "stopping") return wrongState(id, "started");
+	if (found.state === "stopped") {
+		await account.readdress(found.vm);
+		if (!account.power(account.vm(id) ?? found.vm, "on", "start")) return wrongState(id, "started");
+	}
+	return changed("StartInstances", [{ id, from: found.state, to: instance(account, region, id)?.state ?? "pending" }]);
+}
+
+function reboot(id: string, account: Account, region: string): Response {
+	const found = switchable(id, account, region);
+	if (found instanceof Response) return found;
+	if (found.state !== "running" || !account.power(found.vm, "restart", "reboot")) return wrongState(id, "rebooted");
+	return answer("RebootInstances", { return: true });
+}
+
+function changed(action: string, instances: readonly { readonly id: string; readonly from: State; readonly to: State }[]): Response {
+	const set = instances.map(({ id, from, to }) => ({ instanceId: id, currentState: stateSet(to), previousState: stateSet(from) }));
+	return answer(action, { instancesSet: set });
+}
+
+function describeImages(region: string, { Owner, ImageId, Filter = [] }: z.output<typeof requests.DescribeImages>): Response {
+	const filters: Filters = Filter;
+	const shown = imagesOf(region).filter((image) => {
+		const values: Readonly<Record<string, string>> = { name: image.name, architecture: image.architecture, state: "available" };
+		const fits = filters.every(({ Name, Value }) => Value.some((value) => matches(value, values[Name] ?? "")));
+		return fits && (Owner?.includes(image.owner) ?? true) && (ImageId?.includes(image.id) ?? true);
+	});
+	return answer("DescribeImages", {
+		imagesSet: shown.map((image) => ({
+			imageId: image.id,
+			imageLocation: `${image.owner}/${image.name}`,
+			imageState: "available",
+			imageOwnerId: image.owner,
+			creationDate: image.createdAt,
+			isPublic: true,
+			architecture: image.architecture,
+			imageType: "machine",
+			name: image.name,
+			rootDeviceType: "ebs",
+			rootDeviceName: "/dev/sda1",
+			virtualizationType: "hvm",
+			hypervisor: "xen",
+			blockDeviceMapping: [],
+		})),
+	});
+}
+
+function describeTypes(names: readonly string[] | undefined): Response {
+	const unknown = names?.find((name) => !Object.hasOwn(INSTANCE_TYPES, name));
+	if (unknown !== undefined) {
+		return refuse(400, "InvalidInstanceType", `The following supplied instance types do not exist: [${unknown}]`);
+	}
+	const shown = Object.entries(INSTANCE_TYPES).filter(([name]) => names?.includes(name) ?? true);
+	return answer("DescribeInstanceTypes", {
+		instanceTypeSet: shown.map(([name, type]) => ({
+			instanceType: name,
+			currentGeneration: true,
+			freeTierEligible: false,
+			supportedUsageClasses: ["on-demand", "spot"],
+			supportedRootDeviceTypes: ["ebs"],
+			supportedVirtualizationTypes: ["hvm"],
+			bareMetal: false,
+			hypervisor: "nitro",
+			processorInfo: { supportedArchitectures: [type.architecture] },
+			vCpuInfo: { defaultVCpus: type.vcpus },
+			memoryInfo: { sizeInMiB: type.memoryMib },
+			instanceStorageSupported: false,
+			burstablePerformanceSupported: type.isBurstable,
+		})),
+	});
+}
