@@ -14,7 +14,6 @@ export interface Details {
 	readonly image: string;
 	readonly group: string;
 	readonly token: string;
-	readonly tags: { readonly [key: string]: string };
 	readonly spotRequest: string | null;
 }
 interface Terminated {
@@ -22,6 +21,7 @@ interface Terminated {
 	readonly id: string;
 	readonly at: number;
 	readonly createdAt: number;
+	readonly tags: readonly string[];
 	readonly details: Details;
 }
 
@@ -40,8 +40,14 @@ export interface Instance {
 	readonly createdAt: number;
 	readonly state: State;
 	readonly address: string | null;
+	readonly tags: Tags;
 	readonly details: Details;
 }
+type Tags = { readonly [key: string]: string };
+
+/** Every VM's tags are words: here `key=value`. */
+export const wordsOf = (tags: Tags) => Object.entries(tags).map(([key, value]) => `${key}=${value}`);
+const tagsOf = (words: readonly string[]): Tags => Object.fromEntries(words.map((word) => word.split(/=(.*)/s)));
 
 export function instancesOf(account: Account, region: string): readonly Instance[] {
 	const alive = account.vms().map((vm) => instanceOf(vm, account));
@@ -59,7 +65,7 @@ function instanceOf(vm: VmRecord, account: Account): Instance {
 	// Only this dialect makes VMs of this cloud.
 	const details = vm.details as Details;
 	const state = stateOf(vm, account);
-	return { id: vm.id, createdAt: vm.createdAt, state, address: state === "running" ? vm.address : null, details };
+	return { id: vm.id, createdAt: vm.createdAt, state, address: state === "running" ? vm.address : null, tags: tagsOf(vm.tags), details };
 }
 
 function stateOf(vm: VmRecord, account: Account): State {
@@ -72,12 +78,12 @@ function stateOf(vm: VmRecord, account: Account): State {
 
 function endedOf(one: Terminated, account: Account): Instance {
 	const state = account.now() - one.at < SHUTDOWN_MS ? "shutting-down" : "terminated";
-	return { id: one.id, createdAt: one.createdAt, state, address: null, details: one.details };
+	return { id: one.id, createdAt: one.createdAt, state, address: null, tags: tagsOf(one.tags), details: one.details };
 }
 
 /** Ends it; from now on it is only listed. */
 export function end(account: Account, vm: VmRecord): void {
-	const gone: Terminated = { id: vm.id, at: account.now(), createdAt: vm.createdAt, details: vm.details as Details };
+	const gone: Terminated = { id: vm.id, at: account.now(), createdAt: vm.createdAt, tags: vm.tags, details: vm.details as Details };
 	account.collection<Terminated>("terminated").set(vm.id, gone);
 	account.delete(vm);
 }
@@ -112,9 +118,9 @@ export function describe(
 
 function valuesOf(filter: string): ((one: Instance) => readonly string[]) | null {
 	const [, tag] = /^tag:(.+)$/.exec(filter) ?? [];
-	if (tag !== undefined) return ({ details }) => (Object.hasOwn(details.tags, tag) ? [details.tags[tag] ?? ""] : []);
+	if (tag !== undefined) return ({ tags }) => (Object.hasOwn(tags, tag) ? [tags[tag] ?? ""] : []);
 	const known: Readonly<Record<string, (one: Instance) => readonly string[]>> = {
-		"tag-key": ({ details }) => Object.keys(details.tags),
+		"tag-key": ({ tags }) => Object.keys(tags),
 		"instance-state-name": ({ state }) => [state],
 		"client-token": ({ details }) => [details.token],
 		"instance-id": ({ id }) => [id],
@@ -130,7 +136,7 @@ export function notFound(id: string): Response {
 export const stateSet = (state: State) => ({ code: CODES[state], name: state });
 
 export function show(one: Instance, account: Account): XmlValue {
-	const { region, type, image, group, token, tags, spotRequest } = one.details;
+	const { region, type, image, group, token, spotRequest } = one.details;
 	const hasNetwork = one.state !== "terminated";
 	const groups = [{ groupId: group, groupName: groupsOf(account).get(group)?.name ?? "" }];
 	const [, , third, fourth] = (one.address ?? "").split(".");
@@ -163,7 +169,7 @@ export function show(one: Instance, account: Account): XmlValue {
 		blockDeviceMapping: [],
 		virtualizationType: "hvm",
 		clientToken: token,
-		tagSet: tagSet(tags),
+		tagSet: tagSet(one.tags),
 		hypervisor: "xen",
 		networkInterfaceSet: [],
 		ebsOptimized: false,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Account } from "./account.ts";
 import { INSTANCE_TYPES, idOf, imagesOf } from "./aws-catalogue.ts";
 import { groupsOf } from "./aws-groups.ts";
-import { type Details, end, instance, show } from "./aws-instances.ts";
+import { type Details, end, instance, show, wordsOf } from "./aws-instances.ts";
 import type { RunInstances } from "./aws-requests.ts";
 import { answer, refuse } from "./aws-xml.ts";
 import type { Json, VmRecord } from "./inventory.ts";
@@ -55,23 +55,23 @@ export async function runInstances(wanted: RunInstances, body: string, account: 
 		image: wanted.ImageId,
 		group: wanted.NetworkInterface[0]?.SecurityGroupId?.[0] ?? "",
 		token,
-		tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value])),
 		spotRequest,
 	};
-	const id = await launch(details, Buffer.from(wanted.UserData ?? "", "base64").toString("utf8"), account);
+	const id = await launch(
+		{
+			name: tags.find(({ Key }) => Key === "Name")?.Value ?? "",
+			tags: wordsOf(Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]))),
+			userData: Buffer.from(wanted.UserData ?? "", "base64").toString("utf8"),
+			details,
+		},
+		account,
+	);
 	tokens.set(`${region}/${token}`, { digest, instance: id });
 	return launched(id, account, region);
 }
 
-async function launch(details: Details, userData: string, account: Account): Promise<string> {
-	const { vm } = await account.create({
-		provider: "aws",
-		id: (number) => idOf("i", String(number)),
-		name: details.tags.Name ?? "",
-		tags: [],
-		userData,
-		details,
-	});
+async function launch(wanted: Pick<VmRecord, "name" | "tags" | "userData" | "details">, account: Account): Promise<string> {
+	const { vm } = await account.create({ provider: "aws", id: (number) => idOf("i", String(number)), ...wanted });
 	return vm.id;
 }
 
@@ -124,8 +124,9 @@ export async function terminate(vm: VmRecord, account: Account): Promise<void> {
 	const requests = account.collection<SpotRequest>("spot-requests");
 	const request = details.spotRequest === null ? null : requests.get(details.spotRequest);
 	if (!request || details.spotRequest === null) return;
-	if (request.type === "persistent" && request.state === "active") await launch(details, vm.userData, account);
-	else requests.set(details.spotRequest, { ...request, state: request.state === "active" ? "closed" : request.state });
+	if (request.type === "persistent" && request.state === "active") {
+		await launch({ name: vm.name, tags: vm.tags, userData: vm.userData, details: vm.details }, account);
+	} else requests.set(details.spotRequest, { ...request, state: request.state === "active" ? "closed" : request.state });
 }
 
 export function cancelSpotRequests(ids: readonly string[], account: Account): Response {

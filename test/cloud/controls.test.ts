@@ -9,12 +9,7 @@ describe("faults", () => {
 		expect((await call("POST", "/_local/faults", fault)).status).toBe(201);
 		for (let each = 0; each < 2; each++) {
 			const answer = await digitalocean("POST", "/v2/droplets", DROPLET);
-			expect([answer.status, answer.body.id, answer.headers.get("retry-after"), answer.headers.get("ratelimit-remaining")]).toEqual([
-				429,
-				"too_many_requests",
-				"7",
-				"0",
-			]);
+			expect([answer.status, answer.body.id, answer.headers.get("retry-after")]).toEqual([429, "too_many_requests", "7"]);
 		}
 		expect((await digitalocean("GET", "/v2/droplets")).body.droplets).toEqual([]);
 		expect((await digitalocean("POST", "/v2/droplets", DROPLET)).status).toBe(202);

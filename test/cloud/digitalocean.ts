@@ -7,7 +7,7 @@ import { findRegion, IMAGES, REGIONS, regionOf, SIZES } from "./digitalocean-cat
 import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody } from "./digitalocean-requests.ts";
 import type { Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
-import { firstComplaint, localToken, maskJson } from "./requests.ts";
+import { firstComplaint, localToken, maskJson, shortPages } from "./requests.ts";
 
 /**
  * DigitalOcean's API v2, the part about droplets, firewalls and tags. Paths, fields and limits are those of its OpenAPI document
@@ -16,7 +16,7 @@ import { firstComplaint, localToken, maskJson } from "./requests.ts";
  * `requestsPerHour`: the account's rate limit, with a burst limit of a twentieth of it a minute (the real ones are 5,000
  * and 250); null states the real limit and never reaches it.
  */
-export function digitalocean({ requestsPerHour }: Limits): Dialect {
+export function digitalocean({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY }: Limits): Dialect {
 	const spent = new Map<string, number[]>();
 	return {
 		provider: "digitalocean",
@@ -25,10 +25,10 @@ export function digitalocean({ requestsPerHour }: Limits): Dialect {
 			const token = localToken(call);
 			return token === null ? refuse(401, "unauthorized", "Unable to authenticate you") : { token };
 		},
-		handle: route,
-		failure(status, nowMs) {
+		handle: (call, account) => route(shortPages(call, pageSize), account),
+		failure(status) {
 			const [id, message] = FAILURES[status] ?? ["server_error", "Unexpected server-side error"];
-			return refuse(status, id, message, status === 429 ? rateHeaders(5000, 0, nowMs + 30_000) : {});
+			return refuse(status, id, message, status === 429 ? { "retry-after": "30" } : {});
 		},
 		meter(account, nowMs) {
 			if (requestsPerHour === null) return { headers: rateHeaders(5000, 4999, nowMs + 3_600_000), refusal: null };

@@ -5,8 +5,8 @@ import { OPERATIONS, type Operation } from "./dialect.ts";
  * Something that goes wrong on demand. It hits the next `times` calls of that provider and operation (`*`: any); of several
  * faults that fit, the oldest hits.
  *
- * - `status`, with `headers` and `body` (text, or JSON): answered instead of doing anything, in the cloud's own words unless
- *   `body` says otherwise. With `afterDoing` the request is carried out and then answered so.
+ * - `status`: answered instead of doing anything, with `body` (text, or JSON) and `headers` where they are given, else with
+ *   the cloud's own. With `afterDoing` the request is carried out and then answered so.
  * - `delayMs`: the request is carried out at once and its answer held back.
  * - `dropAnswer`: the request is carried out, then the connection is cut.
  * - `listLagMs`: the answer shows the inventory as it was so long ago: new VMs are missing, deleted ones still there.

@@ -6,7 +6,7 @@ import { findImage, IMAGES, LOCATIONS, PRICING, SERVER_TYPES } from "./hetzner-c
 import { answerFirewall, createFirewall, type Firewall, firewallShown } from "./hetzner-firewalls.ts";
 import { CreateFirewall, CreateServer } from "./hetzner-requests.ts";
 import type { VmRecord } from "./inventory.ts";
-import { localToken, maskJson } from "./requests.ts";
+import { localToken, maskJson, shortPages } from "./requests.ts";
 
 /**
  * Hetzner Cloud's API v1, the part about servers and firewalls. Paths, fields, codes and limits are those of its OpenAPI document
@@ -14,7 +14,7 @@ import { localToken, maskJson } from "./requests.ts";
  *
  * `requestsPerHour`: the account's rate limit (the real one is 3,600), refilled steadily; null states the real limit and never reaches it.
  */
-export function hetzner({ requestsPerHour }: Limits): Dialect {
+export function hetzner({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY }: Limits): Dialect {
 	const buckets = new Map<string, { left: number; atMs: number }>();
 	return {
 		provider: "hetzner",
@@ -23,7 +23,7 @@ export function hetzner({ requestsPerHour }: Limits): Dialect {
 			const token = localToken(call);
 			return token === null ? refuse(401, "unauthorized", "unable to authenticate") : { token };
 		},
-		handle: route,
+		handle: (call, account) => route(shortPages(call, pageSize), account),
 		failure(status, nowMs) {
 			const [code, message] = FAILURES[status] ?? ["server_error", "Internal Server Error"];
 			return refuse(status, code, message, null, status === 429 ? rateHeaders(3600, 0, nowMs + 3_600_000) : {});

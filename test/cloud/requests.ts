@@ -21,6 +21,15 @@ export function firstComplaint(error: z.ZodError): string {
 /** An address or a network, as firewalls take it. */
 export const Cidr = z.union([z.cidrv4(), z.cidrv6()], "is not in CIDR notation");
 
+/** The call as if it had asked for no more than this on a page (`per_page`). */
+export function shortPages(call: Call, pageSize: number): Call {
+	const asked = call.query.get("per_page");
+	if (asked === null || !(Number(asked) > pageSize)) return call;
+	const query = new URLSearchParams(call.query);
+	query.set("per_page", String(pageSize));
+	return { ...call, query };
+}
+
 /** A JSON body with the values of these fields, wherever in it, made unreadable: for the journal. */
 export function maskJson(body: string, fields: readonly string[]): string {
 	try {
