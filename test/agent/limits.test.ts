@@ -105,7 +105,9 @@ describe.runIf(onLinux)("the agent's limits", () => {
 		const [idle, busy] = [await tunnel(agent, `127.0.0.1:${port}`), await tunnel(agent, `127.0.0.1:${port}`)];
 		const traffic = setInterval(() => origins[1]?.write("x"), 100);
 		busy.resume();
+		const began = performance.now();
 		await readToEnd(idle);
+		expect(performance.now() - began).toBeLessThan(8000);
 		expect(busy.readableEnded || busy.destroyed).toBe(false);
 		clearInterval(traffic);
 	});
