@@ -1,0 +1,98 @@
+import type { ProviderName } from "../../src/pool/core/state.ts";
+import { AWS_TERMS } from "./contract-aws.ts";
+import type { Json } from "./inventory.ts";
+
+/** What the contract suite must know of a cloud, since clouds differ in it. */
+export interface Terms {
+	/** Settings of an account that the local cloud takes, `api_url` and the like left out. */
+	readonly settings: Readonly<Record<string, string>>;
+	/** The same with credentials that it refuses. */
+	readonly refused: Readonly<Record<string, string>>;
+	/** Settings that say where the cloud is; `base` is its mount at the local cloud. */
+	readonly addresses?: (base: string) => Readonly<Record<string, string>>;
+	/** How user data travels. */
+	readonly userDataIs: "plain" | "base64";
+	/** What a second create under the same name comes to: refused, the very same VM again, or a second one. */
+	readonly sameName: "conflict" | "same" | "second";
+	/** Whether a VM can be deleted while it is being installed; `later`: it is busy, and can be once it runs. */
+	readonly deleteWhileInstalling: "accepted" | "later";
+	/** How it says, at a create, that it has no room (a fault's status and body), and a part of that sentence. */
+	readonly capacity: { readonly status: number; readonly body: string | Readonly<Record<string, unknown>>; readonly says: string };
+	/** Part of its sentence when the account may have no more VMs. */
+	readonly quotaSays: string;
+	/** How it says that a token that was good is good no more, and that calls come too fast. */
+	readonly revoked: { readonly status: number; readonly body?: string | Readonly<Record<string, unknown>> };
+	readonly tooFast: { readonly status: number; readonly body?: string | Readonly<Record<string, unknown>> };
+	/** The firewalls that the account has, each as the CIDRs that it lets in to the proxy port; null: none does so. */
+	readonly firewalls: (things: Things) => (readonly string[])[];
+	/** Somebody edits the firewall so that it lets in 198.51.100.0/24 alone. */
+	readonly tamper: (things: Things) => void;
+	/** A VM's id as the cloud makes it from a number. */
+	readonly id: (number: number) => string;
+}
+
+/** What an account at the local cloud has besides VMs, by kind and id. */
+export type Things = { [kind: string]: { [id: string]: Json } };
+
+const PORT = "8899";
+type Thing = { [key: string]: Json };
+const allOf = (things: Things, kind: string) => Object.entries(things[kind] ?? {}) as [string, Thing][];
+const arrayOf = (value: Json | undefined) => (Array.isArray(value) ? value : []) as readonly Thing[];
+const texts = (value: Json | undefined) => (Array.isArray(value) ? value : []) as readonly string[];
+/** Changes one field of every thing of a kind. */
+const edit = (things: Things, kind: string, field: string, change: (value: readonly Thing[]) => readonly Json[]) => {
+	for (const [id, thing] of allOf(things, kind))
+		things[kind] = { ...things[kind], [id]: { ...thing, [field]: change(arrayOf(thing[field])) } };
+};
+export const ELSEWHERE = "198.51.100.0/24";
+
+export const TERMS: Readonly<Partial<Record<ProviderName, Terms>>> = {
+	digitalocean: {
+		settings: { access_token: "local-contract-digitalocean" },
+		refused: { access_token: "dop_v1_refused" },
+		userDataIs: "plain",
+		sameName: "second",
+		deleteWhileInstalling: "accepted",
+		capacity: {
+			status: 422,
+			body: { id: "unprocessable_entity", message: "Size is not available in this region." },
+			says: "Size is not available in this region.",
+		},
+		quotaSays: "will exceed your droplet limit",
+		revoked: { status: 401 },
+		tooFast: { status: 429 },
+		firewalls: (things) =>
+			allOf(things, "firewalls").map(([, firewall]) =>
+				arrayOf(firewall.inbound_rules)
+					.filter((rule) => rule.ports === PORT)
+					.flatMap(({ sources }) => texts((sources as Thing).addresses)),
+			),
+		tamper: (things) =>
+			edit(things, "firewalls", "inbound_rules", (rules) => rules.map((rule) => ({ ...rule, sources: { addresses: [ELSEWHERE] } }))),
+		id: String,
+	},
+	aws: AWS_TERMS,
+	hetzner: {
+		settings: { access_token: "local-contract-hetzner" },
+		refused: { access_token: "refused" },
+		userDataIs: "plain",
+		sameName: "conflict",
+		deleteWhileInstalling: "later",
+		capacity: {
+			status: 412,
+			body: { error: { code: "resource_unavailable", message: "error during placement (resource_unavailable)", details: null } },
+			says: "error during placement",
+		},
+		quotaSays: "server limit exceeded",
+		revoked: { status: 401 },
+		tooFast: { status: 429 },
+		firewalls: (things) =>
+			allOf(things, "firewalls").map(([, firewall]) =>
+				arrayOf(firewall.rules)
+					.filter((rule) => rule.port === PORT && rule.direction === "in")
+					.flatMap((rule) => texts(rule.source_ips)),
+			),
+		tamper: (things) => edit(things, "firewalls", "rules", (rules) => rules.map((rule) => ({ ...rule, source_ips: [ELSEWHERE] }))),
+		id: String,
+	},
+};

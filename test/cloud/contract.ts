@@ -1,0 +1,107 @@
+import type { Failure, ProviderName } from "../../src/pool/core/state.ts";
+import {
+	type CreateRequest,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+} from "../../src/providers/provider.ts";
+import { ManualClock } from "./clock.ts";
+import { type CloudOptions, LocalCloud } from "./cloud.ts";
+import type { Terms, Things } from "./contract-clouds.ts";
+import type { JournalEntry } from "./journal.ts";
+
+/** A driver under contract, at a local cloud of its own whose time goes by only while a call is waited for. */
+
+const STEP_MS = 100;
+/** Longer than anything that a driver waits for at a cloud. */
+const PATIENCE_MS = 600_000;
+export const BOOT_MS = 2000;
+export const DEPLOYMENT = "abcdefghij";
+
+let accounts = 0;
+
+export function underContract(name: ProviderName, definition: ProviderDefinition, terms: Terms, options: CloudOptions = {}) {
+	const clock = new ManualClock();
+	const cloud = new LocalCloud({ clock, bootMs: BOOT_MS, ...options });
+	const base = `http://cloud.test/${name}`;
+	const fetchLocally = ((input: string, init: RequestInit) => cloud.fetch(new Request(input, init))) as typeof fetch;
+	const settingsOf = (settings: Terms["settings"]) => ({ api_url: base, ...terms.addresses?.(base), ...settings });
+
+	// Each test has an account of its own: drivers remember what they set up in one.
+	accounts += 1;
+	const own = Object.fromEntries(
+		Object.entries(terms.settings).map(([key, text]) => [key, text.replace("contract", `contract${accounts}`)]),
+	);
+	const open = (more: Partial<ProviderContext> & { settings?: Terms["settings"] } = {}): Provider => {
+		const { settings = own, ...rest } = more;
+		const context = { fetch: fetchLocally, now: () => clock.now(), countCall: () => undefined, observeRate: () => undefined, ...rest };
+		return definition.create(definition.schema.parse(settingsOf(settings)), context);
+	};
+
+	/** Waits for a call, while the cloud's time goes by. */
+	async function done<T>(call: Promise<T>): Promise<T> {
+		let isOver = false;
+		const settled = call.finally(() => {
+			isOver = true;
+		});
+		settled.catch(() => undefined); // told by the await below
+		for (const end = clock.now() + PATIENCE_MS; clock.now() < end; clock.advance(STEP_MS)) {
+			// Everything that needs no time gets to happen first.
+			for (let turns = 0; turns < 20 && !isOver; turns++) await new Promise((resolve) => setImmediate(resolve));
+			if (isOver) break;
+		}
+		return settled;
+	}
+
+	async function failureOf(call: Promise<unknown>): Promise<Failure> {
+		try {
+			await done(call);
+		} catch (error) {
+			if (error instanceof ProviderError) return error.failure;
+			throw error;
+		}
+		throw new Error("it did not fail");
+	}
+
+	return {
+		cloud,
+		clock,
+		open,
+		done,
+		failureOf,
+		/** The settings of this test's account, secrets among them. */
+		settings: own,
+		/** Sets a fault on the next call of that operation. */
+		fault(fault: Readonly<Record<string, unknown>>) {
+			const nonsense = cloud.faults.add({ provider: name, ...fault });
+			if (nonsense !== null) throw new Error(nonsense);
+		},
+		journal: (): JournalEntry[] =>
+			cloud.journal
+				.text()
+				.split("\n")
+				.filter((line) => line !== "")
+				.map((line) => JSON.parse(line) as JournalEntry),
+		/** What the one account has besides VMs. */
+		things: (): Things => Object.values(cloud.fleet.collections)[0] ?? {},
+	};
+}
+
+/** A request for one VM; `n` tells it from others. */
+export function wanted(n = 1, more: Partial<CreateRequest> = {}): CreateRequest {
+	const intent = `intent${String(n).padStart(10, "0")}`;
+	return {
+		name: `muster-${DEPLOYMENT}-${intent}`,
+		tags: { deployment: DEPLOYMENT, pool: "k3j2h1g0", intent },
+		userData: "#cloud-config\nwrite_files: [{path: /etc/muster, content: a-very-secret-boot-token-0123456789}]\n",
+		allow: [],
+		port: 8899,
+		...more,
+	};
+}
+
+/** What finds the VM of that request. */
+export function lookUp({ name, tags }: CreateRequest, vm: string | null = null) {
+	return { vm, name, tags: { deployment: tags.deployment, intent: tags.intent } };
+}
