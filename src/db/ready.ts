@@ -1,9 +1,7 @@
+import { READY_STALENESS_MS } from "../pool/core/limits.ts";
 import type { ProviderName } from "../pool/core/state.ts";
 import type { PoolSummary, ReadyEntry } from "../pool/rpc.ts";
 import { fromJson, onDatabase } from "./database.ts";
-
-/** How old what an isolate read may be when it answers from it; the staleness that the documentation states. */
-export const READY_STALENESS_MS = 1_000;
 
 /** Username and password by version, as in the pools row. */
 export type CredentialsByVersion = Readonly<Record<string, readonly [username: string, password: string]>>;
@@ -170,21 +168,26 @@ function readyPart(count: number, text: string): ReadyPart {
 function without(snapshot: Snapshot, hidden: { readonly object: string; readonly id: string }): Snapshot {
 	return snapshotOf(
 		snapshot.pools.map((pool) => {
-			if (pool.object !== hidden.object) return pool;
-			const parts = pool.parts.map((part): ReadyPart => {
-				const entries = part.entries().filter(([id]) => id !== hidden.id);
-				return { count: entries.length, entries: () => entries };
-			});
-			return { ...pool, ...withParts(parts) };
+			return pool.object === hidden.object ? withEntries(pool, ([id]) => id !== hidden.id) : pool;
 		}),
 	);
+}
+
+/** A pool of which only some ready proxies are left. */
+export function withEntries(pool: PublishedPool, isKept: (entry: ReadyEntry) => boolean): PublishedPool {
+	const parts = pool.parts.map((part): ReadyPart => {
+		const entries = part.entries().filter(isKept);
+		return { count: entries.length, entries: () => entries };
+	});
+	return { ...pool, ...withParts(parts) };
 }
 
 function withParts(parts: readonly ReadyPart[]): Pick<PublishedPool, "parts" | "readyCount"> {
 	return { parts, readyCount: parts.reduce((sum, part) => sum + part.count, 0) };
 }
 
-function snapshotOf(pools: readonly PublishedPool[]): Snapshot {
+/** A snapshot of these pools alone. */
+export function snapshotOf(pools: readonly PublishedPool[]): Snapshot {
 	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
 }
 

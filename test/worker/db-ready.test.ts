@@ -2,8 +2,9 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { removePool } from "../../src/db/directory.ts";
 import { publish } from "../../src/db/publish.ts";
-import { forgetEverything, forgetReady, pickReady, READY_STALENESS_MS, readReady, readyPage } from "../../src/db/ready.ts";
+import { forgetEverything, forgetReady, pickReady, readReady, readyPage } from "../../src/db/ready.ts";
 import { writeSetting } from "../../src/db/settings.ts";
+import { READY_STALENESS_MS } from "../../src/pool/core/limits.ts";
 import { ADMIN_KEY, askWith, counted, enter, failing, ORIGIN, publicationOf, readyPublication, show, startAfresh } from "./helpers.ts";
 
 /** mulberry32: a small generator whose numbers are the same in every run. */

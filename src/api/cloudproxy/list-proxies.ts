@@ -1,20 +1,24 @@
 import { accepts } from "hono/accepts";
 import { z } from "zod";
-import { readReady, readyPage } from "../../db/ready.ts";
+import { readReady } from "../../db/ready.ts";
+import { pageFrom, selectFrom } from "../../db/select.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
 import { readyProxy } from "./proxy.ts";
+import { selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, ProxyList, wholeNumber } from "./shapes.ts";
 
 const schema = {
 	operationId: "listProxies",
 	tags: ["Proxies"],
 	summary: "List the ready proxies",
-	description: "Those queued for destruction or restart are neither listed nor counted. What is shown may be one second old.",
+	description:
+		"Those queued for destruction or restart are neither listed nor counted. With `session` they are in the order in which that session would use them: the first is the one that `/random` gives it. What is shown may be one second old.",
 	request: {
 		query: z.object({
 			offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
 			limit: wholeNumber(1, 100).default(10),
+			...selectionQuery,
 		}),
 	},
 	responses: {
@@ -30,10 +34,12 @@ export class ListProxies extends Endpoint {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { query } = await this.getValidatedData<typeof schema>();
+		const wanted = selectionOf(query);
 		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
 		stateAge(c, ageMs);
-		const proxies = readyPage(snapshot, query.offset, query.limit).map(readyProxy);
-		return c.json({ metadata: metadata(c), total: snapshot.readyCount, proxies, version: "1.1" });
+		const selected = selectFrom(snapshot, wanted);
+		const proxies = pageFrom(selected, wanted.session, query.offset, query.limit).map(readyProxy);
+		return c.json({ metadata: metadata(c), total: selected.readyCount, proxies, version: "1.1" });
 	}
 }
 

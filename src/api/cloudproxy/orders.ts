@@ -1,10 +1,10 @@
-import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { findByAddress, type Queue, readQueue } from "../../db/proxies.ts";
 import { forgetReady } from "../../db/ready.ts";
 import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
-import { Conflict, NotFound, ValidationError } from "../errors.ts";
+import { Conflict, NotFound } from "../errors.ts";
+import { canonicalAddress } from "./address.ts";
 import { publishedProxy } from "./proxy.ts";
 import { ADMIN_FAULTS, faults, json, ProxyAnswer, ProxyList } from "./shapes.ts";
 
@@ -85,7 +85,7 @@ export class ListRestartQueue extends Endpoint {
 }
 
 async function order(c: AppContext, queue: Queue, text: string): Promise<Response> {
-	const proxy = await findByAddress(c.env.DB, canonical(text));
+	const proxy = await findByAddress(c.env.DB, canonicalAddress(text, "ip_address"));
 	if (!proxy) throw unknown(text);
 	const { object, id } = proxy;
 	const outcome = await askPool(c.env, object, (pool) => pool.command({ do: queue, id }));
@@ -99,13 +99,6 @@ async function order(c: AppContext, queue: Queue, text: string): Promise<Respons
 async function listQueue(c: AppContext, queue: Queue): Promise<Response> {
 	const proxies = (await readQueue(c.env.DB, queue)).map(publishedProxy);
 	return c.json({ metadata: metadata(c), total: proxies.length, proxies });
-}
-
-/** An address as providers write it. Four decimal parts for IPv4: ipaddr.js alone would also take `1` or `0x7f.1`. */
-function canonical(text: string): string {
-	if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
-	if (ipaddr.IPv6.isValid(text) && !text.includes("%")) return ipaddr.IPv6.parse(text).toString();
-	throw new ValidationError("Invalid IP address format", [{ section: "query", field: "ip_address", message: "Invalid IP address format" }]);
 }
 
 function unknown(address: string): NotFound {

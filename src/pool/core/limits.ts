@@ -12,7 +12,7 @@ export const LATE_INTERVALS = 1.5;
 export const SILENT_INTERVALS = 3;
 /** Boots in a row that never became ready close the boots gate. */
 export const BOOTS_TO_CLOSE = 3;
-/** Isolates may go on handing a proxy out for so long after its removal was published. */
+/** Isolates may go on handing a proxy out for so long after its removal was published: the staleness that the documentation states. */
 export const READY_STALENESS_MS = 1_000;
 /** A drained proxy goes after so long even where its removal cannot be published. */
 export const UNPUBLISHED_DRAIN_MS = 30_000;

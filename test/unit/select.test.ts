@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/db/ready.ts";
+import { pageFrom, pickFrom, type Selection, selectFrom } from "../../src/db/select.ts";
+import type { ReadyEntry } from "../../src/pool/rpc.ts";
+
+const ANY: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
+const never = () => {
+	throw new Error("a session's proxy is no matter of chance");
+};
+
+function pool(name: string, ids: readonly string[], region = "lon1"): PublishedPool {
+	const entries = ids.map((id): ReadyEntry => [id, `ip-${name}-${id}`, 1]);
+	return {
+		object: `object-of-${name}`,
+		provider: "digitalocean",
+		name,
+		summary: {
+			displayName: name,
+			run: "running",
+			min: 1,
+			max: 1,
+			target: 1,
+			settings: { region },
+			reconciled: true,
+			billable: 1,
+			problems: [],
+			degraded: false,
+			strays: 0,
+			foreign: { pools: 0, deployments: 0 },
+		},
+		credentials: {},
+		parts: [{ count: entries.length, entries: () => entries }],
+		readyCount: entries.length,
+	};
+}
+
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `id${index}`);
+const chosen = (snapshot: Snapshot, session: string) => {
+	const picked = pickFrom(snapshot, session, never);
+	return picked && `${picked.pool.name}/${picked.entry[0]}`;
+};
+const members = fc.uniqueArray(fc.tuple(fc.constantFrom("a", "b", "c"), fc.integer({ min: 0, max: 40 })), {
+	minLength: 2,
+	maxLength: 60,
+	selector: ([name, id]) => `${name}/${id}`,
+});
+const snapshotWith = (list: readonly (readonly [string, number])[]) =>
+	snapshotOf(
+		["a", "b", "c"].map((name) =>
+			pool(
+				name,
+				list.filter((member) => member[0] === name).map(([, id]) => `id${id}`),
+			),
+		),
+	);
+
+describe("a session", () => {
+	test("keeps its proxy when others come, go, or change places; it moves only when its own goes", () => {
+		fc.assert(
+			fc.property(members, fc.string(), fc.nat(), (list, session, seed) => {
+				const before = chosen(snapshotWith(list), session);
+				const gone = list[seed % list.length] as (typeof list)[number];
+				const rest = list.filter((member) => member !== gone).reverse();
+				const after = chosen(snapshotWith(rest), session);
+				if (before === `${gone[0]}/id${gone[1]}`) expect(after).not.toBe(before);
+				else expect(after).toBe(before);
+			}),
+		);
+	});
+
+	test("finds its proxies in one order, of which what is left stays when one is excluded", () => {
+		fc.assert(
+			fc.property(members, fc.string(), (list, session) => {
+				const snapshot = snapshotWith(list);
+				const order = pageFrom(snapshot, session, 0, list.length);
+				expect(order[0]).toEqual(pickFrom(snapshot, session, never));
+				const first = order[0]?.entry[1] ?? "";
+				const left = selectFrom(snapshot, { ...ANY, exclude: new Set([first]) });
+				expect(pageFrom(left, session, 0, list.length).map(({ entry }) => entry)).toEqual(order.slice(1).map(({ entry }) => entry));
+			}),
+		);
+	});
+
+	test("is as likely to get any proxy as any other, keys that differ in one digit included (chi-square, p > 0.001)", () => {
+		const snapshot = snapshotOf([pool("a", ids(30)), pool("b", ids(20))]);
+		const drawn = new Map<string | null, number>();
+		const draws = 20_000;
+		for (let draw = 0; draw < draws; draw++) {
+			const name = chosen(snapshot, `customer-${draw}`);
+			drawn.set(name, (drawn.get(name) ?? 0) + 1);
+		}
+		expect(drawn.size).toBe(50);
+		const expected = draws / 50;
+		const chiSquare = [...drawn.values()].reduce((sum, times) => sum + (times - expected) ** 2 / expected, 0);
+		// 99.9 % of the chi-square distribution with 49 degrees of freedom: https://www.itl.nist.gov/div898/handbook/eda/section3/eda3674.htm
+		expect(chiSquare).toBeLessThan(85.351);
+	});
+
+	test("whose proxy went is spread over all that are left", () => {
+		const before = snapshotOf([pool("a", ids(20))]);
+		const after = selectFrom(before, { ...ANY, exclude: new Set(["ip-a-id7"]) });
+		const movedTo = new Map<string | null, number>();
+		for (let draw = 0; draw < 20_000; draw++) {
+			const session = `s${draw}`;
+			if (chosen(before, session) !== "a/id7") continue;
+			const name = chosen(after, session);
+			movedTo.set(name, (movedTo.get(name) ?? 0) + 1);
+		}
+		expect(movedTo.size).toBe(19);
+		expect(Math.max(...movedTo.values())).toBeLessThan(2 * (20_000 / 20 / 19));
+	});
+});
+
+describe("a selection", () => {
+	const snapshot = snapshotOf([pool("default", ids(3)), pool("nyc", ids(2), "nyc1")]);
+
+	test("by provider, instance or region has those pools' proxies", () => {
+		expect(selectFrom(snapshot, ANY)).toBe(snapshot);
+		expect(selectFrom(snapshot, { ...ANY, provider: "digitalocean" }).readyCount).toBe(5);
+		expect(selectFrom(snapshot, { ...ANY, provider: "aws" }).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...ANY, instance: "nyc" }).readyCount).toBe(2);
+		expect(selectFrom(snapshot, { ...ANY, instance: "nyc", region: "lon1" }).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...ANY, region: "nyc1" }).pools.map(({ name }) => name)).toEqual(["nyc"]);
+	});
+
+	test("leaves out the addresses that it excludes and counts without them", () => {
+		const some = selectFrom(snapshot, { ...ANY, exclude: new Set(["ip-default-id1", "ip-nyc-id0", "192.0.2.1"]) });
+		expect(some.readyCount).toBe(3);
+		expect(pageFrom(some, null, 0, 10).map(({ entry }) => entry[1])).toEqual(["ip-default-id0", "ip-default-id2", "ip-nyc-id1"]);
+		expect(pickFrom(selectFrom(some, { ...ANY, region: "none" }), "key", never)).toBeNull();
+	});
+});

@@ -1,0 +1,80 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, test } from "vitest";
+import { forgetEverything } from "../../src/db/ready.ts";
+import { writeSetting } from "../../src/db/settings.ts";
+import { ADMIN_KEY, ask, askWith, bodyOf, counted, enter, ORIGIN, readyPublication, SUMMARY, show, startAfresh } from "./helpers.ts";
+
+const KEY = { headers: { "X-Auth-Key": ADMIN_KEY } };
+const ENABLED = { DIGITALOCEAN_ENABLED: "True", DIGITALOCEAN_ACCESS_TOKEN: "local-secret-token", DIGITALOCEAN_REGION: "ams3" };
+
+beforeEach(async () => {
+	await startAfresh();
+	await show(readyPublication(await enter("default"), 3));
+	const summary = { ...SUMMARY, settings: { ...SUMMARY.settings, region: "nyc1" } };
+	await show(readyPublication(await enter("nyc"), 2, { summary }));
+});
+
+const total = async (query: string) => (await bodyOf(await ask(`/?${query}`))).total;
+
+describe("selection", () => {
+	test("GET / lists and counts only what is asked for", async () => {
+		expect(await total("")).toBe(5);
+		expect(await total("provider=digitalocean")).toBe(5);
+		expect(await total("provider=DigitalOcean&instance=NYC")).toBe(2);
+		expect(await total("region=nyc1")).toBe(2);
+		expect(await total("provider=aws")).toBe(0);
+		expect(await total("instance=default&exclude=10.0.0.0,%2010.0.0.2,")).toBe(1);
+	});
+
+	test("GET /random gives one of them, 404 where there is none", async () => {
+		for (let draw = 0; draw < 10; draw++) {
+			const { proxy } = await bodyOf(await ask("/random?region=nyc1&exclude=10.0.0.1"));
+			expect(proxy).toMatchObject({ instance: "nyc", ip: "10.0.0.0" });
+		}
+		for (const query of ["provider=aws", "provider=nobody", "instance=none", "region=mars", "exclude=10.0.0.0,10.0.0.1,10.0.0.2"]) {
+			const response = await ask(`/random?${query}`);
+			expect([response.status, (await bodyOf(response)).detail], query).toEqual([404, "No proxies available"]);
+		}
+	});
+
+	test("nothing ready is 503 only while a pool that is asked for is starting", async () => {
+		await startAfresh();
+		const random = async (query: string) => (await askWith(ENABLED, `/random?${query}`, KEY)).status;
+		expect(await random("provider=digitalocean&instance=default&region=ams3")).toBe(503);
+		expect(await random("region=lon1")).toBe(404);
+		expect(await random("instance=nyc")).toBe(404);
+		await enter();
+		forgetEverything();
+		expect(await random("region=ams3"), "entered, nothing published").toBe(503);
+	});
+
+	test("a session gets one proxy, the first of its own list, and the next one when that is excluded", async () => {
+		const random = async (query: string) => (await bodyOf(await ask(`/random?session=customer-42${query}`))).proxy;
+		const mine = await random("");
+		const { proxies } = await bodyOf(await ask("/?session=customer-42"));
+		expect(proxies).toHaveLength(5);
+		for (let draw = 0; draw < 5; draw++) expect(await random("")).toEqual(mine);
+		expect(proxies[0]).toEqual(mine);
+		const next = proxies.find((proxy: { ip: string }) => proxy.ip !== mine.ip);
+		expect(await random(`&exclude=${mine.ip}`)).toEqual(next);
+	});
+
+	test("what is no address, empty, or longer than anything sensible, is 422", async () => {
+		for (const path of ["/", "/random"]) {
+			const response = await ask(`${path}?exclude=10.0.0.1,300.1.1.1`);
+			expect([response.status, (await bodyOf(response)).detail], path).toEqual([422, "Invalid IP address format"]);
+			for (const query of [`session=${"x".repeat(201)}`, "session=", "provider=", "exclude="])
+				expect((await ask(`${path}?${query}`)).status, `${path}?${query}`).toBe(422);
+		}
+	});
+
+	test("reads no row more than without it", async () => {
+		await writeSetting(env.DB, "origin", ORIGIN);
+		for (const path of ["/random?session=a&exclude=10.0.0.1", "/?region=nyc1&session=b"]) {
+			forgetEverything();
+			const { db, rows } = counted(env.DB);
+			expect((await askWith({ DB: db }, path, KEY)).status).toBe(200);
+			expect(rows.read, path).toBeLessThanOrEqual(2 + 2);
+		}
+	});
+});
