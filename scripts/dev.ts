@@ -112,11 +112,22 @@ process.on("exit", () => {
 });
 // Nobody reads any more: whoever started us is gone.
 process.stdout.on("error", () => void end(1));
+// npm passes SIGTERM on, and no other signal that ends it: then its shell, or we, get another parent.
 if (process.env.npm_lifecycle_event !== undefined) {
-	const parent = process.ppid;
+	const before = parents();
 	setInterval(() => {
-		if (process.ppid !== parent) void end(1);
+		if (parents() !== before) void end(1);
 	}, 1000).unref();
+}
+
+/** Our parent, and its parent where the system tells. */
+function parents(): string {
+	try {
+		const [, grandparent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${process.ppid}/stat`, "utf8")) ?? [];
+		return `${process.ppid} ${grandparent}`;
+	} catch {
+		return String(process.ppid);
+	}
 }
 
 function half(name: string): (how: string) => void {

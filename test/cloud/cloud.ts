@@ -73,8 +73,9 @@ export class LocalCloud {
 			fullPath: url.pathname,
 		};
 		const fault = this.faults.take(dialect.provider, dialect.operation(call));
-		const answer = fault?.status && !fault.afterDoing ? stated(dialect, fault) : await this.#carryOut(dialect, call, fault);
-		const shown = fault?.status && fault.afterDoing ? stated(dialect, fault) : answer;
+		const answer =
+			fault?.status && !fault.afterDoing ? stated(dialect, fault, this.#clock.now()) : await this.#carryOut(dialect, call, fault);
+		const shown = fault?.status && fault.afterDoing ? stated(dialect, fault, this.#clock.now()) : answer;
 		const text = await shown.clone().text();
 		this.journal.add({
 			provider: dialect.provider,
@@ -104,13 +105,12 @@ export class LocalCloud {
 }
 
 /** The answer that a fault prescribes, in the cloud's own words where it gives none. */
-function stated(dialect: Dialect, fault: Fault): Response {
-	const usual = dialect.failure(fault.status ?? 500);
+function stated(dialect: Dialect, fault: Fault, nowMs: number): Response {
+	const usual = dialect.failure(fault.status ?? 500, nowMs);
 	const headers = new Headers(fault.headers ?? usual.headers);
-	if (!headers.has("content-type")) {
-		const isText = typeof fault.body === "string" && !fault.body.startsWith("{");
-		headers.set("content-type", isText ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
-	}
+	const isText = typeof fault.body === "string" && !fault.body.startsWith("{");
+	const usualType = isText ? "text/plain; charset=utf-8" : (usual.headers.get("content-type") ?? "application/json");
+	headers.set("content-type", new Headers(fault.headers).get("content-type") ?? usualType);
 	if (fault.body === undefined) return new Response(usual.body, { status: usual.status, headers });
 	const text = typeof fault.body === "string" ? fault.body : JSON.stringify(fault.body);
 	return new Response(text, { status: usual.status, headers });

@@ -30,7 +30,7 @@ export interface Dialect {
 	/** Answers a call as the cloud would; `account` is the caller's. */
 	handle(call: Call, account: Account): Promise<Response> | Response;
 	/** The body and headers with which this cloud states a failure of this status; 429 as for a burst, to be tried again soon. */
-	failure(status: number): Response;
+	failure(status: number, nowMs: number): Response;
 	/** Headers that every answer to this account carries (its rate limit), and the refusal once that is used up. */
 	meter(account: Account, nowMs: number): { readonly headers: Readonly<Record<string, string>>; readonly refusal: Response | null };
 	/** The body without secrets, still of the same shape, for the journal. */

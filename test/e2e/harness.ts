@@ -83,6 +83,8 @@ export class Dev {
 			stream?.on("data", (chunk: Buffer) => {
 				this.#output += chunk;
 			});
+		// A test run that is stopped half-way stops this as well; its guard ends the rest.
+		process.once("exit", () => this.#child.kill("SIGKILL"));
 		this.#ended = new Promise((done) => this.#child.once("close", (code) => done(code)));
 	}
 
