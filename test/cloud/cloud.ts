@@ -86,6 +86,7 @@ export class LocalCloud {
 			responseBody: dialect.mask(text),
 			at: this.#clock.now(),
 			...(fault?.dropAnswer ? { dropped: true } : {}),
+			...(fault?.body === undefined ? {} : { prescribed: true }),
 		});
 		const { delayMs } = fault ?? {};
 		if (delayMs) await new Promise<void>((resolve) => this.#clock.after(delayMs, resolve));

@@ -137,10 +137,10 @@ describe.each(Object.entries(TERMS) as [ProviderName, Terms][])("%s", (name, ter
 			const world = start({ limits: { requestsPerHour: null, pageSize: 3 } });
 			const names = Array.from({ length: 7 }, (_, n) => wanted(n).name);
 			for (let n = 0; n < 7; n++) await world.done(world.open().create(wanted(n)));
-			world.cloud.journal.clear();
+			const before = world.journal().length;
 			const vms = await world.done(world.open().list());
 			expect(vms.map((vm) => vm.name).sort()).toEqual(names.sort());
-			expect(world.journal().length).toBeGreaterThanOrEqual(3);
+			expect(world.journal().length - before).toBeGreaterThanOrEqual(3);
 		});
 
 		it("is an error when one of its pages is, never a part", async () => {
@@ -249,10 +249,15 @@ describe.each(Object.entries(TERMS) as [ProviderName, Terms][])("%s", (name, ter
 			world.clock.advance(BOOT_MS);
 			world.fault({ operation: "restart", status: 502, body: "Bad Gateway" });
 			expect((await world.failureOf(world.open().restart(vm, "off"))).kind).toBe("unknown");
-			world.cloud.journal.clear();
+			const before = world.journal().length;
 			world.fault({ operation: "delete", status: 502, body: "Bad Gateway" });
 			expect((await world.failureOf(world.open().delete(vm))).kind).toBe("unknown");
-			expect(world.journal().filter(({ status }) => status === 502)).toHaveLength(1);
+			expect(
+				world
+					.journal()
+					.slice(before)
+					.filter(({ status }) => status === 502),
+			).toHaveLength(1);
 			expect(creates(world)).toHaveLength(1);
 		});
 	});

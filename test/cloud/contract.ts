@@ -1,3 +1,5 @@
+import { appendFileSync } from "node:fs";
+import { onTestFinished } from "vitest";
 import type { Failure, ProviderName } from "../../src/pool/core/state.ts";
 import {
 	type CreateRequest,
@@ -25,6 +27,25 @@ export function underContract(name: ProviderName, definition: ProviderDefinition
 	const clock = new ManualClock();
 	const cloud = new LocalCloud({ clock, bootMs: BOOT_MS, ...options });
 	const base = `http://cloud.test/${name}`;
+	const journal = () =>
+		cloud.journal
+			.text()
+			.split("\n")
+			.filter((line) => line !== "")
+			.map((line) => JSON.parse(line) as JournalEntry);
+	// For comparing what was said with the cloud's published schema: CONTRACT_JOURNAL names a file that all calls are added to.
+	const { CONTRACT_JOURNAL } = process.env;
+	if (CONTRACT_JOURNAL !== undefined) {
+		const lines = () => journal().filter(({ prescribed }) => !prescribed);
+		onTestFinished(() =>
+			appendFileSync(
+				CONTRACT_JOURNAL,
+				lines()
+					.map((line) => `${JSON.stringify(line)}\n`)
+					.join(""),
+			),
+		);
+	}
 	const fetchLocally = ((input: string, init: RequestInit) => cloud.fetch(new Request(input, init))) as typeof fetch;
 	const settingsOf = (settings: Terms["settings"]) => ({ api_url: base, ...terms.addresses?.(base), ...settings });
 
@@ -77,12 +98,8 @@ export function underContract(name: ProviderName, definition: ProviderDefinition
 			const nonsense = cloud.faults.add({ provider: name, ...fault });
 			if (nonsense !== null) throw new Error(nonsense);
 		},
-		journal: (): JournalEntry[] =>
-			cloud.journal
-				.text()
-				.split("\n")
-				.filter((line) => line !== "")
-				.map((line) => JSON.parse(line) as JournalEntry),
+		/** Every call so far. */
+		journal,
 		/** What the one account has besides VMs. */
 		things: (): Things => Object.values(cloud.fleet.collections)[0] ?? {},
 	};

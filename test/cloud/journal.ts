@@ -12,6 +12,8 @@ export interface JournalEntry {
 	readonly at: number;
 	/** A fault cut the connection instead of answering. */
 	readonly dropped?: true;
+	/** The answer's words are a fault's, not the cloud's. */
+	readonly prescribed?: true;
 }
 
 /** So much text is kept: a long run forgets its oldest calls rather than fill the memory. */
