@@ -196,9 +196,12 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	}
 
 	private learn(facts: FleetFacts): void {
+		const { dailyRequests, rolling: environment } = this.config().global;
+		// Before the environment's word, which it may overrule.
+		this.fold({ on: "rolling", patched: facts.rolling, environment });
 		this.configure();
 		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
-		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests: this.config().global.dailyRequests });
+		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests });
 		if (this.state !== null) rearm(this.ports());
 	}
 

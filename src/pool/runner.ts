@@ -94,6 +94,11 @@ function isRoutine(event: Event, before: State, after: State): boolean {
 	return event.on === "heartbeat" && after.proxies === before.proxies && after.proxies.get(event.id)?.phase.at === "ready";
 }
 
+/** Whether the alarm is to be set anew: always the earlier of what is armed and what is due, so that no wake-up is overwritten. */
+export function mustArm(armedAt: Ms | null, at: Ms): boolean {
+	return armedAt === null || at < armedAt;
+}
+
 /** Arms the alarm for when the state as it is now has something to do. */
 export function rearm(ports: Ports): void {
 	const state = ports.load();

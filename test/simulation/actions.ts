@@ -1,4 +1,5 @@
 import type { Proxy } from "../../src/pool/core/state.ts";
+import type { Machine } from "./cloud.ts";
 import type { Host } from "./host.ts";
 import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
 import { settingsOf, type World } from "./world.ts";
@@ -60,7 +61,7 @@ function order(world: World, host: Host, action: Action): void {
 	const chosen = proxies[Math.floor(action.choice * proxies.length)];
 	switch (action.what) {
 		case "scale": {
-			const min = Math.floor(action.choice * 8);
+			const min = Math.floor(action.choice * 8) + (action.choice > 0.97 ? 12 : 0);
 			instance.command({ do: "scale", min, max: min + Math.floor((action.choice * 64) % 4) });
 			break;
 		}
@@ -153,16 +154,31 @@ function forge(world: World, host: Host, action: Action): void {
 	const agent = agents[Math.floor(action.choice * agents.length)];
 	if (agent === undefined) return;
 	world.faults.count(action.what);
-	const [object, id] = agent.boot.token.split(".");
-	const isReplay = action.what === "replayedRegistration";
-	const key = isReplay ? agent.key : `${object}.${id}.forged`;
-	const others = [...world.cloud.byAddress.keys()].filter((address) => address !== agent.machine.address);
-	const address = others[Math.floor(action.choice * 1000) % Math.max(1, others.length)] ?? "192.0.2.1";
-	host.current()?.register({ token: agent.boot.token, key, address: action.choice < 0.5 ? address : "192.0.2.1" });
+	misuse(world, agent.machine, { isReplay: action.what === "replayedRegistration", choice: action.choice });
+}
+
+/**
+ * Registers with a VM's boot token: with the VM's own key or another, from anywhere, from another VM, or, once the proxy can be used,
+ * through the proxy itself, and so from its own address.
+ */
+export function misuse(world: World, machine: Machine, { isReplay, choice }: { isReplay: boolean; choice: number }): void {
+	if (machine.boot === null) return;
+	const { token } = machine.boot;
+	const agent = world.agents.byMachine.get(machine.vm);
+	const [object, id] = token.split(".");
+	const key = isReplay && agent !== undefined ? agent.key : `${object}.${id}.forged`;
+	const others = [...world.cloud.byAddress.keys()].filter((address) => address !== machine.address);
+	const another = others[Math.floor(choice * 1000) % Math.max(1, others.length)];
+	const isThrough = choice < 0.3 && agent?.isRegistered === true && agent.isServing && machine.goneAt === null;
+	const address = isThrough ? machine.address : choice < 0.6 ? another : undefined;
+	world.hosts
+		.find((host) => host.object === object)
+		?.current()
+		?.register({ token, key, address: address ?? "192.0.2.1" });
 }
 
 /** For reports: a proxy in one line. */
 export function describe(proxy: Proxy): string {
-	const { id, phase, address, registered, wasReady, why, suspectAt, absentAt, failedProbes, tries, retryAt } = proxy;
-	return JSON.stringify({ id, phase, address, registered, wasReady, why, suspectAt, absentAt, failedProbes, tries, retryAt });
+	const { id, phase, address, registered, wasReady, why, claim, suspectAt, absentAt, failedProbes, tries, retryAt } = proxy;
+	return JSON.stringify({ id, phase, address, registered, wasReady, why, claim, suspectAt, absentAt, failedProbes, tries, retryAt });
 }

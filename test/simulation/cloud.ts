@@ -78,8 +78,9 @@ export class Cloud {
 	made = 0;
 	/** Calls of any kind. */
 	calls = 0;
-	/** VMs that exist, not counting those that are going. */
+	/** The newest last. */
 	private readonly freeAddresses: string[] = [];
+	private emptyAgainAt: Ms = 0;
 	private readonly used = { windowAt: 0, calls: 0 };
 	private readonly clock: Clock;
 	private readonly faults: Faults;
@@ -183,7 +184,7 @@ export class Cloud {
 
 	/** Addresses are handed out again as soon as they are free. */
 	private giveAddress(machine: Machine): void {
-		const free = this.random.chance(0.5) ? this.freeAddresses.shift() : undefined;
+		const free = this.random.chance(0.7) ? this.freeAddresses.pop() : undefined;
 		machine.hasMoved = machine.address !== "";
 		machine.address = free ?? `10.${Math.floor(this.byAddress.size / 250)}.${this.byAddress.size % 250}.${this.machines.size}`;
 		this.byAddress.set(machine.address, machine);
@@ -291,7 +292,7 @@ export class Cloud {
 					page(number + 1);
 				},
 				() => {
-					if (number === 0 && this.faults.strikes("emptyList")) return { ok: [], rate: this.rate() };
+					if (number === 0 && this.isEmptyOnce()) return { ok: [], rate: this.rate() };
 					if (this.faults.strikes("truncatedPage")) return this.no("transient", "the page was cut off");
 					const all = fixed ?? this.inventory(asOf);
 					return { ok: all.slice(number * this.limits.pageSize, (number + 1) * this.limits.pageSize), rate: this.rate() };
@@ -299,6 +300,13 @@ export class Cloud {
 			);
 		};
 		page(0);
+	}
+
+	/** A list that is empty by mistake is followed by right ones. */
+	private isEmptyOnce(): boolean {
+		if (this.clock.now < this.emptyAgainAt || !this.faults.strikes("emptyList")) return false;
+		this.emptyAgainAt = this.clock.now + this.random.between(6 * MINUTE, 60 * MINUTE);
+		return true;
 	}
 
 	private inventory(staleMs: Ms): Vm[] {

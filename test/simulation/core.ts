@@ -13,6 +13,7 @@ export interface Core {
 	readonly pass: typeof Runner.pass;
 	readonly rearm: typeof Runner.rearm;
 	readonly take: typeof Runner.take;
+	readonly mustArm: typeof Runner.mustArm;
 	readonly newState: typeof Birth.newState;
 	readonly judgeRegistration: typeof Registration.judgeRegistration;
 	readonly judgeKey: typeof Registration.judgeKey;
@@ -41,6 +42,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		pass: runner.pass,
 		rearm: runner.rearm,
 		take: runner.take,
+		mustArm: runner.mustArm,
 		newState,
 		judgeRegistration,
 		judgeKey,

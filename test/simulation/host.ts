@@ -17,6 +17,8 @@ const VITALS_INTERVALS = 2;
 /** As in `src/pool/pool.ts`. */
 const FAILED_PASS_PAUSE_MS = 5_000;
 const OVERDUE_MS = 60_000;
+/** Half the way to D1 and back. */
+const DATABASE_MS: readonly [Ms, Ms] = [2, 900];
 /** Far more than a pool of the size simulated here has to do. */
 const MOST_PASSES_A_MINUTE = 150;
 
@@ -57,8 +59,8 @@ export class Host {
 	/** How far its machine's clock is off. */
 	skewMs: Ms = 0;
 	passes = 0;
-	/** No call may go out earlier, by its own clock: a provider said so. */
-	notBefore: Ms = 0;
+	/** No call may go out earlier, in truth and by its own clock: a provider said so. */
+	notBefore = { at: 0, byClock: 0 };
 	instance: Instance | null = null;
 	private timer: Timer | null = null;
 	private isHandling = false;
@@ -194,6 +196,7 @@ export class Host {
 			if (!isFirst || this.instance !== instance) return;
 			this.isHandling = false;
 			this.noteIdle();
+			this.world.watch.passed(this, instance);
 			if (!this.isWaiting) return;
 			this.isWaiting = false;
 			this.fire();
@@ -371,9 +374,9 @@ export class Instance {
 	}
 
 	arm(at: Ms): void {
-		if (this.isSuperseded || (this.armedAt !== null && this.armedAt <= at)) return;
+		if (this.isSuperseded || !this.host.world.core.mustArm(this.armedAt, at)) return;
+		this.host.world.watch.arming(this.host, this.armedAt, at);
 		this.armedAt = at;
-		this.host.world.watch.arming(this.host, this, at);
 		this.host.setAlarm(at);
 	}
 
@@ -431,7 +434,7 @@ export class Instance {
 				if ("ok" in answer) return done(ok(answer.ok), answer.rate);
 				const { failure } = answer;
 				if (failure.retryAt !== undefined && !this.isDropped && !this.isSuperseded) {
-					host.notBefore = Math.max(host.notBefore, failure.retryAt + host.skewMs);
+					if (failure.retryAt > host.notBefore.at) host.notBefore = { at: failure.retryAt, byClock: failure.retryAt + host.skewMs };
 				}
 				const told = failure.retryAt === undefined ? failure : { ...failure, retryAt: failure.retryAt + host.skewMs };
 				if (failure.kind === "notFound" && effect.call === "delete") return done({ on: "gone", id: effect.id }, answer.rate);
@@ -512,11 +515,11 @@ export class Instance {
 					log: state.log,
 				};
 				this.ledger.doubt();
-				clock.after(random.between(2, 60), () => {
+				clock.after(random.between(...DATABASE_MS), () => {
 					try {
 						const isHeld = database.publish(publication);
 						world.watch.published(host, publication, isHeld);
-						clock.after(random.between(2, 60), () => {
+						clock.after(random.between(...DATABASE_MS), () => {
 							if (!isHeld) return done({ on: "failed", effect, failure: { kind: "conflict", say: "a newer version is there" } });
 							acknowledge();
 							done({ on: "published", hash: effect.hash, version: effect.version, startedAt, logSeq: state.logSeq });

@@ -38,6 +38,7 @@ export const LASTING = [
 	"probesLost",
 	"wrongUrl",
 	"agentsCrash",
+	"tokensStolen",
 	"databaseFails",
 	"databaseAmbiguous",
 	"databaseOut",
@@ -144,24 +145,32 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const actions: Action[] = [];
 	const end = faultsEndAt(faulty);
 	// Some runs are calm, so that a single fault shows what it does; others are storms.
-	const faults = options.isFaultless ? 0 : random.pick([1, 3, 6, 10, 20]);
+	const faults = options.isFaultless ? 0 : random.pick([1, 4, 8, 16, 32]);
 	for (let i = 0; i < faults; i++) actions.push(fault(random, end));
-	for (let i = random.between(0, 10); i > 0; i--) actions.push(order(random, end));
+	for (let i = random.pick([0, 5, 10, 20]); i > 0; i--) actions.push(order(random, end));
+	// Races: something else befalls the same proxy a moment later.
+	for (const { at, pool, choice } of actions.slice()) {
+		if (!random.chance(0.4)) continue;
+		const next = options.isFaultless || random.chance(0.6) ? order(random, end) : fault(random, end);
+		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
+		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
+	}
 	actions.sort((a, b) => a.at - b.at);
 	return {
 		seed,
 		hours,
 		provider,
 		pageSize: random.pick([2, 3, 5, 200]),
-		callsAnHour: random.chance(0.3) ? 400 + 300 * pools.length : PROFILES[provider].callsAnHour,
-		quota: random.chance(0.1) ? 14 * pools.length : 1000,
+		// As little as leaves a quarter for deletes and finds, with room for lists of several pages.
+		callsAnHour: random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
+		quota: random.chance(0.1) ? 32 * pools.length : 1000,
 		pools,
 		actions,
 	};
 }
 
 function poolSetup(random: Random, name: string, deployment: string): PoolSetup {
-	const min = random.pick([0, 1, 1, 2, 2, 3, 3, 4, 6]);
+	const min = random.chance(0.04) ? random.between(8, 24) : random.pick([0, 1, 1, 2, 2, 3, 3, 4, 6]);
 	return {
 		name,
 		deployment,

@@ -21,8 +21,15 @@ export class Violation extends Error {
 /** As `docs/reliability.md` states it. */
 const STALENESS_MS = 1 * SECOND;
 const UNPUBLISHED_DRAIN_MS = 30 * SECOND;
+/** Alarms may come 20 minutes late, and several in a row. */
+const LATE_MS = 45 * MINUTE;
+/** Far more than what retries, samples and each interval's look at one that is unready add up to. */
+const MOST_PROBES_A_WINDOW = 80;
+const WINDOW_MS = 10 * MINUTE;
 /** Plans are what a run spends its time on: not every pass is planned once more to see whether its alarm is right. */
 const PASSES_A_CHECK = 16;
+/** What a clock may be off by without anybody minding. */
+const SMALL_JUMP_MS = 15 * SECOND;
 /** A clock that jumped far makes every deadline wrong for a while: what rests on them is not held against the pool. */
 const AFTER_JUMP_MS = 3 * HOUR;
 
@@ -40,6 +47,7 @@ interface Record {
 	fruitless: number;
 	fruitlessSince: Ms;
 	mutations: number;
+	creates: { readonly window: number; readonly count: number };
 	/** When a drain of it began, for proxies that were ready. */
 	readonly drainingSince: Map<Id, Ms>;
 }
@@ -55,6 +63,7 @@ export class Watch {
 	readonly effects = new Map<string, number>();
 	private readonly world: World;
 	private readonly records = new Map<string, Record>();
+	private readonly probes = new Map<Id, { readonly window: number; readonly count: number }>();
 	private jumpedAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
 
@@ -85,6 +94,7 @@ export class Watch {
 				fruitless: 0,
 				fruitlessSince: this.world.clock.now,
 				mutations: 0,
+				creates: { window: 0, count: 0 },
 				drainingSince: new Map(),
 			};
 			this.records.set(host.object, record);
@@ -113,8 +123,8 @@ export class Watch {
 		const { spec } = host.state;
 		record.fruitless++;
 		const forMs = this.world.clock.now - record.fruitlessSince;
-		const canaries = forMs / (spec.unregisteredTimeoutSeconds * SECOND);
-		if (record.fruitless > 2 * (spec.max + surgeOf(spec)) + 3 + canaries && this.isClockSound) {
+		const canaries = (1.2 * forMs) / (spec.unregisteredTimeoutSeconds * SECOND);
+		if (record.fruitless > spec.max + surgeOf(spec) + 5 + canaries && this.isClockSound) {
 			this.broken("boots", `${record.fruitless} VMs in ${Math.round(forMs / MINUTE)} min, and none came up`);
 		}
 	}
@@ -127,26 +137,42 @@ export class Watch {
 		const isMutation = effect.call === "create" || effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
 		const isProvider = isMutation || effect.call === "find" || effect.call === "list";
 		// 10: nothing before Retry-After.
-		if (isProvider && !instance.isSuperseded && host.now() < host.notBefore) {
-			this.broken("10", `${effect.call} goes out ${host.notBefore - host.now()} ms before the provider said to come back`);
+		const earlyMs = Math.min(host.notBefore.at - this.world.clock.now, host.notBefore.byClock - host.now());
+		if (isProvider && !instance.isSuperseded && earlyMs > 0) {
+			this.broken("10", `${effect.call} goes out ${earlyMs} ms before the provider said to come back`);
 		}
+		if (effect.call === "probe") this.probing(effect.id);
 		if (!isMutation) return;
 		const record = this.record(host);
 		record.mutations++;
 		if (instance.isSuperseded) this.broken("9", `a superseded instance calls ${effect.call}`);
 		if (host.state !== state) this.broken("9", `${effect.call} goes out on a state that is not stored`);
 		if (state.suspended !== null) this.broken("1", `${effect.call} goes out though the pool is suspended`);
-		if (effect.call === "create") this.creating(host, state, effect.id);
+		if (effect.call === "create") this.creating(host, state, effect.id, record);
 		else this.touching(host, state, effect);
 	}
 
-	private creating(host: Host, state: State, id: Id): void {
+	/** A pool that finds no rest costs its user money as well. */
+	private probing(id: Id): void {
+		const window = Math.floor(this.world.clock.now / WINDOW_MS);
+		const last = this.probes.get(id);
+		const count = last?.window === window ? last.count + 1 : 1;
+		this.probes.set(id, { window, count });
+		if (count > MOST_PROBES_A_WINDOW) this.broken("rest", `${id} is probed ${count} times in ten minutes`);
+	}
+
+	private creating(host: Host, state: State, id: Id, record: Record): void {
 		const { world } = this;
 		const proxy = state.proxies.get(id);
 		// 9: its fact is stored.
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		// Refused creates are not repeated without a pause.
+		const window = Math.floor(world.clock.now / WINDOW_MS);
+		record.creates = record.creates.window === window ? { window, count: record.creates.count + 1 } : { window, count: 1 };
+		const most = 12 * (state.spec.max + surgeOf(state.spec)) + 20;
+		if (record.creates.count > most) this.broken("rest", `${record.creates.count} creates go out in ten minutes`);
 		// 1: within max + surge, by what exists and by what the pool believes.
 		const { spec } = state;
 		const bound = spec.max + surgeOf(spec);
@@ -192,13 +218,24 @@ export class Watch {
 		// Drained: nobody uses it any more, or its time is up.
 		const agent = world.agents.byMachine.get(effect.vm);
 		const untilAt = since + state.spec.decommissionedTimeoutSeconds * SECOND;
-		if (agent !== undefined && agent.active > 0 && hiddenAt !== undefined && world.clock.now < untilAt - SECOND && proxy !== undefined && proxy.failedProbes < 3) {
-			this.broken("drain", `${effect.id} is deleted under ${agent.active} connections, ${untilAt - world.clock.now} ms before its time is up`);
+		if (
+			agent !== undefined &&
+			agent.active > 0 &&
+			hiddenAt !== undefined &&
+			world.clock.now < untilAt - SMALL_JUMP_MS &&
+			proxy !== undefined &&
+			proxy.failedProbes < 3
+		) {
+			this.broken(
+				"drain",
+				`${effect.id} is deleted under ${agent.active} connections, ${untilAt - world.clock.now} ms before its time is up`,
+			);
 		}
 	}
 
 	/** The state of a pool changed. */
 	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
+		if (before.strays !== after.strays) this.straysChanged(host, before, after);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -272,6 +309,18 @@ export class Watch {
 		if (cloud.underway.has(was.id)) this.broken("4", `${was.id} is dropped while its create is under way`);
 	}
 
+	/** 4: a stray that exists is not forgotten because some list lacks it. */
+	private straysChanged(host: Host, before: State, after: State): void {
+		for (const vm of before.strays.keys()) {
+			if (after.strays.has(vm)) continue;
+			const machine = this.world.cloud.machines.get(vm);
+			if (machine === undefined || machine.goneAt !== null || machine.goingAt !== null) continue;
+			const owner = machine.tags.intent === null ? undefined : after.proxies.get(machine.tags.intent);
+			const isOwned = owner !== undefined && "vm" in owner.phase && owner.phase.vm === vm;
+			if (!isOwned && this.isClockSound) this.broken("4", `${host.object} forgets the stray ${vm}, which exists`);
+		}
+	}
+
 	/** 9: a result changes the phase only of a proxy that is in the phase it was dispatched in. */
 	private applied(before: State, after: State, { effect, phase }: Dispatched, id: Id): void {
 		const [was, is] = [before.proxies.get(id), after.proxies.get(id)];
@@ -310,12 +359,9 @@ export class Watch {
 		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
 	}
 
-	/** 6 (rules): an alarm is never put off, but for what the state as it is now calls for. */
-	arming(host: Host, instance: Instance, at: Ms): void {
-		if (host.alarmAt === null || at <= host.alarmAt || host.alarmAt <= host.now() || instance.state === null) return;
-		const next = this.world.core.plan(instance.state, host.now(), () => 0.999);
-		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
-		if (at > dueAt) this.broken("8", `the alarm is put off by ${at - host.alarmAt} ms, ${at - dueAt} ms beyond what is due`);
+	/** 6 (rules): an alarm is never put off. */
+	arming(host: Host, armedAt: Ms | null, at: Ms): void {
+		if (armedAt !== null && armedAt > host.now() && at > armedAt) this.broken("8", `the alarm is put off by ${at - armedAt} ms`);
 	}
 
 	/** 8: a pass leaves an alarm behind, no later than what is due next. */
@@ -327,6 +373,32 @@ export class Watch {
 		const next = this.world.core.plan(state, host.now(), () => 0.999);
 		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
 		if (host.alarmAt > dueAt) this.broken("8", `the alarm is ${host.alarmAt - dueAt} ms later than what is due`);
+	}
+
+	/** 5 (rules): whatever waits ends at its deadline, or soon after where alarms come late. */
+	deadlines(): void {
+		const { clock, hosts, faults } = this.world;
+		if (
+			clock.now % (10 * MINUTE) !== 0 ||
+			!this.isClockSound ||
+			faults.isOn("cronOut") ||
+			faults.isOn("databaseOut") ||
+			faults.isOn("alarmLost")
+		)
+			return;
+		for (const host of hosts) {
+			const { state } = host;
+			if (state === null || state.suspended !== null || state.breach !== null || host.idleSince !== null) continue;
+			const patienceMs = state.spec.unregisteredTimeoutSeconds * SECOND;
+			for (const proxy of state.proxies.values()) {
+				const { phase, since, createdAt } = proxy;
+				let dueAt = Number.POSITIVE_INFINITY;
+				if (phase.at === "booting" && !proxy.wasReady) dueAt = createdAt + patienceMs;
+				else if (phase.at === "restarting") dueAt = since + patienceMs;
+				else if (phase.at === "draining") dueAt = Math.max(phase.until, since + UNPUBLISHED_DRAIN_MS);
+				if (host.now() > dueAt + LATE_MS) this.broken("5", `${proxy.id} is overdue: ${describe(proxy)}`);
+			}
+		}
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */

@@ -1,5 +1,5 @@
 import type { Command, Ms, Settings, Verdict } from "../../src/pool/core/state.ts";
-import { act } from "./actions.ts";
+import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
@@ -75,7 +75,10 @@ export class World {
 		this.cloud = new Cloud(this.clock, this.faults, this.random, PROFILES[provider], limits, {
 			started: (machine) => this.agents.machineStarted(machine, this.random.between(...PROFILES[provider].bootMs)),
 			halted: (machine) => this.agents.machineHalted(machine),
-			made: (machine) => this.watch.made(machine),
+			made: (machine) => {
+				this.watch.made(machine);
+				this.steal(machine);
+			},
 		});
 		this.database = new Database(this.clock, this.faults);
 		const worker = {
@@ -186,6 +189,7 @@ export class World {
 	private cron(): void {
 		this.clock.after(CRON_MS, () => this.cron());
 		this.watch.alarms();
+		this.watch.deadlines();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
 		for (const host of this.hosts) if (this.database.pools.has(host.object)) host.tick(this.agentUrl);
 	}
@@ -209,6 +213,16 @@ export class World {
 	noteOrder(host: Host, command: Command): void {
 		this.note(() => `${host.object}: ${JSON.stringify(command)}`);
 		this.watch.ordered(host, command);
+	}
+
+	/** Somebody reads a VM's boot token and tries it at every turn of its boot. */
+	private steal(machine: Machine): void {
+		if (!this.faults.strikes("tokensStolen")) return;
+		for (let i = 0; i < 4; i++) {
+			const isReplay = this.random.chance(0.3);
+			const choice = this.random.next();
+			this.clock.after(this.random.between(SECOND, 3 * MINUTE), () => misuse(this, machine, { isReplay, choice }));
+		}
 	}
 
 	probe(address: string, keyHash: string, version: number, done: (verdict: Verdict) => void): void {

@@ -1,8 +1,9 @@
-import { absenceCountsFrom, vmOf } from "./count.ts";
+import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
-import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL, STRAY_MS } from "./limits.ts";
+import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { judgeRegistration } from "./registration.ts";
+import { isSameRolling, rollingInForce } from "./rolling.ts";
 import type { Command, Effect, Event, Failure, Gate, Ms, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
@@ -60,6 +61,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 		}
 		case "agentUrl":
 			return event.url === known.agentUrl ? known : withLog({ ...known, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
+		case "rolling":
+			return applyRolling(known, event, now);
 		case "forgotten":
 			return { ...known, forgotten: true };
 		default:
@@ -152,7 +155,7 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	const after: State = {
 		...state,
 		account,
-		spec: { ...settings.spec, ...bounds },
+		spec: { ...settings.spec, ...bounds, rolling: rollingInForce(state.patchedRolling, settings.spec.rolling) },
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
 		agentUrl: settings.agentUrl ?? state.agentUrl,
@@ -165,6 +168,15 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	return withLog({ ...after, heartbeatSeconds, gates }, now, "INFO", "configuration updated");
 }
 
+function applyRolling(state: State, { patched, environment }: Event & { on: "rolling" }, now: Ms): State {
+	const rolling = rollingInForce(patched, environment);
+	const isSame = isSameRolling(rolling, state.spec.rolling);
+	if (isSame && JSON.stringify(patched) === JSON.stringify(state.patchedRolling)) return state;
+	const after = { ...state, patchedRolling: patched, spec: { ...state.spec, rolling } };
+	const words = rolling.enabled ? `on, at most ${rolling.batchSize} at a time, at least ${rolling.minAvailable} ready` : "off";
+	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);
+}
+
 function applyRegistered(state: State, event: Event & { on: "registered" }, now: Ms): State {
 	const proxy = state.proxies.get(event.id);
 	if (proxy === undefined) return state;
@@ -175,7 +187,8 @@ function applyRegistered(state: State, event: Event & { on: "registered" }, now:
 		return isElsewhere && proxy.suspectAt === null ? withProxy(state, { ...proxy, suspectAt: now }) : state;
 	}
 	if (proxy.address === null) {
-		if (proxy.claim?.keyHash === event.keyHash && proxy.claim.address === event.address) return state;
+		// The first one stands: a replay from elsewhere must not take its place. Where it is wrong the inventory says so.
+		if (proxy.claim !== null) return state;
 		return withProxy(state, { ...proxy, claim: { address: event.address, keyHash: event.keyHash, at: now } });
 	}
 	return confirmed(state, proxy, event.keyHash, now);
@@ -261,7 +274,9 @@ function applyFound(state: State, event: Event & { on: "found" }, now: Ms): Stat
 	const isWaitingForDelete = proxy.phase.at === "deleting" && proxy.phase.vm !== null;
 	if (event.vm !== null) {
 		const seen = sighted(state, proxy, event.vm, now);
-		return isWaitingForDelete ? backedOff(seen, proxy, now) : seen;
+		const after = seen.proxies.get(proxy.id);
+		const isLookedForAgain = isWaitingForDelete || (after !== undefined && isPending(after));
+		return isLookedForAgain ? backedOff(seen, proxy, now) : seen;
 	}
 	return backedOff(withProxy(state, { ...proxy, absentAt: event.startedAt, suspectAt: null }), proxy, now);
 }
@@ -295,8 +310,8 @@ function applyAccepted(state: State, effect: Effect, now: Ms): State {
 
 function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {
 	const seen = new Set<string>();
-	// A list that lacks a stray may lack it by mistake: it counts as gone once lists have lacked it for as long as it takes to believe in one.
-	const strays = new Map([...state.strays].filter(([, stray]) => startedAt - stray.seenAt < STRAY_MS));
+	// A stray stays until a delete of it says that it is gone: no list proves that.
+	const strays = new Map(state.strays);
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {

@@ -21,6 +21,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 		run: "running",
 		suspended: null,
 		environment: null,
+		patchedRolling: null,
 		agentUrl: null,
 		account: "",
 		credentials: [],

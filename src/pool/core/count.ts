@@ -35,6 +35,11 @@ export function isReady(proxy: Proxy): boolean {
 	return proxy.phase.at === "ready";
 }
 
+/** Its agent has registered, and is believed once the inventory shows its address. */
+export function isPending(proxy: Proxy): boolean {
+	return proxy.claim !== null && proxy.address === null && proxy.phase.at !== "deleting";
+}
+
 /** When its agent or its inventory last gave a sign of life; at the earliest, when its create was sent. */
 export function lastSeenAt(state: State, proxy: Proxy): Ms {
 	const vitals = state.vitals.get(proxy.id);

@@ -52,6 +52,8 @@ function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" 
 	const seenAt = draft.state.vitals.get(proxy.id)?.seenAt ?? 0;
 	if (proxy.offSince !== null && seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000) {
 		doom(draft, proxy, "its VM is switched off");
+		// A create that was cut between its steps leaves such a VM, and may do so each time.
+		if (!proxy.wasReady) bootFailed(draft);
 		return;
 	}
 	if (!proxy.wasReady && draft.isDue(bootLimitAt(draft, proxy))) {

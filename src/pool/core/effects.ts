@@ -1,5 +1,5 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
-import { absenceCountsFrom, mayAct } from "./count.ts";
+import { absenceCountsFrom, isPending, mayAct } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import {
 	IDLE_LIST_MS,
@@ -24,7 +24,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	const mayChange = mayAct(state);
 	const effects: Effect[] = [];
 	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
-	if (isReachable) effects.push(...finds(draft));
+	if (isReachable) effects.push(...finds(draft, isRich));
 	effects.push(...publishes(draft));
 	if (isRich) effects.push(...lists(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
@@ -57,15 +57,18 @@ function deletes(draft: Draft): Effect[] {
 function strayDeletes(draft: Draft): Effect[] {
 	const effects: Effect[] = [];
 	for (const [vm, stray] of draft.state.strays) {
-		if (stray.seenAt - stray.firstSeenAt >= STRAY_MS && draft.isDue(stray.retryAt)) effects.push({ call: "deleteStray", vm });
+		// Shown by two lists so far apart, or by none for so long: then the answer to its delete is what tells that it is gone.
+		const isDue = stray.seenAt - stray.firstSeenAt >= STRAY_MS || draft.isDue(stray.seenAt + STRAY_MS);
+		if (isDue && draft.isDue(stray.retryAt)) effects.push({ call: "deleteStray", vm });
 	}
 	return effects;
 }
 
-function finds(draft: Draft): Effect[] {
+function finds(draft: Draft, isRich: boolean): Effect[] {
 	const effects: Effect[] = [];
 	for (const proxy of draft.proxies) {
-		const dueAt = findDueAt(draft.state, proxy);
+		// An agent that is up waits for the inventory to say where: without quota for lists, a find says it.
+		const dueAt = findDueAt(draft.state, proxy) ?? (isRich || !isPending(proxy) ? null : 0);
 		if (dueAt !== null && draft.isDue(Math.max(dueAt, proxy.retryAt))) {
 			effects.push({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
 		}
@@ -117,7 +120,7 @@ function lists(draft: Draft): Effect[] {
 		if (phase.at === "ready" && proxy.failedProbes === 0 && proxy.offSince === null) continue;
 		by(state.listedAt + intervalMs);
 		// An agent is up, and the inventory has not said yet where.
-		if (proxy.claim !== null && proxy.address === null) by(Math.max(state.listedAt + LIST_SPACING_MS, proxy.claim.at));
+		if (proxy.claim !== null && isPending(proxy)) by(Math.max(state.listedAt + LIST_SPACING_MS, proxy.claim.at));
 		// A proxy that falls silent may have lost its VM.
 		if (phase.at === "unready" && proxy.since > state.listedAt) by(state.listedAt + LIST_SPACING_MS);
 	}
@@ -188,11 +191,15 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms): Ms | null {
 	}
 }
 
-/** An emptied pool is forgotten once a whole list, read after its last VM can have shown up, holds nothing of it. */
+/**
+ * An emptied pool is forgotten once whole lists hold nothing of it: one read after its last VM can have shown up, and at least two
+ * before it, since a single list may be wrong and nobody looks again.
+ */
 function forgets(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return [];
-	const cleanFrom = state.emptySince + state.spec.unknownTimeoutSeconds * 1000;
+	const { unknownTimeoutSeconds, intervalSeconds } = state.spec;
+	const cleanFrom = state.emptySince + Math.max(unknownTimeoutSeconds, 2 * intervalSeconds) * 1000;
 	if (state.listedAt < cleanFrom) {
 		draft.wake(cleanFrom);
 		return [];

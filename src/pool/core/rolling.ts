@@ -1,7 +1,18 @@
 /** Replacement of proxies that are older than the age limit: all at once, or a few at a time with enough others ready. */
 import type { Draft } from "./draft.ts";
 import { drain } from "./replace.ts";
-import type { Ms, Proxy, State } from "./state.ts";
+import type { Ms, PatchedRolling, Proxy, Rolling, State } from "./state.ts";
+
+/** The settings that hold: an operator's, until the environment's own change. */
+export function rollingInForce(patched: PatchedRolling | null, environment: Rolling): Rolling {
+	if (patched === null || !isSameRolling(patched.environment, environment)) return environment;
+	const { enabled, minAvailable, batchSize } = patched;
+	return { enabled, minAvailable, batchSize };
+}
+
+export function isSameRolling(a: Rolling, b: Rolling): boolean {
+	return a.enabled === b.enabled && a.minAvailable === b.minAvailable && a.batchSize === b.batchSize;
+}
 
 /**
  * Lets go of proxies that are older than the age limit. Rolling off: of all at once. Rolling on: at most a batch is in flight (draining,

@@ -103,6 +103,11 @@ export interface Rolling {
 	readonly batchSize: number;
 }
 
+/** Rolling settings that an operator gave, and those of the environment at that time: they are void once these change. */
+export interface PatchedRolling extends Rolling {
+	readonly environment: Rolling;
+}
+
 /** The pool's settings as the core needs them. */
 export interface Spec {
 	readonly min: number;
@@ -164,6 +169,8 @@ export interface State {
 	readonly suspended: string | null;
 	/** The bounds that the environment named last; a PATCHed bound wins until these change. Null: not from the environment. */
 	readonly environment: { readonly min: number; readonly max: number } | null;
+	/** The deployment's rolling settings where an operator gave some; null: those of the environment hold. */
+	readonly patchedRolling: PatchedRolling | null;
 	/** The address that agents call; nothing is launched while it is null. */
 	readonly agentUrl: string | null;
 	/** Fingerprint of the provider account's settings: a change of them may have mended what the provider refused. */
@@ -316,6 +323,8 @@ export type Event =
 	| { readonly on: "probed"; readonly id: Id; readonly verdict: Verdict; readonly startedAt: Ms }
 	| { readonly on: "failed"; readonly effect: Effect; readonly failure: Failure; readonly rate?: Rate }
 	| { readonly on: "agentUrl"; readonly url: string }
+	/** What an operator (null: nobody) and the environment say of rolling replacement. */
+	| { readonly on: "rolling"; readonly patched: PatchedRolling | null; readonly environment: Rolling }
 	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
 	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. */
 	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number }

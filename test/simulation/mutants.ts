@@ -1,0 +1,281 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** A planted bug: a small patch of the core or the runner. */
+export interface Mutant {
+	readonly name: string;
+	/** In `src/pool`. */
+	readonly file: string;
+	readonly find: string;
+	readonly replace: string;
+}
+
+/** Bugs that fleet controllers had, and slips of our own. A text that is not found fails the test: no mutant rots in silence. */
+export const MUTANTS: readonly Mutant[] = [
+	{
+		name: "skip the intent: a create goes out unrecorded",
+		file: "runner.ts",
+		find: `fold(ports, { on: "sent", effect, ...token });`,
+		replace: `if (effect.call !== "create") fold(ports, { on: "sent", effect, ...token });`,
+	},
+	{
+		name: "do not record a delete before it goes out",
+		file: "runner.ts",
+		find: `call === "create" || call === "delete" ||`,
+		replace: `call === "create" ||`,
+	},
+	{
+		name: "retry a POST whose answer was lost",
+		file: "core/apply.ts",
+		find: "const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };",
+		replace: `const waiting = { ...proxy, phase: { at: "launching", sentAt: null } as const, tries: 0, retryAt: 0 };`,
+	},
+	{
+		name: "reuse an intent, and its token, with another body once a find does not show its VM",
+		file: "core/apply.ts",
+		find: "return backedOff(withProxy(state, { ...proxy, absentAt: event.startedAt, suspectAt: null }), proxy, now);",
+		replace: `return proxy.phase.at === "launching" ? withProxy(state, { ...proxy, phase: { at: "launching", sentAt: null } }) : backedOff(withProxy(state, { ...proxy, absentAt: event.startedAt, suspectAt: null }), proxy, now);`,
+	},
+	{
+		name: "trust one list: what it lacks is gone",
+		file: "core/apply.ts",
+		find: "after = withProxy(after, { ...proxy, suspectAt: now });",
+		replace: "after = withoutProxy(after, proxy.id, now);",
+	},
+	{
+		name: "trust a find within the consistency window",
+		file: "core/count.ts",
+		find: "return proxy.absentAt !== null && proxy.absentAt >= absenceCountsFrom(state, proxy);",
+		replace: "return proxy.absentAt !== null;",
+	},
+	{
+		name: "forget a stray that one list lacks",
+		file: "core/apply.ts",
+		find: "const strays = new Map(state.strays);\n\tlet [pools",
+		replace: "const strays = new Map<string, Stray>();\n\tlet [pools",
+	},
+	{
+		name: "drop the boot limit",
+		file: "core/deadlines.ts",
+		find: "if (!proxy.wasReady && draft.isDue(bootLimitAt(draft, proxy)))",
+		replace: "if (!proxy.wasReady && draft.isDue(Number.POSITIVE_INFINITY))",
+	},
+	{
+		name: "forget a deadline: a restart that never comes back",
+		file: "core/deadlines.ts",
+		find: "if (!draft.isDue(proxy.since + draft.state.spec.unregisteredTimeoutSeconds * 1000)) return;",
+		replace: `if (draft.now > 0) return;`,
+	},
+	{
+		name: "forget a deadline: a drain never ends while somebody uses the proxy",
+		file: "core/deadlines.ts",
+		find: "|| draft.isDue(phase.until)) doom",
+		replace: ") doom",
+	},
+	{
+		name: "forget when the next deadline is",
+		file: "core/plan.ts",
+		find: "return { state: draft.state, effects, wakeAt: draft.wakeAt };",
+		replace: "return { state: draft.state, effects, wakeAt: now + 86_400_000 };",
+	},
+	{
+		name: "arm an interval ahead though something is due earlier",
+		file: "runner.ts",
+		find: "next.effects.length > 0 || next.state !== state ? now : next.wakeAt",
+		replace: "now + state.spec.intervalSeconds * 1000",
+	},
+	{
+		name: "delete before the ready list without the proxy is published",
+		file: "core/deadlines.ts",
+		find: "const hiddenAt = phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : phase.hiddenAt + READY_STALENESS_MS;",
+		replace: "const hiddenAt = proxy.since;",
+	},
+	{
+		name: "a refused create closes no gate: it is tried again at once",
+		file: "core/apply.ts",
+		find: "if (backOff === null) return dropped;",
+		replace: "if (backOff !== undefined) return dropped;",
+	},
+	{
+		name: "wake for a deadline that has passed",
+		file: "core/draft.ts",
+		find: "if (at > this.now && at < this.wakeAt) this.wakeAt = at;",
+		replace: "if (at < this.wakeAt) this.wakeAt = at;",
+	},
+	{
+		name: "overwrite an earlier alarm",
+		file: "runner.ts",
+		find: "return armedAt === null || at < armedAt;",
+		replace: "return armedAt !== at;",
+	},
+	{
+		name: "arm no alarm after a pass with nothing to do",
+		file: "runner.ts",
+		find: "next.effects.length > 0 || next.state !== state ? now : next.wakeAt",
+		replace: "next.effects.length > 0 || next.state !== state ? now : null",
+	},
+	{
+		name: "ignore Retry-After",
+		file: "core/apply.ts",
+		find: "`the provider limits our rate: ${failure.say}`, seed, failure.retryAt)",
+		replace: "`the provider limits our rate: ${failure.say}`, seed)",
+	},
+	{
+		name: "go on with a pass after its first 429",
+		file: "core/effects.ts",
+		find: "const isOpen = state.gates.rate.until <= now && state.gates.auth.until <= now;",
+		replace: "const isOpen = true;",
+	},
+	{
+		name: "delete what is not tagged for this pool",
+		file: "core/apply.ts",
+		find: "else if (vm.tags.pool !== state.pool.tag) pools++;",
+		replace: "else if (vm.tags.pool === null) pools++;",
+	},
+	{
+		name: "delete what is another deployment's",
+		file: "core/apply.ts",
+		find: "if (vm.tags.deployment !== state.pool.deployment) deployments++;\n\t\telse if (vm.tags.pool !== state.pool.tag) pools++;",
+		replace: "if (vm.tags.deployment === null) deployments++;",
+	},
+	{
+		name: "count only ready proxies as billable",
+		file: "core/count.ts",
+		find: "return state.proxies.size + state.strays.size;",
+		replace: "return [...state.proxies.values()].filter(isReady).length;",
+	},
+	{
+		name: "do not count strays as billable",
+		file: "core/count.ts",
+		find: "return state.proxies.size + state.strays.size;",
+		replace: "return state.proxies.size;",
+	},
+	{
+		name: "launch without a bound",
+		file: "core/scaling.ts",
+		find: "const room = spec.max + surgeOf(spec) - billable(state);",
+		replace: "const room = 100;",
+	},
+	{
+		name: "make a proxy ready that a probe found before it was drained or restarted: a stale result",
+		file: "core/apply.ts",
+		find: `const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;`,
+		replace: `const isUp = phase.at !== "launching" && phase.at !== "ready" && phase.vm !== null && proxy.address !== null;`,
+	},
+	{
+		name: "apply a restart's result to a proxy that is being deleted by now",
+		file: "core/apply.ts",
+		find: `if (proxy?.phase.at !== "restarting" || proxy.phase.step !== effect.step) return state;`,
+		replace: `if (proxy === undefined || proxy.phase.at === "launching" || proxy.phase.vm === null) return state;`,
+	},
+	{
+		name: "publish without a new version",
+		file: "core/apply.ts",
+		find: "return { ...state, published: { ...state.published, version: effect.version } };",
+		replace: "return state;",
+	},
+	{
+		name: "believe that a publication hid what was drained after it was sent",
+		file: "core/apply.ts",
+		find: "|| phase.hiddenAt !== null || proxy.since > event.startedAt) continue;",
+		replace: "|| phase.hiddenAt !== null) continue;",
+	},
+	{
+		name: "accept a replayed registration with another key",
+		file: "core/registration.ts",
+		find: `if (boundKey !== null && boundKey !== request.keyHash) return refused("the boot token was used with another key");`,
+		replace: "",
+	},
+	{
+		name: "accept a registration from another address",
+		file: "core/registration.ts",
+		find: `if (proxy.address !== null && proxy.address !== request.address) return refused("the address is not this proxy's");`,
+		replace: "",
+	},
+	{
+		name: "believe an early registration without the inventory",
+		file: "core/apply.ts",
+		find: "if (claim.address === seen.address) return confirmed",
+		replace: "if (claim.address !== null) return confirmed",
+	},
+	{
+		name: "inherit health on a reused address",
+		file: "core/apply.ts",
+		find: `if (verdict.is === "ok") {`,
+		replace: `if (verdict.is === "ok" || verdict.is === "impostor") {`,
+	},
+	{
+		name: "delete the unhealthy before their replacements are ready",
+		file: "core/replace.ts",
+		find: ".slice(0, replaced)",
+		replace: "",
+	},
+	{
+		name: "no boots gate",
+		file: "core/limits.ts",
+		find: "export const BOOTS_TO_CLOSE = 3;",
+		replace: "export const BOOTS_TO_CLOSE = 1_000_000;",
+	},
+	{
+		name: "treat a missing sample of connections as 0",
+		file: "core/deadlines.ts",
+		find: "const isIdle = vitals !== undefined && vitals.active === 0 && vitals.reportedAt >= hiddenAt;",
+		replace: "const isIdle = vitals === undefined || vitals.reportedAt < hiddenAt || vitals.active === 0;",
+	},
+	{
+		name: "delete a VM that was seen off once",
+		file: "core/deadlines.ts",
+		find: "seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000",
+		replace: "seenAt > 0",
+	},
+	{
+		name: "keep a removed pool's VMs while its settings are bad",
+		file: "core/apply.ts",
+		find: `const suspended = command.run === "removing" ? null : state.suspended;`,
+		replace: "const suspended = state.suspended;",
+	},
+	{
+		name: "launch and delete though the settings are bad",
+		file: "core/count.ts",
+		find: "return state.suspended === null && state.breach === null;",
+		replace: "return state.breach === null;",
+	},
+	{
+		name: "forget a pool without looking through the account once more",
+		file: "core/effects.ts",
+		find: "if (state.listedAt < cleanFrom) {",
+		replace: "if (state.listedAt < 0) {",
+	},
+	{
+		name: "let another proxy go in the stead of one that is being deleted",
+		file: "core/scaling.ts",
+		find: "else if (kept > wanted) shrink(draft, kept - wanted);",
+		replace: "else if (places > wanted) shrink(draft, places - wanted);",
+	},
+	{
+		name: "probe what does not answer every few seconds for ever",
+		file: "core/effects.ts",
+		find: "(proxy.failedProbes >= PROBES_TO_FAIL ? intervalMs : retryMs)",
+		replace: "(proxy.failedProbes > 1_000 ? intervalMs : retryMs)",
+	},
+];
+
+/** Copies `src/pool` with the bug planted. Throws where the text to be replaced is not there exactly once. */
+export async function plant(mutant: Mutant): Promise<{ folder: URL; remove: () => Promise<void> }> {
+	const folder = await mkdtemp(join(tmpdir(), "muster-mutant-"));
+	const remove = () => rm(folder, { recursive: true, force: true });
+	await cp(new URL("../../src/pool/", import.meta.url), folder, { recursive: true });
+	const path = join(folder, mutant.file);
+	const text = await readFile(path, "utf8");
+	if (text.split(mutant.find).length !== 2) {
+		await remove();
+		throw new Error(`mutant "${mutant.name}": its text is not in ${mutant.file} exactly once`);
+	}
+	await writeFile(
+		path,
+		text.replace(mutant.find, () => mutant.replace),
+	);
+	return { folder: pathToFileURL(`${folder}/`), remove };
+}
