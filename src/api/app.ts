@@ -12,6 +12,7 @@ import { ListProxies, prefersPage } from "./cloudproxy/list-proxies.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy } from "./cloudproxy/random-proxy.ts";
+import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { type AppContext, type AppEnv, configOf, metadata } from "./context.ts";
 import { GetDocs, GetOpenApi } from "./docs.ts";
@@ -34,6 +35,10 @@ export const ROUTES: readonly Route[] = [
 	["patch", "/providers/:provider", "admin", ScaleProvider],
 	["get", "/providers/:provider/:instance", "admin", GetInstance],
 	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/rolling", "admin", GetRolling],
+	["patch", "/rolling", "admin", PatchRolling],
+	["get", "/rolling/:provider", "admin", GetProviderRolling],
+	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],

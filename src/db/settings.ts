@@ -1,3 +1,4 @@
+import type { PatchedRolling } from "../pool/core/state.ts";
 import { fromJson, onDatabase } from "./database.ts";
 
 /**
@@ -6,9 +7,10 @@ import { fromJson, onDatabase } from "./database.ts";
  * - `url`: the address that agents call, set by an operator. `origin`: the one remembered from the first request with a key.
  * - `auth_key_sha256`: SHA-256 (hex, lower case) of an admin key that was set through the API.
  * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
+ * - `rolling`: rolling settings PATCHed at run time, a {@link PatchedRolling} as JSON.
  * - `scaling:<provider>:<name>`: bounds PATCHed while that pool does not exist, a {@link WaitingScaling} as JSON.
  */
-export type SettingKey = "deployment" | "url" | "origin" | "auth_key_sha256" | "written_at" | `scaling:${string}:${string}`;
+export type SettingKey = "deployment" | "url" | "origin" | "auth_key_sha256" | "written_at" | "rolling" | `scaling:${string}:${string}`;
 
 /** Bounds for a pool that is yet to be made, and those of the environment at that time: they are void once these change. */
 export interface WaitingScaling {
@@ -26,6 +28,11 @@ export async function readSettings(db: D1Database, keys: readonly SettingKey[]):
 			.all<{ key: string; value: string }>(),
 	);
 	return new Map(results.map((row) => [row.key, row.value]));
+}
+
+/** The rolling settings that an operator gave, or null; `settings` must have been read with the key `rolling`. */
+export function patchedRollingIn(settings: ReadonlyMap<string, string>): PatchedRolling | null {
+	return fromJson<PatchedRolling | null>(settings.get("rolling") ?? null, null);
 }
 
 /** Whether an operator named, or a request showed, the address that agents call. Reads one row. Throws DatabaseUnavailable. */

@@ -1,7 +1,15 @@
 import { type Config, type PoolConfig, readConfig } from "../config.ts";
 import { type DirectoryEntry, enterPool, listPools } from "../db/directory.ts";
 import { pruneLogs } from "../db/logs.ts";
-import { readDeployment, readSettings, readWaitingScaling, type WaitingScaling, writeSetting } from "../db/settings.ts";
+import {
+	patchedRollingIn,
+	readDeployment,
+	readSettings,
+	readWaitingScaling,
+	type SettingKey,
+	type WaitingScaling,
+	writeSetting,
+} from "../db/settings.ts";
 import type { Env } from "../env.ts";
 import { askPool } from "./reach.ts";
 import type { FleetFacts } from "./rpc.ts";
@@ -10,6 +18,8 @@ import type { FleetFacts } from "./rpc.ts";
 export const POOLS_A_RUN = 40;
 /** New pools that one run makes: each costs three queries of the fifty that the free plan allows. */
 const NEW_POOLS_A_RUN = 8;
+/** The settings that pools are told of. */
+const FACTS: readonly SettingKey[] = ["url", "origin", "rolling"];
 /** The platform waits for six answers at a time. */
 const AT_A_TIME = 6;
 
@@ -26,7 +36,7 @@ export async function tend(env: Env, now: number): Promise<void> {
 
 /** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */
 export async function readFacts(env: Env): Promise<FleetFacts> {
-	return factsOf(readConfig(env), await readSettings(env.DB, ["url", "origin"]), await listPools(env.DB));
+	return factsOf(readConfig(env), await readSettings(env.DB, FACTS), await listPools(env.DB));
 }
 
 /**
@@ -40,7 +50,7 @@ export async function ensurePools(env: Env, now: number): Promise<void> {
 	const missing = config.pools.filter((pool) => pool.enabled && !isStarted(entries, pool)).slice(0, NEW_POOLS_A_RUN);
 	if (missing.length === 0) return;
 	const deployment = await readDeployment(env.DB);
-	const facts = factsOf(config, await readSettings(env.DB, ["url", "origin"]), entries);
+	const facts = factsOf(config, await readSettings(env.DB, FACTS), entries);
 	for (const pool of missing) await attempt(pool.endpoint, () => makePool(env, pool, { deployment, facts, now }));
 }
 
@@ -49,14 +59,24 @@ export async function ensurePools(env: Env, now: number): Promise<void> {
  * run; where there are more the run's minute says which. Never throws for a pool that does not answer.
  */
 export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now()): Promise<void> {
-	const queue = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
+	const pools = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
+	await eachPool(pools, ({ object, provider, name }) =>
+		attempt(`${provider}/${name}`, () => askPool(env, object, (stub) => stub.tick(facts))),
+	);
+}
+
+/** Asks these pools one thing, six at a time. Throws what the first one that failed threw. */
+export async function eachPool<T, Pool extends DirectoryEntry>(
+	pools: readonly Pool[],
+	ask: (pool: Pool) => Promise<T>,
+): Promise<readonly T[]> {
+	const answers: T[] = [];
+	const queue = [...pools.entries()];
 	const worker = async () => {
-		for (let pool = queue.shift(); pool; pool = queue.shift()) {
-			const { object, provider, name } = pool;
-			await attempt(`${provider}/${name}`, () => askPool(env, object, (stub) => stub.tick(facts)));
-		}
+		for (let next = queue.shift(); next; next = queue.shift()) answers[next[0]] = await ask(next[1]);
 	};
 	await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+	return answers;
 }
 
 interface Birth {
@@ -94,6 +114,7 @@ function isStarted(entries: readonly DirectoryEntry[], pool: PoolConfig): boolea
 function factsOf(config: Config, settings: ReadonlyMap<string, string>, entries: readonly DirectoryEntry[]): FleetFacts {
 	return {
 		agentUrl: settings.get("url") ?? config.global.publicUrl ?? settings.get("origin") ?? null,
+		rolling: patchedRollingIn(settings),
 		proxies: entries.reduce((sum, { billable }) => sum + billable, 0),
 	};
 }

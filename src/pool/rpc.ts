@@ -1,6 +1,6 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { RollingStatus } from "./core/rolling.ts";
-import type { Command, Id, LogEntry, Ms, ProviderName, Run } from "./core/state.ts";
+import type { Command, Id, LogEntry, Ms, PatchedRolling, ProviderName, Run } from "./core/state.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
 export interface PoolRpc {
@@ -38,6 +38,8 @@ export interface PoolBirth {
 export interface FleetFacts {
 	/** The address that agents call (`/v1.1/url`, else `PUBLIC_URL`, else the remembered origin); null: not known yet. */
 	readonly agentUrl: string | null;
+	/** The rolling settings that an operator gave; null: the environment's hold. */
+	readonly rolling: PatchedRolling | null;
 	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
 	readonly proxies: number;
 }

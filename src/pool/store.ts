@@ -1,3 +1,4 @@
+import { newState } from "./core/birth.ts";
 import type { Id, Ms, Proxy, State } from "./core/state.ts";
 import type { PoolBirth } from "./rpc.ts";
 
@@ -42,7 +43,8 @@ export class Store {
 		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];
 		this.vitalsWrittenAt = vitals?.written_at ?? 0;
 		const stored = { ...revived(facts.json), ...(vitals ? revived(vitals.json) : {}) } as unknown as State;
-		return { birth: JSON.parse(facts.birth) as PoolBirth, state: { ...stored, proxies } };
+		// A fact that a later version has added begins as it does in a new pool.
+		return { birth: JSON.parse(facts.birth) as PoolBirth, state: { ...newState(stored.pool, stored.bornAt), ...stored, proxies } };
 	}
 
 	/** Makes the tables and the pool in them. */

@@ -138,7 +138,7 @@ describe("the address that agents call", () => {
 		await askWith(poolsAnswering({ tick }), "https://first.test/", key);
 		await askWith(poolsAnswering({ tick }), "https://second.test/", key);
 		expect(await origin()).toBe("https://first.test");
-		expect(tick.mock.calls).toEqual([[{ agentUrl: "https://first.test", proxies: 0 }]]);
+		expect(tick.mock.calls).toEqual([[{ agentUrl: "https://first.test", rolling: null, proxies: 0 }]]);
 	});
 
 	test("is not remembered where PUBLIC_URL names it", async () => {

@@ -45,7 +45,7 @@ describe("cron", () => {
 			deployment,
 			incarnation: NOW,
 			source: "environment",
-			facts: { agentUrl: "https://public.test", proxies: 0 },
+			facts: { agentUrl: "https://public.test", rolling: null, proxies: 0 },
 		});
 		expect(await listPools(env.DB)).toHaveLength(2);
 	});
@@ -91,7 +91,7 @@ describe("cron", () => {
 		const { pool, bindings } = recording();
 		pool.tick.mockRejectedValueOnce(new Error("broken"));
 		await tend(bindings({}), NOW);
-		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, proxies: 4 }]));
+		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, rolling: null, proxies: 4 }]));
 	});
 
 	test("ticks at most forty a run, six at a time, and comes round to all", async () => {

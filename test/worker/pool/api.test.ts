@@ -1,33 +1,10 @@
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { forgetEverything } from "../../../src/db/ready.ts";
 import type { Env } from "../../../src/env.ts";
 import { tend } from "../../../src/pool/fleet.ts";
+import { ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
-
-interface Answer {
-	readonly status: number;
-	// biome-ignore lint/suspicious/noExplicitAny: each test looks at a shape of its own
-	readonly body: any;
-}
-
-async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
-	const init = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-	const response = await exports.default.fetch(new Request(`https://muster.test${path}`, init));
-	return { status: response.status, body: await response.json() };
-}
-
-/** Asks while the pool's alarm runs, as it does by itself outside of tests. */
-async function askRunning(pool: PoolUnderTest, method: string, path: string, body?: unknown): Promise<Answer> {
-	let answer: Answer | null = null;
-	const asked = ask(method, path, body).then((given) => {
-		answer = given;
-	});
-	await pool.until(() => answer !== null, `an answer to ${method} ${path}`);
-	await asked;
-	if (answer === null) throw new Error("unreachable");
-	return answer;
-}
 
 const listed = async (): Promise<string[]> => {
 	const { body } = await ask("GET", "/?limit=100");

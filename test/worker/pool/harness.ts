@@ -38,7 +38,7 @@ export class PoolUnderTest {
 		await bindings.DB.prepare("DELETE FROM names").run();
 		await bindings.DB.prepare("UPDATE pools SET removed_at = 1").run();
 		await enterPool(bindings.DB, { ...birth, endpoint: "digitalocean-default", source: "environment" });
-		const facts = { agentUrl: "https://muster.test", proxies: 0 };
+		const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 0 };
 		await this.stub.start({ ...birth, deployment: this.deployment, source: "environment", facts });
 		return this;
 	}

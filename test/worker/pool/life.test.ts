@@ -21,7 +21,7 @@ describe("a pool", () => {
 		await fault({ operation: "create", times: 5, delayMs: 300 });
 		await Promise.all(
 			Array.from({ length: 5 }, async (_, index) => {
-				await pool.stub.tick({ agentUrl: "https://muster.test", proxies: index });
+				await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: index });
 				await pool.until((state) => state.proxies.size > 0, "an intent");
 			}),
 		);

@@ -110,7 +110,7 @@ describe("a heartbeat", () => {
 		const { pool, token, key, address } = await booting();
 		await knowsAddress(pool);
 		await pool.stub.register({ token, key, address });
-		await pool.stub.tick({ agentUrl: "https://muster.test", proxies: 50 });
+		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 50 });
 		const answer = await pool.stub.heartbeat({ key, address, body: { active: 0, metrics: {}, sessions: [], credentials: 1 } });
 		// 50 agents in 86,400 s may make 50,000 calls.
 		expect(answer).toMatchObject({ ok: true, directives: { interval: 87 } });

@@ -52,7 +52,7 @@ describe("the object", () => {
 		await pool.untilReady(1);
 		await pool.inside((_, ctx) => ctx.storage.deleteAlarm());
 		expect(await runDurableObjectAlarm(pool.stub)).toBe(false);
-		await pool.stub.tick({ agentUrl: "https://muster.test", proxies: 1 });
+		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 1 });
 		// It fires at once, and arms the next one.
 		await vi.waitFor(async () => expect(await pool.inside((_, ctx) => ctx.storage.getAlarm())).toBeGreaterThan(Date.now()), 5000);
 	});
@@ -63,7 +63,7 @@ describe("the object", () => {
 		await pool.inside((_, ctx) => ctx.storage.setAlarm(Date.now() + 30_000));
 		const late = Date.now() + 150_000;
 		await pool.setClock(late);
-		await pool.stub.tick({ agentUrl: "https://muster.test", proxies: 1 });
+		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 1 });
 		expect(await pool.inside((inside) => inside.armedAt)).toBe(late);
 	});
 
