@@ -15,7 +15,8 @@ export function trimmedOf(env: Env, name: string): string | undefined {
 	return textOf(env, name)?.trim() || undefined;
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
+/** How a boolean may be spelt, in lower case. */
+export const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, "1": true, yes: true, false: false, "0": false, no: false };
 
 export function readBoolean(name: string, text: string | undefined, fallback: boolean, problems: string[]): boolean {
 	if (text === undefined) return fallback;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BOOLEANS } from "../config/values.ts";
 import type { Vm } from "../pool/core/state.ts";
 import { type Call, ec2, endpointOf, type Parameters } from "./aws-call.ts";
 import { ensureGroup, filters } from "./aws-group.ts";
@@ -25,6 +26,8 @@ import type { Xml } from "./xml.ts";
  *   request differs, or whose instance is dead, is refused.
  * - Terminated instances stay listed for an hour, and new ones may be denied for seconds.
  * - A persistent spot request brings its instance back until it is cancelled.
+ * - Instances belong to a region, and so do lists: a VM's id here is `region/instance`, so that one is not lost when the
+ *   setting changes.
  * - An instance keeps its address when it is rebooted, and gets a new one when it is stopped and started.
  */
 const schema = z.object({
@@ -73,7 +76,7 @@ class Aws implements Provider {
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const { size, spot } = this.#account;
+		const { region, size, spot } = this.#account;
 		const { group, machine } = await this.#prepare(wanted);
 		const userData = base64(wanted.userData);
 		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
@@ -105,7 +108,9 @@ class Aws implements Provider {
 		};
 		let made: Instance;
 		try {
-			made = await this.#call("RunInstances", parameters, instanceMade, [wanted.userData, userData]);
+			made = await this.#call("RunInstances", parameters, (answer) => instanceMade(answer, region), {
+				confidential: [wanted.userData, userData],
+			});
 		} catch (error) {
 			if (isFailure(error, "invalid", "notFound")) {
 				// Whatever was prepared may be gone by now, and the next create shall see.
@@ -122,43 +127,49 @@ class Aws implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
+		const { region } = this.#account;
 		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
 		const query = { ...filters({ "tag-key": TAG, "instance-state-name": alive }), MaxResults: PAGE_SIZE };
 		const instances = await allPages<Instance, string>("AWS: the pages of DescribeInstances", "", async (token) => {
 			const parameters = token === "" ? query : { ...query, NextToken: token };
-			return this.#call("DescribeInstances", parameters, (page) => ({ items: instancesOf(page), next: page.text("nextToken") }));
+			return this.#call("DescribeInstances", parameters, (page) => ({ items: instancesOf(page, region), next: page.text("nextToken") }));
 		});
 		return [...new Map(instances.map(({ vm }) => [vm.vm, vm])).values()];
 	}
 
-	async find(wanted: Wanted): Promise<Vm | null> {
-		const { vm, name, tags } = wanted;
-		const asked = vm === null ? filters({ "client-token": name }) : { InstanceId: [vm] };
-		const instances = await orNull(this.#call("DescribeInstances", asked, instancesOf));
+	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
+		const { region, id } = vm === null ? { region: this.#account.region, id: null } : placeOf(vm);
+		const asked = id === null ? filters({ "client-token": name }) : { InstanceId: [id] };
+		const instances = await orNull(this.#call("DescribeInstances", asked, (answer) => instancesOf(answer, region), { region }));
 		const isOurs = (one: Vm) => one.tags.deployment === tags.deployment && one.tags.intent === tags.intent;
 		return instances?.find((one) => !one.isTerminated && isOurs(one.vm))?.vm ?? null;
 	}
 
 	/** A spot request is cancelled first: a persistent one would launch another instance. */
 	async delete(vm: string): Promise<void> {
-		const request = (await this.#instance(vm))?.spotRequest ?? null;
-		if (request !== null) await orNull(this.#call("CancelSpotInstanceRequests", { SpotInstanceRequestId: [request] }, done));
-		await this.#call("TerminateInstances", { InstanceId: [vm] }, done);
+		const { region, id } = placeOf(vm);
+		const request = (await this.#instance(region, id))?.spotRequest ?? null;
+		if (request !== null) {
+			await orNull(this.#call("CancelSpotInstanceRequests", { SpotInstanceRequestId: [request] }, done, { region }));
+		}
+		await this.#call("TerminateInstances", { InstanceId: [id] }, done, { region });
 	}
 
 	/** Stopped and started, an instance has another address. One-time spot instances can only be rebooted, which `off` then does. */
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		const { region, id } = placeOf(vm);
+		const act = (action: string) => this.#call(action, { InstanceId: [id] }, done, { region });
 		try {
-			await this.#call(step === "off" ? "StopInstances" : "StartInstances", { InstanceId: [vm] }, done);
+			await act(step === "off" ? "StopInstances" : "StartInstances");
 		} catch (error) {
 			if (!isFailure(error, "invalid")) throw error;
-			if (step === "off") await this.#call("RebootInstances", { InstanceId: [vm] }, done);
-			else if ((await this.#instance(vm))?.vm.state !== "running") throw error;
+			if (step === "off") await act("RebootInstances");
+			else if ((await this.#instance(region, id))?.vm.state !== "running") throw error;
 		}
 	}
 
-	async #instance(vm: string): Promise<Instance | null> {
-		const found = await orNull(this.#call("DescribeInstances", { InstanceId: [vm] }, instancesOf));
+	async #instance(region: string, id: string): Promise<Instance | null> {
+		const found = await orNull(this.#call("DescribeInstances", { InstanceId: [id] }, (answer) => instancesOf(answer, region), { region }));
 		return found?.[0] ?? null;
 	}
 
@@ -189,8 +200,13 @@ class Aws implements Provider {
 		return JSON.stringify([api_url, access_key_id, region, size, ami]);
 	}
 
-	#call<T>(action: string, parameters: Parameters, read: (answer: Xml) => T, confidential: readonly string[] = []): Promise<T> {
-		return ec2(this.#context, this.#account, action, parameters, read, confidential);
+	#call<T>(
+		action: string,
+		parameters: Parameters,
+		read: (answer: Xml) => T,
+		{ region = this.#account.region, confidential = [] }: { readonly region?: string; readonly confidential?: readonly string[] } = {},
+	): Promise<T> {
+		return ec2(this.#context, { ...this.#account, region }, action, parameters, read, confidential);
 	}
 }
 
@@ -204,23 +220,24 @@ interface Instance {
 }
 
 /** What RunInstances gave. */
-function instanceMade(answer: Xml): Instance {
-	const instance = answer.items("instancesSet").map(instanceOf)[0];
+function instanceMade(answer: Xml, region: string): Instance {
+	const instance = answer.items("instancesSet").map((item) => instanceOf(item, region))[0];
 	if (instance === undefined) throw new Error("the answer holds no instance");
 	return instance;
 }
 
 /** A reservation can hold several instances. */
-function instancesOf(answer: Xml): Instance[] {
-	return answer.items("reservationSet").flatMap((reservation) => reservation.items("instancesSet").map(instanceOf));
+function instancesOf(answer: Xml, region: string): Instance[] {
+	const items = answer.items("reservationSet").flatMap((reservation) => reservation.items("instancesSet"));
+	return items.map((item) => instanceOf(item, region));
 }
 
-function instanceOf(item: Xml): Instance {
+function instanceOf(item: Xml, region: string): Instance {
 	const tags = Object.fromEntries(item.items("tagSet").map((tag) => [tag.need("key"), tag.text("value") ?? ""]));
 	const state = item.need("instanceState", "name");
 	return {
 		vm: {
-			vm: item.need("instanceId"),
+			vm: `${region}/${item.need("instanceId")}`,
 			name: tags.Name ?? item.text("clientToken") ?? "",
 			state: stateOf(state),
 			address: item.text("ipAddress"),
@@ -229,6 +246,12 @@ function instanceOf(item: Xml): Instance {
 		isTerminated: state === "terminated",
 		spotRequest: item.text("spotInstanceRequestId"),
 	};
+}
+
+function placeOf(vm: string): { readonly region: string; readonly id: string } {
+	const [, region, id] = /^([a-z0-9-]+)\/(i-[0-9a-f]+)$/.exec(vm) ?? [];
+	if (region !== undefined && id !== undefined) return { region, id };
+	throw new ProviderError({ kind: "notFound", say: "AWS: no instance has such an id" });
 }
 
 function stateOf(state: string): Vm["state"] {
@@ -249,8 +272,8 @@ function stateOf(state: string): Vm["state"] {
 /** `False`, `one-time` (or `True`), `persistent`. */
 function spotSetting() {
 	const words: Readonly<Record<string, false | "one-time" | "persistent">> = {
-		...Object.fromEntries(["false", "0", "no"].map((word) => [word, false as const])),
-		...Object.fromEntries(["true", "1", "yes", "one-time"].map((word) => [word, "one-time" as const])),
+		...Object.fromEntries(Object.entries(BOOLEANS).map(([word, isSpot]) => [word, isSpot && "one-time"])),
+		"one-time": "one-time",
 		persistent: "persistent",
 	};
 	const must = "False, True, one-time or persistent";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BOOLEANS } from "../config/values.ts";
 
 /** Kinds of settings that several clouds share, for their schemas. A message ends the sentence "NAME must be …". */
 
@@ -14,6 +15,16 @@ export const slug = (example: string) => {
 	return z.string(must).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, must);
 };
 
+/** Yes or no. */
+export const flag = (usual: boolean) => {
+	const must = "True, true, 1 or yes, or False, false, 0 or no";
+	return z
+		.string(must)
+		.refine((text) => BOOLEANS[text.toLowerCase()] !== undefined, must)
+		.transform((text) => BOOLEANS[text.toLowerCase()] ?? usual)
+		.default(usual);
+};
+
 /** Scheme and host of an API, perhaps with a path in front of the API's own (a proxy, the local cloud). */
 export const apiUrl = (usual: string) => webAddress(usual).default(usual);
 
@@ -26,7 +37,7 @@ export const webAddress = (example: string) => {
 		.transform((text) => text.replace(/\/+$/, ""));
 };
 
-function isPlainUrl(text: string): boolean {
+export function isPlainUrl(text: string): boolean {
 	const url = URL.parse(text);
 	if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) return false;
 	return url.username === "" && url.password === "" && !/[?#]/.test(text);

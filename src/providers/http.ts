@@ -174,7 +174,7 @@ async function readBounded(response: Response, signal: AbortSignal): Promise<str
 }
 
 /** The provider's words, on one line, bounded, and without what must not be repeated. */
-function quotable(text: string, wanted: HttpRequest<unknown>): string {
+export function quotable(text: string, wanted: Pick<HttpRequest<unknown>, "provider" | "secrets" | "confidential">): string {
 	let words = text.replace(/[\p{C}\s]+/gu, " ").trim();
 	for (const secret of wanted.secrets) {
 		for (const spelling of new Set([secret, encodeURIComponent(secret)])) {

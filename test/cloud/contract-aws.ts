@@ -40,5 +40,5 @@ export const AWS_TERMS: Terms = {
 			things["security-groups"] = { ...things["security-groups"], [id]: { ...group, rules } };
 		}
 	},
-	id: (number) => idOf("i", String(number)),
+	id: (number) => `eu-west-2/${idOf("i", String(number))}`,
 };

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { normaliseCidr } from "../config/addresses.ts";
+import { ProviderError } from "./provider.ts";
+
+/** What a deployment's firewall rule at GCP is to be, and whether the one that is there is that. */
+
+export const Firewall = z.object({
+	direction: z.string().nullish(),
+	disabled: z.boolean().nullish(),
+	sourceRanges: z.array(z.string()).nullish(),
+	sourceTags: z.array(z.string()).nullish(),
+	sourceServiceAccounts: z.array(z.string()).nullish(),
+	targetTags: z.array(z.string()).nullish(),
+	allowed: z.array(z.object({ IPProtocol: z.string(), ports: z.array(z.string()).nullish() })).nullish(),
+});
+export type Firewall = z.infer<typeof Firewall>;
+
+/**
+ * The request that makes or mends it. A rule takes IPv4 or IPv6 ranges, not both, and without any it lets everyone in; the
+ * proxies have IPv4 addresses only, so that IPv6 ranges have no use here. Throws where none is left.
+ */
+export function firewallBody(name: string, port: number, allow: readonly string[]) {
+	const sourceRanges = allow.length === 0 ? ["0.0.0.0/0"] : allow.filter((cidr) => !cidr.includes(":"));
+	if (sourceRanges.length === 0) {
+		throw new ProviderError({ kind: "invalid", say: "GCP: proxies are reached over IPv4, and HOST_IP names no IPv4 address" });
+	}
+	return {
+		name,
+		description: "The proxy port of a Muster deployment",
+		network: "global/networks/default",
+		direction: "INGRESS",
+		disabled: false,
+		sourceRanges,
+		sourceTags: [],
+		targetTags: [name],
+		allowed: [{ IPProtocol: "tcp", ports: [String(port)] }],
+	};
+}
+
+export function isAsWanted(firewall: Firewall, wanted: ReturnType<typeof firewallBody>): boolean {
+	const plain = (list: readonly string[] | null | undefined) =>
+		[...new Set((list ?? []).map((text) => normaliseCidr(text) ?? text))].sort().join();
+	const ports = (list: Firewall["allowed"]) =>
+		JSON.stringify((list ?? []).map((rule) => [rule.IPProtocol.toLowerCase(), rule.ports ?? []]));
+	// Sources of other sorts beside the ranges would admit more.
+	const others = [...(firewall.sourceTags ?? []), ...(firewall.sourceServiceAccounts ?? [])];
+	return (
+		firewall.direction === wanted.direction &&
+		firewall.disabled !== true &&
+		others.length === 0 &&
+		plain(firewall.sourceRanges) === plain(wanted.sourceRanges) &&
+		plain(firewall.targetTags) === plain(wanted.targetTags) &&
+		ports(firewall.allowed) === ports(wanted.allowed)
+	);
+}
