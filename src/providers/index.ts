@@ -1,14 +1,18 @@
 import type { ProviderName } from "../pool/core/state.ts";
 import { aws } from "./aws.ts";
 import { digitalocean } from "./digitalocean.ts";
+import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
 import type { ProviderDefinition } from "./provider.ts";
+import { vultr } from "./vultr.ts";
 
 /** The clouds that Muster can drive. A further one is its file and one line here. */
 export const PROVIDERS: Registry = {
 	digitalocean,
 	aws,
+	gcp,
 	hetzner,
+	vultr,
 };
 
 /** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */

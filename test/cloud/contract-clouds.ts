@@ -1,6 +1,8 @@
 import type { ProviderName } from "../../src/pool/core/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
+import { GCP_TERMS } from "./contract-gcp.ts";
 import type { Json } from "./inventory.ts";
+import { instanceId } from "./vultr.ts";
 
 /** What the contract suite must know of a cloud, since clouds differ in it. */
 export interface Terms {
@@ -72,6 +74,7 @@ export const TERMS: Readonly<Partial<Record<ProviderName, Terms>>> = {
 		id: String,
 	},
 	aws: AWS_TERMS,
+	gcp: GCP_TERMS,
 	hetzner: {
 		settings: { access_token: "local-contract-hetzner" },
 		refused: { access_token: "refused" },
@@ -94,5 +97,29 @@ export const TERMS: Readonly<Partial<Record<ProviderName, Terms>>> = {
 			),
 		tamper: (things) => edit(things, "firewalls", "rules", (rules) => rules.map((rule) => ({ ...rule, source_ips: [ELSEWHERE] }))),
 		id: String,
+	},
+	vultr: {
+		settings: { api_token: "local-contract-vultr" },
+		refused: { api_token: "refused" },
+		userDataIs: "base64",
+		sameName: "second",
+		deleteWhileInstalling: "later",
+		capacity: {
+			status: 400,
+			body: { error: "Plan is not available in the selected region.", status: 400 },
+			says: "Plan is not available in the selected region.",
+		},
+		quotaSays: "You have reached the maximum number of active virtual machines",
+		revoked: { status: 401 },
+		tooFast: { status: 429 },
+		firewalls: (things) =>
+			allOf(things, "firewall-groups").map(([, group]) =>
+				arrayOf(group.rules)
+					.filter((rule) => rule.port === PORT)
+					.map((rule) => `${rule.subnet}/${rule.subnet_size}`),
+			),
+		tamper: (things) =>
+			edit(things, "firewall-groups", "rules", (rules) => [{ ...rules[0], subnet: ELSEWHERE.split("/")[0] ?? "", subnet_size: 24 }]),
+		id: instanceId,
 	},
 };

@@ -1,7 +1,9 @@
 import { aws } from "./aws.ts";
 import type { Dialect } from "./dialect.ts";
 import { digitalocean } from "./digitalocean.ts";
+import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
+import { vultr } from "./vultr.ts";
 
 export interface Limits {
 	/** How often an account may call, an hour; null: the real limit is stated and never reached. */
@@ -11,4 +13,10 @@ export interface Limits {
 }
 
 /** The clouds that the local cloud speaks, one line each; each is mounted at `/<provider>`. */
-export const dialects = (limits: Limits): readonly Dialect[] => [digitalocean(limits), aws(limits), hetzner(limits)];
+export const dialects = (limits: Limits): readonly Dialect[] => [
+	digitalocean(limits),
+	aws(limits),
+	gcp(limits),
+	hetzner(limits),
+	vultr(limits),
+];

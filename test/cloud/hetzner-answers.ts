@@ -5,7 +5,7 @@ import type { Task } from "./fleet.ts";
 import { IMAGES, LOCATIONS, SERVER_TYPES } from "./hetzner-catalogue.ts";
 import { PageQuery, selects } from "./hetzner-requests.ts";
 import type { VmRecord } from "./inventory.ts";
-import { firstComplaint } from "./requests.ts";
+import { firstComplaint, rfc3339 } from "./requests.ts";
 
 /** How Hetzner's dialect answers: refusals, pages, actions, servers. */
 
@@ -142,9 +142,4 @@ export function serverShown(vm: VmRecord): object {
 		primary_disk_size: type.disk,
 		placement_group: null,
 	};
-}
-
-/** As the real API writes times. */
-export function rfc3339(ms: number): string {
-	return `${new Date(ms).toISOString().slice(0, 19)}+00:00`;
 }

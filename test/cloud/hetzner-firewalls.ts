@@ -1,8 +1,9 @@
 import type { Account } from "./account.ts";
 import { type Call, json } from "./dialect.ts";
-import { done, notFound, read, refuse, rfc3339 } from "./hetzner-answers.ts";
+import { done, notFound, read, refuse } from "./hetzner-answers.ts";
 import { type CreateFirewall, type Rule, SetRules, UpdateFirewall } from "./hetzner-requests.ts";
 import type { Json } from "./inventory.ts";
+import { rfc3339 } from "./requests.ts";
 
 /** Firewalls of Hetzner's dialect. They are shown and checked; traffic on loopback addresses passes none. */
 export interface Firewall {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Call } from "./dialect.ts";
 
-/** What dialects do alike with requests. */
+/** What dialects do alike with requests and answers. */
 
 /** The token of `Authorization: Bearer`, where it is one that the local cloud knows as an account; else null. */
 export function localToken(call: Call): string | null {
@@ -41,4 +41,9 @@ export function maskJson(body: string, fields: readonly string[]): string {
 		// Not JSON: nobody knows where in it a secret is.
 		return "x".repeat(body.length);
 	}
+}
+
+/** To the second, with the offset that several clouds write. */
+export function rfc3339(ms: number): string {
+	return `${new Date(ms).toISOString().slice(0, 19)}+00:00`;
 }
