@@ -145,7 +145,7 @@ class Gcp implements Provider {
 
 	async #ensureFirewall({ tags, allow, port }: CreateRequest): Promise<void> {
 		const { api_url, project, service_account_key } = this.#account;
-		const key = JSON.stringify([api_url, service_account_key.tokenUri, project, tags.deployment]);
+		const key = JSON.stringify([api_url, service_account_key.email, project, tags.deployment]);
 		const wish = JSON.stringify([port, [...allow].sort()]);
 		try {
 			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(firewallBody(networkTag(tags.deployment), port, allow)));

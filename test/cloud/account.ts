@@ -62,6 +62,12 @@ export class Account {
 		return task?.account === this.key ? task : null;
 	}
 
+	/** A task once it has ended, or as it is after `limitMs`. */
+	async ended(id: number, limitMs: number): Promise<Task | null> {
+		const task = await this.#fleet.ended(id, limitMs);
+		return task?.account === this.key ? task : null;
+	}
+
 	tasks(vm: VmRecord): readonly Task[] {
 		return this.#fleet.tasksOf(vm);
 	}

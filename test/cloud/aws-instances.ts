@@ -3,6 +3,7 @@ import { INSTANCE_TYPES, idOf, matches } from "./aws-catalogue.ts";
 import { type Filters, groupsOf, tagSet, vpcOf } from "./aws-groups.ts";
 import { answer, refuse, type XmlValue } from "./aws-xml.ts";
 import type { Json, VmRecord } from "./inventory.ts";
+import { type Labels, labelsOf } from "./labels.ts";
 
 /** Instances as EC2 shows them: with states of their own, and for an hour after their end. */
 
@@ -40,15 +41,9 @@ export interface Instance {
 	readonly createdAt: number;
 	readonly state: State;
 	readonly address: string | null;
-	readonly tags: Tags;
+	readonly tags: Labels;
 	readonly details: Details;
 }
-type Tags = { readonly [key: string]: string };
-
-/** Every VM's tags are words: here `key=value`. */
-export const wordsOf = (tags: Tags) => Object.entries(tags).map(([key, value]) => `${key}=${value}`);
-const tagsOf = (words: readonly string[]): Tags => Object.fromEntries(words.map((word) => word.split(/=(.*)/s)));
-
 export function instancesOf(account: Account, region: string): readonly Instance[] {
 	const alive = account.vms().map((vm) => instanceOf(vm, account));
 	const ended = account.collection<Terminated>("terminated").all();
@@ -65,7 +60,7 @@ function instanceOf(vm: VmRecord, account: Account): Instance {
 	// Only this dialect makes VMs of this cloud.
 	const details = vm.details as Details;
 	const state = stateOf(vm, account);
-	return { id: vm.id, createdAt: vm.createdAt, state, address: state === "running" ? vm.address : null, tags: tagsOf(vm.tags), details };
+	return { id: vm.id, createdAt: vm.createdAt, state, address: state === "running" ? vm.address : null, tags: labelsOf(vm.tags), details };
 }
 
 function stateOf(vm: VmRecord, account: Account): State {
@@ -78,7 +73,7 @@ function stateOf(vm: VmRecord, account: Account): State {
 
 function endedOf(one: Terminated, account: Account): Instance {
 	const state = account.now() - one.at < SHUTDOWN_MS ? "shutting-down" : "terminated";
-	return { id: one.id, createdAt: one.createdAt, state, address: null, tags: tagsOf(one.tags), details: one.details };
+	return { id: one.id, createdAt: one.createdAt, state, address: null, tags: labelsOf(one.tags), details: one.details };
 }
 
 /** Ends it; from now on it is only listed. */

@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import type { Account } from "./account.ts";
 import { INSTANCE_TYPES, idOf, imagesOf } from "./aws-catalogue.ts";
 import { groupsOf } from "./aws-groups.ts";
-import { type Details, end, instance, show, wordsOf } from "./aws-instances.ts";
+import { type Details, end, instance, show } from "./aws-instances.ts";
 import type { RunInstances } from "./aws-requests.ts";
 import { answer, refuse } from "./aws-xml.ts";
 import type { Json, VmRecord } from "./inventory.ts";
+import { wordsOf } from "./labels.ts";
 
 /** RunInstances, and what brings an instance back. */
 

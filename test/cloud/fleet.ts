@@ -30,6 +30,7 @@ export interface Task {
 /** Deleted VMs are remembered so long, for answers that lag behind; no fault may lag further. */
 const REMEMBER_DELETED_MS = 3_600_000;
 const REMEMBER_TASKS = 10_000;
+const WAIT_STEP_MS = 50;
 
 /** The VMs of all accounts of all clouds, and what happens to them as time goes by. */
 export class Fleet {
@@ -175,6 +176,16 @@ export class Fleet {
 
 	task(id: number): Task | null {
 		return this.#tasks.get(id) ?? null;
+	}
+
+	/** A task once it has ended, or as it is after `limitMs`. */
+	async ended(id: number, limitMs: number): Promise<Task | null> {
+		const until = this.#clock.now() + limitMs;
+		for (;;) {
+			const task = this.task(id);
+			if (task?.status !== "running" || this.#clock.now() >= until) return task;
+			await new Promise<void>((resolve) => this.#clock.after(WAIT_STEP_MS, resolve));
+		}
 	}
 
 	tasksOf(vm: VmRecord): readonly Task[] {

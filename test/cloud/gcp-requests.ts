@@ -1,0 +1,100 @@
+import { z } from "zod";
+
+/** The requests that Compute Engine's discovery document allows for what we speak, closed, and its words for the rest. */
+const LabelKey = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/);
+const Labels = z.record(LabelKey, z.string().regex(/^[a-z0-9_-]{0,63}$/));
+export const ResourceName = z
+	.string()
+	.regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, "Must be a match of regex '(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)'");
+
+export const InsertInstance = z.strictObject({
+	name: ResourceName,
+	machineType: z.string(),
+	labels: Labels.default({}),
+	tags: z.strictObject({ items: z.array(ResourceName).max(64) }).optional(),
+	disks: z
+		.array(
+			z.strictObject({
+				boot: z.boolean(),
+				autoDelete: z.boolean().optional(),
+				initializeParams: z.strictObject({ sourceImage: z.string(), labels: Labels.optional(), diskSizeGb: z.string().optional() }),
+			}),
+		)
+		.length(1),
+	networkInterfaces: z
+		.array(
+			z.strictObject({
+				network: z.string(),
+				accessConfigs: z.array(z.strictObject({ type: z.literal("ONE_TO_ONE_NAT"), name: z.string().optional() })).optional(),
+			}),
+		)
+		.length(1),
+	metadata: z.strictObject({ items: z.array(z.strictObject({ key: z.string(), value: z.string().max(262_144) })) }).optional(),
+	scheduling: z
+		.strictObject({
+			provisioningModel: z.enum(["SPOT", "STANDARD"]).optional(),
+			instanceTerminationAction: z.enum(["DELETE", "STOP"]).optional(),
+			automaticRestart: z.boolean().optional(),
+		})
+		.optional(),
+});
+export type InsertInstance = z.infer<typeof InsertInstance>;
+
+const ranges = z.array(z.union([z.cidrv4(), z.cidrv6()], "Must be a valid CIDR range"));
+/** A PATCH replaces the fields that it names. */
+export const FirewallBody = z.strictObject({
+	name: ResourceName.optional(),
+	description: z.string().max(2048).optional(),
+	network: z.string().optional(),
+	direction: z.enum(["INGRESS", "EGRESS"]).optional(),
+	priority: z.number().int().min(0).max(65_535).optional(),
+	disabled: z.boolean().optional(),
+	sourceRanges: ranges
+		.refine((list) => new Set(list.map((range) => range.includes(":"))).size < 2, "Cannot mix IPv4 and IPv6 ranges in one firewall rule")
+		.optional(),
+	sourceTags: z.array(ResourceName).optional(),
+	targetTags: z.array(ResourceName).optional(),
+	allowed: z.array(z.strictObject({ IPProtocol: z.string(), ports: z.array(z.string().regex(/^\d+(-\d+)?$/)).optional() })).optional(),
+});
+export type FirewallBody = z.infer<typeof FirewallBody>;
+
+/** `labels.k=v` or `labels.k:v`; null: none of what is spoken here. */
+export function labelFilter(filter: string): { readonly key: string; readonly value: string } | null {
+	const [, key, value] = /^labels\.([a-z][a-z0-9_-]*)\s*[=:]\s*"?([a-z0-9_-]*)"?$/.exec(filter) ?? [];
+	return key === undefined || value === undefined ? null : { key, value };
+}
+
+/**
+ * What a partial response holds (https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response):
+ * `items(name,a/b),nextPageToken`. Null: the mask is none.
+ */
+export function partial(value: unknown, mask: string): unknown {
+	const wanted = topLevel(mask);
+	if (wanted === null) return null;
+	if (Array.isArray(value)) return value.map((item) => partial(item, mask));
+	if (typeof value !== "object" || value === null) return value;
+	const chosen = wanted.flatMap(({ name, inner }): [string, unknown][] => {
+		const field = (value as Record<string, unknown>)[name];
+		return field === undefined ? [] : [[name, inner === null ? field : partial(field, inner)]];
+	});
+	return Object.fromEntries(chosen);
+}
+
+function topLevel(mask: string): { readonly name: string; readonly inner: string | null }[] | null {
+	const parts: string[] = [];
+	let depth = 0;
+	let from = 0;
+	for (let at = 0; at <= mask.length; at++) {
+		if (mask[at] === "(") depth++;
+		else if (mask[at] === ")") depth--;
+		else if (at === mask.length || (mask[at] === "," && depth === 0)) {
+			parts.push(mask.slice(from, at));
+			from = at + 1;
+		}
+	}
+	const read = parts.map((part) => {
+		const [, name, nested, deeper] = /^([A-Za-z]+)(?:\((.+)\)|\/(.+))?$/.exec(part) ?? [];
+		return name === undefined ? null : { name, inner: nested ?? deeper ?? null };
+	});
+	return read.every((part) => part !== null) && depth === 0 ? read : null;
+}

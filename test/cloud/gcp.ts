@@ -1,0 +1,172 @@
+import type { z } from "zod";
+import type { Account } from "./account.ts";
+import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import type { Limits } from "./dialects.ts";
+import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
+import { bearer, claimant, issueToken } from "./gcp-credentials.ts";
+import * as firewalls from "./gcp-firewalls.ts";
+import { insert, instances, type Place, power, remove } from "./gcp-instances.ts";
+import { FirewallBody, InsertInstance, labelFilter, partial } from "./gcp-requests.ts";
+import { firstComplaint, maskJson } from "./requests.ts";
+
+/**
+ * Compute Engine's API v1, the part about instances, firewall rules and operations
+ * (https://cloud.google.com/compute/docs/reference/rest/v1), and Google's token server at `/token`.
+ * A service account whose email begins with `local` is an account (`gcp-credentials.ts`).
+ *
+ * Google states no rate limit: `requestsPerHour` shows only in its refusals.
+ */
+export function gcp({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect {
+	const spent = new Map<string, number[]>();
+	return {
+		provider: "gcp",
+		operation: operationOf,
+		account(call, nowMs) {
+			if (isTokenCall(call)) return claimant(call, nowMs);
+			return bearer(call, nowMs) ?? unauthenticated();
+		},
+		handle: (call, account) => (isTokenCall(call) ? token(call, account) : route(call, account, pageSize)),
+		failure(status) {
+			const [real, reason, message] = FAILURES[status] ?? [
+				status,
+				"backendError",
+				"Internal error. Please try again or contact Google Support.",
+			];
+			return refuse(real, reason, message);
+		},
+		meter(account, nowMs) {
+			const lately = (spent.get(account.key) ?? []).filter((at) => at > nowMs - 3_600_000);
+			const isSpent = requestsPerHour !== null && lately.length >= requestsPerHour;
+			spent.set(account.key, isSpent ? lately : [...lately, nowMs]);
+			return { headers: {}, refusal: isSpent ? refuse(403, "rateLimitExceeded", RATE) : null };
+		},
+		// Metadata hold user data; a claim is no JSON and goes as a whole.
+		mask: (body) => maskJson(body, ["value", "access_token"]),
+	};
+}
+
+const MAX_PAGE = 500;
+const RATE = "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service 'compute.googleapis.com'.";
+
+/** By the status that other clouds would give: Google has a status of its own for it. */
+const FAILURES: Readonly<Record<number, readonly [status: number, reason: string, message: string]>> = {
+	401: [401, "authError", "Request had invalid authentication credentials."],
+	403: [403, "forbidden", "Required 'compute.instances.create' permission for 'projects/local/zones/us-central1-a/instances/any'"],
+	404: [404, "notFound", "The resource was not found"],
+	409: [409, "alreadyExists", "The resource already exists"],
+	429: [403, "rateLimitExceeded", RATE],
+	503: [503, "backendError", "Internal error. Please try again or contact Google Support."],
+};
+
+const unauthenticated = () =>
+	refuse(
+		401,
+		"authError",
+		"Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
+	);
+
+const isTokenCall = ({ method, path }: Call) => method === "POST" && path === "/token";
+
+/** The account is the one that the claim was made for: it is verified by now, and answered to once more for its email. */
+function token(call: Call, account: Account): Response {
+	const who = claimant(call, account.now());
+	return who instanceof Response ? who : issueToken(who.token, account.now());
+}
+
+function operationOf(call: Call): Operation {
+	if (/\/global\/(firewalls|operations)/.test(call.path)) return "firewall";
+	const [, name, action] = /\/zones\/[^/]+\/instances(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [null];
+	if (!/\/zones\/[^/]+\/instances/.test(call.path)) return "other";
+	if (name === undefined) return call.method === "POST" ? "create" : "list";
+	if (action !== undefined) return "restart";
+	return call.method === "DELETE" ? "delete" : "get";
+}
+
+function route(call: Call, account: Account, pageSize: number): Promise<Response> | Response {
+	const [, project = "", scope = "", rest = ""] = /^\/compute\/v1\/projects\/([^/]+)\/(zones\/[^/]+|global)\/(.+)$/.exec(call.path) ?? [];
+	const [collection = "", name, action] = rest.split("/").map(decodeURIComponent);
+	const place: Place = { project, zone: scope.replace("zones/", "") };
+	const where = `projects/${project}/${scope}`;
+	const what = `${call.method} ${scope === "global" ? "global" : "zone"} ${collection}${name === undefined ? "" : "/*"}${action === undefined ? "" : `/${action}`}`;
+	switch (what) {
+		case "POST zone instances":
+			return read(call, InsertInstance, (body) => insert(account, place, body, call.query.get("requestId")));
+		case "GET zone instances":
+			return list(call, account, place, pageSize);
+		case "GET zone instances/*": {
+			const found = instances(account, place).find((one) => one.name === name || one.id === name);
+			return found ? masked(call, found) : notFound(`${where}/instances/${name}`);
+		}
+		case "DELETE zone instances/*":
+			return remove(account, place, name ?? "");
+		case "POST zone instances/*/stop":
+		case "POST zone instances/*/start":
+		case "POST zone instances/*/reset":
+			return power(account, place, name ?? "", action ?? "");
+		case "GET zone operations/*":
+		case "GET global operations/*":
+			return shown(operation(account, where, name ?? ""), `${where}/operations/${name}`);
+		case "POST zone operations/*/wait":
+		case "POST global operations/*/wait":
+			return wait(account, where, name ?? "").then((found) => shown(found, `${where}/operations/${name}`));
+		case "GET global firewalls":
+			return firewalls.list(account, project);
+		case "POST global firewalls":
+			return read(call, FirewallBody, (body) => firewalls.insert(account, project, body));
+		case "GET global firewalls/*":
+			return firewalls.get(account, project, name ?? "");
+		case "PATCH global firewalls/*":
+			return read(call, FirewallBody, (body) => firewalls.patch(account, project, name ?? "", body));
+		case "DELETE global firewalls/*":
+			return firewalls.remove(account, project, name ?? "");
+		default:
+			return notFound(call.path);
+	}
+}
+
+function shown(found: object | null, what: string): Response {
+	return found ? json(200, found) : notFound(what);
+}
+
+function read<T extends z.ZodType>(
+	call: Call,
+	schema: T,
+	then: (body: z.output<T>) => Promise<Response> | Response,
+): Promise<Response> | Response {
+	let value: unknown;
+	try {
+		value = JSON.parse(call.body);
+	} catch {
+		return refuse(400, "parseError", "Parse Error");
+	}
+	const parsed = schema.safeParse(value);
+	return parsed.success ? then(parsed.data) : refuse(400, "invalid", `Invalid value for field 'resource.${firstComplaint(parsed.error)}'`);
+}
+
+function list(call: Call, account: Account, place: Place, pageSize: number): Response {
+	const filter = call.query.get("filter");
+	const label = filter === null ? null : labelFilter(filter);
+	if (filter !== null && label === null)
+		return refuse(400, "invalid", `Invalid value for field 'filter': '${filter}'. Invalid list filter expression.`);
+	const asked = Number(call.query.get("maxResults") ?? MAX_PAGE);
+	if (!Number.isInteger(asked) || asked < 0 || asked > MAX_PAGE) {
+		return refuse(400, "invalid", `Invalid value for field 'maxResults': '${asked}'. Value must be between 0 and 500.`);
+	}
+	const all = instances(account, place).filter((one) => label === null || one.labels[label.key] === label.value);
+	const from = Number(Buffer.from(call.query.get("pageToken") ?? "", "base64url").toString());
+	const to = from + Math.min(asked, pageSize);
+	return masked(call, {
+		kind: "compute#instanceList",
+		id: `projects/${place.project}/zones/${place.zone}/instances`,
+		// The API leaves an empty list out.
+		...(all.length === 0 ? {} : { items: all.slice(from, to) }),
+		...(to < all.length ? { nextPageToken: Buffer.from(String(to)).toString("base64url") } : {}),
+	});
+}
+
+/** The whole answer, or what `fields` asks of it. */
+function masked(call: Call, body: object): Response {
+	const mask = call.query.get("fields");
+	const chosen = mask === null ? body : partial(body, mask);
+	return chosen === null ? refuse(400, "invalidParameter", `Invalid field selection ${mask}`) : json(200, chosen);
+}
