@@ -47,13 +47,11 @@ export function lastSeenAt(state: State, proxy: Proxy): Ms {
 }
 
 /**
- * From this instant on a `find` that says "not found" is believed: `unknown_timeout` after the VM was last seen; while it
- * never was, no earlier than its create call can have ended.
+ * From this instant on a `find` that says "not found" is believed: `unknown_timeout` after the VM was last seen, or may have come into
+ * being, which it can do as long as its create call may be under way.
  */
 export function absenceCountsFrom(state: State, proxy: Proxy): Ms {
-	const windowMs = state.spec.unknownTimeoutSeconds * 1000;
-	if (vmOf(proxy) === null) return proxy.createdAt + Math.max(windowMs, CREATE_DEADLINE_MS + 15_000);
-	return lastSeenAt(state, proxy) + windowMs;
+	return Math.max(lastSeenAt(state, proxy), proxy.createdAt + CREATE_DEADLINE_MS) + state.spec.unknownTimeoutSeconds * 1000;
 }
 
 /** Whether a `find` has said "not found" at a time from which it counts. */

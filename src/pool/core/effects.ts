@@ -1,5 +1,5 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
-import { absenceCountsFrom, isPending, mayAct } from "./count.ts";
+import { absenceCountsFrom, billable, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import {
 	IDLE_LIST_MS,
@@ -24,7 +24,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	const mayChange = mayAct(state);
 	const effects: Effect[] = [];
 	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
-	if (isReachable) effects.push(...finds(draft, isRich));
+	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
 	effects.push(...publishes(draft));
 	if (isRich) effects.push(...lists(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
@@ -64,11 +64,11 @@ function strayDeletes(draft: Draft): Effect[] {
 	return effects;
 }
 
-function finds(draft: Draft, isRich: boolean): Effect[] {
+function finds(draft: Draft, mayList: boolean): Effect[] {
 	const effects: Effect[] = [];
 	for (const proxy of draft.proxies) {
-		// An agent that is up waits for the inventory to say where: without quota for lists, a find says it.
-		const dueAt = findDueAt(draft.state, proxy) ?? (isRich || !isPending(proxy) ? null : 0);
+		// An agent that is up waits for the inventory to say where: while there can be no list, a find says it.
+		const dueAt = findDueAt(draft.state, proxy) ?? (mayList || !isPending(proxy) ? null : 0);
 		if (dueAt !== null && draft.isDue(Math.max(dueAt, proxy.retryAt))) {
 			effects.push({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
 		}
@@ -109,22 +109,24 @@ function lists(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (!draft.isDue(state.gates.list.until)) return [];
 	const intervalMs = state.spec.intervalSeconds * 1000;
-	let dueAt = state.listedAt + Math.max(IDLE_LIST_MS, intervalMs);
+	// After a clock was set back, what lies in the future is no reason to wait for it.
+	const listedAt = Math.min(state.listedAt, draft.now);
+	let dueAt = listedAt + Math.max(IDLE_LIST_MS, intervalMs);
 	const by = (at: Ms) => {
 		dueAt = Math.min(dueAt, at);
 	};
 	if (state.reconciledAt === null) by(0);
-	if (state.run === "removing") by(state.listedAt + intervalMs);
+	if (state.run === "removing") by(listedAt + intervalMs);
 	for (const proxy of draft.proxies) {
 		const { phase } = proxy;
 		if (phase.at === "ready" && proxy.failedProbes === 0 && proxy.offSince === null) continue;
-		by(state.listedAt + intervalMs);
+		by(listedAt + intervalMs);
 		// An agent is up, and the inventory has not said yet where.
-		if (proxy.claim !== null && isPending(proxy)) by(Math.max(state.listedAt + LIST_SPACING_MS, proxy.claim.at));
+		if (proxy.claim !== null && isPending(proxy)) by(Math.max(listedAt + LIST_SPACING_MS, proxy.claim.at));
 		// A proxy that falls silent may have lost its VM.
-		if (phase.at === "unready" && proxy.since > state.listedAt) by(state.listedAt + LIST_SPACING_MS);
+		if (phase.at === "unready" && proxy.since > listedAt) by(listedAt + LIST_SPACING_MS);
 	}
-	for (const stray of state.strays.values()) by(stray.firstSeenAt + STRAY_MS > state.listedAt ? stray.firstSeenAt + STRAY_MS : dueAt);
+	for (const stray of state.strays.values()) by(stray.firstSeenAt + STRAY_MS > listedAt ? stray.firstSeenAt + STRAY_MS : dueAt);
 	return draft.isDue(dueAt) ? [{ call: "list" }] : [];
 }
 
@@ -157,7 +159,7 @@ function probes(draft: Draft): Effect[] {
 	for (const proxy of draft.proxies) {
 		if (proxy.address === null || proxy.keyHash === null) continue;
 		const isSample = proxy.phase.at === "ready" && isSampleDue && draft.random() < share;
-		const dueAt = probeDueAt(state, proxy, intervalMs);
+		const dueAt = probeDueAt(state, proxy, intervalMs, now);
 		if (isSample || (dueAt !== null && draft.isDue(dueAt))) {
 			effects.push({ call: "probe", id: proxy.id, address: proxy.address, keyHash: proxy.keyHash });
 		}
@@ -166,9 +168,9 @@ function probes(draft: Draft): Effect[] {
 }
 
 /** When a proxy is to be probed next for a reason of its own; null: not at all. */
-function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms): Ms | null {
+function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | null {
 	const vitals = state.vitals.get(proxy.id);
-	const probedAt = vitals?.probedAt ?? 0;
+	const probedAt = Math.min(vitals?.probedAt ?? 0, now);
 	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
 	switch (proxy.phase.at) {
 		case "ready": {
@@ -228,7 +230,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			return state.run === "removing" && state.proxies.size === 0;
 		case "create": {
 			const phase = phaseOf(effect.id);
-			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+			const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
+			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now && isWithinBound;
 			return isOpen && isWanted && phase?.at === "launching" && phase.sentAt === null;
 		}
 		case "restart": {

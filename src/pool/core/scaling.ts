@@ -26,6 +26,7 @@ export function scale(draft: Draft): void {
 	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;
 	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
 	const wanted = target === 0 ? 0 : target + stillSick + ahead;
+	takeBack(draft);
 	let [places, kept] = [0, 0];
 	for (const proxy of draft.proxies) {
 		if (holdsPlace(proxy, draft.now)) places++;
@@ -36,6 +37,18 @@ export function scale(draft: Draft): void {
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	for (const proxy of draft.proxies) {
 		if (proxy.phase.at === "deleting" && proxy.phase.acceptedAt === null) draft.wake(proxy.since + STUCK_DELETE_MS);
+	}
+}
+
+/** Above a bound that was lowered only deletes go out: intents that were not sent yet are taken back. */
+function takeBack(draft: Draft): void {
+	let excess = billable(draft.state) - draft.state.spec.max - surgeOf(draft.state.spec);
+	if (excess <= 0) return;
+	for (const proxy of [...draft.proxies]) {
+		if (excess <= 0) return;
+		if (proxy.phase.at !== "launching" || proxy.phase.sentAt !== null) continue;
+		draft.remove(proxy.id);
+		excess--;
 	}
 }
 
