@@ -26,12 +26,12 @@ export function firewallBody(name: string, port: number, allow: readonly string[
 	}
 	return {
 		name,
-		description: "The proxy port of a Muster deployment",
 		network: "global/networks/default",
 		direction: "INGRESS",
 		disabled: false,
 		sourceRanges,
 		sourceTags: [],
+		sourceServiceAccounts: [],
 		targetTags: [name],
 		allowed: [{ IPProtocol: "tcp", ports: [String(port)] }],
 	};

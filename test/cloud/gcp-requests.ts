@@ -44,7 +44,6 @@ const ranges = z.array(z.union([z.cidrv4(), z.cidrv6()], "Must be a valid CIDR r
 /** A PATCH replaces the fields that it names. */
 export const FirewallBody = z.strictObject({
 	name: ResourceName.optional(),
-	description: z.string().max(2048).optional(),
 	network: z.string().optional(),
 	direction: z.enum(["INGRESS", "EGRESS"]).optional(),
 	priority: z.number().int().min(0).max(65_535).optional(),
@@ -53,6 +52,7 @@ export const FirewallBody = z.strictObject({
 		.refine((list) => new Set(list.map((range) => range.includes(":"))).size < 2, "Cannot mix IPv4 and IPv6 ranges in one firewall rule")
 		.optional(),
 	sourceTags: z.array(ResourceName).optional(),
+	sourceServiceAccounts: z.array(z.string()).max(10).optional(),
 	targetTags: z.array(ResourceName).optional(),
 	allowed: z.array(z.strictObject({ IPProtocol: z.string(), ports: z.array(z.string().regex(/^\d+(-\d+)?$/)).optional() })).optional(),
 });
