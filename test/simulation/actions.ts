@@ -4,6 +4,8 @@ import type { Host } from "./host.ts";
 import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
 import { settingsOf, type World } from "./world.ts";
 
+const MOST_SKEW_MS = 30 * MINUTE;
+
 /** Carries out one line of a schedule; one that finds nothing to act on does nothing. */
 export function act(world: World, action: Action): void {
 	world.note(
@@ -29,6 +31,7 @@ export function act(world: World, action: Action): void {
 			return jump(world, host, action);
 		case "vmDeleted":
 		case "vmStopped":
+		case "addressTaken":
 		case "agentDies":
 		case "agentCrashes":
 			return strikeMachine(world, host, action);
@@ -40,6 +43,8 @@ export function act(world: World, action: Action): void {
 			world.cloud.make("someone-elses", { deployment: null, pool: null, intent: null }, null, { isBait: true });
 			return;
 		case "strayVm":
+			// Nobody makes VMs for a pool that is about to be forgotten.
+			if (host.state?.run === "removing" || host.config === null) return;
 			world.faults.count("strayVm");
 			world.cloud.make(
 				"stray",
@@ -83,8 +88,12 @@ function order(world: World, host: Host, action: Action): void {
 			const password = String(Math.floor(action.choice * 1000));
 			host.config =
 				action.what === "reconfigure"
-					? { account: `account ${password}`, settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds } } }
+					? {
+							account: `account ${password}`,
+							settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds }, allow: admitted(action.choice) },
+						}
 					: { ...host.config, settings: { ...settings, credentials: action.choice < 0.2 ? null : { username: "user", password } } };
+			if (action.choice > 0.2) admitOnly(world, host.deployment, action.choice > 0.7 ? [] : [`203.0.113.${Number(password) % 250}/32`]);
 			break;
 		}
 		case "deletePool":
@@ -102,6 +111,19 @@ function order(world: World, host: Host, action: Action): void {
 		}
 		default:
 	}
+}
+
+/** Whom proxies admit is one setting of a deployment: all its pools hear of it. */
+function admitOnly(world: World, deployment: string, allow: readonly string[]): void {
+	for (const host of world.hosts) {
+		if (host.deployment !== deployment || host.config === null) continue;
+		host.config = { ...host.config, settings: { ...host.config.settings, allow } };
+	}
+}
+
+/** Whom the proxies' firewall shall admit. */
+function admitted(choice: number): readonly string[] {
+	return choice < 0.5 ? [] : [`198.51.100.${Math.floor(choice * 200)}/32`];
 }
 
 function deletePool(world: World, host: Host): void {
@@ -128,12 +150,14 @@ function badSetting(world: World, host: Host | undefined, action: Action): void 
 	});
 }
 
+/** Mostly by seconds; now and then by up to half an hour, in all, of which nothing that a clock decides is right for a while. */
 function jump(world: World, host: Host, action: Action): void {
 	world.faults.count("clockJump");
 	const isLarge = action.choice > 0.8;
-	const ms = isLarge ? (action.choice - 0.88) * 500 * MINUTE : (action.choice - 0.4) * 20 * SECOND;
+	const wanted = isLarge ? (action.choice - 0.88) * 250 * MINUTE : (action.choice - 0.4) * 20 * SECOND;
+	const skewMs = Math.max(-MOST_SKEW_MS, Math.min(MOST_SKEW_MS, Math.round(host.skewMs + wanted)));
 	if (isLarge) world.watch.jumped();
-	host.jump(Math.round(ms));
+	host.jump(skewMs - host.skewMs);
 }
 
 function strikeMachine(world: World, host: Host, action: Action): void {
@@ -144,6 +168,7 @@ function strikeMachine(world: World, host: Host, action: Action): void {
 	world.note(() => `${action.what}: ${machine.vm}`);
 	const agent = world.agents.byMachine.get(machine.vm);
 	if (action.what === "vmDeleted") world.cloud.vanish(machine);
+	else if (action.what === "addressTaken") world.cloud.takeOver(machine);
 	else if (action.what === "vmStopped") world.cloud.switchOff(machine);
 	else if (agent !== undefined) world.agents.crash(agent, action.what === "agentDies");
 }

@@ -146,7 +146,12 @@ export class Cloud {
 	}
 
 	/** A VM comes into being; used for bait as well. */
-	make(name: string, tags: VmTags, boot: Boot | null, kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean }): Machine {
+	make(
+		name: string,
+		tags: VmTags,
+		boot: Boot | null,
+		kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean; address?: string },
+	): Machine {
 		const { clock, profile, random, limits } = this;
 		const lag = ([least, most]: readonly [number, number]) => Math.floor(limits.windowMs * (least + random.next() * (most - least)));
 		const machine: Machine = {
@@ -157,8 +162,12 @@ export class Cloud {
 			madeAt: clock.now,
 			findableAt: clock.now + lag(profile.findLag),
 			listableAt: clock.now + lag(profile.listLag),
-			startedAt: kind.isCut ? Number.POSITIVE_INFINITY : clock.now + random.between(...profile.startMs),
-			address: "",
+			startedAt: kind.isCut
+				? Number.POSITIVE_INFINITY
+				: kind.address !== undefined
+					? clock.now
+					: clock.now + random.between(...profile.startMs),
+			address: kind.address ?? "",
 			power: kind.isCut ? "off" : "on",
 			goingAt: null,
 			goneAt: null,
@@ -175,7 +184,8 @@ export class Cloud {
 		if (!kind.isCut) {
 			clock.at(machine.startedAt, () => {
 				if (machine.goneAt !== null) return;
-				this.giveAddress(machine);
+				if (machine.address === "") this.giveAddress(machine);
+				else this.byAddress.set(machine.address, machine);
 				if (machine.power === "on") this.watch.started(machine);
 			});
 		}
@@ -188,6 +198,21 @@ export class Cloud {
 		machine.hasMoved = machine.address !== "";
 		machine.address = free ?? `10.${Math.floor(this.byAddress.size / 250)}.${this.byAddress.size % 250}.${this.machines.size}`;
 		this.byAddress.set(machine.address, machine);
+	}
+
+	/** Whom each deployment's firewall admits. */
+	readonly firewalls = new Map<string, readonly string[]>();
+
+	/** A driver sees to the firewall before it asks for a VM. */
+	protectAtCreate(deployment: string, allow: readonly string[]): void {
+		this.firewalls.set(deployment, allow);
+	}
+
+	protect(deployment: string, allow: readonly string[], done: (answer: Answer<null>) => void): void {
+		this.call(done, () => {
+			this.firewalls.set(deployment, allow);
+			return { ok: null, rate: this.rate() };
+		});
 	}
 
 	delete(vm: string, done: (answer: Answer<null>) => void): void {
@@ -259,6 +284,16 @@ export class Cloud {
 		this.watch.halted(machine);
 	}
 
+	/** It is gone, and its address is at once that of a VM of somebody else's Muster, with the same proxy credentials. */
+	takeOver(machine: Machine): void {
+		if (machine.boot === null || machine.address === "") return;
+		this.vanish(machine);
+		const boot = { ...machine.boot, token: `elsewhere.${machine.vm}.token`, tokenHash: "" };
+		const tags = { deployment: "elsewhere", pool: "elsewhere", intent: machine.vm };
+		this.freeAddresses.splice(this.freeAddresses.indexOf(machine.address), 1);
+		this.make(`muster-elsewhere-${machine.vm}`, tags, boot, { isBait: true, address: machine.address });
+	}
+
 	private freeAddress(machine: Machine): void {
 		if (machine.address === "" || this.byAddress.get(machine.address) !== machine) return;
 		this.byAddress.delete(machine.address);
@@ -274,6 +309,11 @@ export class Cloud {
 			const machine = candidates.find((one) => one.goneAt === null && now >= one.findableAt && one.tags.deployment === wanted.deployment);
 			return { ok: machine === undefined ? null : this.shown(machine, now), rate: this.rate() };
 		});
+	}
+
+	/** Changes whom the firewall admits, to whatever was asked for: nothing here tries to get through it. */
+	firewall(done: (answer: Answer<null>) => void): void {
+		this.call(done, () => ({ ok: null, rate: this.rate() }), "unknown");
 	}
 
 	/** Every VM tagged `muster`, page by page. */

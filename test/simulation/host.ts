@@ -344,7 +344,7 @@ export class Instance {
 			intervalSeconds: state.heartbeatSeconds,
 			drain: state.proxies.get(id)?.phase.at === "draining",
 			url: state.agentUrl,
-			credentials: state.credentials.at(-1)?.version ?? 0,
+			credentials: asked(state),
 		};
 		return { ok: true, told };
 	}
@@ -454,9 +454,10 @@ export class Instance {
 					tokenHash: hashOf(token),
 					url: state.agentUrl,
 					intervalSeconds: state.heartbeatSeconds,
-					credentials: state.credentials.at(-1)?.version ?? 0,
+					credentials: asked(state),
 				};
 				const tags = { deployment, pool: tag, intent: effect.id };
+				cloud.protectAtCreate(deployment, state.allow);
 				return cloud.create(
 					{ name: `muster-${deployment}-${effect.id}`, tags, boot },
 					answered((vm) => ({ on: "created", id: effect.id, vm })),
@@ -467,6 +468,13 @@ export class Instance {
 				count();
 				return cloud.delete(
 					effect.vm,
+					answered(() => ({ on: "accepted", effect })),
+				);
+			case "firewall":
+				count();
+				return cloud.protect(
+					state.pool.deployment,
+					effect.allow,
 					answered(() => ({ on: "accepted", effect })),
 				);
 			case "restart":
@@ -489,6 +497,9 @@ export class Instance {
 					answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
 				);
 			}
+			case "firewall":
+				count();
+				return cloud.firewall(answered(() => ({ on: "accepted", effect })));
 			case "list":
 				return cloud.list(
 					answered((vms) => ({ on: "listed", startedAt, vms })),
@@ -497,10 +508,8 @@ export class Instance {
 			case "probe": {
 				count();
 				const version = state.proxies.get(effect.id)?.credentials;
-				const shown = state.credentials.find((one) => one.version === version) ?? state.credentials.at(-1);
-				return world.probe(effect.address, effect.keyHash, shown?.version ?? 0, (verdict) =>
-					done({ on: "probed", id: effect.id, verdict, startedAt }),
-				);
+				const shown = state.credentials.find((one) => one.version === version && one.username !== "")?.version ?? asked(state);
+				return world.probe(effect.address, effect.keyHash, shown, (verdict) => done({ on: "probed", id: effect.id, verdict, startedAt }));
 			}
 			case "publish": {
 				const { acknowledge, ...changes } = this.ledger.changes(state);
@@ -555,6 +564,12 @@ export class Superseded extends Error {
 		super("this instance was superseded");
 		this.name = "Superseded";
 	}
+}
+
+/** Version of the credentials that agents shall ask for; 0: none. */
+function asked({ credentials }: State): number {
+	const newest = credentials.at(-1);
+	return newest === undefined || newest.username === "" ? 0 : newest.version;
 }
 
 /** What stands for SHA-256 here: nobody in a simulation breaks it. */

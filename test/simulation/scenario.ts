@@ -57,6 +57,7 @@ export const SUDDEN = [
 	"clockJump",
 	"vmDeleted",
 	"vmStopped",
+	"addressTaken",
 	"agentDies",
 	"agentCrashes",
 	"forgedRegistration",

@@ -135,7 +135,7 @@ export class Watch {
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
 		const isMutation = effect.call === "create" || effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
-		const isProvider = isMutation || effect.call === "find" || effect.call === "list";
+		const isProvider = isMutation || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
 		// 10: nothing before Retry-After.
 		const earlyMs = Math.min(host.notBefore.at - this.world.clock.now, host.notBefore.byClock - host.now());
 		if (isProvider && !instance.isSuperseded && earlyMs > 0) {
@@ -158,7 +158,9 @@ export class Watch {
 		const last = this.probes.get(id);
 		const count = last?.window === window ? last.count + 1 : 1;
 		this.probes.set(id, { window, count });
-		if (count > MOST_PROBES_A_WINDOW) this.broken("rest", `${id} is probed ${count} times in ten minutes`);
+		// One that crashes again and again registers again and again, and each time is a reason to look.
+		if (count > MOST_PROBES_A_WINDOW && !this.world.faults.isOn("agentsCrash"))
+			this.broken("rest", `${id} is probed ${count} times in ten minutes`);
 	}
 
 	private creating(host: Host, state: State, id: Id, record: Record): void {
