@@ -33,7 +33,8 @@ describe("the provider", () => {
 		await pool.stub.command({ do: "scale", min: 3, max: 3 });
 		await pool.settle();
 		const { rate } = (await pool.state()).gates;
-		expect(rate.failures).toBe(1);
+		// Creates that shared one refused call each say so.
+		expect(rate.failures).toBeGreaterThan(0);
 		const before = await pool.calls("POST", CREATES);
 		const asked = async () => (await pool.calls("GET", /./)) + (await pool.calls("POST", /./));
 		const quiet = await asked();
@@ -78,21 +79,30 @@ describe("agents", () => {
 		expect((await pool.vms()).map((vm) => vm.id).sort()).toEqual(ready.sort());
 	}, 60_000);
 
+	test("send no heartbeat for an hour and answer their probes: nothing is deleted, and all stay in the list", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.stub.command({ do: "scale", min: 2, max: 2 });
+		await pool.untilReady(2);
+		const before = (await pool.vms()).map((vm) => vm.id);
+		await pool.advance(3600, 60, async () => expect(await countOf(pool, "ready")).toBe(2));
+		expect((await pool.vms()).map((vm) => vm.id)).toEqual(before);
+	}, 60_000);
+
 	test("cannot reach us: it costs the VMs of one target, then one canary at a time at growing intervals, and fills when mended", async () => {
 		const pool = await new PoolUnderTest().start();
 		await pool.stub.command({ do: "scale", min: 3, max: 3 });
 		const alive: number[] = [];
 		const creates: number[] = [];
-		await pool.advance(3 * 3600, 60, async () => {
+		await pool.advance(3 * 3600, 120, async () => {
 			alive.push((await pool.vms()).length);
 			creates.push(await pool.calls("POST", CREATES));
 		});
 		const total = creates.at(-1) ?? 0;
 		expect(Math.max(...alive)).toBe(3);
-		expect(Math.max(...alive.slice(15))).toBe(1);
+		expect(Math.max(...alive.slice(8))).toBe(1);
 		expect(total).toBeGreaterThan(3);
 		expect(total).toBeLessThan(14);
-		await pool.advance(2 * 3600, 60, () => pool.bootAgents());
+		await pool.advance(2 * 3600, 120, () => pool.bootAgents());
 		expect(await countOf(pool, "ready")).toBe(3);
 		expect(await pool.vms()).toHaveLength(3);
 	}, 60_000);

@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { ensurePools } from "../../../src/pool/fleet.ts";
 import { bindings, fault, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -47,9 +48,53 @@ describe("the object", () => {
 		expect(await pool.vms()).toHaveLength(2);
 	});
 
+	test("keeps what liveness and demand rest on over a crash, two intervals behind at most", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.untilReady(1);
+		const [key] = pool.keys.values();
+		const report = (active: number) =>
+			pool.stub.heartbeat({
+				key: key ?? "",
+				address: "",
+				body: { active, metrics: { requests: active / 2 }, sessions: [], credentials: 1 },
+			});
+		for (let active = 1; active <= 5; active++) {
+			await pool.advance(30, 30);
+			await report(active);
+		}
+		await pool.crash();
+		const [vitals] = (await pool.state()).vitals.values();
+		expect(vitals?.active).toBeGreaterThanOrEqual(3);
+		expect(vitals?.metrics.requests).toBe((vitals?.active ?? 0) / 2);
+	});
+
+	test("is of an account that the environment disables: it is emptied and forgotten, and enabled again it is another", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.untilReady(1);
+		await pool.inside((inside) => {
+			inside.env = { ...inside.env, DIGITALOCEAN_ENABLED: "False" };
+		});
+		await pool.advance(30, 30);
+		expect((await pool.state()).run).toBe("removing");
+		const entry = () => bindings.DB.prepare("SELECT object FROM pools WHERE removed_at IS NULL").all<{ object: string }>();
+		for (let passed = 0; passed < 600 && (await entry()).results.length > 0; passed += 30) {
+			await pool.advance(30, 30).catch((error: Error) => {
+				// Its storage goes with it.
+				if (!/null|no such table/.test(error.message)) throw error;
+			});
+		}
+		expect((await entry()).results).toEqual([]);
+		expect(await pool.vms()).toEqual([]);
+		await ensurePools(bindings, Date.now());
+		const [heir] = (await entry()).results;
+		expect(heir?.object).toMatch(/^[0-9a-f]{64}$/);
+		expect(heir?.object).not.toBe(pool.object);
+	});
+
 	test("loses its alarm, or is overdue: cron's tick arms it again", async () => {
 		const pool = await new PoolUnderTest().start();
 		await pool.untilReady(1);
+		await pool.settle();
 		await pool.inside((_, ctx) => ctx.storage.deleteAlarm());
 		expect(await runDurableObjectAlarm(pool.stub)).toBe(false);
 		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 1 });
