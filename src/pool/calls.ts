@@ -3,6 +3,7 @@ import { AGENT_PORT } from "../agent/protocol.ts";
 import { forgetPool } from "../db/directory.ts";
 import { publish } from "../db/publish.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
+import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import { summaryOf } from "./core/projection.ts";
 import type { Effect, Event, Failure, Id, Rate, State } from "./core/state.ts";
 import type { Ledger } from "./parts.ts";
@@ -59,11 +60,13 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			const vm = await world.provider().find({ vm: effect.vm, name: vmName(state, effect.id), tags });
 			return { on: "found", id: effect.id, vm, startedAt };
 		}
+		case "firewall":
+			await world.provider().protect?.({ tags: { deployment: state.pool.deployment }, allow: effect.allow, port: AGENT_PORT });
+			return { on: "accepted", effect };
 		case "list":
 			return { on: "listed", startedAt, vms: await world.provider().list() };
 		case "probe": {
-			const version = state.proxies.get(effect.id)?.credentials;
-			const credentials = state.credentials.find((one) => one.version === version) ?? state.credentials.at(-1) ?? null;
+			const credentials = credentialsOfVersion(state, state.proxies.get(effect.id)?.credentials ?? 0);
 			const verdict = await probe({ address: effect.address, keyHash: effect.keyHash, credentials });
 			return { on: "probed", id: effect.id, verdict, startedAt };
 		}
@@ -78,7 +81,6 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 }
 
 async function create(id: Id, state: State, world: World) {
-	const newest = state.credentials.at(-1) ?? null;
 	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", say: "the address that agents call is not known" });
 	const userData = await renderUserData(
 		{
@@ -86,7 +88,7 @@ async function create(id: Id, state: State, world: World) {
 			token: world.token(id),
 			port: AGENT_PORT,
 			interval: state.heartbeatSeconds,
-			credentials: newest,
+			credentials: credentialsAsked(state),
 			allow: state.allow,
 		},
 		agentFiles,

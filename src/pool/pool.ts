@@ -8,6 +8,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
 import { carryOut } from "./calls.ts";
 import { newState } from "./core/birth.ts";
+import { credentialsAsked } from "./core/credentials.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
@@ -166,7 +167,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			drain: state.proxies.get(id)?.phase.at === "draining",
 			drop: [],
 			url: state.agentUrl,
-			credentials: state.credentials.at(-1) ?? null,
+			credentials: credentialsAsked(state),
 			allow: state.allow,
 		};
 		return { ok: true, directives };

@@ -8,6 +8,7 @@ import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import {
 	type CreateRequest,
+	type Protection,
 	type Provider,
 	type ProviderContext,
 	type ProviderDefinition,
@@ -83,6 +84,11 @@ class DigitalOcean implements Provider {
 		return vm;
 	}
 
+	async protect(wanted: Protection): Promise<void> {
+		// Where the tag is missing there is no droplet of ours.
+		await this.#ensureFirewall(wanted);
+	}
+
 	async list(): Promise<readonly Vm[]> {
 		const droplets = await this.#all(`/v2/droplets?tag_name=${TAG}`, "droplets", Droplet);
 		// A droplet made between two pages moves the rest on and shows one of them twice.
@@ -153,7 +159,7 @@ class DigitalOcean implements Provider {
 	 * One firewall per deployment, on its tag. False: it must wait until that tag exists. Whatever else goes wrong here, no
 	 * droplet was made.
 	 */
-	async #ensureFirewall(wanted: CreateRequest): Promise<boolean> {
+	async #ensureFirewall(wanted: Protection): Promise<boolean> {
 		try {
 			await this.#firewall(wanted, false);
 			return true;
@@ -173,7 +179,7 @@ class DigitalOcean implements Provider {
 		}
 	}
 
-	#firewall({ tags, allow, port }: CreateRequest, mayMakeTag: boolean): Promise<void> {
+	#firewall({ tags, allow, port }: Protection, mayMakeTag: boolean): Promise<void> {
 		const { api_url, access_token } = this.#account;
 		const key = JSON.stringify([api_url, access_token, tags.deployment]);
 		// Who may make the tag must not be told by one who may not that it is missing.

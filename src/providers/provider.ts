@@ -19,6 +19,13 @@ export interface Provider {
 	 */
 	create(request: CreateRequest): Promise<Vm>;
 
+	/**
+	 * Makes the firewall for the proxy port let in `allow` and nobody else, for the VMs that exist: its settings changed and
+	 * perhaps no create will come. Resolves when the cloud has taken it, or has no VM to protect. Without it a driver mends its
+	 * firewall at its next create only, and agents alone refuse whom the firewall still lets in.
+	 */
+	protect?(wanted: Protection): Promise<void>;
+
 	/** Every VM of the account that carries the tag `muster`, all pages, whoever's it is. Throws rather than return a part. */
 	list(): Promise<readonly Vm[]>;
 
@@ -39,16 +46,21 @@ export interface Provider {
 	restart(vm: string, step: "off" | "on"): Promise<void>;
 }
 
-export interface CreateRequest {
+/** What a deployment's firewall is to be. */
+export interface Protection {
+	readonly tags: { readonly deployment: string };
+	/** CIDRs that may reach the proxy port; empty: any address. */
+	readonly allow: readonly string[];
+	/** The port that the agent listens on. */
+	readonly port: number;
+}
+
+export interface CreateRequest extends Protection {
 	/** Unique: `muster-<deployment>-<intent>`; valid as a host name, at most 63 characters. */
 	readonly name: string;
 	readonly tags: { readonly deployment: string; readonly pool: string; readonly intent: string };
 	/** cloud-init user data as plain text; the driver encodes it as its cloud wants it. At most 16,384 bytes. */
 	readonly userData: string;
-	/** CIDRs that may reach the proxy port; empty: any address. */
-	readonly allow: readonly string[];
-	/** The port that the agent listens on. */
-	readonly port: number;
 }
 
 export interface Wanted {

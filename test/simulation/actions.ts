@@ -90,7 +90,7 @@ function order(world: World, host: Host, action: Action): void {
 				action.what === "reconfigure"
 					? {
 							account: `account ${password}`,
-							settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds }, allow: admitted(action.choice) },
+							settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds } },
 						}
 					: { ...host.config, settings: { ...settings, credentials: action.choice < 0.2 ? null : { username: "user", password } } };
 			if (action.choice > 0.2) admitOnly(world, host.deployment, action.choice > 0.7 ? [] : [`203.0.113.${Number(password) % 250}/32`]);
@@ -119,11 +119,6 @@ function admitOnly(world: World, deployment: string, allow: readonly string[]): 
 		if (host.deployment !== deployment || host.config === null) continue;
 		host.config = { ...host.config, settings: { ...host.config.settings, allow } };
 	}
-}
-
-/** Whom the proxies' firewall shall admit. */
-function admitted(choice: number): readonly string[] {
-	return choice < 0.5 ? [] : [`198.51.100.${Math.floor(choice * 200)}/32`];
 }
 
 function deletePool(world: World, host: Host): void {

@@ -209,10 +209,14 @@ export class Cloud {
 	}
 
 	protect(deployment: string, allow: readonly string[], done: (answer: Answer<null>) => void): void {
-		this.call(done, () => {
-			this.firewalls.set(deployment, allow);
-			return { ok: null, rate: this.rate() };
-		});
+		this.call(
+			done,
+			() => {
+				this.firewalls.set(deployment, allow);
+				return { ok: null, rate: this.rate() };
+			},
+			"unknown",
+		);
 	}
 
 	delete(vm: string, done: (answer: Answer<null>) => void): void {
@@ -309,11 +313,6 @@ export class Cloud {
 			const machine = candidates.find((one) => one.goneAt === null && now >= one.findableAt && one.tags.deployment === wanted.deployment);
 			return { ok: machine === undefined ? null : this.shown(machine, now), rate: this.rate() };
 		});
-	}
-
-	/** Changes whom the firewall admits, to whatever was asked for: nothing here tries to get through it. */
-	firewall(done: (answer: Answer<null>) => void): void {
-		this.call(done, () => ({ ok: null, rate: this.rate() }), "unknown");
 	}
 
 	/** Every VM tagged `muster`, page by page. */

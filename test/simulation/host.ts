@@ -166,11 +166,14 @@ export class Host {
 
 	setAlarm(at: Ms): void {
 		const { clock, random, faults } = this.world;
+		const lateMs = faults.strikes("alarmLate") ? random.between(SECOND, 20 * 60 * SECOND) : 0;
+		const dueAt = Math.max(at - this.skewMs, clock.now) + random.between(1, 20);
+		// A platform that is late with an alarm is not later for being asked again.
+		const waits = this.timer?.run == null ? Number.POSITIVE_INFINITY : this.timer.at;
 		if (this.timer !== null) this.timer.run = null;
 		this.alarmAt = at;
 		this.idleSince = null;
-		const lateMs = faults.strikes("alarmLate") ? random.between(SECOND, 20 * 60 * SECOND) : 0;
-		this.timer = clock.at(Math.max(at - this.skewMs, clock.now) + random.between(1, 20) + lateMs, () => this.fire());
+		this.timer = clock.at(Math.max(dueAt, Math.min(dueAt + lateMs, waits)), () => this.fire());
 	}
 
 	private fire(): void {
@@ -497,9 +500,6 @@ export class Instance {
 					answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
 				);
 			}
-			case "firewall":
-				count();
-				return cloud.firewall(answered(() => ({ on: "accepted", effect })));
 			case "list":
 				return cloud.list(
 					answered((vms) => ({ on: "listed", startedAt, vms })),

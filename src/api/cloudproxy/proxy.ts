@@ -37,10 +37,11 @@ export function proxyUrl(address: string, port: number, credentials: UsernameAnd
 	return `http://${user}${host}:${port}`;
 }
 
-/** The version that the proxy acknowledged, else the newest; null where the pool has none. */
+/** The version that the proxy acknowledged, else the newest; null where that has no name, which says that none are asked for. */
 function credentialsOf(known: CredentialsByVersion, version: number): UsernameAndPassword | null {
 	const newest = Object.keys(known).reduce((most, key) => Math.max(most, Number(key)), 0);
-	return known[version] ?? known[newest] ?? null;
+	const credentials = known[version] ?? known[newest];
+	return credentials === undefined || credentials[0] === "" ? null : credentials;
 }
 
 function encode(text: string): string {

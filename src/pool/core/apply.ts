@@ -1,5 +1,7 @@
 import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
+import { credentialsAsked, withAsked } from "./credentials.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
+import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
 import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { judgeRegistration } from "./registration.ts";
@@ -142,16 +144,6 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	const said = { min: settings.spec.min, max: settings.spec.max };
 	const isSaidAnew = !settings.fromEnvironment || state.environment?.min !== said.min || state.environment.max !== said.max;
 	const bounds = isSaidAnew ? said : { min: state.spec.min, max: state.spec.max };
-	const newest = state.credentials.at(-1);
-	const asked = settings.credentials;
-	const isSameCredentials =
-		asked === null ? newest === undefined : newest?.username === asked.username && newest.password === asked.password;
-	const inUse = new Set([...state.proxies.values()].map((proxy) => proxy.credentials));
-	const credentials = isSameCredentials
-		? state.credentials
-		: asked === null
-			? []
-			: [...state.credentials.filter((one) => inUse.has(one.version) || one === newest), { version: (newest?.version ?? 0) + 1, ...asked }];
 	const after: State = {
 		...state,
 		account,
@@ -159,7 +151,7 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
 		agentUrl: settings.agentUrl ?? state.agentUrl,
-		credentials,
+		credentials: withAsked(state, settings.credentials),
 		allow: settings.allow,
 	};
 	if (SETTLED.every((key) => JSON.stringify(after[key]) === JSON.stringify(state[key]))) return state;
@@ -206,8 +198,9 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 		case "create": {
 			const proxy = state.proxies.get(effect.id);
 			if (proxy?.phase.at !== "launching") return state;
-			const credentials = state.credentials.at(-1)?.version ?? 0;
-			return withProxy(state, { ...proxy, phase: { at: "launching", sentAt: now }, createdAt: now, tokenHash, credentials, retryAt: 0 });
+			const credentials = credentialsAsked(state)?.version ?? 0;
+			const behind = { ...state, firewall: firewallAtCreate(state) };
+			return withProxy(behind, { ...proxy, phase: { at: "launching", sentAt: now }, createdAt: now, tokenHash, credentials, retryAt: 0 });
 		}
 		case "delete":
 		case "restart": {
@@ -221,6 +214,8 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			return withStray(state, effect.vm, (stray) => ({ ...stray, retryAt: now + LOST_RESULT_MS }));
 		case "publish":
 			return { ...state, published: { ...state.published, version: effect.version } };
+		case "firewall":
+			return firewallSent(state, now);
 		default:
 			return state;
 	}
@@ -289,6 +284,7 @@ function backedOff(state: State, { id }: Proxy, now: Ms): State {
 }
 
 function applyAccepted(state: State, effect: Effect, now: Ms): State {
+	if (effect.call === "firewall") return firewallChanged(state, effect.allow, now);
 	if (effect.call === "delete") {
 		const proxy = state.proxies.get(effect.id);
 		if (proxy?.phase.at !== "deleting" || proxy.phase.vm !== effect.vm) return state;
@@ -442,6 +438,8 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 			const why = `the database cannot be written: ${failure.say}`;
 			return withGate(state, "publish", closed(state.gates.publish, BACK_OFF.publish, now, why, seed), now, "WARNING");
 		}
+		case "firewall":
+			return firewallFailed(state, failure, now);
 		case "probe":
 			return state;
 		default:

@@ -1,3 +1,4 @@
+import { NEVER_CHANGED } from "./firewall.ts";
 import { OPEN } from "./gates.ts";
 import type { Ms, State } from "./state.ts";
 
@@ -26,6 +27,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 		account: "",
 		credentials: [],
 		allow: [],
+		firewall: NEVER_CHANGED,
 		proxies: new Map(),
 		strays: new Map(),
 		failed: [],

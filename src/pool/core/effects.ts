@@ -1,6 +1,7 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
 import { absenceCountsFrom, billable, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
+import { firewalls, isFirewallWrong } from "./firewall.ts";
 import {
 	IDLE_LIST_MS,
 	LATE_INTERVALS,
@@ -26,7 +27,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
 	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
 	effects.push(...publishes(draft));
-	if (isRich) effects.push(...lists(draft));
+	if (isRich) effects.push(...firewalls(draft), ...lists(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
 	if (state.spec.canProbe) effects.push(...probes(draft));
 	effects.push(...forgets(draft));
@@ -226,6 +227,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			return effect.version === state.published.version + 1;
 		case "list":
 			return isOpen;
+		case "firewall":
+			return isOpen && effect.allow === state.allow && isFirewallWrong(state);
 		case "forget":
 			return state.run === "removing" && state.proxies.size === 0;
 		case "create": {

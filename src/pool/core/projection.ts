@@ -33,6 +33,7 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
 	for (const gate of [gates.auth, gates.rate, gates.launch, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(gates.boots.why);
 	const stuck = [...state.proxies.values()].filter((proxy) => proxy.phase.at === "deleting" && isStuck(state, proxy));
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
@@ -80,6 +81,7 @@ const SHOWN = [
 	"strays",
 	"foreign",
 	"credentials",
+	"firewall",
 	"logSeq",
 	"listedAt",
 ] as const satisfies readonly (keyof State)[];

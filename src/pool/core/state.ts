@@ -89,7 +89,7 @@ export interface Gate {
 	readonly why: string;
 }
 
-/** Proxy credentials; `version` grows by one at each change. */
+/** Proxy credentials; `version` grows by one at each change. An empty user name: from this version on none are asked for. */
 export interface Credentials {
 	readonly version: number;
 	readonly username: string;
@@ -175,10 +175,12 @@ export interface State {
 	readonly agentUrl: string | null;
 	/** Fingerprint of the provider account's settings: a change of them may have mended what the provider refused. */
 	readonly account: string;
-	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies ask for none. */
+	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
 	readonly credentials: readonly Credentials[];
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
 	readonly allow: readonly string[];
+	/** Whom the cloud's firewall is known to admit (null: nothing was made yet), and how changing it went. See firewall.ts. */
+	readonly firewall: { readonly admits: readonly string[] | null; readonly tries: number; readonly retryAt: Ms; readonly why: string };
 	readonly proxies: ReadonlyMap<Id, Proxy>;
 	/** VMs tagged for this pool without an intent of theirs. */
 	readonly strays: ReadonlyMap<string, Stray>;
@@ -338,6 +340,8 @@ export type Effect =
 	| { readonly call: "find"; readonly id: Id; readonly vm: string | null }
 	| { readonly call: "publish"; readonly hash: string; readonly version: number }
 	| { readonly call: "list" }
+	/** Makes the firewall in front of the pool's VMs admit these addresses (CIDR; none: everyone) and no others. */
+	| { readonly call: "firewall"; readonly allow: readonly string[] }
 	/** Takes an emptied pool out of the directory. */
 	| { readonly call: "forget" }
 	| { readonly call: "create"; readonly id: Id }

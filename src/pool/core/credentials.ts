@@ -1,0 +1,26 @@
+/** The proxies' credentials over time: what agents shall ask for, and what those ask for that have not heard of it yet. */
+import type { Credentials, State } from "./state.ts";
+
+/** What agents shall ask clients for; null: nothing. */
+export function credentialsAsked({ credentials }: Pick<State, "credentials">): Credentials | null {
+	const newest = credentials.at(-1);
+	return newest === undefined || newest.username === "" ? null : newest;
+}
+
+/** What a proxy that has acknowledged this version (0: none) accepts; null: it asks for nothing, or is yet to hear what to ask for. */
+export function credentialsOfVersion(state: Pick<State, "credentials">, version: number): Credentials | null {
+	return state.credentials.find((one) => one.version === version && one.username !== "") ?? credentialsAsked(state);
+}
+
+/**
+ * The list after a change of what is asked for. Older versions stay while a proxy still goes by them. That nothing is asked for any more
+ * is an entry too, with an empty name: without it a version would be given twice, and agents that have an old one would keep it.
+ */
+export function withAsked(state: State, asked: { readonly username: string; readonly password: string } | null): readonly Credentials[] {
+	const newest = state.credentials.at(-1);
+	const now = credentialsAsked(state);
+	if (now?.username === asked?.username && now?.password === asked?.password) return state.credentials;
+	const inUse = new Set([...state.proxies.values()].map((proxy) => proxy.credentials));
+	const kept = state.credentials.filter((one) => one === newest || inUse.has(one.version));
+	return [...kept, { version: (newest?.version ?? 0) + 1, ...(asked ?? { username: "", password: "" }) }];
+}
