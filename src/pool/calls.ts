@@ -61,7 +61,7 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			return { on: "found", id: effect.id, vm, startedAt };
 		}
 		case "firewall":
-			await world.provider().protect?.({ tags: { deployment: state.pool.deployment }, allow: effect.allow, port: AGENT_PORT });
+			await world.provider().protect({ tags: { deployment: state.pool.deployment }, allow: effect.allow, port: AGENT_PORT });
 			return { on: "accepted", effect };
 		case "list":
 			return { on: "listed", startedAt, vms: await world.provider().list() };

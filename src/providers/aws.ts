@@ -11,6 +11,7 @@ import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import {
 	type CreateRequest,
+	type Protection,
 	type Provider,
 	type ProviderContext,
 	type ProviderDefinition,
@@ -126,6 +127,10 @@ class Aws implements Provider {
 		return { ...made.vm, tags: wanted.tags };
 	}
 
+	async protect(wanted: Protection): Promise<void> {
+		await this.#group(wanted);
+	}
+
 	async list(): Promise<readonly Vm[]> {
 		const { region } = this.#account;
 		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
@@ -174,23 +179,31 @@ class Aws implements Provider {
 	}
 
 	async #prepare(wanted: CreateRequest): Promise<{ readonly group: { readonly id: string }; readonly machine: Machine }> {
-		const { deployment } = wanted.tags;
-		const { port, allow } = wanted;
 		const { size, ami } = this.#account;
 		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
 		try {
 			const machine = await machines.ensure(this.#context, this.#machineKey(), "", () => findMachine(call, size, ami));
-			const wish = JSON.stringify([port, [...allow].sort()]);
-			const group = await groups.ensure(this.#context, this.#groupKey(wanted), wish, async () => ({
-				id: await ensureGroup(call, { deployment, port, allow }),
-			}));
-			return { group, machine };
+			return { group: await this.#group(wanted), machine };
 		} catch (error) {
 			throw asBeforeCreate(error);
 		}
 	}
 
-	#groupKey({ tags }: CreateRequest): string {
+	async #group(wanted: Protection): Promise<{ readonly id: string }> {
+		const { tags, port, allow } = wanted;
+		const { deployment } = tags;
+		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
+		const wish = JSON.stringify([port, [...allow].sort()]);
+		try {
+			return await groups.ensure(this.#context, this.#groupKey(wanted), wish, async () => ({
+				id: await ensureGroup(call, { deployment, port, allow }),
+			}));
+		} catch (error) {
+			throw asBeforeCreate(error);
+		}
+	}
+
+	#groupKey({ tags }: Protection): string {
 		const { api_url, access_key_id, region } = this.#account;
 		return JSON.stringify([api_url, access_key_id, region, tags.deployment]);
 	}

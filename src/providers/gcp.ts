@@ -10,6 +10,7 @@ import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import {
 	type CreateRequest,
+	type Protection,
 	type Provider,
 	type ProviderContext,
 	type ProviderDefinition,
@@ -96,6 +97,10 @@ class Gcp implements Provider {
 		return vm;
 	}
 
+	async protect(wanted: Protection): Promise<void> {
+		await this.#ensureFirewall(wanted);
+	}
+
 	async list(): Promise<readonly Vm[]> {
 		const { zone } = this.#account;
 		const filter = encodeURIComponent(`labels.${TAG}=true`);
@@ -143,7 +148,7 @@ class Gcp implements Provider {
 		};
 	}
 
-	async #ensureFirewall({ tags, allow, port }: CreateRequest): Promise<void> {
+	async #ensureFirewall({ tags, allow, port }: Protection): Promise<void> {
 		const { api_url, project, service_account_key } = this.#account;
 		const key = JSON.stringify([api_url, service_account_key.email, project, tags.deployment]);
 		const wish = JSON.stringify([port, [...allow].sort()]);

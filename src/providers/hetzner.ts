@@ -6,7 +6,7 @@ import { Firewall, firewallRules, isAsWanted } from "./hetzner-firewall.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
-import type { CreateRequest, Provider, ProviderContext, ProviderDefinition, Wanted } from "./provider.ts";
+import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "./provider.ts";
 import { DEPLOYMENT_TAG, labels, readLabels, TAG } from "./tags.ts";
 
 /**
@@ -100,6 +100,10 @@ class Hetzner implements Provider {
 		}
 	}
 
+	async protect(wanted: Protection): Promise<void> {
+		await this.#firewall(wanted);
+	}
+
 	async list(): Promise<readonly Vm[]> {
 		const servers = await this.#all(`/v1/servers?label_selector=${TAG}&sort=id:asc`, "servers", Server);
 		// A server made between two pages may move the rest on and show one of them twice.
@@ -141,7 +145,7 @@ class Hetzner implements Provider {
 	}
 
 	/** The id of the one firewall that the deployment has, which lets in whom it shall. */
-	async #firewall(wanted: CreateRequest): Promise<number> {
+	async #firewall(wanted: Protection): Promise<number> {
 		const wish = JSON.stringify([wanted.port, [...wanted.allow].sort()]);
 		try {
 			return await firewalls.ensure(this.#context, this.#firewallKey(wanted), wish, () => this.#makeFirewall(wanted));
@@ -150,11 +154,11 @@ class Hetzner implements Provider {
 		}
 	}
 
-	#firewallKey({ tags }: CreateRequest): string {
+	#firewallKey({ tags }: Protection): string {
 		return JSON.stringify([this.#account.api_url, this.#account.access_token, tags.deployment]);
 	}
 
-	async #makeFirewall({ tags, port, allow }: CreateRequest): Promise<number> {
+	async #makeFirewall({ tags, port, allow }: Protection): Promise<number> {
 		const name = `muster-${tags.deployment}`;
 		const rules = firewallRules(port, allow);
 		const look = async () => {

@@ -21,10 +21,9 @@ export interface Provider {
 
 	/**
 	 * Makes the firewall for the proxy port let in `allow` and nobody else, for the VMs that exist: its settings changed and
-	 * perhaps no create will come. Resolves when the cloud has taken it, or has no VM to protect. Without it a driver mends its
-	 * firewall at its next create only, and agents alone refuse whom the firewall still lets in.
+	 * perhaps no create will come. Resolves when the cloud has taken it, or has no VM to protect.
 	 */
-	protect?(wanted: Protection): Promise<void>;
+	protect(wanted: Protection): Promise<void>;
 
 	/** Every VM of the account that carries the tag `muster`, all pages, whoever's it is. Throws rather than return a part. */
 	list(): Promise<readonly Vm[]>;

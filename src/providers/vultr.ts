@@ -8,6 +8,7 @@ import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import {
 	type CreateRequest,
+	type Protection,
 	type Provider,
 	type ProviderContext,
 	type ProviderDefinition,
@@ -110,6 +111,10 @@ class Vultr implements Provider {
 		}
 	}
 
+	async protect(wanted: Protection): Promise<void> {
+		await this.#firewall(wanted);
+	}
+
 	async list(): Promise<readonly Vm[]> {
 		const instances = await this.#all(`/v2/instances?tag=${TAG}`, "instances", Instance);
 		// An instance made between two pages may move the rest on and show one of them twice.
@@ -149,7 +154,7 @@ class Vultr implements Provider {
 	}
 
 	/** The id of the one firewall group that the deployment has, which lets in whom it shall. */
-	async #firewall(wanted: CreateRequest): Promise<string> {
+	async #firewall(wanted: Protection): Promise<string> {
 		const wish = JSON.stringify([wanted.port, [...wanted.allow].sort()]);
 		try {
 			return await firewalls.ensure(this.#context, this.#firewallKey(wanted), wish, () => this.#makeFirewall(wanted));
@@ -158,11 +163,11 @@ class Vultr implements Provider {
 		}
 	}
 
-	#firewallKey({ tags }: CreateRequest): string {
+	#firewallKey({ tags }: Protection): string {
 		return JSON.stringify([this.#account.api_url, this.#account.api_token, tags.deployment]);
 	}
 
-	async #makeFirewall({ tags, port, allow }: CreateRequest): Promise<string> {
+	async #makeFirewall({ tags, port, allow }: Protection): Promise<string> {
 		const id = (await this.#group(tags.deployment)) ?? (await this.#makeGroup(tags.deployment));
 		const rules = `/v2/firewalls/${encodeURIComponent(id)}/rules`;
 		const found = await this.#all(rules, "firewall_rules", FirewallRule);

@@ -287,6 +287,16 @@ describe.each(Object.entries(TERMS) as [ProviderName, Terms][])("%s", (name, ter
 			expect(terms.firewalls(world.things())).toEqual([allow.slice(0, 1)]);
 		});
 
+		it("lets in whom it shall for the VMs that exist, without a create", async () => {
+			const world = start();
+			await world.done(world.open().create(wanted(1)));
+			const vms = creates(world);
+			const { tags, port } = wanted(1);
+			await world.done(world.open().protect({ tags, port, allow }));
+			expect(terms.firewalls(world.things()).map((sources) => [...sources].sort())).toEqual([allow]);
+			expect(creates(world)).toEqual(vms);
+		});
+
 		it("is mended when somebody edited it", async () => {
 			const world = start();
 			await world.done(world.open().create(wanted(1, { allow })));
