@@ -11,6 +11,7 @@ import {
 import { ManualClock } from "./clock.ts";
 import { type CloudOptions, LocalCloud } from "./cloud.ts";
 import type { Terms, Things } from "./contract-clouds.ts";
+import { isBroken } from "./dialect.ts";
 import type { JournalEntry } from "./journal.ts";
 
 /** A driver under contract, at a local cloud of its own whose time goes by only while a call is waited for. */
@@ -46,7 +47,11 @@ export function underContract(name: ProviderName, definition: ProviderDefinition
 			),
 		);
 	}
-	const fetchLocally = ((input: string, init: RequestInit) => cloud.fetch(new Request(input, init))) as typeof fetch;
+	const fetchLocally = (async (input: string, init: RequestInit) => {
+		const answer = await cloud.fetch(new Request(input, init));
+		if (isBroken(answer)) throw new TypeError("the connection was cut");
+		return answer;
+	}) as typeof fetch;
 	const settingsOf = (settings: Terms["settings"]) => ({ api_url: base, ...terms.addresses?.(base), ...settings });
 
 	// Each test has an account of its own: drivers remember what they set up in one.

@@ -42,10 +42,17 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
 	return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json; charset=utf-8", ...headers } });
 }
 
+const broken = new WeakSet<Response>();
+
 /** An answer whose connection breaks: over HTTP the server cuts it, in process reading its body fails. */
 export function brokenAnswer(): Response {
 	const body = new ReadableStream({
 		start: (controller) => controller.error(new Error("the local cloud dropped this answer")),
 	});
-	return new Response(body);
+	const answer = new Response(body);
+	broken.add(answer);
+	return answer;
 }
+
+/** Whether it is one: then its status is nobody's, for a caller that looks at that alone. */
+export const isBroken = (answer: Response): boolean => broken.has(answer);
