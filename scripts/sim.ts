@@ -1,45 +1,74 @@
 /**
- * Runs the simulation of the pool's core over seeds of one's choice: `npm run sim -- --seeds 10000 --from 1 [--hours 24]
- * [--profile aws]`. Prints what it did; exit code 1 when a promise was broken, with a schedule that is as short as it gets.
+ * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
+ * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2]`. Prints what happened in it; exit code 1 when a
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--trace` prints everything that happens.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import type { ProviderName } from "../src/pool/core/state.ts";
 import { loadCore } from "../test/simulation/core.ts";
-import type { PROFILES } from "../test/simulation/profiles.ts";
+import { runSeeds } from "../test/simulation/crew.ts";
+import { PROFILES } from "../test/simulation/profiles.ts";
 import { type ScenarioOptions, scenarioOf } from "../test/simulation/scenario.ts";
+import { report, shrink } from "../test/simulation/shrink.ts";
 import { run } from "../test/simulation/world.ts";
+
+/** So many failing seeds are named, and so many of these shrunk and printed whole. */
+const NAMED_FAILURES = 50;
+const SHOWN_FAILURES = 3;
+/** Faults, T to converge, and a quiet time need room. */
+const LEAST_HOURS = 5;
 
 const { values } = parseArgs({
 	options: {
 		seeds: { type: "string", default: "1000" },
 		from: { type: "string", default: "1" },
 		hours: { type: "string", default: "12" },
+		threads: { type: "string", default: String(Math.min(8, availableParallelism())) },
 		profile: { type: "string" },
-		faultless: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
 	},
 });
-const options: ScenarioOptions = {
-	hours: Number(values.hours),
-	isFaultless: values.faultless,
-	...(values.profile ? { provider: values.profile as keyof typeof PROFILES } : {}),
-};
-const core = await loadCore();
-const began = performance.now();
-let [passes, heartbeats, made, violations] = [0, 0, 0, 0];
-for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed++) {
-	const outcome = await run(scenarioOf(seed, options), core, values.trace);
-	passes += outcome.passes;
-	heartbeats += outcome.heartbeats;
-	made += outcome.made;
-	if (values.trace) {
-		console.log(JSON.stringify(outcome.scenario));
-		console.log(outcome.trace.join("\n"));
-	}
-	if (outcome.passes > 8000) console.log(`seed ${seed}: ${outcome.passes} passes`, outcome.effects);
-	if (outcome.violation) {
-		violations++;
-		console.log(`seed ${seed} (${outcome.scenario.provider}): ${outcome.violation.message}`);
-	}
+
+function whole(name: "seeds" | "from" | "hours" | "threads", least: number): number {
+	const value = Number(values[name]);
+	if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number of at least ${least}`);
+	return value;
 }
-const s = process.cpuUsage().user / 1e6;
-console.log({ s, hoursPerSecond: (Number(values.seeds) * Number(values.hours)) / s, passes, heartbeats, made, violations });
+
+if (values.profile !== undefined && !Object.hasOwn(PROFILES, values.profile)) {
+	throw new Error(`--profile must be one of ${Object.keys(PROFILES).join(", ")}`);
+}
+const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whole("hours", LEAST_HOURS), whole("threads", 1)];
+const options: ScenarioOptions = { hours, ...(values.profile === undefined ? {} : { provider: values.profile as ProviderName }) };
+
+if (values.trace) {
+	const outcome = await run(scenarioOf(from, options), await loadCore(), true);
+	console.log(outcome.trace.join("\n"));
+	console.log(report(outcome));
+	process.exit(outcome.violation === null ? 0 : 1);
+}
+
+const began = performance.now();
+const tally = await runSeeds({ from, seeds, options }, threads);
+const seconds = (performance.now() - began) / 1000;
+const table = (numbers: Record<string, number>) =>
+	Object.entries(numbers)
+		.sort(([, a], [, b]) => b - a)
+		.map(([name, times]) => `${name} ${times}`)
+		.join(", ");
+console.log(`runs        ${tally.runs} (seeds ${from} to ${from + seeds - 1}, ${values.profile ?? "all profiles"})`);
+console.log(
+	`simulated   ${Math.round(tally.simulatedHours)} h in ${seconds.toFixed(1)} s, ${Math.round(tally.simulatedHours / seconds)} h/s on ${threads} threads`,
+);
+console.log(`faults      ${table(tally.faults)}`);
+console.log(`VMs created ${tally.made}`);
+console.log(`effects     ${table(tally.effects)}`);
+console.log(`passes      ${tally.passes}, heartbeats ${tally.heartbeats}`);
+console.log(`violations  ${tally.failing.length}`);
+for (const { seed, say } of tally.failing.slice(0, NAMED_FAILURES)) console.log(`  seed ${seed}: ${say}`);
+const core = await loadCore();
+for (const { seed } of tally.failing.slice(0, SHOWN_FAILURES)) {
+	console.log(`\n${report(await shrink(await run(scenarioOf(seed, options), core), core))}`);
+}
+process.exitCode = tally.failing.length > 0 ? 1 : 0;

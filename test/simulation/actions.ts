@@ -2,7 +2,7 @@ import type { Proxy } from "../../src/pool/core/state.ts";
 import type { Machine } from "./cloud.ts";
 import type { Host } from "./host.ts";
 import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
-import { settingsOf, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 const MOST_SKEW_MS = 30 * MINUTE;
 
@@ -14,7 +14,10 @@ export function act(world: World, action: Action): void {
 	const alive = world.hosts.filter((host) => host.isAlive);
 	const host = alive[action.pool % Math.max(1, alive.length)];
 	if ((LASTING as readonly string[]).includes(action.what)) {
-		if (action.what === "badSetting") return badSetting(world, host, action);
+		if (action.what === "badSetting") {
+			badSetting(world, host, action);
+			return;
+		}
 		world.faults.begin(action);
 		if (action.what === "wrongUrl") world.faults.count("wrongUrl");
 		return;
@@ -23,21 +26,26 @@ export function act(world: World, action: Action): void {
 	switch (action.what as Exclude<Action["what"], Lasting>) {
 		case "evicted":
 			world.faults.count("evicted");
-			return host.evict(action.choice < 0.8);
+			host.evict(action.choice < 0.8);
+			return;
 		case "superseded":
 			world.faults.count("superseded");
-			return host.supersede();
+			host.supersede();
+			return;
 		case "clockJump":
-			return jump(world, host, action);
+			jump(world, host, action);
+			return;
 		case "vmDeleted":
 		case "vmStopped":
 		case "addressTaken":
 		case "agentDies":
 		case "agentCrashes":
-			return strikeMachine(world, host, action);
+			strikeMachine(world, host, action);
+			return;
 		case "forgedRegistration":
 		case "replayedRegistration":
-			return forge(world, host, action);
+			forge(world, host, action);
+			return;
 		case "untaggedVm":
 			world.faults.count("untaggedVm");
 			world.cloud.make("someone-elses", { deployment: null, pool: null, intent: null }, null, { isBait: true });
@@ -54,7 +62,8 @@ export function act(world: World, action: Action): void {
 			);
 			return;
 		default:
-			return order(world, host, action);
+			order(world, host, action);
+			return;
 	}
 }
 
@@ -104,7 +113,7 @@ function order(world: World, host: Host, action: Action): void {
 			if (host.source === "environment" && action.choice < 0.5) {
 				// The variable comes back before the pool has gone.
 				world.clock.after(action.choice * 10 * MINUTE, () => {
-					host.config = { account: "account", settings: settingsOf(setupOf(world, host), world.scenario, "environment") };
+					host.config = { account: "account", settings: world.settingsOf(setupOf(world, host), "environment") };
 				});
 			} else if (host.source === "api") world.makePool(setupOf(world, host), "api");
 			break;
@@ -115,6 +124,7 @@ function order(world: World, host: Host, action: Action): void {
 
 /** Whom proxies admit is one setting of a deployment: all its pools hear of it. */
 function admitOnly(world: World, deployment: string, allow: readonly string[]): void {
+	world.allowed.set(deployment, allow);
 	for (const host of world.hosts) {
 		if (host.deployment !== deployment || host.config === null) continue;
 		host.config = { ...host.config, settings: { ...host.config.settings, allow } };
@@ -191,6 +201,7 @@ export function misuse(world: World, machine: Machine, { isReplay, choice }: { i
 	const another = others[Math.floor(choice * 1000) % Math.max(1, others.length)];
 	const isThrough = choice < 0.3 && agent?.isRegistered === true && agent.isServing && machine.goneAt === null;
 	const address = isThrough ? machine.address : choice < 0.6 ? another : undefined;
+	if (address !== undefined && address !== machine.address) world.cloud.burnt.add(address);
 	world.hosts
 		.find((host) => host.object === object)
 		?.current()

@@ -45,6 +45,8 @@ export interface Agent {
 
 const OLD_CREDENTIALS_MS = 10 * MINUTE;
 const PROMPT_MS = 300;
+/** Share of its reports before which a crashing agent crashes. */
+const CRASHES = 0.2;
 /** How long a slow boot takes. */
 const SLOW_BOOT_MS: readonly [Ms, Ms] = [3 * MINUTE, 40 * MINUTE];
 
@@ -116,7 +118,10 @@ export class Agents {
 
 	private report(agent: Agent, run: number): void {
 		if (agent.run !== run) return;
-		if (this.faults.strikes("agentsCrash")) return this.crash(agent, false);
+		if (this.faults.isOn("agentsCrash") && this.random.chance(CRASHES) && this.faults.strikes("agentsCrash")) {
+			this.crash(agent, false);
+			return;
+		}
 		const reply = agent.isRegistered ? this.heartbeat(agent) : this.register(agent);
 		let pauseMs: Ms;
 		if (reply?.ok) {

@@ -78,6 +78,11 @@ export class Cloud {
 	made = 0;
 	/** Calls of any kind. */
 	calls = 0;
+	/**
+	 * Addresses that nobody is given again: a thief has claimed from there to be a VM that is booting. Should that very VM be given that very
+	 * address before the inventory is read, the claim would be believed; docs/reliability.md says so.
+	 */
+	readonly burnt = new Set<string>();
 	/** The newest last. */
 	private readonly freeAddresses: string[] = [];
 	private emptyAgainAt: Ms = 0;
@@ -301,7 +306,7 @@ export class Cloud {
 	private freeAddress(machine: Machine): void {
 		if (machine.address === "" || this.byAddress.get(machine.address) !== machine) return;
 		this.byAddress.delete(machine.address);
-		this.freeAddresses.push(machine.address);
+		if (!this.burnt.has(machine.address)) this.freeAddresses.push(machine.address);
 	}
 
 	/** By id where it is known, else by name; only what carries the tags that were asked for. */

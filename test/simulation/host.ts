@@ -184,7 +184,10 @@ export class Host {
 		}
 		this.timer = null;
 		this.alarmAt = null;
-		if (faults.strikes("alarmLost")) return this.noteIdle();
+		if (faults.strikes("alarmLost")) {
+			this.noteIdle();
+			return;
+		}
 		this.handle();
 		if (faults.strikes("alarmTwice")) clock.after(this.world.random.between(1, 2000), () => this.handle());
 	}
@@ -461,32 +464,36 @@ export class Instance {
 				};
 				const tags = { deployment, pool: tag, intent: effect.id };
 				cloud.protectAtCreate(deployment, state.allow);
-				return cloud.create(
+				cloud.create(
 					{ name: `muster-${deployment}-${effect.id}`, tags, boot },
 					answered((vm) => ({ on: "created", id: effect.id, vm })),
 				);
+				return;
 			}
 			case "delete":
 			case "deleteStray":
 				count();
-				return cloud.delete(
+				cloud.delete(
 					effect.vm,
 					answered(() => ({ on: "accepted", effect })),
 				);
+				return;
 			case "firewall":
 				count();
-				return cloud.protect(
+				cloud.protect(
 					state.pool.deployment,
 					effect.allow,
 					answered(() => ({ on: "accepted", effect })),
 				);
+				return;
 			case "restart":
 				count();
-				return cloud.restart(
+				cloud.restart(
 					effect.vm,
 					effect.step,
 					answered(() => ({ on: "accepted", effect })),
 				);
+				return;
 			case "find": {
 				count();
 				const wanted = {
@@ -495,21 +502,24 @@ export class Instance {
 					deployment: state.pool.deployment,
 					intent: effect.id,
 				};
-				return cloud.find(
+				cloud.find(
 					wanted,
 					answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
 				);
+				return;
 			}
 			case "list":
-				return cloud.list(
+				cloud.list(
 					answered((vms) => ({ on: "listed", startedAt, vms })),
 					count,
 				);
+				return;
 			case "probe": {
 				count();
 				const version = state.proxies.get(effect.id)?.credentials;
 				const shown = state.credentials.find((one) => one.version === version && one.username !== "")?.version ?? asked(state);
-				return world.probe(effect.address, effect.keyHash, shown, (verdict) => done({ on: "probed", id: effect.id, verdict, startedAt }));
+				world.probe(effect.address, effect.keyHash, shown, (verdict) => done({ on: "probed", id: effect.id, verdict, startedAt }));
+				return;
 			}
 			case "publish": {
 				const { acknowledge, ...changes } = this.ledger.changes(state);

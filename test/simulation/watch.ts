@@ -48,8 +48,8 @@ interface Record {
 	fruitlessSince: Ms;
 	mutations: number;
 	creates: { readonly window: number; readonly count: number };
-	/** When a drain of it began, for proxies that were ready. */
-	readonly drainingSince: Map<Id, Ms>;
+	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
+	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
 }
 
 /** As the design states it; on purpose not the core's own. */
@@ -95,7 +95,7 @@ export class Watch {
 				fruitlessSince: this.world.clock.now,
 				mutations: 0,
 				creates: { window: 0, count: 0 },
-				drainingSince: new Map(),
+				drains: new Map(),
 			};
 			this.records.set(host.object, record);
 		}
@@ -210,27 +210,26 @@ export class Watch {
 		if (proxy?.phase.at !== "deleting") this.broken("9", `a delete goes out for ${effect.id}, which is ${proxy?.phase.at}`);
 		// Published before deleted.
 		const record = this.record(host);
-		const since = record.drainingSince.get(effect.id);
-		if (since === undefined || record.destroyed.has(effect.id) || !this.isClockSound) return;
+		const drain = record.drains.get(effect.id);
+		if (drain === undefined || record.destroyed.has(effect.id) || !this.isClockSound) return;
 		const hiddenAt = record.hiddenAt.get(effect.id);
 		const isShown = record.listed.has(effect.id) || (hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS);
-		if (isShown && world.clock.now < since + UNPUBLISHED_DRAIN_MS) {
+		if (isShown && world.clock.now < drain.since + UNPUBLISHED_DRAIN_MS) {
 			this.broken("14", `${effect.id} is deleted though the ready list still shows it`);
 		}
 		// Drained: nobody uses it any more, or its time is up.
 		const agent = world.agents.byMachine.get(effect.vm);
-		const untilAt = since + state.spec.decommissionedTimeoutSeconds * SECOND;
 		if (
 			agent !== undefined &&
 			agent.active > 0 &&
 			hiddenAt !== undefined &&
-			world.clock.now < untilAt - SMALL_JUMP_MS &&
+			world.clock.now < drain.until - SMALL_JUMP_MS &&
 			proxy !== undefined &&
 			proxy.failedProbes < 3
 		) {
 			this.broken(
 				"drain",
-				`${effect.id} is deleted under ${agent.active} connections, ${untilAt - world.clock.now} ms before its time is up`,
+				`${effect.id} is deleted under ${agent.active} connections, ${drain.until - world.clock.now} ms before its time is up`,
 			);
 		}
 	}
@@ -263,8 +262,10 @@ export class Watch {
 				this.broken("12", `${describe(proxy)} became ready unproven`);
 		}
 		if (proxy.keyHash !== was.keyHash || (proxy.registered && !was.registered)) this.bound(host, proxy);
-		if (to === "draining" && from === "ready") record.drainingSince.set(proxy.id, this.world.clock.now);
-		if (to === "ready") record.drainingSince.delete(proxy.id);
+		if (proxy.phase.at === "draining" && from === "ready") {
+			record.drains.set(proxy.id, { since: this.world.clock.now, until: proxy.phase.until - host.skewMs });
+		}
+		if (to === "ready") record.drains.delete(proxy.id);
 		const isLetGo = (to === "draining" || to === "deleting") && (from === "ready" || from === "unready");
 		if (isLetGo && was.wasReady) this.letGo(host, record, was, after);
 	}
@@ -289,7 +290,10 @@ export class Watch {
 	/** 12: a key is bound to the VM that its intent made, and no other. */
 	private bound(host: Host, proxy: Proxy): void {
 		const agent = proxy.keyHash === null ? undefined : this.world.agents.byKey.get(proxy.keyHash.slice(1));
-		if (agent === undefined) return this.broken("12", `${proxy.id} is bound to a key that no agent has: ${proxy.keyHash}`);
+		if (agent === undefined) {
+			this.broken("12", `${proxy.id} is bound to a key that no agent has: ${proxy.keyHash}`);
+			return;
+		}
 		const { machine } = agent;
 		if (machine.tags.intent !== proxy.id || machine.tags.pool !== host.tag)
 			this.broken("12", `${proxy.id} is bound to the key of ${machine.vm}`);
@@ -370,7 +374,10 @@ export class Watch {
 	passed(host: Host, instance: Instance): void {
 		const { state } = instance;
 		if (state === null || instance.isSuperseded) return;
-		if (host.alarmAt === null) return this.broken("8", `a pass of ${host.object} ended without an alarm`);
+		if (host.alarmAt === null) {
+			this.broken("8", `a pass of ${host.object} ended without an alarm`);
+			return;
+		}
 		if (host.passes % PASSES_A_CHECK !== 0) return;
 		const next = this.world.core.plan(state, host.now(), () => 0.999);
 		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;

@@ -58,7 +58,8 @@ export class World {
 	readonly trace: string[] | null;
 	/** Something was resolved: what waits for it goes on before time does. */
 	mustSettle = false;
-	isQuiet = false;
+	/** By deployment: whom its proxies shall admit; everybody if missing. */
+	readonly allowed = new Map<string, readonly string[]>();
 	private hash = 0;
 
 	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
@@ -173,12 +174,17 @@ export class World {
 	makePool(setup: PoolSetup, source: "environment" | "api"): Host {
 		const object = `object${this.hosts.length + 1}`;
 		const incarnation = this.clock.now;
-		const config: HostConfig = { settings: settingsOf(setup, this.scenario, source), account: "account" };
+		const config: HostConfig = { settings: this.settingsOf(setup, source), account: "account" };
 		const host = new Host(this, { object, name: setup.name, deployment: setup.deployment, source, incarnation, config });
 		this.hosts.push(host);
 		this.database.enter({ object, name: setup.name, deployment: setup.deployment, incarnation });
 		host.start(this.agentUrl);
 		return host;
+	}
+
+	/** Whom proxies admit is one setting of a deployment. */
+	settingsOf(setup: PoolSetup, source: "environment" | "api"): Settings {
+		return { ...settingsOf(setup, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
 	}
 
 	private hostOf(bearer: string): Host | undefined {
@@ -242,7 +248,7 @@ export class World {
 	}
 }
 
-export function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" | "api"): Settings {
+function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" | "api"): Settings {
 	const { min, max, intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds } = setup;
 	return {
 		spec: {
