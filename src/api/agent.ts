@@ -21,22 +21,39 @@ const DirectivesShape = z.object({
 	allow: z.array(z.string()),
 });
 const responses = {
-	200: { description: "What the agent is to do.", content: { "application/json": { schema: DirectivesShape } } },
+	200: {
+		description: "What the agent is to do.",
+		content: {
+			"application/json": {
+				schema: DirectivesShape,
+				example: {
+					interval: 30,
+					drain: false,
+					drop: [],
+					url: "https://muster.example.workers.dev",
+					credentials: { version: 1, username: "username", password: "password" },
+					allow: [],
+				} satisfies Directives,
+			},
+		},
+	},
 	400: { description: "The body cannot be read." },
 	401: { description: "The token or key is not one of this deployment's, or not this agent's." },
 	503: { description: "The pool does not answer now." },
 };
 const about = { tags: ["Agents"], security: [{ agent: [] }], responses };
-const jsonBody = <Schema extends z.ZodType>(schema: Schema) => ({
-	body: { required: false, content: { "application/json": { schema } } },
+const jsonBody = <Schema extends z.ZodType>(schema: Schema, example: z.infer<Schema>) => ({
+	body: { required: false, content: { "application/json": { schema, example } } },
 });
+
+const EXAMPLE_KEY = `${"0a".repeat(32)}.k2j3h4g5f6d7s8a9.${"x".repeat(43)}`;
 
 const registerSchema = {
 	...about,
 	summary: "Register an agent",
 	description:
 		"With a boot token: the agent names the key that it minted, and is told what to do. Without one: answers 200, empty, and changes nothing.",
-	request: jsonBody(RegisterBody),
+	request: jsonBody(RegisterBody, { key: EXAMPLE_KEY, agent: "1" }),
 };
 const unregisterSchema = {
 	...about,
@@ -47,7 +64,12 @@ const heartbeatSchema = {
 	...about,
 	operationId: "heartbeat",
 	summary: "Report what an agent does, and learn what it is to do",
-	request: jsonBody(HeartbeatBody),
+	request: jsonBody(HeartbeatBody, {
+		active: 1,
+		metrics: { requests: 2.5, bytes: 1024, errors: 0, cpu: 0.01, load: 0.1 },
+		sessions: ["198.51.100.7:50123"],
+		credentials: 1,
+	}),
 };
 
 /** `POST /v1.1/register` */

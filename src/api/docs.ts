@@ -69,9 +69,19 @@ export class GetOpenApi extends Endpoint {
 	}
 }
 
+const TAGS: Readonly<Record<string, string>> = {
+	Proxies: "Get proxies, destroy and restart single ones.",
+	Providers: "What each cloud account keeps, and how much of it.",
+	"Rolling deployments": "How proxies that grow old are replaced.",
+	Health: "Whether the deployment works, and how its proxies are protected.",
+	Documentation: "This description.",
+	Agents: "What the proxies themselves call.",
+	Endpoints: "Pools as the other dialect sees them.",
+};
+
 /** Adds how callers prove who they are, which no single route says, and gives the root its path, which chanfana trims to nothing. */
 function describe(generated: object): object {
-	const { components, paths, ...rest } = generated as { components?: object; paths?: Record<string, object> };
+	const { components, info, paths, ...rest } = generated as { components?: object; info?: object; paths?: Record<string, object> };
 	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: "The admin key." };
 	const bearer = { type: "http", scheme: "bearer", description: "The admin key." };
 	const query = {
@@ -81,8 +91,14 @@ function describe(generated: object): object {
 		description: "The admin key, where nothing else will do: URLs are logged.",
 	};
 	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
+	const used = new Set(
+		Object.values(paths ?? {}).flatMap((item) => Object.values(item).flatMap(({ tags }: { tags?: string[] }) => tags ?? [])),
+	);
 	return {
 		...rest,
+		info: { ...info, license: { name: "MIT", identifier: "MIT" } },
+		servers: [{ url: "/", description: "This deployment." }],
+		tags: [...used].map((name) => ({ name, ...(TAGS[name] ? { description: TAGS[name] } : {}) })),
 		paths: Object.fromEntries(Object.entries(paths ?? {}).map(([path, item]) => [path === "" ? "/" : path, item])),
 		components: { ...components, securitySchemes: { header, bearer, query, agent } },
 		security: [{ header: [] }, { bearer: [] }, { query: [] }],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { faults } from "./cloudproxy/shapes.ts";
 import { type AppContext, Endpoint } from "./context.ts";
 
 const schema = {
@@ -11,10 +12,14 @@ const schema = {
 		query: z.object({
 			nonce: z
 				.string({ error: "must be 1 to 128 letters, digits, - or _" })
-				.regex(/^[A-Za-z0-9_-]{1,128}$/, { error: "must be 1 to 128 letters, digits, - or _" }),
+				.regex(/^[A-Za-z0-9_-]{1,128}$/, { error: "must be 1 to 128 letters, digits, - or _" })
+				.openapi({ description: "What is to be answered.", example: "b1946ac92492d234" }),
 		}),
 	},
-	responses: { 200: { description: "The nonce.", content: { "text/plain": { schema: z.string() } } } },
+	responses: {
+		200: { description: "The nonce.", content: { "text/plain": { schema: z.string(), example: "b1946ac92492d234" } } },
+		...faults(422),
+	},
 };
 
 /** `GET /probe?nonce=N` */

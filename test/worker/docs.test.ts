@@ -20,11 +20,36 @@ test("the description is OpenAPI 3.1 and has every route, each with an operation
 	expect(Object.keys(document.components.securitySchemes)).toEqual(["header", "bearer", "query", "agent"]);
 });
 
+test("every route has a tag that is explained, an example of whatever it takes and answers, and the errors that it may give", async () => {
+	const document = await bodyOf(await askPlainly("/openapi.json"));
+	const resolve = (node: { $ref?: string }) =>
+		node.$ref === undefined ? node : document.components.schemas[node.$ref.slice("#/components/schemas/".length)];
+	const hasExample = (node: { example?: unknown; schema?: { $ref?: string } }): boolean =>
+		node.example !== undefined || resolve(node.schema ?? {})?.example !== undefined;
+	const explained = document.tags.map((tag: { name: string }) => tag.name);
+	for (const [method, path, access] of ROUTES) {
+		const where = `${method} ${path}`;
+		const operation = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
+		expect(explained, where).toContain(operation.tags[0]);
+		if (access === "admin") expect(Object.keys(operation.responses), where).toEqual(expect.arrayContaining(["200", "401", "503"]));
+		// The other dialect's answers are plain text, and its shapes are shown where they are made.
+		if (path.startsWith("/v1.1/endpoints")) continue;
+		for (const parameter of operation.parameters ?? []) expect(hasExample(parameter), `${where} ${parameter.name}`).toBe(true);
+		for (const content of [operation.requestBody?.content["application/json"] ?? { example: "none" }])
+			expect(hasExample(content), where).toBe(true);
+		for (const [status, response] of Object.entries<{ content?: Record<string, { example?: unknown }> }>(operation.responses)) {
+			const content = response.content?.["application/json"];
+			if (content !== undefined && path !== "/openapi.json") expect(hasExample(content), `${where} ${status}`).toBe(true);
+		}
+	}
+});
+
 test("its answers hold what it says they hold", async () => {
 	const document = await bodyOf(await askPlainly("/openapi.json"));
 	const answer = await bodyOf(await ask("/"));
-	const schema = document.paths["/"].get.responses["200"].content["application/json"].schema;
-	expect(Object.keys(answer).sort()).toEqual(Object.keys(schema.properties).sort());
+	const { ProxyPage, ProxyList } = document.components.schemas;
+	const fields = [ProxyList, ...ProxyPage.allOf].flatMap((part) => Object.keys(part.properties ?? {}));
+	expect(Object.keys(answer).sort()).toEqual(fields.sort());
 	expect(document.components.schemas.Proxy.required).toContain("url");
 	const body = document.paths["/providers/{provider}"].patch.requestBody;
 	expect(body).toMatchObject({ required: true, content: { "application/json": { schema: { required: ["min_scaling", "max_scaling"] } } } });

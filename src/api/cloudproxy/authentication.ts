@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
-import { ADMIN_FAULTS, json, Metadata } from "./shapes.ts";
+import { ADMIN_FAULTS, json, METADATA, Metadata } from "./shapes.ts";
 
 const schema = {
 	operationId: "getAuthentication",
@@ -19,6 +19,10 @@ const schema = {
 					host_ip: z.string().nullable(),
 				}),
 			}),
+			{
+				metadata: METADATA,
+				auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: "192.0.2.100" },
+			},
 		),
 		...ADMIN_FAULTS,
 	},

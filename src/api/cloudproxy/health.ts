@@ -3,7 +3,7 @@ import type { Config } from "../../config.ts";
 import { type PublishedPool, readReady } from "../../db/ready.ts";
 import { readSettings } from "../../db/settings.ts";
 import { type AppContext, Endpoint } from "../context.ts";
-import { json } from "./shapes.ts";
+import { json, METADATA } from "./shapes.ts";
 
 /** How far behind the database may be. */
 const BEHIND_SECONDS = 60;
@@ -27,6 +27,7 @@ const schema = {
 		200: json(
 			"What is known now.",
 			z.object({ status: z.enum(["healthy", "degraded"]), timestamp: z.iso.datetime(), checks: Checks.optional() }),
+			{ status: "healthy", timestamp: METADATA.timestamp },
 		),
 	},
 };

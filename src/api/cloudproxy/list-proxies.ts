@@ -6,7 +6,9 @@ import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
 import { readyProxy } from "./proxy.ts";
 import { selectionOf, selectionQuery } from "./selection.ts";
-import { ADMIN_FAULTS, faults, json, ProxyList, wholeNumber } from "./shapes.ts";
+import { ADMIN_FAULTS, faults, json, PROXY_LIST, ProxyList, wholeNumber } from "./shapes.ts";
+
+const ProxyPage = ProxyList.extend({ version: z.literal("1.1") }).openapi("ProxyPage", { example: { ...PROXY_LIST, version: "1.1" } });
 
 const schema = {
 	operationId: "listProxies",
@@ -16,13 +18,13 @@ const schema = {
 		"Those queued for destruction or restart are neither listed nor counted. With `session` they are in the order in which that session would use them: the first is the one that `/random` gives it. What is shown may be one second old.",
 	request: {
 		query: z.object({
-			offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
-			limit: wholeNumber(1, 100).default(10),
+			offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0).openapi({ description: "How many to pass over.", example: 0 }),
+			limit: wholeNumber(1, 100).default(10).openapi({ description: "How many to list at most.", example: 10 }),
 			...selectionQuery,
 		}),
 	},
 	responses: {
-		200: json("One page of the ready proxies.", ProxyList.extend({ version: z.literal("1.1") })),
+		200: json("One page of the ready proxies.", ProxyPage),
 		...faults(422),
 		...ADMIN_FAULTS,
 	},

@@ -6,7 +6,7 @@ import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
 import { DEFAULT_INSTANCE, type Instance, instanceNamed, instancesOf, providerNamed, type Sources } from "./instances.ts";
-import { ADMIN_FAULTS, faults, InstanceAnswer, json, Metadata, ProviderAnswer, ProviderShape } from "./shapes.ts";
+import { ADMIN_FAULTS, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, ProviderList, providerParam } from "./shapes.ts";
 
 const listSchema = {
 	operationId: "listProviders",
@@ -14,7 +14,7 @@ const listSchema = {
 	summary: "List every provider with its instances",
 	description: "Disabled ones too. An instance has every setting of its provider that is no secret.",
 	responses: {
-		200: json("All providers.", z.object({ metadata: Metadata, providers: z.record(z.string(), ProviderShape) })),
+		200: json("All providers.", ProviderList),
 		...ADMIN_FAULTS,
 	},
 };
@@ -22,7 +22,7 @@ const providerSchema = {
 	operationId: "getProvider",
 	tags: ["Providers"],
 	summary: "Get one provider",
-	request: { params: z.object({ provider: z.string() }) },
+	request: { params: z.object({ provider: providerParam }) },
 	responses: {
 		200: json("The provider; its own fields are those of its default instance.", ProviderAnswer),
 		...faults(404),
@@ -33,7 +33,7 @@ const instanceSchema = {
 	operationId: "getInstance",
 	tags: ["Providers"],
 	summary: "Get one instance of a provider",
-	request: { params: z.object({ provider: z.string(), instance: z.string() }) },
+	request: { params: z.object({ provider: providerParam, instance: instanceParam }) },
 	responses: { 200: json("The instance.", InstanceAnswer), ...faults(404), ...ADMIN_FAULTS },
 };
 

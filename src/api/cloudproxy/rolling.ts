@@ -9,7 +9,7 @@ import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { instanceNamed, providerNamed } from "./instances.ts";
 import { readSources } from "./providers.ts";
-import { ADMIN_FAULTS, bodyOf, faults, json, Metadata, wholeNumber } from "./shapes.ts";
+import { ADMIN_FAULTS, bodyOf, faults, instanceParam, json, METADATA, Metadata, providerParam, wholeNumber } from "./shapes.ts";
 
 const enabled = z.boolean({ error: "must be true or false" });
 const fields = { enabled, min_available: wholeNumber(0, MAX_SCALING), batch_size: wholeNumber(1, MAX_SCALING) };
@@ -32,7 +32,7 @@ const RollingAnswer = z
 	.object({ metadata: Metadata, message: z.string(), config: RollingConfig, status: z.record(z.string(), Status) })
 	.openapi("RollingAnswer", {
 		example: {
-			metadata: { request_id: "123e4567-e89b-12d3-a456-426614174000", timestamp: "2026-02-24T08:00:00.000Z" },
+			metadata: METADATA,
 			message: "Rolling deployment status retrieved successfully",
 			config: example,
 			status: {
@@ -75,7 +75,7 @@ const providerSchema = {
 	...about,
 	operationId: "getProviderRolling",
 	summary: "Show rolling deployments of a provider",
-	request: { params: z.object({ provider: z.string().openapi({ example: "digitalocean" }) }) },
+	request: { params: z.object({ provider: providerParam }) },
 	responses: { ...about.responses, ...faults(404) },
 };
 const instanceSchema = {
@@ -83,7 +83,7 @@ const instanceSchema = {
 	operationId: "getInstanceRolling",
 	summary: "Show the rolling deployment of an instance",
 	request: {
-		params: z.object({ provider: z.string().openapi({ example: "digitalocean" }), instance: z.string().openapi({ example: "default" }) }),
+		params: z.object({ provider: providerParam, instance: instanceParam }),
 	},
 	responses: { ...about.responses, ...faults(404) },
 };

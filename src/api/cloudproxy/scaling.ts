@@ -9,7 +9,7 @@ import { type AppContext, Endpoint } from "../context.ts";
 import { Conflict } from "../errors.ts";
 import { configuredInstance, DEFAULT_INSTANCE, type Instance, instance, instancesOf, providerNamed, unknownInstance } from "./instances.ts";
 import { instanceAnswer, providerAnswer, readSources } from "./providers.ts";
-import { ADMIN_FAULTS, bodyOf, faults, InstanceAnswer, json, ProviderAnswer, wholeNumber } from "./shapes.ts";
+import { ADMIN_FAULTS, bodyOf, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, providerParam, wholeNumber } from "./shapes.ts";
 
 const MAX_PROXIES = 10_000;
 
@@ -28,7 +28,7 @@ const providerSchema = {
 	tags: ["Providers"],
 	summary: "Set how many proxies a provider's default instance keeps",
 	description,
-	request: { params: z.object({ provider: z.string() }), body },
+	request: { params: z.object({ provider: providerParam }), body },
 	responses: { 200: json("The provider.", ProviderAnswer), ...faults(400, 404, 409, 413, 422), ...ADMIN_FAULTS },
 };
 const instanceSchema = {
@@ -36,7 +36,7 @@ const instanceSchema = {
 	tags: ["Providers"],
 	summary: "Set how many proxies an instance keeps",
 	description,
-	request: { params: z.object({ provider: z.string(), instance: z.string() }), body },
+	request: { params: z.object({ provider: providerParam, instance: instanceParam }), body },
 	responses: { 200: json("The instance.", InstanceAnswer), ...faults(400, 404, 409, 413, 422), ...ADMIN_FAULTS },
 };
 const DONE = "scaling configuration updated successfully";

@@ -6,9 +6,36 @@ import { AGENT_PORT } from "../../agent/protocol.ts";
 
 extendZodWithOpenApi(z);
 
-export const Metadata = z
-	.object({ request_id: z.uuid(), timestamp: z.iso.datetime() })
-	.openapi("Metadata", { example: { request_id: "123e4567-e89b-12d3-a456-426614174000", timestamp: "2026-02-24T08:00:00.000Z" } });
+/** Of every answer in the examples. */
+export const METADATA = { request_id: "123e4567-e89b-12d3-a456-426614174000", timestamp: "2026-02-24T08:00:00.000Z" };
+export const Metadata = z.object({ request_id: z.uuid(), timestamp: z.iso.datetime() }).openapi("Metadata", { example: METADATA });
+
+const PROXY = {
+	ip: "192.0.2.1",
+	port: AGENT_PORT,
+	auth_enabled: true,
+	url: `http://username:password@192.0.2.1:${AGENT_PORT}`,
+	provider: "digitalocean",
+	instance: "default",
+	display_name: "My DigitalOcean Instance",
+};
+const INSTANCE = {
+	enabled: true,
+	ips: ["192.0.2.1", "192.0.2.2"],
+	scaling: { min_scaling: 2, max_scaling: 5 },
+	size: "s-1vcpu-512mb-10gb",
+	region: "lon1",
+	image: "ubuntu-24-04-x64",
+	display_name: "My DigitalOcean Instance",
+};
+const SECOND = {
+	...INSTANCE,
+	ips: ["192.0.2.3"],
+	scaling: { min_scaling: 1, max_scaling: 3 },
+	region: "nyc1",
+	display_name: "DigitalOcean nyc",
+};
+const INSTANCES = { default: INSTANCE, nyc: SECOND };
 
 /** A proxy as CloudProxy's API shows it. */
 export const Proxy = z
@@ -21,21 +48,16 @@ export const Proxy = z
 		instance: z.string(),
 		display_name: z.string(),
 	})
-	.openapi("Proxy", {
-		example: {
-			ip: "192.0.2.1",
-			port: AGENT_PORT,
-			auth_enabled: true,
-			url: `http://username:password@192.0.2.1:${AGENT_PORT}`,
-			provider: "digitalocean",
-			instance: "default",
-			display_name: "DigitalOcean",
-		},
-	});
+	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;
 
-export const ProxyList = z.object({ metadata: Metadata, total: z.number().int(), proxies: z.array(Proxy) });
-export const ProxyAnswer = z.object({ metadata: Metadata, message: z.string(), proxy: Proxy });
+export const PROXY_LIST = { metadata: METADATA, total: 1, proxies: [PROXY] };
+export const ProxyList = z
+	.object({ metadata: Metadata, total: z.number().int(), proxies: z.array(Proxy) })
+	.openapi("ProxyList", { example: PROXY_LIST });
+export const ProxyAnswer = z
+	.object({ metadata: Metadata, message: z.string(), proxy: Proxy })
+	.openapi("ProxyAnswer", { example: { metadata: METADATA, message: "Random proxy retrieved successfully", proxy: PROXY } });
 
 /** Beside these fields: every setting of the provider that is no secret. */
 export const InstanceShape = z
@@ -48,21 +70,45 @@ export const InstanceShape = z
 		display_name: z.string(),
 		problems: z.array(z.string()).optional(),
 	})
-	.openapi("Instance");
+	.openapi("Instance", { example: INSTANCE });
 const Instances = z.record(z.string(), InstanceShape);
-export const ProviderShape = InstanceShape.extend({ instances: Instances });
-export const ProviderAnswer = z.object({ metadata: Metadata, message: z.string(), provider: InstanceShape, instances: Instances });
-export const InstanceAnswer = z.object({
-	metadata: Metadata,
-	message: z.string(),
-	provider: z.string(),
-	instance: z.string(),
-	config: InstanceShape,
+export const ProviderShape = InstanceShape.extend({ instances: Instances }).openapi("Provider", {
+	example: { ...INSTANCE, instances: INSTANCES },
 });
+export const ProviderList = z
+	.object({ metadata: Metadata, providers: z.record(z.string(), ProviderShape) })
+	.openapi("ProviderList", { example: { metadata: METADATA, providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } } } });
+export const ProviderAnswer = z
+	.object({ metadata: Metadata, message: z.string(), provider: InstanceShape, instances: Instances })
+	.openapi("ProviderAnswer", {
+		example: {
+			metadata: METADATA,
+			message: "Provider 'digitalocean' configuration retrieved successfully",
+			provider: INSTANCE,
+			instances: INSTANCES,
+		},
+	});
+export const InstanceAnswer = z
+	.object({ metadata: Metadata, message: z.string(), provider: z.string(), instance: z.string(), config: InstanceShape })
+	.openapi("InstanceAnswer", {
+		example: {
+			metadata: METADATA,
+			message: "Provider 'digitalocean' instance 'default' configuration retrieved successfully",
+			provider: "digitalocean",
+			instance: "default",
+			config: INSTANCE,
+		},
+	});
 
-export const ErrorAnswer = z
-	.object({ metadata: Metadata, error: z.string(), detail: z.string() })
-	.openapi("Error", { example: { error: "ValidationError", detail: "Invalid IP address format" } });
+/** Path parameters. */
+export const providerParam = z.string().openapi({ description: "A provider's name.", example: "digitalocean" });
+export const instanceParam = z
+	.string()
+	.openapi({ description: "An instance's name; the one without a name is `default`.", example: "default" });
+
+const ErrorAnswer = z.object({ metadata: Metadata, error: z.string(), detail: z.string() }).openapi("Error", {
+	example: { metadata: METADATA, error: "ValidationError", detail: "Invalid IP address format" },
+});
 
 /** A whole number within bounds, with one message for whatever is wrong with it. */
 export function wholeNumber(min: number, max: number): z.ZodNumber {
@@ -81,25 +127,38 @@ export function bodyOf<Shape extends z.ZodRawShape>(shape: Shape) {
 	});
 }
 
-/** A JSON answer for a route's `responses`. */
-export function json<Schema extends z.ZodType>(description: string, schema: Schema) {
-	return { description, content: { "application/json": { schema } } };
+/** A JSON answer for a route's `responses`; the example is the schema's own unless another one is given. */
+export function json<Schema extends z.ZodType>(description: string, schema: Schema, example?: z.input<Schema>) {
+	return { description, content: { "application/json": example === undefined ? { schema } : { schema, example } } };
 }
 
 const FAULTS = {
-	400: "The request cannot be read.",
-	401: "The key is missing or wrong.",
-	404: "There is no such thing.",
-	409: "That cannot be done now.",
-	413: "The body is too large.",
-	422: "A value is not what it may be.",
-	429: "Too many failed keys from this address.",
-	503: "The deployment is closed, is starting, or cannot reach its database.",
+	400: ["The request cannot be read.", "BadRequest", "The body is not JSON."],
+	401: ["The key is missing or wrong.", "Unauthorized", "The key is wrong."],
+	404: ["There is no such thing.", "NotFound", "Proxy '192.0.2.1' not found"],
+	409: ["That cannot be done now.", "Conflict", "This proxy is being deleted."],
+	413: ["The body is too large.", "PayloadTooLarge", "The request's body is larger than 64 KiB."],
+	422: ["A value is not what it may be.", "ValidationError", "limit must be a whole number from 1 to 100."],
+	429: [
+		"Too many failed keys from this address.",
+		"TooManyRequests",
+		"Too many failed keys from this address; wait before you send another.",
+	],
+	503: [
+		"The deployment is closed, is starting, or cannot reach its database.",
+		"ServiceUnavailable",
+		"The pools are starting; no proxy is ready yet.",
+	],
 } as const;
 
 /** The errors that a route may answer with, for its `responses`. */
 export function faults(...statuses: readonly (keyof typeof FAULTS)[]) {
-	return Object.fromEntries(statuses.map((status) => [status, json(FAULTS[status], ErrorAnswer)]));
+	return Object.fromEntries(
+		statuses.map((status) => {
+			const [description, error, detail] = FAULTS[status];
+			return [status, json(description, ErrorAnswer, { metadata: METADATA, error, detail })];
+		}),
+	);
 }
 
 /** Those of every route that needs the admin key. */
