@@ -9,26 +9,21 @@ const STARTING_RETRY_SECONDS = 5;
 const MAX_TEXT_CHARS = 200;
 const TEXT_RULE = `must be 1 to ${MAX_TEXT_CHARS} characters`;
 
-const text = (description: string, example: string) =>
-	z
-		.string({ error: TEXT_RULE })
-		.min(1, { error: TEXT_RULE })
-		.max(MAX_TEXT_CHARS, { error: TEXT_RULE })
-		.optional()
-		.openapi({ description, example });
+// No `example` in these: the documentation page would fill each of them in, and they all narrow.
+const text = (description: string) =>
+	z.string({ error: TEXT_RULE }).min(1, { error: TEXT_RULE }).max(MAX_TEXT_CHARS, { error: TEXT_RULE }).optional().openapi({ description });
 
 /** What narrows the ready proxies down, for the query of a route. */
 export const selectionQuery = {
-	provider: text("Only proxies of this provider.", "digitalocean"),
-	instance: text("Only proxies of instances of this name.", "default"),
-	region: text("Only proxies of instances in this region (zone, location), as /providers shows it.", "lon1"),
+	provider: text("Only proxies of this provider, such as `digitalocean`."),
+	instance: text("Only proxies of instances of this name, such as `default`."),
+	region: text("Only proxies of instances in this region (zone, location), as /providers shows it, such as `lon1`."),
 	exclude: z
 		.string({ error: "must be addresses, comma-separated" })
 		.optional()
-		.openapi({ description: "Addresses that are not wanted, comma-separated.", example: "192.0.2.1,192.0.2.2" }),
+		.openapi({ description: "Addresses that are not wanted, comma-separated, such as `192.0.2.1,192.0.2.2`." }),
 	session: text(
-		"Any text of yours: the same text gets the same proxy for as long as that is ready, and when proxies come or go only the sessions of those move.",
-		"customer-42",
+		"Any text of yours, such as `customer-42`: the same text gets the same proxy for as long as that is ready, and when proxies come or go only the sessions of those move.",
 	),
 };
 const Query = z.object(selectionQuery);

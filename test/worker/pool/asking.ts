@@ -14,7 +14,7 @@ export async function ask(method: string, path: string, body?: unknown): Promise
 	const response = await exports.default.fetch(new Request(`https://muster.test${path}`, { redirect: "manual", ...init }));
 	const text = await response.text();
 	const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
-	return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+	return { status: response.status, headers: response.headers, body: isJson && text !== "" ? JSON.parse(text) : text };
 }
 
 /** Asks while the pool's alarm runs, as it does by itself outside of tests. */
