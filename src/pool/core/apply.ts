@@ -3,7 +3,7 @@ import { credentialsAsked, withAsked } from "./credentials.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
-import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
 import type { Command, Effect, Event, Failure, Gate, Ms, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
@@ -93,6 +93,8 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 		case "configure":
 			return applySettings(state, command.settings, command.account, now);
 		case "run": {
+			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
+			if (state.leaving) return state;
 			if (state.run === command.run && state.breach === null) return state;
 			const words = { running: "started", paused: "paused", stopped: "stopped", removing: "removed: its VMs are being deleted" };
 			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
@@ -187,7 +189,9 @@ function applyRegistered(state: State, event: Event & { on: "registered" }, now:
 }
 
 function confirmed(state: State, proxy: Proxy, keyHash: string, now: Ms): State {
-	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: 0 });
+	// It is probed at once, unless it registers time and again.
+	const probedAt = state.vitals.get(proxy.id)?.probedAt ?? 0;
+	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: probedAt > now - PROBE_RETRY_MS ? probedAt : 0 });
 	if (proxy.registered && proxy.keyHash === keyHash) return heard;
 	const after = withProxy(heard, { ...proxy, registered: true, keyHash, claim: null, failedProbes: 0 });
 	return withLog(after, now, "INFO", `confirmed ${nameOf(proxy)}`);
@@ -216,6 +220,8 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			return { ...state, published: { ...state.published, version: effect.version } };
 		case "firewall":
 			return firewallSent(state, now);
+		case "forget":
+			return { ...state, leaving: true };
 		default:
 			return state;
 	}

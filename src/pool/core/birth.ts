@@ -39,6 +39,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 		logSeq: 0,
 		bornAt: now,
 		emptySince: now,
+		leaving: false,
 		forgotten: false,
 		reconciledAt: null,
 		breach: null,
