@@ -113,9 +113,9 @@ function order(world: World, host: Host, action: Action): void {
 			if (host.source === "environment" && action.choice < 0.5) {
 				// The variable comes back before the pool has gone.
 				world.clock.after(action.choice * 10 * MINUTE, () => {
-					host.config = { account: "account", settings: world.settingsOf(setupOf(world, host), "environment") };
+					host.config = { account: "account", settings: world.settingsOf(world.setupOf(host), "environment") };
 				});
-			} else if (host.source === "api") world.makePool(setupOf(world, host), "api");
+			} else if (host.source === "api") world.makePool(world.setupOf(host), "api");
 			break;
 		}
 		default:
@@ -137,12 +137,6 @@ function deletePool(world: World, host: Host): void {
 		world.database.remove(host.object);
 		host.current()?.command({ do: "run", run: "removing" });
 	}
-}
-
-function setupOf(world: World, host: Host) {
-	const setup = world.scenario.pools.find((pool) => pool.name === host.name && pool.deployment === host.deployment);
-	if (setup === undefined) throw new Error(`the scenario has no pool ${host.name}`);
-	return setup;
 }
 
 /** A setting that cannot be read suspends the pool until it is mended. */
@@ -196,16 +190,18 @@ export function misuse(world: World, machine: Machine, { isReplay, choice }: { i
 	const { token } = machine.boot;
 	const agent = world.agents.byMachine.get(machine.vm);
 	const [object, id] = token.split(".");
+	const host = world.hosts.find((one) => one.object === object);
 	const key = isReplay && agent !== undefined ? agent.key : `${object}.${id}.forged`;
-	const others = [...world.cloud.byAddress.keys()].filter((address) => address !== machine.address);
+	// Not from its twin, where a cloud made one create twice: that VM has the same right to the token.
+	const own = new Set((world.cloud.byIntent.get(id ?? "") ?? []).map((twin) => twin.address));
+	const others = [...world.cloud.byAddress.keys()].filter((address) => !own.has(address));
 	const another = others[Math.floor(choice * 1000) % Math.max(1, others.length)];
-	const isThrough = choice < 0.3 && agent?.isRegistered === true && agent.isServing && machine.goneAt === null;
+	// A proxy is only known, and used, once the pool has confirmed its agent.
+	const isKnown = host?.state?.proxies.get(id ?? "")?.registered === true;
+	const isThrough = choice < 0.3 && isKnown && agent?.isServing === true && machine.goneAt === null;
 	const address = isThrough ? machine.address : choice < 0.6 ? another : undefined;
 	if (address !== undefined && address !== machine.address) world.cloud.burnt.add(address);
-	world.hosts
-		.find((host) => host.object === object)
-		?.current()
-		?.register({ token, key, address: address ?? "192.0.2.1" });
+	host?.current()?.register({ token, key, address: address ?? "192.0.2.1" });
 }
 
 /** For reports: a proxy in one line. */

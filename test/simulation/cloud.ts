@@ -85,6 +85,8 @@ export class Cloud {
 	readonly burnt = new Set<string>();
 	/** The newest last. */
 	private readonly freeAddresses: string[] = [];
+	/** Handed out so far. */
+	private addresses = 0;
 	private emptyAgainAt: Ms = 0;
 	private readonly used = { windowAt: 0, calls: 0 };
 	private readonly clock: Clock;
@@ -201,7 +203,7 @@ export class Cloud {
 	private giveAddress(machine: Machine): void {
 		const free = this.random.chance(0.7) ? this.freeAddresses.pop() : undefined;
 		machine.hasMoved = machine.address !== "";
-		machine.address = free ?? `10.${Math.floor(this.byAddress.size / 250)}.${this.byAddress.size % 250}.${this.machines.size}`;
+		machine.address = free ?? `10.${Math.floor(this.addresses / 250)}.${this.addresses++ % 250}.1`;
 		this.byAddress.set(machine.address, machine);
 	}
 

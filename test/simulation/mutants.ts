@@ -23,8 +23,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "do not record a delete before it goes out",
 		file: "runner.ts",
-		find: `call === "create" || call === "delete" ||`,
-		replace: `call === "create" ||`,
+		find: `return call !== "find" &&`,
+		replace: `return call !== "delete" && call !== "find" &&`,
 	},
 	{
 		name: "retry a POST whose answer was lost",
@@ -177,12 +177,6 @@ export const MUTANTS: readonly Mutant[] = [
 		replace: "return state;",
 	},
 	{
-		name: "believe that a publication hid what was drained after it was sent",
-		file: "core/apply.ts",
-		find: "|| phase.hiddenAt !== null || proxy.since > event.startedAt) continue;",
-		replace: "|| phase.hiddenAt !== null) continue;",
-	},
-	{
 		name: "accept a replayed registration with another key",
 		file: "core/registration.ts",
 		find: `if (boundKey !== null && boundKey !== request.keyHash) return refused("the boot token was used with another key");`,
@@ -259,6 +253,54 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/effects.ts",
 		find: "(proxy.failedProbes >= PROBES_TO_FAIL ? intervalMs : retryMs)",
 		replace: "(proxy.failedProbes > 1_000 ? intervalMs : retryMs)",
+	},
+	{
+		name: "let a replayed registration take the place of the first claim",
+		file: "core/apply.ts",
+		find: "if (proxy.claim !== null) return state;",
+		replace: "",
+	},
+	{
+		name: "let the consistency window begin when a create is sent, not when it can have ended",
+		file: "core/count.ts",
+		find: "Math.max(lastSeenAt(state, proxy), proxy.createdAt + CREATE_DEADLINE_MS)",
+		replace: "lastSeenAt(state, proxy)",
+	},
+	{
+		name: "send intents that a lowered bound leaves no room for",
+		file: "core/scaling.ts",
+		find: "if (excess <= 0) return;\n\tfor",
+		replace: "if (excess < 1_000_000) return;\n\tfor",
+	},
+	{
+		name: "repeat for ever a create that is accepted and fails later",
+		file: "core/deadlines.ts",
+		find: `if (proxy.phase.at === "booting") bootFailed(draft);`,
+		replace: "",
+	},
+	{
+		name: "repeat for ever a create that leaves a VM switched off",
+		file: "core/deadlines.ts",
+		find: "if (!proxy.wasReady) bootFailed(draft);",
+		replace: "",
+	},
+	{
+		name: "recycle aged proxies below min_available",
+		file: "core/rolling.ts",
+		find: "inFlight(draft.state, target, draft.now), ready - floor)",
+		replace: "inFlight(draft.state, target, draft.now), ready)",
+	},
+	{
+		name: "let a pool come back that the directory may have forgotten",
+		file: "core/apply.ts",
+		find: "if (state.leaving) return state;",
+		replace: "",
+	},
+	{
+		name: "forget a pool after a single list",
+		file: "core/effects.ts",
+		find: "Math.max(unknownTimeoutSeconds, 2 * intervalSeconds) * 1000",
+		replace: "unknownTimeoutSeconds * 0",
 	},
 ];
 

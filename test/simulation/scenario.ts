@@ -1,4 +1,4 @@
-import type { Ms, ProviderName } from "../../src/pool/core/state.ts";
+import type { Ms, ProviderName, Rolling } from "../../src/pool/core/state.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
 
@@ -106,6 +106,7 @@ export interface PoolSetup {
 	readonly unregisteredTimeoutSeconds: number;
 	readonly decommissionedTimeoutSeconds: number;
 	readonly ageLimitSeconds: number;
+	readonly rolling: Rolling;
 	readonly canProbe: boolean;
 }
 
@@ -145,14 +146,15 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const faulty = { hours };
 	const actions: Action[] = [];
 	const end = faultsEndAt(faulty);
-	// Some runs are calm, so that a single fault shows what it does; others are storms.
+	// Some runs are calm, so that a single fault shows what it does; others are storms. Half have a theme: a few faults again and again.
+	const theme = random.chance(0.5) ? Array.from({ length: 3 }, () => kind(random)) : [];
 	const faults = options.isFaultless ? 0 : random.pick([1, 4, 8, 16, 32]);
-	for (let i = 0; i < faults; i++) actions.push(fault(random, end));
+	for (let i = 0; i < faults; i++) actions.push(fault(random, end, theme));
 	for (let i = random.pick([0, 5, 10, 20]); i > 0; i--) actions.push(order(random, end));
 	// Races: something else befalls the same proxy a moment later.
 	for (const { at, pool, choice } of actions.slice()) {
 		if (!random.chance(0.4)) continue;
-		const next = options.isFaultless || random.chance(0.6) ? order(random, end) : fault(random, end);
+		const next = options.isFaultless || random.chance(0.6) ? order(random, end) : fault(random, end, theme);
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
@@ -182,13 +184,17 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		unregisteredTimeoutSeconds: random.pick([300, 600, 600, 900]),
 		decommissionedTimeoutSeconds: random.pick([30, 300, 600]),
 		ageLimitSeconds: random.chance(0.15) ? random.between(1, 4) * 3600 : 0,
+		rolling: { enabled: random.chance(0.5), minAvailable: random.between(0, min), batchSize: random.between(1, 3) },
 		canProbe: random.chance(0.85),
 	};
 }
 
-function fault(random: Random, end: Ms): Action {
-	const isSudden = random.chance(0.4);
-	const what = isSudden ? random.pick(SUDDEN) : random.pick(LASTING);
+function kind(random: Random): Lasting | Sudden {
+	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(LASTING);
+}
+
+function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): Action {
+	const what = theme.length > 0 ? random.pick(theme) : kind(random);
 	const at = random.between(0, end - MINUTE);
 	const longest = random.pick([2 * MINUTE, 20 * MINUTE, 90 * MINUTE, 4 * HOUR]);
 	return {

@@ -47,6 +47,9 @@ interface Record {
 	fruitless: number;
 	fruitlessSince: Ms;
 	mutations: number;
+	/** When its last proxy went, and when it last listed its account. */
+	emptyAt: Ms;
+	lookedAt: Ms;
 	creates: { readonly window: number; readonly count: number };
 	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
 	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
@@ -94,6 +97,8 @@ export class Watch {
 				fruitless: 0,
 				fruitlessSince: this.world.clock.now,
 				mutations: 0,
+				emptyAt: this.world.clock.now,
+				lookedAt: 0,
 				creates: { window: 0, count: 0 },
 				drains: new Map(),
 			};
@@ -142,6 +147,8 @@ export class Watch {
 			this.broken("10", `${effect.call} goes out ${earlyMs} ms before the provider said to come back`);
 		}
 		if (effect.call === "probe") this.probing(effect.id);
+		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
+		if (effect.call === "forget") this.forgetting(host, state);
 		if (!isMutation) return;
 		const record = this.record(host);
 		record.mutations++;
@@ -150,6 +157,14 @@ export class Watch {
 		if (state.suspended !== null) this.broken("1", `${effect.call} goes out though the pool is suspended`);
 		if (effect.call === "create") this.creating(host, state, effect.id, record);
 		else this.touching(host, state, effect);
+	}
+
+	/** 6: nobody looks for a pool's VMs once it is forgotten, so that it must have looked when its last one can have shown up. */
+	private forgetting(host: Host, state: State): void {
+		const { emptyAt, lookedAt } = this.record(host);
+		const shownBy = emptyAt + state.spec.unknownTimeoutSeconds * SECOND - SMALL_JUMP_MS;
+		if (state.proxies.size > 0 || (lookedAt < shownBy && this.isClockSound))
+			this.broken("6", `${host.object} is forgotten without another look`);
 	}
 
 	/** A pool that finds no rest costs its user money as well. */
@@ -247,13 +262,14 @@ export class Watch {
 				continue;
 			}
 			this.world.note(() => `${host.object} ~ ${describe(proxy)}`);
-			this.changed(host, record, was, proxy, after);
+			this.changed(host, record, { was, proxy }, { before, after });
 		}
 		for (const [id, was] of before.proxies) if (!after.proxies.has(id)) this.removed(host, was, after);
+		if (after.proxies.size === 0) record.emptyAt = this.world.clock.now;
 		if (applying !== null && "id" in applying.effect) this.applied(before, after, applying, applying.effect.id);
 	}
 
-	private changed(host: Host, record: Record, was: Proxy, proxy: Proxy, after: State): void {
+	private changed(host: Host, record: Record, { was, proxy }: { was: Proxy; proxy: Proxy }, states: { before: State; after: State }): void {
 		const [from, to] = [was.phase.at, proxy.phase.at];
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
@@ -266,15 +282,25 @@ export class Watch {
 			record.drains.set(proxy.id, { since: this.world.clock.now, until: proxy.phase.until - host.skewMs });
 		}
 		if (to === "ready") record.drains.delete(proxy.id);
+		// 12: the first registration of a VM whose address is not known yet stands until the inventory says otherwise.
+		if (was.claim !== null && proxy.claim !== null && was.claim.address !== proxy.claim.address) {
+			this.broken("12", `the registration of ${proxy.id} from ${was.claim.address} gave way to one from ${proxy.claim.address}`);
+		}
+		// 14: what is believed hidden is hidden.
+		const isHidden = proxy.phase.at === "draining" && proxy.phase.hiddenAt !== null;
+		if (isHidden && record.listed.has(proxy.id)) this.broken("14", `${proxy.id} is believed hidden, and the ready list shows it`);
 		const isLetGo = (to === "draining" || to === "deleting") && (from === "ready" || from === "unready");
-		if (isLetGo && was.wasReady) this.letGo(host, record, was, after);
+		if (isLetGo && was.wasReady) this.letGo(host, record, was, states);
 	}
 
 	/** 7 (rules) and 5: what was ready goes only for a reason that allows it, or once another stands in for it. */
-	private letGo(host: Host, record: Record, was: Proxy, after: State): void {
+	private letGo(host: Host, record: Record, was: Proxy, { before, after }: { before: State; after: State }): void {
 		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
 		const { ageLimitSeconds } = after.spec;
-		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) return;
+		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {
+			this.recycled(was, before, after);
+			return;
+		}
 		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
 		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
 		let standing = 0;
@@ -285,6 +311,20 @@ export class Watch {
 				`${was.id} was ready and is let go (${after.proxies.get(was.id)?.why}) with ${standing} of ${after.spec.min} standing`,
 			);
 		}
+	}
+
+	/** 5: with rolling on, the aged ones go only as long as enough are ready. */
+	private recycled(was: Proxy, before: State, after: State): void {
+		const { rolling, min } = after.spec;
+		if (!rolling.enabled || was.phase.at !== "ready" || !this.isClockSound) return;
+		const floor = Math.min(min, rolling.minAvailable < min ? rolling.minAvailable : Math.max(1, min - 1));
+		let standing = 0;
+		for (const proxy of after.proxies.values()) {
+			// Those that fell ill at the same moment were not let go.
+			const fellIll = proxy.phase.at === "unready" && before.proxies.get(proxy.id)?.phase.at === "ready";
+			if (proxy.phase.at === "ready" || fellIll) standing++;
+		}
+		if (standing < floor) this.broken("5", `${was.id} is recycled with ${standing} ready where ${floor} are to stay`);
 	}
 
 	/** 12: a key is bound to the VM that its intent made, and no other. */

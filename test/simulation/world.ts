@@ -182,6 +182,12 @@ export class World {
 		return host;
 	}
 
+	setupOf(host: Host): PoolSetup {
+		const setup = this.scenario.pools.find((pool) => pool.name === host.name && pool.deployment === host.deployment);
+		if (setup === undefined) throw new Error(`the scenario has no pool ${host.name}`);
+		return setup;
+	}
+
 	/** Whom proxies admit is one setting of a deployment. */
 	settingsOf(setup: PoolSetup, source: "environment" | "api"): Settings {
 		return { ...settingsOf(setup, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
@@ -197,6 +203,12 @@ export class World {
 		this.watch.alarms();
 		this.watch.deadlines();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
+		// As `src/pool/fleet.ts`: what the environment names and the directory lacks is made.
+		for (const host of [...this.hosts]) {
+			if (!host.isForgotten || host.source !== "environment" || host.config === null) continue;
+			host.config = null;
+			this.makePool(this.setupOf(host), "environment");
+		}
 		for (const host of this.hosts) if (this.database.pools.has(host.object)) host.tick(this.agentUrl);
 	}
 
@@ -259,7 +271,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			unregisteredTimeoutSeconds,
 			decommissionedTimeoutSeconds: setup.decommissionedTimeoutSeconds,
 			ageLimitSeconds: setup.ageLimitSeconds,
-			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
+			rolling: setup.rolling,
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			rules: [],
