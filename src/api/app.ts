@@ -64,11 +64,13 @@ app.use(async (c, next) => {
 	c.set("requestId", crypto.randomUUID());
 	c.set("config", configOf(c.env));
 	await next();
-	if (c.req.method === "OPTIONS") c.header("Allow", methodsOf(routesAt(ROUTES, c.req.path)).join(", "));
-	c.header("X-Request-Id", c.get("requestId"));
-	c.header("X-Content-Type-Options", "nosniff");
+	// On the answer itself: `c.header` makes a new answer for each.
+	const { headers } = c.res;
+	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesAt(ROUTES, c.req.path)).join(", "));
+	headers.set("X-Request-Id", c.get("requestId"));
+	headers.set("X-Content-Type-Options", "nosniff");
 	// Answers hold credentials and are out of date in a second.
-	if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store");
+	if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
 });
 
 app.use(

@@ -39,6 +39,11 @@ export function configOf(env: Env): Config {
 	return config;
 }
 
+/** Whether a request asks for anything in its query. */
+export function hasQuery(c: AppContext): boolean {
+	return c.req.url.includes("?");
+}
+
 /** `metadata` of every answer at the root. */
 export function metadata(c: AppContext): { request_id: string; timestamp: string } {
 	return { request_id: c.get("requestId"), timestamp: new Date().toISOString() };

@@ -12,7 +12,7 @@ export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & { readonly maxBo
 export function routesAt(routes: readonly Route[], path: string): readonly Route[] {
 	const segments = split(path);
 	return routes.filter(([, pattern]) => {
-		const wanted = split(pattern);
+		const wanted = splitPattern(pattern);
 		return wanted.length === segments.length && wanted.every((part, index) => part.startsWith(":") || part === segments[index]);
 	});
 }
@@ -21,6 +21,18 @@ export function routesAt(routes: readonly Route[], path: string): readonly Route
 export function methodsOf(routes: readonly Route[]): readonly string[] {
 	const methods = routes.map(([method]) => method.toUpperCase());
 	return [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]))), "OPTIONS"];
+}
+
+/** The patterns are few and the same for every request. */
+const patterns = new Map<string, readonly string[]>();
+
+function splitPattern(pattern: string): readonly string[] {
+	let parts = patterns.get(pattern);
+	if (parts === undefined) {
+		parts = split(pattern);
+		patterns.set(pattern, parts);
+	}
+	return parts;
 }
 
 function split(path: string): readonly string[] {

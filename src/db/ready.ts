@@ -3,6 +3,9 @@ import type { ProviderName } from "../pool/core/state.ts";
 import type { PoolSummary, ReadyEntry } from "../pool/rpc.ts";
 import { fromJson, onDatabase } from "./database.ts";
 
+/** What an isolate that is seldom asked falls back on while D1 fails is read anew after so long. */
+const FALLBACK_AGE_MS = 30_000;
+
 /** Username and password by version, as in the pools row. */
 export type CredentialsByVersion = Readonly<Record<string, readonly [username: string, password: string]>>;
 
@@ -62,10 +65,12 @@ interface PartRow {
 	readonly proxies: string;
 }
 
-/** What this isolate read last; `isStale` once something has changed since. */
-let kept: { readonly snapshot: Snapshot; readonly readAt: number; readonly isStale: boolean } | null = null;
+/** What this isolate read last; `isStale` once something has changed since, `isWhole` unless it is one proxy that was asked for alone. */
+let kept: { readonly snapshot: Snapshot; readonly readAt: number; readonly isStale: boolean; readonly isWhole: boolean } | null = null;
 /** When a read failed last: the next one waits as long as a good one would be kept, so that a D1 that hangs is not asked by each request. */
 let failedAt = Number.NEGATIVE_INFINITY;
+/** When a request last found nothing to answer from. */
+let missedAt = Number.NEGATIVE_INFINITY;
 /** Grows with every change, so that a read which began before it is not kept. */
 let changes = 0;
 
@@ -79,7 +84,7 @@ export async function readReady(db: D1Database, now: number): Promise<Reading> {
 	const before = changes;
 	try {
 		const snapshot = await readSnapshot(db);
-		if (changes === before) kept = { snapshot, readAt: now, isStale: false };
+		if (changes === before) kept = { snapshot, readAt: now, isStale: false, isWhole: true };
 		return { snapshot, ageMs: null };
 	} catch (error) {
 		failedAt = now;
@@ -87,6 +92,28 @@ export async function readReady(db: D1Database, now: number): Promise<Reading> {
 		console.warn(`ready list: ${error instanceof Error ? error.message : "failed"} The last one is served.`);
 		return { snapshot: kept.snapshot, ageMs: Math.max(0, now - kept.readAt) };
 	}
+}
+
+/**
+ * Whether a request that needs one proxy had better ask for just that: this isolate holds nothing fresh, and is not asked so often
+ * that reading the whole list would soon pay. `isSnapshotDue`: it was asked before and holds nothing, or what is old by now,
+ * that it could fall back on should D1 fail: read it once the answer is out.
+ */
+export function coldRead(now: number): { readonly isCold: boolean; readonly isSnapshotDue: boolean } {
+	const isFresh = kept !== null && !kept.isStale && isWithin(READY_STALENESS_MS, kept.readAt, now);
+	if (isFresh || isWithin(READY_STALENESS_MS, failedAt, now)) return { isCold: false, isSnapshotDue: false };
+	const before = missedAt;
+	missedAt = now;
+	const isFirst = before === Number.NEGATIVE_INFINITY;
+	const isOld = kept === null || !kept.isWhole || !isWithin(FALLBACK_AGE_MS, kept.readAt, now);
+	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && isOld };
+}
+
+/** Keeps a proxy that was asked for alone, where there is nothing else to fall back on should D1 fail. */
+export function keepAlone({ pool, entry }: ReadyProxy, now: number): void {
+	if (kept?.isWhole) return;
+	const parts = [{ count: 1, entries: () => [entry] }];
+	kept = { snapshot: snapshotOf([{ ...pool, parts, readyCount: 1 }]), readAt: now, isStale: true, isWhole: false };
 }
 
 /**
@@ -105,6 +132,7 @@ export function forgetEverything(): void {
 	changes++;
 	kept = null;
 	failedAt = Number.NEGATIVE_INFINITY;
+	missedAt = Number.NEGATIVE_INFINITY;
 }
 
 /** One ready proxy, each equally likely; null when there is none. `random` gives numbers in [0, 1). */

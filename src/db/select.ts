@@ -14,6 +14,8 @@ export interface Selection {
 	readonly session: string | null;
 }
 
+export const EVERYTHING: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
+
 /** Whether a pool is among those asked for. */
 export function isSelected(
 	pool: { readonly provider: string; readonly name: string; readonly region: unknown },

@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/db/ready.ts";
-import { pageFrom, pickFrom, type Selection, selectFrom } from "../../src/db/select.ts";
+import { EVERYTHING, pageFrom, pickFrom, selectFrom } from "../../src/db/select.ts";
 import type { ReadyEntry } from "../../src/pool/rpc.ts";
 
-const ANY: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
 const never = () => {
 	throw new Error("a session's proxy is no matter of chance");
 };
@@ -76,7 +75,7 @@ describe("a session", () => {
 				const order = pageFrom(snapshot, session, 0, list.length);
 				expect(order[0]).toEqual(pickFrom(snapshot, session, never));
 				const first = order[0]?.entry[1] ?? "";
-				const left = selectFrom(snapshot, { ...ANY, exclude: new Set([first]) });
+				const left = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set([first]) });
 				expect(pageFrom(left, session, 0, list.length).map(({ entry }) => entry)).toEqual(order.slice(1).map(({ entry }) => entry));
 			}),
 		);
@@ -99,7 +98,7 @@ describe("a session", () => {
 
 	test("whose proxy went is spread over all that are left", () => {
 		const before = snapshotOf([pool("a", ids(20))]);
-		const after = selectFrom(before, { ...ANY, exclude: new Set(["ip-a-id7"]) });
+		const after = selectFrom(before, { ...EVERYTHING, exclude: new Set(["ip-a-id7"]) });
 		const movedTo = new Map<string | null, number>();
 		for (let draw = 0; draw < 20_000; draw++) {
 			const session = `s${draw}`;
@@ -116,18 +115,18 @@ describe("a selection", () => {
 	const snapshot = snapshotOf([pool("default", ids(3)), pool("nyc", ids(2), "nyc1")]);
 
 	test("by provider, instance or region has those pools' proxies", () => {
-		expect(selectFrom(snapshot, ANY)).toBe(snapshot);
-		expect(selectFrom(snapshot, { ...ANY, provider: "digitalocean" }).readyCount).toBe(5);
-		expect(selectFrom(snapshot, { ...ANY, provider: "aws" }).readyCount).toBe(0);
-		expect(selectFrom(snapshot, { ...ANY, instance: "nyc" }).readyCount).toBe(2);
-		expect(selectFrom(snapshot, { ...ANY, instance: "nyc", region: "lon1" }).readyCount).toBe(0);
-		expect(selectFrom(snapshot, { ...ANY, region: "nyc1" }).pools.map(({ name }) => name)).toEqual(["nyc"]);
+		expect(selectFrom(snapshot, EVERYTHING)).toBe(snapshot);
+		expect(selectFrom(snapshot, { ...EVERYTHING, provider: "digitalocean" }).readyCount).toBe(5);
+		expect(selectFrom(snapshot, { ...EVERYTHING, provider: "aws" }).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...EVERYTHING, instance: "nyc" }).readyCount).toBe(2);
+		expect(selectFrom(snapshot, { ...EVERYTHING, instance: "nyc", region: "lon1" }).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...EVERYTHING, region: "nyc1" }).pools.map(({ name }) => name)).toEqual(["nyc"]);
 	});
 
 	test("leaves out the addresses that it excludes and counts without them", () => {
-		const some = selectFrom(snapshot, { ...ANY, exclude: new Set(["ip-default-id1", "ip-nyc-id0", "192.0.2.1"]) });
+		const some = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set(["ip-default-id1", "ip-nyc-id0", "192.0.2.1"]) });
 		expect(some.readyCount).toBe(3);
 		expect(pageFrom(some, null, 0, 10).map(({ entry }) => entry[1])).toEqual(["ip-default-id0", "ip-default-id2", "ip-nyc-id1"]);
-		expect(pickFrom(selectFrom(some, { ...ANY, region: "none" }), "key", never)).toBeNull();
+		expect(pickFrom(selectFrom(some, { ...EVERYTHING, region: "none" }), "key", never)).toBeNull();
 	});
 });

@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import { pickCold } from "../../src/db/cold.ts";
 import { removePool } from "../../src/db/directory.ts";
 import { publish } from "../../src/db/publish.ts";
-import { forgetEverything, forgetReady, pickReady, readReady, readyPage } from "../../src/db/ready.ts";
+import { coldRead, forgetEverything, forgetReady, keepAlone, pickReady, readReady, readyPage } from "../../src/db/ready.ts";
 import { writeSetting } from "../../src/db/settings.ts";
 import { READY_STALENESS_MS } from "../../src/pool/core/limits.ts";
 import { ADMIN_KEY, askWith, counted, enter, failing, ORIGIN, publicationOf, readyPublication, show, startAfresh } from "./helpers.ts";
@@ -69,6 +70,62 @@ describe("the ready list", () => {
 		await show(readyPublication(object, 3));
 		await removePool(env.DB, object, 1);
 		expect(await count(env.DB, 0)).toBe(0);
+	});
+});
+
+describe("one proxy asked for alone", () => {
+	test("is any ready one, each equally likely, whatever part or pool it is in (chi-square, p > 0.000001)", async () => {
+		await show(readyPublication(await enter("big"), 1_012));
+		await show(readyPublication(await enter("small"), 8));
+		await show(readyPublication(await enter("empty"), 0));
+		const groups = new Map<string, number>();
+		const draws = 2_000;
+		const group = (name: string, id: string) =>
+			name === "small" ? `small ${id}` : Number(id.slice(5)) < 1_000 ? "first part" : "second part";
+		for (let draw = 0; draw < draws; draw++) {
+			const picked = await pickCold(env.DB);
+			const key = picked ? group(picked.pool.name, picked.entry[0]) : "none";
+			groups.set(key, (groups.get(key) ?? 0) + 1);
+		}
+		const expected = new Map([
+			["first part", 1_000],
+			["second part", 12],
+			...Array.from({ length: 8 }, (_, id) => [`small proxy${id}`, 1] as const),
+		]);
+		let chiSquare = 0;
+		for (const [key, share] of expected) chiSquare += ((groups.get(key) ?? 0) - (draws * share) / 1_020) ** 2 / ((draws * share) / 1_020);
+		expect([...groups.keys()].every((key) => expected.has(key))).toBe(true);
+		// SQLite has no seed: with nine degrees of freedom one run in a million is above this.
+		expect(chiSquare).toBeLessThan(45.1);
+	});
+
+	test("is none of a pool that was removed, and none where there is none", async () => {
+		expect(await pickCold(env.DB)).toBeNull();
+		const object = await enter("gone");
+		await show(readyPublication(object, 1_500));
+		await removePool(env.DB, object, 1);
+		expect(await pickCold(env.DB)).toBeNull();
+	});
+
+	test("is what an isolate falls back on that has nothing else, unless it was destroyed since", async () => {
+		await show(readyPublication(await enter(), 1));
+		const picked = await pickCold(env.DB);
+		if (picked === null) throw new Error("there is one");
+		keepAlone(picked, 1_000);
+		const { snapshot, ageMs } = await readReady(failing(), 4_000);
+		expect([ageMs, pickReady(snapshot, () => 0)?.entry[0]]).toEqual([3_000, "proxy0"]);
+		forgetReady({ object: picked.pool.object, id: "proxy0" });
+		expect((await readReady(failing(), 9_000)).snapshot.readyCount).toBe(0);
+	});
+
+	test("is asked for by the first request and by those that come seldom; others have the whole list read", async () => {
+		expect(coldRead(0)).toEqual({ isCold: true, isSnapshotDue: false });
+		expect(coldRead(500).isCold, "soon after").toBe(false);
+		expect(coldRead(5_000)).toEqual({ isCold: true, isSnapshotDue: true });
+		await readReady(env.DB, 5_000);
+		expect(coldRead(5_500), "what was read is fresh").toEqual({ isCold: false, isSnapshotDue: false });
+		expect(coldRead(10_000)).toEqual({ isCold: true, isSnapshotDue: false });
+		expect(coldRead(60_000)).toEqual({ isCold: true, isSnapshotDue: true });
 	});
 });
 

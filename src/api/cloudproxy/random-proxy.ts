@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { readReady } from "../../db/ready.ts";
-import { pickFrom, selectFrom } from "../../db/select.ts";
-import { type AppContext, Endpoint, metadata } from "../context.ts";
+import { pickCold } from "../../db/cold.ts";
+import { coldRead, keepAlone, type ReadyProxy, readReady } from "../../db/ready.ts";
+import { EVERYTHING, pickFrom, selectFrom } from "../../db/select.ts";
+import { type AppContext, Endpoint, hasQuery, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
 import { readyProxy } from "./proxy.ts";
 import { nothingReady, selectionOf, selectionQuery } from "./selection.ts";
@@ -22,11 +23,31 @@ export class GetRandomProxy extends Endpoint {
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {
-		const wanted = selectionOf((await this.getValidatedData<typeof schema>()).query);
+		// Nothing is asked for mostly, and then there is nothing to check.
+		const wanted = hasQuery(c) ? selectionOf((await this.getValidatedData<typeof schema>()).query) : EVERYTHING;
+		const cold = wanted === EVERYTHING ? await pickAlone(c) : null;
+		if (cold) return answer(c, cold);
 		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
 		stateAge(c, ageMs);
 		const picked = pickFrom(selectFrom(snapshot, wanted), wanted.session, Math.random);
 		if (!picked) throw nothingReady(c.get("config"), snapshot, wanted);
-		return c.json({ metadata: metadata(c), message: "Random proxy retrieved successfully", proxy: readyProxy(picked) });
+		return answer(c, picked);
 	}
+}
+
+function answer(c: AppContext, proxy: ReadyProxy): Response {
+	return c.json({ metadata: metadata(c), message: "Random proxy retrieved successfully", proxy: readyProxy(proxy) });
+}
+
+/** One proxy without the list that it is in, where this isolate does not hold that. Null: read the list. */
+async function pickAlone(c: AppContext): Promise<ReadyProxy | null> {
+	const { DB } = c.env;
+	const now = Date.now();
+	const { isCold, isSnapshotDue } = coldRead(now);
+	if (!isCold) return null;
+	// Whoever reads the list next says what is wrong, or has what was read before.
+	const picked = await pickCold(DB).catch(() => null);
+	if (picked) keepAlone(picked, now);
+	if (picked && isSnapshotDue) c.executionCtx.waitUntil(readReady(DB, now).catch(() => undefined));
+	return picked;
 }
