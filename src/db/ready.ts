@@ -3,6 +3,8 @@ import type { ProviderName } from "../pool/core/state.ts";
 import type { PoolSummary, ReadyEntry } from "../pool/rpc.ts";
 import { fromJson, onDatabase } from "./database.ts";
 
+/** As READY_STALENESS_MS, while proxies are on their way. */
+const SHORT_STALENESS_MS = 250;
 /** What an isolate that is seldom asked falls back on while D1 fails is read anew after so long. */
 const FALLBACK_AGE_MS = 30_000;
 
@@ -66,7 +68,13 @@ interface PartRow {
 }
 
 /** What this isolate read last; `isStale` once something has changed since, `isWhole` unless it is one proxy that was asked for alone. */
-let kept: { readonly snapshot: Snapshot; readonly readAt: number; readonly isStale: boolean; readonly isWhole: boolean } | null = null;
+let kept: Kept | null = null;
+interface Kept {
+	readonly snapshot: Snapshot;
+	readonly readAt: number;
+	readonly isStale: boolean;
+	readonly isWhole: boolean;
+}
 /** When a read failed last: the next one waits as long as a good one would be kept, so that a D1 that hangs is not asked by each request. */
 let failedAt = Number.NEGATIVE_INFINITY;
 /** When a request last found nothing to answer from. */
@@ -79,7 +87,7 @@ let changes = 0;
  * Reads one row a pool and one for each full thousand of ready proxies. Throws DatabaseUnavailable when there is nothing.
  */
 export async function readReady(db: D1Database, now: number): Promise<Reading> {
-	if (kept && !kept.isStale && isWithin(READY_STALENESS_MS, kept.readAt, now)) return { snapshot: kept.snapshot, ageMs: null };
+	if (kept && isFresh(kept, now)) return { snapshot: kept.snapshot, ageMs: null };
 	if (kept && isWithin(READY_STALENESS_MS, failedAt, now)) return { snapshot: kept.snapshot, ageMs: now - kept.readAt };
 	const before = changes;
 	try {
@@ -100,8 +108,7 @@ export async function readReady(db: D1Database, now: number): Promise<Reading> {
  * that it could fall back on should D1 fail: read it once the answer is out.
  */
 export function coldRead(now: number): { readonly isCold: boolean; readonly isSnapshotDue: boolean } {
-	const isFresh = kept !== null && !kept.isStale && isWithin(READY_STALENESS_MS, kept.readAt, now);
-	if (isFresh || isWithin(READY_STALENESS_MS, failedAt, now)) return { isCold: false, isSnapshotDue: false };
+	if ((kept && isFresh(kept, now)) || isWithin(READY_STALENESS_MS, failedAt, now)) return { isCold: false, isSnapshotDue: false };
 	const before = missedAt;
 	missedAt = now;
 	const isFirst = before === Number.NEGATIVE_INFINITY;
@@ -217,6 +224,15 @@ function withParts(parts: readonly ReadyPart[]): Pick<PublishedPool, "parts" | "
 /** A snapshot of these pools alone. */
 export function snapshotOf(pools: readonly PublishedPool[]): Snapshot {
 	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
+}
+
+/** Where a pool has fewer ready proxies than it shall have, others may be ready any moment: then it is looked at more often. */
+function isFresh({ snapshot, readAt, isStale }: Kept, now: number): boolean {
+	return !isStale && isWithin(snapshot.pools.some(isShort) ? SHORT_STALENESS_MS : READY_STALENESS_MS, readAt, now);
+}
+
+function isShort({ summary, readyCount }: PublishedPool): boolean {
+	return summary?.run === "running" && readyCount < Math.max(summary.min, summary.target);
 }
 
 function isWithin(spanMs: number, since: number, now: number): boolean {

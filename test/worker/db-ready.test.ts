@@ -6,7 +6,19 @@ import { publish } from "../../src/db/publish.ts";
 import { coldRead, forgetEverything, forgetReady, keepAlone, pickReady, readReady, readyPage } from "../../src/db/ready.ts";
 import { writeSetting } from "../../src/db/settings.ts";
 import { READY_STALENESS_MS } from "../../src/pool/core/limits.ts";
-import { ADMIN_KEY, askWith, counted, enter, failing, ORIGIN, publicationOf, readyPublication, show, startAfresh } from "./helpers.ts";
+import {
+	ADMIN_KEY,
+	askWith,
+	counted,
+	enter,
+	failing,
+	ORIGIN,
+	publicationOf,
+	readyPublication,
+	SUMMARY,
+	show,
+	startAfresh,
+} from "./helpers.ts";
 
 /** mulberry32: a small generator whose numbers are the same in every run. */
 function seeded(seed: number): () => number {
@@ -152,6 +164,16 @@ describe("rows read", () => {
 		const { db, rows } = counted(env.DB);
 		expect((await askWith({ DB: db, AUTH_KEY: undefined, ALLOW_ANONYMOUS: "True" }, "/random")).status).toBe(200);
 		expect(rows.read).toBeLessThanOrEqual(budget(1, 2));
+	});
+
+	test("while a pool has fewer than it shall have, only those within a quarter of a second", async () => {
+		await show(readyPublication(await enter(), 2, { summary: { ...SUMMARY, min: 3 } }));
+		await readReady(env.DB, 10_000);
+		const { db, rows } = counted(env.DB);
+		await readReady(db, 10_249);
+		expect(rows.read).toBe(0);
+		await readReady(db, 10_250);
+		expect(rows.read).toBeGreaterThan(0);
 	});
 
 	test("requests within a second of each other read nothing more", async () => {

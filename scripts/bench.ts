@@ -1,0 +1,77 @@
+/**
+ * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
+ * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent` leaves the rest out. Linux.
+ */
+import { parseArgs } from "node:util";
+import { benchAgent } from "./bench/agent.ts";
+import { benchPatch } from "./bench/patch.ts";
+import { benchWorker, bundleBytes } from "./bench/worker.ts";
+
+interface Line {
+	readonly what: string;
+	readonly measured: string;
+	readonly goal: string;
+	readonly also: string;
+}
+
+const { values } = parseArgs({ options: { only: { type: "string" } } });
+const isWanted = (part: string) => values.only === undefined || values.only === part;
+const say = (text: string) => console.error(`  ${text}`);
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+const lines: Line[] = [];
+
+if (isWanted("worker")) {
+	const bytes = bundleBytes();
+	lines.push({ what: "bundle, gzip", measured: `${Math.round(bytes / 1024)} KB`, goal: "≤ 400 KB", also: "" });
+	for (const { proxies, route, ratio, perSecond, p99Ms, rowsRead } of await benchWorker(say)) {
+		const isCacheOff = route.endsWith("cache off");
+		lines.push({
+			what: `${proxies} proxies, ${route}`,
+			measured: `ratio ${ratio.toFixed(2)}`,
+			goal: !isCacheOff ? "≥ 0.9, flat" : proxies === 10_000 ? "≥ 0.4" : "",
+			also: `${Math.round(perSecond)}/s, p99 ${p99Ms.toFixed(1)} ms, ${rowsRead} rows read when cold`,
+		});
+	}
+}
+if (isWanted("patch")) {
+	const { medianMs, p95Ms } = await benchPatch(say);
+	lines.push({
+		what: "PATCH to ready, minus boot",
+		measured: `p95 ${Math.round(p95Ms)} ms`,
+		goal: "≤ 1000 ms",
+		also: `median ${Math.round(medianMs)} ms, 20 rounds`,
+	});
+}
+if (isWanted("agent")) {
+	const { bytesPerSecond, tinyproxyBytesPerSecond, residentBytes } = await benchAgent(say);
+	lines.push({
+		what: "agent, bulk CONNECT",
+		measured:
+			tinyproxyBytesPerSecond === null
+				? `${megabytes(bytesPerSecond)}/s`
+				: `${(bytesPerSecond / tinyproxyBytesPerSecond).toFixed(2)} × tinyproxy`,
+		goal: "≥ 1.5 × tinyproxy",
+		also:
+			tinyproxyBytesPerSecond === null
+				? "tinyproxy is not installed"
+				: `${megabytes(bytesPerSecond)}/s, ${megabytes(tinyproxyBytesPerSecond)}/s`,
+	});
+	lines.push({
+		what: "agent, 1,000 unread tunnels",
+		measured: `${(residentBytes / 1024 ** 2).toFixed(0)} MiB`,
+		goal: "≤ 64 MiB",
+		also: "resident",
+	});
+}
+
+const columns = ["what", "measured", "goal", "also"] as const;
+const widths = columns.map((column) => Math.max(column.length, ...lines.map((line) => line[column].length)));
+const row = (cells: readonly string[]) =>
+	cells
+		.map((cell, index) => cell.padEnd(widths[index] ?? 0))
+		.join("  ")
+		.trimEnd();
+console.log(row(columns));
+console.log(row(widths.map((width) => "-".repeat(width))));
+for (const line of lines) console.log(row(columns.map((column) => line[column])));
+console.log("\nRatio: requests per second over those of a bare JSON route of the same Worker, in the same round; medians of five rounds.");

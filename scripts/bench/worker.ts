@@ -1,0 +1,115 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { createTestHarness } from "wrangler";
+import { projectPath } from "../wrangler.ts";
+import { load, median } from "./load.ts";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const SIZES = [10, 1_000, 10_000];
+const ROUNDS = 5;
+const ROUND_MS = 700;
+const CONNECTIONS = 16;
+
+const PATHS = {
+	random: "/random",
+	list: "/?limit=10",
+	"random, cache off": "/uncached/random",
+	"list, cache off": "/uncached/?limit=10",
+} as const;
+type Name = keyof typeof PATHS;
+const NAMES = Object.keys(PATHS) as Name[];
+
+export interface WorkerRow {
+	readonly proxies: number;
+	readonly route: Name;
+	/** Requests per second over those of the bare route in the same round; the median of the rounds. */
+	readonly ratio: number;
+	readonly perSecond: number;
+	readonly p99Ms: number;
+	readonly rowsRead: number;
+}
+
+/** What of the Worker is uploaded, gzipped: the sum over its modules. */
+export function bundleBytes(): number {
+	const directory = bundle();
+	return modulesIn(directory).reduce((sum, file) => sum + gzipSync(readFileSync(join(directory, file)), { level: 9 }).length, 0);
+}
+
+/** The Worker's routes against a bare one of the same Worker, in one process of workerd. */
+export async function benchWorker(say: (text: string) => void): Promise<readonly WorkerRow[]> {
+	const harness = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "wrangler.toml") }] });
+	try {
+		const { url } = await harness.listen();
+		const migrated = await fetch(new URL("/migrate", url), { method: "POST", body: JSON.stringify(statements()) });
+		if (!migrated.ok) throw new Error(`the database could not be made: ${await migrated.text()}`);
+		const rows: WorkerRow[] = [];
+		for (const proxies of SIZES) {
+			const filled = await fetch(new URL(`/fill?proxies=${proxies}`, url));
+			if (!filled.ok) throw new Error(`the database could not be filled: ${await filled.text()}`);
+			rows.push(...(await measure(Number(url.port), proxies, say)));
+		}
+		return rows;
+	} finally {
+		await harness.close();
+	}
+}
+
+async function measure(port: number, proxies: number, say: (text: string) => void): Promise<WorkerRow[]> {
+	for (const path of ["/bare", ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2, CONNECTIONS);
+	const rounds: Record<Name, { ratio: number; perSecond: number; p99Ms: number }[]> = {
+		random: [],
+		list: [],
+		"random, cache off": [],
+		"list, cache off": [],
+	};
+	for (let round = 0; round < ROUNDS; round++) {
+		const bare = await load(port, "/bare", ROUND_MS, CONNECTIONS);
+		for (const name of NAMES) {
+			const { perSecond, p99Ms } = await load(port, PATHS[name], ROUND_MS, CONNECTIONS);
+			rounds[name].push({ ratio: perSecond / bare.perSecond, perSecond, p99Ms });
+		}
+		say(`${proxies} proxies, round ${round + 1}: bare ${Math.round(bare.perSecond)} requests/s`);
+	}
+	const rowsRead: number[] = [];
+	for (const path of ["/random", "/?limit=10"]) {
+		const answer = (await (await fetch(`http://127.0.0.1:${port}/rows${path}`)).json()) as { read: number };
+		rowsRead.push(answer.read);
+	}
+	return NAMES.map((route) => ({
+		proxies,
+		route,
+		ratio: median(rounds[route].map(({ ratio }) => ratio)),
+		perSecond: median(rounds[route].map(({ perSecond }) => perSecond)),
+		p99Ms: median(rounds[route].map(({ p99Ms }) => p99Ms)),
+		rowsRead: rowsRead[route.startsWith("random") ? 0 : 1] ?? Number.NaN,
+	}));
+}
+
+/** As wrangler uploads it. */
+function bundle(): string {
+	const directory = join(PROJECT, "dist", "bench");
+	rmSync(directory, { recursive: true, force: true });
+	mkdirSync(directory, { recursive: true });
+	execFileSync(process.execPath, [join(PROJECT, "node_modules/wrangler/bin/wrangler.js"), "deploy", "--dry-run", "--outdir", directory], {
+		cwd: PROJECT,
+		stdio: ["ignore", "ignore", "inherit"],
+		env: { PATH: projectPath(), HOME: process.env.HOME, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
+	});
+	return directory;
+}
+
+function modulesIn(directory: string): readonly string[] {
+	return readdirSync(directory).filter((file) => !file.endsWith(".map") && file !== "README.md");
+}
+
+/** The migrations, as D1 takes them: one by one. */
+function statements(): readonly string[] {
+	const directory = join(PROJECT, "migrations");
+	return readdirSync(directory)
+		.sort()
+		.flatMap((file) => readFileSync(join(directory, file), "utf8").replaceAll(/--.*$/gm, "").split(";"))
+		.map((text) => text.trim())
+		.filter((text) => text !== "");
+}
