@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ScenarioOptions } from "./scenario.ts";
 
 /** A planted bug: a small patch of the core or the runner. */
 export interface Mutant {
@@ -10,6 +11,8 @@ export interface Mutant {
 	readonly file: string;
 	readonly find: string;
 	readonly replace: string;
+	/** The faults that bring it to light, where it hides from most; all if missing. */
+	readonly focus?: NonNullable<ScenarioOptions["focus"]>;
 }
 
 /** Bugs that fleet controllers had, and slips of our own. A text that is not found fails the test: no mutant rots in silence. */
@@ -55,6 +58,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/apply.ts",
 		find: "const strays = new Map(state.strays);\n\tlet [pools",
 		replace: "const strays = new Map<string, Stray>();\n\tlet [pools",
+		focus: ["strayVm", "emptyList", "createdTwice"],
 	},
 	{
 		name: "drop the boot limit",
@@ -67,12 +71,14 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/deadlines.ts",
 		find: "if (!draft.isDue(proxy.since + draft.state.spec.unregisteredTimeoutSeconds * 1000)) return;",
 		replace: `if (draft.now > 0) return;`,
+		focus: ["credentialsRefused"],
 	},
 	{
 		name: "forget a deadline: a drain never ends while somebody uses the proxy",
 		file: "core/deadlines.ts",
 		find: "|| draft.isDue(phase.until)) doom",
 		replace: ") doom",
+		focus: ["heartbeatsLost", "probesLost"],
 	},
 	{
 		name: "forget when the next deadline is",
@@ -169,6 +175,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/apply.ts",
 		find: `if (proxy?.phase.at !== "restarting" || proxy.phase.step !== effect.step) return state;`,
 		replace: `if (proxy === undefined || proxy.phase.at === "launching" || proxy.phase.vm === null) return state;`,
+		focus: ["slowCalls", "agentDies"],
 	},
 	{
 		name: "publish without a new version",
@@ -235,6 +242,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/count.ts",
 		find: "return state.suspended === null && state.breach === null;",
 		replace: "return state.breach === null;",
+		focus: ["badSetting"],
 	},
 	{
 		name: "forget a pool without looking through the account once more",
@@ -265,30 +273,28 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/count.ts",
 		find: "Math.max(lastSeenAt(state, proxy), proxy.createdAt + CREATE_DEADLINE_MS)",
 		replace: "lastSeenAt(state, proxy)",
-	},
-	{
-		name: "send intents that a lowered bound leaves no room for",
-		file: "core/scaling.ts",
-		find: "if (excess <= 0) return;\n\tfor",
-		replace: "if (excess < 1_000_000) return;\n\tfor",
+		focus: ["createAnswerLost"],
 	},
 	{
 		name: "repeat for ever a create that is accepted and fails later",
 		file: "core/deadlines.ts",
 		find: `if (proxy.phase.at === "booting") bootFailed(draft);`,
 		replace: "",
+		focus: ["createFailsLater"],
 	},
 	{
 		name: "repeat for ever a create that leaves a VM switched off",
 		file: "core/deadlines.ts",
 		find: "if (!proxy.wasReady) bootFailed(draft);",
 		replace: "",
+		focus: ["createCut"],
 	},
 	{
 		name: "recycle aged proxies below min_available",
 		file: "core/rolling.ts",
 		find: "inFlight(draft.state, target, draft.now), ready - floor)",
 		replace: "inFlight(draft.state, target, draft.now), ready)",
+		focus: ["slowBoot"],
 	},
 	{
 		name: "let a pool come back that the directory may have forgotten",

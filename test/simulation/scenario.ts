@@ -121,6 +121,8 @@ export interface Scenario {
 	/** VMs that the account may have. */
 	readonly quota: number;
 	readonly pools: readonly PoolSetup[];
+	/** Nobody uses the proxies: what is done to them depends on no client. */
+	readonly isUnused?: boolean;
 	readonly actions: readonly Action[];
 }
 
@@ -129,6 +131,8 @@ export interface ScenarioOptions {
 	readonly provider?: ProviderName;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
+	/** Deals these and no other faults, and plenty of them. */
+	readonly focus?: readonly (Lasting | Sudden)[];
 }
 
 export const faultsEndAt = (scenario: Pick<Scenario, "hours">): Ms => scenario.hours * HOUR - CONVERGENCE_MS - QUIET_MS;
@@ -147,14 +151,14 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const actions: Action[] = [];
 	const end = faultsEndAt(faulty);
 	// Some runs are calm, so that a single fault shows what it does; others are storms. Half have a theme: a few faults again and again.
-	const theme = random.chance(0.5) ? Array.from({ length: 3 }, () => kind(random)) : [];
-	const faults = options.isFaultless ? 0 : random.pick([1, 4, 8, 16, 32]);
+	const theme = options.focus ?? (random.chance(0.5) ? Array.from({ length: 3 }, () => kind(random)) : []);
+	const faults = options.isFaultless ? 0 : random.pick(options.focus ? [8, 16] : [1, 4, 8, 16, 32]);
 	for (let i = 0; i < faults; i++) actions.push(fault(random, end, theme));
 	for (let i = random.pick([0, 5, 10, 20]); i > 0; i--) actions.push(order(random, end));
 	// Races: something else befalls the same proxy a moment later.
-	for (const { at, pool, choice } of actions.slice()) {
+	for (const { at, what, pool, choice } of actions.slice()) {
 		if (!random.chance(0.4)) continue;
-		const next = options.isFaultless || random.chance(0.6) ? order(random, end) : fault(random, end, theme);
+		const next = options.isFaultless || random.chance(0.6) ? order(random, end, what) : fault(random, end, theme);
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
@@ -207,7 +211,9 @@ function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): A
 	};
 }
 
-function order(random: Random, end: Ms): Action {
-	const what = random.chance(0.4) ? "scale" : random.pick(ORDERS);
+/** `after`: what it follows at once, where it does. */
+function order(random: Random, end: Ms, after?: Action["what"]): Action {
+	const isContrary = after === "restart" && random.chance(0.5);
+	const what = isContrary ? "destroy" : random.chance(0.4) ? "scale" : random.pick(ORDERS);
 	return { at: random.between(0, end - MINUTE), what, forMs: 0, p: 1, pool: random.between(0, 7), choice: random.next() };
 }

@@ -109,7 +109,7 @@ export class World {
 			for (const setup of scenario.pools) this.makePool(setup, "environment");
 			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
 			this.cron();
-			this.clients.begin();
+			if (!scenario.isUnused) this.clients.begin();
 			clock.at(faultsEnd, () => this.mend());
 			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
 			clock.at(faultsEnd + CONVERGENCE_MS + QUIET_MS - 1, () => this.watch.stillConverged());

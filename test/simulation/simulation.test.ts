@@ -1,0 +1,96 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Core, loadCore } from "./core.ts";
+import { CORPUS } from "./corpus.ts";
+import { runSeeds } from "./crew.ts";
+import { PROFILES } from "./profiles.ts";
+import { HOUR, MINUTE, type Scenario, scenarioOf } from "./scenario.ts";
+import { report, shrink } from "./shrink.ts";
+import { run } from "./world.ts";
+
+/** In each test run; `npm run sim` takes as many as one likes. */
+const SEEDS = 2_000;
+const HOURS = 12;
+/** More would not help a test run whose other projects need a core as well. */
+const THREADS = 2;
+
+let core: Core;
+beforeAll(async () => {
+	core = await loadCore();
+});
+
+test(`${SEEDS} seeds of ${HOURS} simulated hours break no promise`, async () => {
+	const tally = await runSeeds({ from: 1, seeds: SEEDS, options: { hours: HOURS } }, THREADS);
+	const first = tally.failing[0];
+	if (first !== undefined) {
+		expect.fail(`${tally.failing.length} seeds fail\n${report(await shrink(await run(scenarioOf(first.seed), core), core))}`);
+	}
+	expect(tally.runs).toBe(SEEDS);
+	// Every kind of fault struck, or these runs show less than they say.
+	const unseen = Object.keys(tally.faults).length;
+	expect(unseen).toBeGreaterThanOrEqual(45);
+	expect(tally.made).toBeGreaterThan(SEEDS);
+});
+
+test.each(CORPUS)("seed $seed, which once failed: $story", async ({ seed }) => {
+	const outcome = await run(scenarioOf(seed), core);
+	expect(outcome.violation?.message).toBeUndefined();
+});
+
+describe("a run", () => {
+	test("is the same whenever its seed is", async () => {
+		for (const seed of [3, 33, 333]) {
+			const [first, second] = [await run(scenarioOf(seed), core), await run(scenarioOf(seed), core, true)];
+			expect(second.hash).toBe(first.hash);
+			expect(second.faults).toEqual(first.faults);
+			expect((await run(scenarioOf(seed + 1), core)).hash).not.toBe(first.hash);
+		}
+	});
+
+	test("without faults converges on every cloud", async () => {
+		for (const provider of Object.keys(PROFILES) as (keyof typeof PROFILES)[]) {
+			for (let seed = 1; seed <= 5; seed++) {
+				const outcome = await run(scenarioOf(seed, { provider, isFaultless: true }), core);
+				expect(outcome.violation?.message).toBeUndefined();
+			}
+		}
+	});
+});
+
+describe("an hour without D1", () => {
+	/** What the pool does to its cloud, in order: the first call of each kind for each proxy, since a delete is sent again until it is done. */
+	const mutations = async (scenario: Scenario) => {
+		const { trace, violation } = await run(scenario, core, true);
+		expect(violation?.message).toBeUndefined();
+		const firsts = new Map<string, { at: number; call: string | undefined }>();
+		for (const line of trace) {
+			const [, call, id] = /calls \{"call":"(create|delete|restart)","id":"(\w+)"/.exec(line) ?? [];
+			if (call !== undefined && !firsts.has(`${call} ${id}`)) firsts.set(`${call} ${id}`, { at: secondsOf(line), call });
+		}
+		return [...firsts.values()];
+	};
+
+	test("changes nothing that is done to the cloud but the 30 s for which a drained VM waits", async () => {
+		for (let seed = 1; seed <= 20; seed++) {
+			const calm = { ...scenarioOf(seed, { isFaultless: true, provider: "hetzner" }), quota: 1000, callsAnHour: 20_000, isUnused: true };
+			const orders = [
+				{ at: 2 * HOUR + 10 * MINUTE, what: "scale", forMs: 0, p: 1, pool: 0, choice: 0.6 },
+				{ at: 2 * HOUR + 40 * MINUTE, what: "scale", forMs: 0, p: 1, pool: 0, choice: 0.2 },
+			] as const;
+			const out = { at: 2 * HOUR, what: "databaseOut", forMs: HOUR, p: 1, pool: 0, choice: 0 } as const;
+			const pools = calm.pools.slice(0, 1).map((pool) => ({ ...pool, ageLimitSeconds: 0, canProbe: true }));
+			const quiet = await mutations({ ...calm, pools, actions: orders });
+			const without = await mutations({ ...calm, pools, actions: [out, ...orders] });
+			expect(without.map(({ call }) => call)).toEqual(quiet.map(({ call }) => call));
+			for (const [index, { at }] of without.entries()) {
+				// A drain also waits for the proxy's next report, once it counts as hidden: an interval at the most.
+				const allowed = 31 + (pools[0]?.intervalSeconds ?? 0);
+				expect(Math.abs(at - (quiet[index]?.at ?? 0))).toBeLessThanOrEqual(allowed);
+			}
+		}
+	});
+});
+
+function secondsOf(line: string): number {
+	const [hours, minutes, seconds] = (line.split(" ")[0] ?? "").split(":").map(Number);
+	return (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0);
+}
