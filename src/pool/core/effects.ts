@@ -105,13 +105,17 @@ function publishes(draft: Draft): Effect[] {
 	return [{ call: "publish", hash, version: state.published.version + 1 }];
 }
 
+/** When it last happened. After a clock was set back that may lie in the future, and is no reason to wait for it. */
+function passed(at: Ms, now: Ms): Ms {
+	return at > now ? 0 : at;
+}
+
 /** The inventory is read when something waits for it, each interval while anything is in motion, else every five minutes. */
 function lists(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (!draft.isDue(state.gates.list.until)) return [];
 	const intervalMs = state.spec.intervalSeconds * 1000;
-	// After a clock was set back, what lies in the future is no reason to wait for it.
-	const listedAt = Math.min(state.listedAt, draft.now);
+	const listedAt = passed(state.listedAt, draft.now);
 	let dueAt = listedAt + Math.max(IDLE_LIST_MS, intervalMs);
 	const by = (at: Ms) => {
 		dueAt = Math.min(dueAt, at);
@@ -171,7 +175,7 @@ function probes(draft: Draft): Effect[] {
 /** When a proxy is to be probed next for a reason of its own; null: not at all. */
 function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | null {
 	const vitals = state.vitals.get(proxy.id);
-	const probedAt = Math.min(vitals?.probedAt ?? 0, now);
+	const probedAt = passed(vitals?.probedAt ?? 0, now);
 	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
 	switch (proxy.phase.at) {
 		case "ready": {

@@ -1,0 +1,228 @@
+/** What simulated runs found in the core, a story each; the planted bugs of test/simulation/mutants.ts keep the same from coming back unseen. */
+import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/pool/core/apply.ts";
+import { billable } from "../../../src/pool/core/count.ts";
+import { isStillDue } from "../../../src/pool/core/effects.ts";
+import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/pool/core/limits.ts";
+import { plan } from "../../../src/pool/core/plan.ts";
+import type { Effect, Event, Proxy, State, Vm } from "../../../src/pool/core/state.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const random = () => 0.5;
+const WINDOW_MS = 120_000;
+const SECOND = 1000;
+
+const fold = (state: State, now: number, ...events: readonly Event[]) => events.reduce((held, event) => apply(held, event, now), state);
+const calls = (effects: readonly Effect[], call: Effect["call"]) => effects.filter((effect) => effect.call === call);
+const only = (state: State): Proxy => {
+	const [proxy] = state.proxies.values();
+	if (proxy === undefined || state.proxies.size > 1) throw new Error("one proxy was expected");
+	return proxy;
+};
+const vmOf = (state: State, proxy: Proxy, change: Partial<Vm> = {}): Vm => ({
+	vm: proxy.phase.at === "launching" ? `vm of ${proxy.id}` : (proxy.phase.vm ?? ""),
+	name: proxy.id,
+	state: "running",
+	address: proxy.address,
+	tags: { deployment: state.pool.deployment, pool: state.pool.tag, intent: proxy.id },
+	...change,
+});
+const listed = (vms: readonly Vm[], startedAt: number): Event => ({ on: "listed", startedAt, vms });
+const run = (how: State["run"]): Event => ({ on: "command", command: { do: "run", run: how } });
+/** A proxy whose create was sent `ago` milliseconds ago and not answered. */
+const SENT = (ago: number): Partial<Proxy> => ({
+	phase: { at: "launching", sentAt: NOW - ago },
+	createdAt: NOW - ago,
+	address: null,
+	registered: false,
+	wasReady: false,
+	keyHash: null,
+});
+const BOOTING: Partial<Proxy> = { phase: { at: "booting", vm: "vm-0" }, address: null, registered: false, wasReady: false, keyHash: null };
+
+describe("what is deleted", () => {
+	test("a VM that a list saw off on its way through a restart is not deleted once it is back", () => {
+		const start = poolOf(1, () => ({}));
+		const off = fold(start, NOW, listed([vmOf(start, only(start), { state: "off" })], NOW));
+		const back = fold(off, NOW + 20 * SECOND, { on: "heartbeat", id: only(off).id, active: 0, metrics: {}, credentials: 0 });
+		expect(only(plan(back, NOW + WINDOW_MS + SECOND, random).state).phase.at).toBe("ready");
+		const stillOff = fold(off, NOW + WINDOW_MS, listed([vmOf(off, only(off), { state: "off" })], NOW + WINDOW_MS));
+		expect(only(plan(stillOff, NOW + WINDOW_MS, random).state).phase.at).toBe("deleting");
+	});
+
+	test("one that is being deleted keeps its successor waiting, but takes no other proxy with it", () => {
+		const deleting = { phase: { at: "deleting", vm: "vm-0", acceptedAt: null } } as const;
+		const state = { ...poolOf(2, (index) => (index === 0 ? deleting : {})), target: 1 };
+		const after = plan({ ...state, spec: { ...state.spec, min: 1 } }, NOW, random).state;
+		expect([...after.proxies.values()].map(({ phase }) => phase.at).sort()).toEqual(["deleting", "ready"]);
+	});
+
+	test("removing a pool whose setting is bad deletes its VMs all the same", () => {
+		const suspended: State = { ...poolOf(2, () => ({})), suspended: "the size is not a size" };
+		const removed = plan(fold(suspended, NOW, run("removing")), NOW, random).state;
+		expect([...removed.proxies.values()].map(({ phase }) => phase.at)).toEqual(["draining", "draining"]);
+	});
+});
+
+describe("what is believed to be gone", () => {
+	test("a create that reached its cloud after 26 s and shows a window later is not given up before", () => {
+		const start = poolOf(1, () => SENT(0));
+		const believedAt = NOW + CREATE_DEADLINE_MS + WINDOW_MS;
+		const failedBy = (at: number) => plan(absentSince(start, at), at, random).state.failed.length;
+		expect(failedBy(believedAt - 1)).toBe(0);
+		expect(failedBy(believedAt)).toBe(1);
+	});
+
+	test("a stray that lists lack is forgotten only once its delete says that there is none", () => {
+		const start = poolOf(0, () => ({}));
+		const stray: Vm = {
+			vm: "vm-x",
+			name: "x",
+			state: "running",
+			address: null,
+			tags: { deployment: "d", pool: "t", intent: "unheardof" },
+		};
+		const seen = fold(start, NOW, listed([stray], NOW));
+		const lacked = fold(seen, NOW + STRAY_MS, listed([], NOW + STRAY_MS));
+		expect([...lacked.strays.keys()]).toEqual(["vm-x"]);
+		expect(calls(plan(lacked, NOW + STRAY_MS, random).effects, "deleteStray")).toHaveLength(1);
+		expect(fold(lacked, NOW + STRAY_MS, { on: "strayGone", vm: "vm-x" }).strays.size).toBe(0);
+	});
+
+	test("a pool that has long been empty is looked through more than once before it is forgotten", () => {
+		const empty: State = { ...poolOf(0, () => ({})), emptySince: NOW - 3_600_000, listedAt: NOW - 60 * SECOND };
+		const removed = fold(empty, NOW, run("removing"));
+		expect(calls(plan(removed, NOW, random).effects, "forget")).toEqual([]);
+		const looked = (at: number, state = removed) => calls(plan(fold(state, at, listed([], at)), at, random).effects, "forget");
+		expect(looked(NOW + WINDOW_MS)).toHaveLength(1);
+		// Where lists are further apart than the window, one of them is not enough.
+		const seldom: State = { ...removed, spec: { ...removed.spec, intervalSeconds: 300 } };
+		expect(looked(NOW + WINDOW_MS, seldom)).toEqual([]);
+		expect(looked(NOW + 600 * SECOND, seldom)).toHaveLength(1);
+	});
+
+	test("a pool that the directory was asked to forget does not come back, whatever came of the asking", () => {
+		const leaving = fold(
+			poolOf(0, () => ({})),
+			NOW,
+			run("removing"),
+			{ on: "sent", effect: { call: "forget" } },
+		);
+		expect(fold(leaving, NOW, run("running")).run).toBe("removing");
+	});
+});
+
+describe("what is launched", () => {
+	test("a create that is accepted and fails later is not repeated without end", () => {
+		let state = poolOf(0, () => ({}));
+		for (let boot = 0; boot < 3; boot++) state = plan(absentSince(withBooting(state), NOW), NOW, random).state;
+		expect(state.gates.boots.failures).toBe(3);
+		expect(state.gates.boots.until).toBeGreaterThan(NOW);
+	});
+
+	test("a create that is cut between its steps, and leaves a VM switched off, is not repeated without end either", () => {
+		let state = poolOf(0, () => ({}));
+		for (let boot = 0; boot < 3; boot++) {
+			const booting = withBooting(state);
+			const proxies = new Map([...booting.proxies].map(([id, proxy]) => [id, { ...proxy, offSince: NOW - 2 * WINDOW_MS }]));
+			state = plan({ ...booting, proxies, vitals: new Map([...proxies.keys()].map((id) => [id, SEEN_NOW])) }, NOW, random).state;
+		}
+		expect(state.gates.boots.until).toBeGreaterThan(NOW);
+	});
+
+	test("intents that were not sent are taken back when the maximum is lowered below them", () => {
+		const waiting = { ...SENT(0), phase: { at: "launching", sentAt: null } } as const;
+		const deleting = { phase: { at: "deleting", vm: "vm-0", acceptedAt: NOW } } as const;
+		const state = poolOf(6, (index) => (index < 3 ? { phase: { ...deleting.phase, vm: `vm-${index}` } } : waiting));
+		const lowered = fold(state, NOW, { on: "command", command: { do: "scale", min: 3, max: 3 } });
+		const [intent] = [...lowered.proxies.values()].filter(({ phase }) => phase.at === "launching");
+		expect(isStillDue(lowered, { call: "create", id: intent?.id ?? "" }, NOW)).toBe(false);
+		expect(billable(plan(lowered, NOW, random).state)).toBe(5);
+	});
+});
+
+describe("who is believed", () => {
+	test("a replayed registration does not take the place of the first", () => {
+		const start = poolOf(1, () => BOOTING);
+		const { id } = only(start);
+		const first = fold(start, NOW, { on: "registered", id, keyHash: "k", address: "203.0.113.7" });
+		const replayed = fold(first, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "192.0.2.1" });
+		expect(only(replayed).claim?.address).toBe("203.0.113.7");
+		const shown = fold(replayed, NOW + 2 * SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + 2 * SECOND));
+		expect(only(shown)).toMatchObject({ registered: true, keyHash: "k" });
+	});
+
+	test("while there can be no list, a find tells where a new agent is", () => {
+		const claim = { address: "203.0.113.7", keyHash: "k", at: NOW };
+		const poor: State = { ...poolOf(1, () => ({ ...BOOTING, claim })), rate: { limit: 1000, remaining: 10, resetAt: NOW + 3_600_000 } };
+		const { effects } = plan(poor, NOW, random);
+		expect(calls(effects, "list")).toEqual([]);
+		expect(calls(effects, "find")).toHaveLength(1);
+		const asked = fold(poor, NOW, { on: "found", id: only(poor).id, vm: vmOf(poor, only(poor)), startedAt: NOW });
+		expect(calls(plan(asked, NOW, random).effects, "find"), "its address is not known yet: not again at once").toEqual([]);
+	});
+});
+
+describe("what lets a pool rest", () => {
+	test("a delete that has been stuck for long does not wake its pool at once, again and again", () => {
+		const stuck = {
+			phase: { at: "deleting", vm: "vm-0", acceptedAt: null },
+			since: NOW - STUCK_DELETE_MS - SECOND,
+			retryAt: NOW + 90 * SECOND,
+		} as const;
+		expect(plan({ ...poolOf(1, () => stuck), run: "paused" }, NOW, random).wakeAt).toBeGreaterThan(NOW);
+		expect(
+			plan(
+				poolOf(1, () => stuck),
+				NOW,
+				random,
+			).wakeAt,
+		).toBeGreaterThan(NOW);
+	});
+
+	test("a proxy that is known not to answer is probed each interval, not every few seconds", () => {
+		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
+		const start = poolOf(1, () => unready);
+		const probed = fold(start, NOW, { on: "probed", id: only(start).id, verdict: { is: "silent" }, startedAt: NOW });
+		expect(only(probed), "nothing is written for it either").toBe(only(start));
+		expect(calls(plan(probed, NOW + 10 * SECOND, random).effects, "probe")).toEqual([]);
+		expect(calls(plan(probed, NOW + 30 * SECOND, random).effects, "probe")).toHaveLength(1);
+	});
+
+	test("an agent that registers time and again is not probed each time", () => {
+		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
+		const start = poolOf(1, () => unready);
+		const { id } = only(start);
+		const probed = fold(start, NOW, { on: "probed", id, verdict: { is: "egress" }, startedAt: NOW });
+		const again = fold(probed, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "203.0.113.0" });
+		expect(calls(plan(again, NOW + SECOND, random).effects, "probe")).toEqual([]);
+	});
+
+	test("a clock that is set back puts off neither lists nor probes", () => {
+		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: 1 } as const;
+		const start = poolOf(1, () => unready);
+		const ahead = { ...SEEN_NOW, probedAt: NOW + 3_600_000 };
+		const { effects } = plan({ ...start, listedAt: NOW + 3_600_000, vitals: new Map([[only(start).id, ahead]]) }, NOW, random);
+		expect(calls(effects, "list")).toHaveLength(1);
+		expect(calls(effects, "probe")).toHaveLength(1);
+	});
+});
+
+const SEEN_NOW = { heardAt: 0, seenAt: NOW, probedAt: 0, active: 0, reportedAt: 0, metrics: {} };
+
+/** The pool with one VM on its way up, launched an hour ago. */
+function withBooting(state: State): State {
+	const booting = only(poolOf(1, () => ({ ...BOOTING, createdAt: NOW - 500 * SECOND })));
+	return {
+		...state,
+		spec: { ...state.spec, min: 1, max: 1 },
+		proxies: new Map([[booting.id, booting]]),
+		vitals: new Map(),
+		emptySince: null,
+	};
+}
+
+/** The pool after a look-up said at `at` that there is no such VM. */
+function absentSince(state: State, at: number): State {
+	return { ...state, proxies: new Map([...state.proxies].map(([id, proxy]) => [id, { ...proxy, absentAt: at }])) };
+}
