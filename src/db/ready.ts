@@ -67,7 +67,7 @@ interface PartRow {
 	readonly proxies: string;
 }
 
-/** What this isolate read last; `isStale` once something has changed since, `isWhole` unless it is one proxy that was asked for alone. */
+/** What this isolate read last; `isStale` once something has changed since, `isWhole` unless it is a few proxies that were asked for alone. */
 let kept: Kept | null = null;
 interface Kept {
 	readonly snapshot: Snapshot;
@@ -103,7 +103,7 @@ export async function readReady(db: D1Database, now: number): Promise<Reading> {
 }
 
 /**
- * Whether a request that needs one proxy had better ask for just that: this isolate holds nothing fresh, and is not asked so often
+ * Whether a request that needs a few proxies had better ask for just those: this isolate holds nothing fresh, and is not asked so often
  * that reading the whole list would soon pay. `isSnapshotDue`: it was asked before and holds nothing, or what is old by now,
  * that it could fall back on should D1 fail: read it once the answer is out.
  */
@@ -116,11 +116,9 @@ export function coldRead(now: number): { readonly isCold: boolean; readonly isSn
 	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && isOld };
 }
 
-/** Keeps a proxy that was asked for alone, where there is nothing else to fall back on should D1 fail. */
-export function keepAlone({ pool, entry }: ReadyProxy, now: number): void {
-	if (kept?.isWhole) return;
-	const parts = [{ count: 1, entries: () => [entry] }];
-	kept = { snapshot: snapshotOf([{ ...pool, parts, readyCount: 1 }]), readAt: now, isStale: true, isWhole: false };
+/** Keeps the few proxies that were asked for alone, where there is nothing else to fall back on should D1 fail. */
+export function keepSome(snapshot: Snapshot, now: number): void {
+	if (!kept?.isWhole) kept = { snapshot, readAt: now, isStale: true, isWhole: false };
 }
 
 /**
@@ -185,7 +183,6 @@ async function readSnapshot(db: D1Database): Promise<Snapshot> {
 			...withParts([first, ...others]),
 		};
 	});
-	published.sort((a, b) => compare(a.provider, b.provider) || compare(a.name, b.name));
 	return snapshotOf(published);
 }
 
@@ -221,8 +218,9 @@ function withParts(parts: readonly ReadyPart[]): Pick<PublishedPool, "parts" | "
 	return { parts, readyCount: parts.reduce((sum, part) => sum + part.count, 0) };
 }
 
-/** A snapshot of these pools alone. */
-export function snapshotOf(pools: readonly PublishedPool[]): Snapshot {
+/** A snapshot of these pools alone, in the order in which they are listed. */
+export function snapshotOf(unsorted: readonly PublishedPool[]): Snapshot {
+	const pools = [...unsorted].sort((a, b) => compare(a.provider, b.provider) || compare(a.name, b.name));
 	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
 }
 

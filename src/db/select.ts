@@ -16,6 +16,11 @@ export interface Selection {
 
 export const EVERYTHING: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
 
+/** Whether nothing is left out, and in no order of a session. */
+export function isEverything({ provider, instance, region, exclude, session }: Selection): boolean {
+	return provider === null && instance === null && region === null && exclude.size === 0 && session === null;
+}
+
 /** Whether a pool is among those asked for. */
 export function isSelected(
 	pool: { readonly provider: string; readonly name: string; readonly region: unknown },
@@ -30,8 +35,8 @@ export function isSelected(
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. */
 export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
-	const { provider, instance, region, exclude } = wanted;
-	if (provider === null && instance === null && region === null && exclude.size === 0) return snapshot;
+	const { exclude } = wanted;
+	if (isEverything({ ...wanted, session: null })) return snapshot;
 	const pools = snapshot.pools.filter((pool) =>
 		isSelected({ provider: pool.provider, name: pool.name, region: pool.summary?.settings.region }, wanted),
 	);

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { pickCold } from "../../src/db/cold.ts";
+import { pageCold, pickCold } from "../../src/db/cold.ts";
 import { removePool } from "../../src/db/directory.ts";
 import { publish } from "../../src/db/publish.ts";
-import { coldRead, forgetEverything, forgetReady, keepAlone, pickReady, readReady, readyPage } from "../../src/db/ready.ts";
+import { coldRead, forgetEverything, forgetReady, keepSome, pickReady, readReady, readyPage, snapshotOf } from "../../src/db/ready.ts";
 import { writeSetting } from "../../src/db/settings.ts";
 import { READY_STALENESS_MS } from "../../src/pool/core/limits.ts";
 import {
@@ -119,11 +119,31 @@ describe("one proxy asked for alone", () => {
 		expect(await pickCold(env.DB)).toBeNull();
 	});
 
+	test("or a page, which is that of the whole list, read with as few rows", async () => {
+		await show(readyPublication(await enter("b"), 2_500));
+		await show(readyPublication(await enter("a"), 7));
+		await show(readyPublication(await enter("empty"), 0));
+		const { snapshot } = await readReady(env.DB, 0);
+		for (const [offset, limit] of [
+			[0, 10],
+			[5, 3],
+			[90, 10],
+			[0, 100],
+		] as const) {
+			const { db, rows } = counted(env.DB);
+			const page = await pageCold(db, offset, limit);
+			expect(ids(page?.proxies ?? [])).toEqual(ids(readyPage(snapshot, offset, limit)));
+			expect(page?.total).toBe(2_507);
+			expect(rows.read).toBeLessThanOrEqual(3 + 2);
+		}
+		expect(await pageCold(env.DB, 91, 10), "beyond what it reads").toBeNull();
+	});
+
 	test("is what an isolate falls back on that has nothing else, unless it was destroyed since", async () => {
 		await show(readyPublication(await enter(), 1));
 		const picked = await pickCold(env.DB);
 		if (picked === null) throw new Error("there is one");
-		keepAlone(picked, 1_000);
+		keepSome(snapshotOf([picked.pool]), 1_000);
 		const { snapshot, ageMs } = await readReady(failing(), 4_000);
 		expect([ageMs, pickReady(snapshot, () => 0)?.entry[0]]).toEqual([3_000, "proxy0"]);
 		forgetReady({ object: picked.pool.object, id: "proxy0" });

@@ -1,7 +1,8 @@
 import { accepts } from "hono/accepts";
 import { z } from "zod";
-import { readReady } from "../../db/ready.ts";
-import { pageFrom, selectFrom } from "../../db/select.ts";
+import { type ColdPage, pageCold } from "../../db/cold.ts";
+import { coldRead, keepSome, type ReadyProxy, readReady } from "../../db/ready.ts";
+import { isEverything, pageFrom, selectFrom } from "../../db/select.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
 import { readyProxy } from "./proxy.ts";
@@ -37,12 +38,30 @@ export class ListProxies extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		const { query } = await this.getValidatedData<typeof schema>();
 		const wanted = selectionOf(query);
+		const cold = isEverything(wanted) ? await pageAlone(c, query.offset, query.limit) : null;
+		if (cold) return answer(c, cold.total, cold.proxies);
 		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
 		stateAge(c, ageMs);
 		const selected = selectFrom(snapshot, wanted);
-		const proxies = pageFrom(selected, wanted.session, query.offset, query.limit).map(readyProxy);
-		return c.json({ metadata: metadata(c), total: selected.readyCount, proxies, version: "1.1" });
+		return answer(c, selected.readyCount, pageFrom(selected, wanted.session, query.offset, query.limit));
 	}
+}
+
+function answer(c: AppContext, total: number, proxies: readonly ReadyProxy[]): Response {
+	return c.json({ metadata: metadata(c), total, proxies: proxies.map(readyProxy), version: "1.1" });
+}
+
+/** One page without the whole list, where this isolate does not hold that. Null: read the list. */
+async function pageAlone(c: AppContext, offset: number, limit: number): Promise<ColdPage | null> {
+	const { DB } = c.env;
+	const now = Date.now();
+	const { isCold, isSnapshotDue } = coldRead(now);
+	if (!isCold) return null;
+	// Whoever reads the list next says what is wrong, or has what was read before.
+	const page = await pageCold(DB, offset, limit).catch(() => null);
+	if (page) keepSome(page.heads, now);
+	if (page && isSnapshotDue) c.executionCtx.waitUntil(readReady(DB, now).catch(() => undefined));
+	return page;
 }
 
 /** Whether the caller is a browser that would rather see a page than JSON. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { pickCold } from "../../db/cold.ts";
-import { coldRead, keepAlone, type ReadyProxy, readReady } from "../../db/ready.ts";
+import { coldRead, keepSome, type ReadyProxy, readReady, snapshotOf } from "../../db/ready.ts";
 import { EVERYTHING, pickFrom, selectFrom } from "../../db/select.ts";
 import { type AppContext, Endpoint, hasQuery, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
@@ -47,7 +47,7 @@ async function pickAlone(c: AppContext): Promise<ReadyProxy | null> {
 	if (!isCold) return null;
 	// Whoever reads the list next says what is wrong, or has what was read before.
 	const picked = await pickCold(DB).catch(() => null);
-	if (picked) keepAlone(picked, now);
+	if (picked) keepSome(snapshotOf([picked.pool]), now);
 	if (picked && isSnapshotDue) c.executionCtx.waitUntil(readReady(DB, now).catch(() => undefined));
 	return picked;
 }
