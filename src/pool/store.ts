@@ -9,10 +9,18 @@ const MIGRATIONS = [
 	CREATE TABLE vitals (one INTEGER PRIMARY KEY CHECK (one = 1), written_at INTEGER NOT NULL, json TEXT NOT NULL);`,
 ];
 
-/** Written at most once in so many intervals. */
-const VITALS_INTERVALS = 2;
+/** Volatile fields are written at most once in so many intervals. */
+export const VITALS_INTERVALS = 2;
 
-const VOLATILE = ["vitals", "listedAt", "foreign", "rate", "sampledAt", "heartbeatSeconds"] as const satisfies readonly (keyof State)[];
+/** What lives in memory and is stored lazily, with the vitals row. */
+export const VOLATILE = [
+	"vitals",
+	"listedAt",
+	"foreign",
+	"rate",
+	"sampledAt",
+	"heartbeatSeconds",
+] as const satisfies readonly (keyof State)[];
 const APART = ["proxies", ...VOLATILE] as const;
 
 /**

@@ -3,20 +3,11 @@ import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 import { describe } from "./actions.ts";
 import type { Machine } from "./cloud.ts";
 import { convergenceOf } from "./convergence.ts";
-import type { Dispatched, Host, Instance } from "./host.ts";
+import type { Host } from "./host.ts";
+import type { Dispatched, Instance } from "./instance.ts";
+import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
-
-/** A promise that was broken: which one, and what happened. */
-export class Violation extends Error {
-	readonly promise: string;
-	readonly when: string;
-	constructor(promise: string, when: string, say: string) {
-		super(`promise ${promise} at ${when}: ${say}`);
-		this.promise = promise;
-		this.when = when;
-	}
-}
 
 /** As `docs/reliability.md` states it. */
 const STALENESS_MS = 1 * SECOND;
@@ -33,28 +24,6 @@ const SMALL_JUMP_MS = 15 * SECOND;
 /** A clock that jumped far makes every deadline wrong for a while: what rests on them is not held against the pool. */
 const AFTER_JUMP_MS = 3 * HOUR;
 
-/** What of a pool's history the promises are judged by. */
-interface Record {
-	/** Proxies that an operator ordered to be destroyed. */
-	readonly destroyed: Set<Id>;
-	/** By proxy: when a ready list without it was written to D1, after one with it. */
-	readonly hiddenAt: Map<Id, Ms>;
-	/** Proxies in the ready list that D1 holds. */
-	listed: Set<Id>;
-	/** The newest version that D1 took. */
-	version: number;
-	/** Creates since something last was ready, or an operator meddled. */
-	fruitless: number;
-	fruitlessSince: Ms;
-	mutations: number;
-	/** When its last proxy went, and when it last listed its account. */
-	emptyAt: Ms;
-	lookedAt: Ms;
-	creates: { readonly window: number; readonly count: number };
-	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
-	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
-}
-
 /** As the design states it; on purpose not the core's own. */
 function surgeOf({ rolling, max }: State["spec"]): number {
 	return Math.max(2, rolling.enabled ? Math.min(rolling.batchSize, max) : 0, Math.ceil(max / 10));
@@ -65,7 +34,7 @@ export class Watch {
 	violation: Violation | null = null;
 	readonly effects = new Map<string, number>();
 	private readonly world: World;
-	private readonly records = new Map<string, Record>();
+	private readonly records = new Map<string, PoolRecord>();
 	private readonly probes = new Map<Id, { readonly window: number; readonly count: number }>();
 	private jumpedAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
@@ -86,22 +55,10 @@ export class Watch {
 		return this.world.clock.now - this.jumpedAt > AFTER_JUMP_MS;
 	}
 
-	record(host: Host): Record {
+	record(host: Host): PoolRecord {
 		let record = this.records.get(host.object);
 		if (record === undefined) {
-			record = {
-				destroyed: new Set(),
-				hiddenAt: new Map(),
-				listed: new Set(),
-				version: 0,
-				fruitless: 0,
-				fruitlessSince: this.world.clock.now,
-				mutations: 0,
-				emptyAt: this.world.clock.now,
-				lookedAt: 0,
-				creates: { window: 0, count: 0 },
-				drains: new Map(),
-			};
+			record = newRecord(this.world.clock.now);
 			this.records.set(host.object, record);
 		}
 		return record;
@@ -178,7 +135,7 @@ export class Watch {
 			this.broken("rest", `${id} is probed ${count} times in ten minutes`);
 	}
 
-	private creating(host: Host, state: State, id: Id, record: Record): void {
+	private creating(host: Host, state: State, id: Id, record: PoolRecord): void {
 		const { world } = this;
 		const proxy = state.proxies.get(id);
 		// 9: its fact is stored.
@@ -269,7 +226,12 @@ export class Watch {
 		if (applying !== null && "id" in applying.effect) this.applied(before, after, applying, applying.effect.id);
 	}
 
-	private changed(host: Host, record: Record, { was, proxy }: { was: Proxy; proxy: Proxy }, states: { before: State; after: State }): void {
+	private changed(
+		host: Host,
+		record: PoolRecord,
+		{ was, proxy }: { was: Proxy; proxy: Proxy },
+		states: { before: State; after: State },
+	): void {
 		const [from, to] = [was.phase.at, proxy.phase.at];
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
@@ -294,7 +256,7 @@ export class Watch {
 	}
 
 	/** 7 (rules) and 5: what was ready goes only for a reason that allows it, or once another stands in for it. */
-	private letGo(host: Host, record: Record, was: Proxy, { before, after }: { before: State; after: State }): void {
+	private letGo(host: Host, record: PoolRecord, was: Proxy, { before, after }: { before: State; after: State }): void {
 		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
 		const { ageLimitSeconds } = after.spec;
 		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {

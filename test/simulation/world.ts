@@ -10,8 +10,9 @@ import { Faults } from "./faults.ts";
 import { Host, type HostConfig } from "./host.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
+import { Violation } from "./record.ts";
 import { CONVERGENCE_MS, faultsEndAt, HOUR, MINUTE, type PoolSetup, QUIET_MS, type Scenario, SECOND } from "./scenario.ts";
-import { Violation, Watch } from "./watch.ts";
+import { Watch } from "./watch.ts";
 
 /** An instant like any other; runs begin here. */
 const START = Date.UTC(2026, 0, 1);

@@ -1,0 +1,166 @@
+import type { Effect, Event, Id, Ms, Rate, State } from "../../src/pool/core/state.ts";
+import type { Ledger } from "../../src/pool/parts.ts";
+import type { Answer } from "./cloud.ts";
+import type { Host } from "./host.ts";
+
+/** Half the way to D1 and back. */
+const DATABASE_MS: readonly [Ms, Ms] = [2, 900];
+
+/** The instance that asks, as far as a call needs it. */
+export interface Asker {
+	readonly host: Host;
+	readonly ledger: Ledger;
+	/** Counts a call that goes out. */
+	readonly count: () => void;
+	readonly takeToken: (id: Id) => string | undefined;
+	/** It will hear the answer, and has not been superseded. */
+	readonly isListening: () => boolean;
+}
+
+/** Does one effect in the simulated world, as `src/pool/calls.ts` does it in the real one, and tells what came of it. */
+export function carryOut(asker: Asker, effect: Effect, state: State, done: (event: Event, rate?: Rate | null) => void): void {
+	const startedAt = asker.host.now();
+	const { host, count } = asker;
+	const { world } = host;
+	const { cloud, database, clock, random } = world;
+	const answered = <T>(ok: (answer: T) => Event) => {
+		return (answer: Answer<T>) => {
+			if ("ok" in answer) return done(ok(answer.ok), answer.rate);
+			const { failure } = answer;
+			if (failure.retryAt !== undefined && asker.isListening()) {
+				if (failure.retryAt > host.notBefore.at) host.notBefore = { at: failure.retryAt, byClock: failure.retryAt + host.skewMs };
+			}
+			const told = failure.retryAt === undefined ? failure : { ...failure, retryAt: failure.retryAt + host.skewMs };
+			if (failure.kind === "notFound" && effect.call === "delete") return done({ on: "gone", id: effect.id }, answer.rate);
+			if (failure.kind === "notFound" && effect.call === "deleteStray") return done({ on: "strayGone", vm: effect.vm }, answer.rate);
+			done({ on: "failed", effect, failure: told }, answer.rate);
+		};
+	};
+	switch (effect.call) {
+		case "create": {
+			count();
+			const token = asker.takeToken(effect.id);
+			if (token === undefined || state.agentUrl === null) throw new Error("a create without its token or URL");
+			const { deployment, tag } = state.pool;
+			const boot = {
+				token,
+				tokenHash: hashOf(token),
+				url: state.agentUrl,
+				intervalSeconds: state.heartbeatSeconds,
+				credentials: asked(state),
+			};
+			const tags = { deployment, pool: tag, intent: effect.id };
+			cloud.protectAtCreate(deployment, state.allow);
+			cloud.create(
+				{ name: `muster-${deployment}-${effect.id}`, tags, boot },
+				answered((vm) => ({ on: "created", id: effect.id, vm })),
+			);
+			return;
+		}
+		case "delete":
+		case "deleteStray":
+			count();
+			cloud.delete(
+				effect.vm,
+				answered(() => ({ on: "accepted", effect })),
+			);
+			return;
+		case "firewall":
+			count();
+			cloud.protect(
+				state.pool.deployment,
+				effect.allow,
+				answered(() => ({ on: "accepted", effect })),
+			);
+			return;
+		case "restart":
+			count();
+			cloud.restart(
+				effect.vm,
+				effect.step,
+				answered(() => ({ on: "accepted", effect })),
+			);
+			return;
+		case "find": {
+			count();
+			const wanted = {
+				vm: effect.vm,
+				name: `muster-${state.pool.deployment}-${effect.id}`,
+				deployment: state.pool.deployment,
+				intent: effect.id,
+			};
+			cloud.find(
+				wanted,
+				answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
+			);
+			return;
+		}
+		case "list":
+			cloud.list(
+				answered((vms) => ({ on: "listed", startedAt, vms })),
+				count,
+			);
+			return;
+		case "probe": {
+			count();
+			const version = state.proxies.get(effect.id)?.credentials;
+			const shown = state.credentials.find((one) => one.version === version && one.username !== "")?.version ?? asked(state);
+			world.probe(effect.address, effect.keyHash, shown, (verdict) => done({ on: "probed", id: effect.id, verdict, startedAt }));
+			return;
+		}
+		case "publish": {
+			const { acknowledge, ...changes } = asker.ledger.changes(state);
+			const publication = {
+				object: state.pool.object,
+				incarnation: state.pool.incarnation,
+				version: effect.version,
+				now: startedAt,
+				summary: { displayName: "", settings: {}, ...world.core.summaryOf(state) },
+				credentials: {},
+				...changes,
+				log: state.log,
+			};
+			asker.ledger.doubt();
+			clock.after(random.between(...DATABASE_MS), () => {
+				try {
+					const isHeld = database.publish(publication);
+					world.watch.published(host, publication, isHeld);
+					clock.after(random.between(...DATABASE_MS), () => {
+						if (!isHeld) return done({ on: "failed", effect, failure: { kind: "conflict", say: "a newer version is there" } });
+						acknowledge();
+						done({ on: "published", hash: effect.hash, version: effect.version, startedAt, logSeq: state.logSeq });
+					});
+				} catch {
+					world.watch.published(host, publication, false);
+					clock.after(random.pick([10, 3000, 10_000]), () =>
+						done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } }),
+					);
+				}
+			});
+			return;
+		}
+		case "forget":
+			clock.after(random.between(2, 60), () => {
+				try {
+					database.forget(state.pool.object);
+					done({ on: "forgotten" });
+				} catch {
+					done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } });
+				}
+			});
+			return;
+		default:
+			effect satisfies never;
+	}
+}
+
+/** Version of the credentials that agents shall ask for; 0: none. */
+export function asked({ credentials }: State): number {
+	const newest = credentials.at(-1);
+	return newest === undefined || newest.username === "" ? 0 : newest.version;
+}
+
+/** What stands for SHA-256 here: nobody in a simulation breaks it. */
+export function hashOf(secret: string): string {
+	return `#${secret}`;
+}

@@ -1,0 +1,50 @@
+import type { Id, Ms } from "../../src/pool/core/state.ts";
+
+/** A promise that was broken: which one, and what happened. */
+export class Violation extends Error {
+	readonly promise: string;
+	readonly when: string;
+	constructor(promise: string, when: string, say: string) {
+		super(`promise ${promise} at ${when}: ${say}`);
+		this.promise = promise;
+		this.when = when;
+	}
+}
+
+/** What of a pool's history the promises are judged by. */
+export interface PoolRecord {
+	/** Proxies that an operator ordered to be destroyed. */
+	readonly destroyed: Set<Id>;
+	/** By proxy: when a ready list without it was written to D1, after one with it. */
+	readonly hiddenAt: Map<Id, Ms>;
+	/** Proxies in the ready list that D1 holds. */
+	listed: Set<Id>;
+	/** The newest version that D1 took. */
+	version: number;
+	/** Creates since something last was ready, or an operator meddled. */
+	fruitless: number;
+	fruitlessSince: Ms;
+	mutations: number;
+	/** When its last proxy went, and when it last listed its account. */
+	emptyAt: Ms;
+	lookedAt: Ms;
+	creates: { readonly window: number; readonly count: number };
+	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
+	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
+}
+
+export function newRecord(now: Ms): PoolRecord {
+	return {
+		destroyed: new Set(),
+		hiddenAt: new Map(),
+		listed: new Set(),
+		version: 0,
+		fruitless: 0,
+		fruitlessSince: now,
+		mutations: 0,
+		emptyAt: now,
+		lookedAt: 0,
+		creates: { window: 0, count: 0 },
+		drains: new Map(),
+	};
+}
