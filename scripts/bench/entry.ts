@@ -17,7 +17,7 @@ const PART = 1000;
 export default {
 	async fetch(request, env, ctx) {
 		const url = new URL(request.url);
-		if (url.pathname === "/bare") return Response.json({ message: "A small answer.", at: new Date().toISOString() });
+		if (url.pathname === "/bare") return bare(Number(url.searchParams.get("proxies")));
 		if (url.pathname === "/migrate") {
 			const statements = await request.json<string[]>();
 			await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)));
@@ -30,6 +30,21 @@ export default {
 		return app.fetch(new Request(without(url, "/uncached"), request), env, ctx);
 	},
 } satisfies ExportedHandler<Env>;
+
+/** What any Worker has to do to answer as much JSON. */
+function bare(proxies: number): Response {
+	const proxy = {
+		ip: "192.0.2.1",
+		port: 8899,
+		auth_enabled: true,
+		url: "http://username:password@192.0.2.1:8899",
+		provider: "digitalocean",
+	};
+	return Response.json({
+		at: new Date().toISOString(),
+		proxies: Array.from({ length: proxies }, () => ({ ...proxy, display_name: "Bench" })),
+	});
+}
 
 function without(url: URL, prefix: string): string {
 	return url.origin + url.pathname.slice(prefix.length) + url.search;

@@ -59,7 +59,7 @@ export async function benchWorker(say: (text: string) => void): Promise<readonly
 }
 
 async function measure(port: number, proxies: number, say: (text: string) => void): Promise<WorkerRow[]> {
-	for (const path of ["/bare", ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2, CONNECTIONS);
+	for (const path of [...NAMES.map(bareOf), ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2, CONNECTIONS);
 	const rounds: Record<Name, { ratio: number; perSecond: number; p99Ms: number }[]> = {
 		random: [],
 		list: [],
@@ -70,7 +70,7 @@ async function measure(port: number, proxies: number, say: (text: string) => voi
 		let bare: Load | null = null;
 		for (const name of NAMES) {
 			// Right before each route: what else the machine does changes within a second.
-			bare = await load(port, "/bare", ROUND_MS, CONNECTIONS);
+			bare = await load(port, bareOf(name), ROUND_MS, CONNECTIONS);
 			const { perSecond, p99Ms } = await load(port, PATHS[name], ROUND_MS, CONNECTIONS);
 			rounds[name].push({ ratio: perSecond / bare.perSecond, perSecond, p99Ms });
 		}
@@ -106,6 +106,11 @@ function bundle(): string {
 
 function modulesIn(directory: string): readonly string[] {
 	return readdirSync(directory).filter((file) => !file.endsWith(".map") && file !== "README.md");
+}
+
+/** The route that answers as much JSON as this one, and does nothing for it. */
+function bareOf(name: Name): string {
+	return `/bare?proxies=${name.startsWith("list") ? 10 : 1}`;
 }
 
 /** The migrations, as D1 takes them: one by one. */

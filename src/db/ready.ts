@@ -116,6 +116,11 @@ export function coldRead(now: number): { readonly isCold: boolean; readonly isSn
 	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && isOld };
 }
 
+/** D1 did not answer just now: for a second nobody asks it in vain who has something to fall back on. */
+export function readFailed(now: number): void {
+	failedAt = now;
+}
+
 /** Keeps the few proxies that were asked for alone, where there is nothing else to fall back on should D1 fail. */
 export function keepSome(snapshot: Snapshot, now: number): void {
 	if (!kept?.isWhole) kept = { snapshot, readAt: now, isStale: true, isWhole: false };

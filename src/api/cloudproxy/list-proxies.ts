@@ -1,13 +1,17 @@
 import { accepts } from "hono/accepts";
 import { z } from "zod";
-import { type ColdPage, pageCold } from "../../db/cold.ts";
-import { coldRead, keepSome, type ReadyProxy, readReady } from "../../db/ready.ts";
-import { isEverything, pageFrom, selectFrom } from "../../db/select.ts";
-import { type AppContext, Endpoint, metadata } from "../context.ts";
+import { pageCold } from "../../db/cold.ts";
+import { type ReadyProxy, readReady } from "../../db/ready.ts";
+import { EVERYTHING, isEverything, pageFrom, type Selection, selectFrom } from "../../db/select.ts";
+import { type AppContext, Endpoint, hasQuery, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
+import { readAlone } from "./alone.ts";
 import { readyProxy } from "./proxy.ts";
 import { selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, PROXY_LIST, ProxyList, wholeNumber } from "./shapes.ts";
+
+const USUAL_LIMIT = 10;
+const MAX_LIMIT = 100;
 
 const ProxyPage = ProxyList.extend({ version: z.literal("1.1") }).openapi("ProxyPage", { example: { ...PROXY_LIST, version: "1.1" } });
 
@@ -20,7 +24,7 @@ const schema = {
 	request: {
 		query: z.object({
 			offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0).openapi({ description: "How many to pass over.", example: 0 }),
-			limit: wholeNumber(1, 100).default(10).openapi({ description: "How many to list at most.", example: 10 }),
+			limit: wholeNumber(1, MAX_LIMIT).default(USUAL_LIMIT).openapi({ description: "How many to list at most.", example: USUAL_LIMIT }),
 			...selectionQuery,
 		}),
 	},
@@ -31,37 +35,46 @@ const schema = {
 	},
 };
 
+interface Page {
+	readonly offset: number;
+	readonly limit: number;
+	readonly wanted: Selection;
+}
+
 /** `GET /`: the ready proxies; `version` is what clients of the other dialect look for at the root. */
 export class ListProxies extends Endpoint {
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {
-		const { query } = await this.getValidatedData<typeof schema>();
-		const wanted = selectionOf(query);
-		const cold = isEverything(wanted) ? await pageAlone(c, query.offset, query.limit) : null;
+		const { offset, limit, wanted } = plainPage(c) ?? (await this.checked());
+		const cold = isEverything(wanted)
+			? await readAlone(
+					c,
+					(db) => pageCold(db, offset, limit),
+					({ heads }) => heads,
+				)
+			: null;
 		if (cold) return answer(c, cold.total, cold.proxies);
 		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
 		stateAge(c, ageMs);
 		const selected = selectFrom(snapshot, wanted);
-		return answer(c, selected.readyCount, pageFrom(selected, wanted.session, query.offset, query.limit));
+		return answer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));
 	}
+
+	private async checked(): Promise<Page> {
+		const { query } = await this.getValidatedData<typeof schema>();
+		return { offset: query.offset, limit: query.limit, wanted: selectionOf(query) };
+	}
+}
+
+/** What a query of nothing but a right `limit` asks for, or none: to check it by the schema takes as long as to answer it. Null: check it. */
+function plainPage(c: AppContext): Page | null {
+	const limit = hasQuery(c) ? Number(/\?limit=(\d{1,3})$/.exec(c.req.url)?.[1] ?? 0) : USUAL_LIMIT;
+	return limit >= 1 && limit <= MAX_LIMIT ? { offset: 0, limit, wanted: EVERYTHING } : null;
 }
 
 function answer(c: AppContext, total: number, proxies: readonly ReadyProxy[]): Response {
 	return c.json({ metadata: metadata(c), total, proxies: proxies.map(readyProxy), version: "1.1" });
-}
-
-/** One page without the whole list, where this isolate does not hold that. Null: read the list. */
-async function pageAlone(c: AppContext, offset: number, limit: number): Promise<ColdPage | null> {
-	const { DB } = c.env;
-	const now = Date.now();
-	const { isCold, isSnapshotDue } = coldRead(now);
-	if (!isCold) return null;
-	// Whoever reads the list next says what is wrong, or has what was read before.
-	const page = await pageCold(DB, offset, limit).catch(() => null);
-	if (page) keepSome(page.heads, now);
-	if (page && isSnapshotDue) c.executionCtx.waitUntil(readReady(DB, now).catch(() => undefined));
-	return page;
 }
 
 /** Whether the caller is a browser that would rather see a page than JSON. */

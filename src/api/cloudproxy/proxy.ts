@@ -1,4 +1,3 @@
-import ipaddr from "ipaddr.js";
 import { AGENT_PORT } from "../../agent/protocol.ts";
 import type { PublishedProxy } from "../../db/proxies.ts";
 import type { CredentialsByVersion, PublishedPool, ReadyProxy } from "../../db/ready.ts";
@@ -32,7 +31,7 @@ function proxyObject(address: string, owner: Owner, credentials: UsernameAndPass
 
 /** The URL that a client gives to its HTTP library. Everything but letters, digits and `-._~` is percent-encoded. */
 export function proxyUrl(address: string, port: number, credentials: UsernameAndPassword | null): string {
-	const host = ipaddr.IPv6.isValid(address) ? `[${address}]` : address;
+	const host = address.includes(":") ? `[${address}]` : address;
 	const user = credentials ? `${credentials.map(encode).join(":")}@` : "";
 	return `http://${user}${host}:${port}`;
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { pickCold } from "../../db/cold.ts";
-import { coldRead, keepSome, type ReadyProxy, readReady, snapshotOf } from "../../db/ready.ts";
+import { type ReadyProxy, readReady, snapshotOf } from "../../db/ready.ts";
 import { EVERYTHING, pickFrom, selectFrom } from "../../db/select.ts";
 import { type AppContext, Endpoint, hasQuery, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
+import { readAlone } from "./alone.ts";
 import { readyProxy } from "./proxy.ts";
 import { nothingReady, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, ProxyAnswer } from "./shapes.ts";
@@ -25,7 +26,7 @@ export class GetRandomProxy extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		// Nothing is asked for mostly, and then there is nothing to check.
 		const wanted = hasQuery(c) ? selectionOf((await this.getValidatedData<typeof schema>()).query) : EVERYTHING;
-		const cold = wanted === EVERYTHING ? await pickAlone(c) : null;
+		const cold = wanted === EVERYTHING ? await readAlone(c, pickCold, ({ pool }) => snapshotOf([pool])) : null;
 		if (cold) return answer(c, cold);
 		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
 		stateAge(c, ageMs);
@@ -37,17 +38,4 @@ export class GetRandomProxy extends Endpoint {
 
 function answer(c: AppContext, proxy: ReadyProxy): Response {
 	return c.json({ metadata: metadata(c), message: "Random proxy retrieved successfully", proxy: readyProxy(proxy) });
-}
-
-/** One proxy without the list that it is in, where this isolate does not hold that. Null: read the list. */
-async function pickAlone(c: AppContext): Promise<ReadyProxy | null> {
-	const { DB } = c.env;
-	const now = Date.now();
-	const { isCold, isSnapshotDue } = coldRead(now);
-	if (!isCold) return null;
-	// Whoever reads the list next says what is wrong, or has what was read before.
-	const picked = await pickCold(DB).catch(() => null);
-	if (picked) keepSome(snapshotOf([picked.pool]), now);
-	if (picked && isSnapshotDue) c.executionCtx.waitUntil(readReady(DB, now).catch(() => undefined));
-	return picked;
 }
