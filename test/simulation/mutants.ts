@@ -272,8 +272,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "let the consistency window begin when a create is sent, not when it can have ended",
 		file: "core/count.ts",
-		find: "Math.max(lastSeenAt(state, proxy), proxy.createdAt + CREATE_DEADLINE_MS)",
-		replace: "lastSeenAt(state, proxy)",
+		find: "const bornBy = proxy.wasReady ? 0 : proxy.createdAt + CREATE_DEADLINE_MS;",
+		replace: "const bornBy = 0;",
 		focus: ["createAnswerLost"],
 	},
 	{

@@ -47,11 +47,12 @@ export function lastSeenAt(state: State, proxy: Proxy): Ms {
 }
 
 /**
- * From this instant on a `find` that says "not found" is believed: `unknown_timeout` after the VM was last seen, or may have come into
- * being, which it can do as long as its create call may be under way.
+ * From this instant on a `find` that says "not found" is believed: `unknown_timeout` after the VM was last seen, or, while it never was
+ * ready, may have come into being, which it can do as long as its create call may be under way.
  */
 export function absenceCountsFrom(state: State, proxy: Proxy): Ms {
-	return Math.max(lastSeenAt(state, proxy), proxy.createdAt + CREATE_DEADLINE_MS) + state.spec.unknownTimeoutSeconds * 1000;
+	const bornBy = proxy.wasReady ? 0 : proxy.createdAt + CREATE_DEADLINE_MS;
+	return Math.max(lastSeenAt(state, proxy), bornBy) + state.spec.unknownTimeoutSeconds * 1000;
 }
 
 /** Whether a `find` has said "not found" at a time from which it counts. */
