@@ -12,14 +12,14 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 });
 
 /** Runs inside workerd, with real D1 and Durable Objects. */
-const workerd = (name: string, include: string, miniflare = {}, bindings = {}) => ({
+const workerd = (name: string, include: string, miniflare = {}, bindings = {}, extra = {}) => ({
 	plugins: [
 		cloudflareTest(async () => ({
 			wrangler: { configPath: "./wrangler.toml" },
 			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
 		})),
 	],
-	test: { name, include: [include], setupFiles: ["test/worker/setup.ts"], testTimeout: 30_000 },
+	test: { name, include: [include], setupFiles: ["test/worker/setup.ts"], testTimeout: 30_000, ...extra },
 });
 
 /** Of a closed deployment without pools; a test that needs other settings calls the Worker with its own. */
@@ -49,7 +49,10 @@ export default defineConfig({
 			// After all others: it measures how soon things happen, on the whole machine.
 			node("e2e", 180, { fileParallelism: false, sequence: { groupOrder: 1 } }),
 			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
-			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS),
+			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
+				// One local cloud serves all its files, and one file's faults would strike another's pool.
+				fileParallelism: false,
+			}),
 		],
 	},
 });
