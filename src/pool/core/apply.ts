@@ -104,7 +104,7 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			const suspended = command.run === "removing" ? null : state.suspended;
 			// A pool that has long been empty is looked through once more before it is forgotten.
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
-			return withLog({ ...state, run: command.run, gates, breach, suspended, emptySince }, now, "INFO", words[command.run]);
+			return withLog({ ...state, run: command.run, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);
@@ -344,9 +344,17 @@ function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): 
 		...after,
 		strays: isSameStrays(after.strays, strays) ? after.strays : strays,
 		foreign: isSameForeign ? after.foreign : { pools, deployments },
+		looks: looksOf(after, strays.size, startedAt),
 		listedAt: startedAt,
 		reconciledAt: isFirst ? now : after.reconciledAt,
 	};
+}
+
+/** See `State.looks`: anything of the pool in the list begins the count anew. */
+function looksOf(state: State, strays: number, startedAt: Ms): number {
+	if (state.run !== "removing" || state.emptySince === null || strays > 0) return 0;
+	const shownBy = state.emptySince + state.spec.unknownTimeoutSeconds * 1000;
+	return startedAt < shownBy ? 0 : state.looks + 1;
 }
 
 function isSent(proxy: Proxy): boolean {

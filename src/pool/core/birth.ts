@@ -39,6 +39,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 		logSeq: 0,
 		bornAt: now,
 		emptySince: now,
+		looks: 0,
 		leaving: false,
 		forgotten: false,
 		reconciledAt: null,

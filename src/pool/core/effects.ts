@@ -6,6 +6,7 @@ import {
 	IDLE_LIST_MS,
 	LATE_INTERVALS,
 	LIST_SPACING_MS,
+	LOOKS_TO_FORGET,
 	PROBE_RETRY_MS,
 	PROBES_TO_FAIL,
 	RATE_RESERVE,
@@ -191,26 +192,19 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | n
 		case "draining": {
 			// Its answer tells whether anybody still uses it.
 			const hiddenAt = proxy.phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : proxy.phase.hiddenAt + READY_STALENESS_MS;
-			return probedAt < hiddenAt ? hiddenAt : probedAt + (proxy.failedProbes > 0 ? retryMs : intervalMs);
+			const isFailing = proxy.failedProbes > 0 && proxy.failedProbes < PROBES_TO_FAIL;
+			return probedAt < hiddenAt ? hiddenAt : probedAt + (isFailing ? retryMs : intervalMs);
 		}
 		default:
 			return null;
 	}
 }
 
-/**
- * An emptied pool is forgotten once whole lists hold nothing of it: one read after its last VM can have shown up, and at least two
- * before it, since a single list may be wrong and nobody looks again.
- */
+/** An emptied pool is forgotten once whole lists, read after its last VM can have shown up, have held nothing of it. */
 function forgets(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return [];
-	const { unknownTimeoutSeconds, intervalSeconds } = state.spec;
-	const cleanFrom = state.emptySince + Math.max(unknownTimeoutSeconds, 2 * intervalSeconds) * 1000;
-	if (state.listedAt < cleanFrom) {
-		draft.wake(cleanFrom);
-		return [];
-	}
+	if (state.looks < LOOKS_TO_FORGET) return [];
 	return draft.isDue(state.gates.publish.until) ? [{ call: "forget" }] : [];
 }
 

@@ -26,6 +26,8 @@ export const LOST_RESULT_MS = 60_000;
 export const LOOK_AFTER_DELETE_MS = 1_000;
 /** A VM tagged for the pool that no intent explains is deleted once two lists so far apart show it. */
 export const STRAY_MS = 10 * 60_000;
+/** Whole lists in a row without a VM of it that a removed pool is forgotten after: one may be wrong, and then nobody looks again. */
+export const LOOKS_TO_FORGET = 2;
 /** How often a pool with nothing in motion lists its provider. */
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */

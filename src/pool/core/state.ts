@@ -211,6 +211,8 @@ export interface State {
 	readonly bornAt: Ms;
 	/** Since when the pool has had no proxy; null while it has one. */
 	readonly emptySince: Ms | null;
+	/** Whole lists in a row that held nothing of a removed pool, read after its last VM can have shown up. */
+	readonly looks: number;
 	/** The directory was asked to forget the pool: whatever comes of that, it does not come back; a pool of its name is another one. */
 	readonly leaving: boolean;
 	readonly forgotten: boolean;

@@ -89,16 +89,20 @@ describe("what is believed to be gone", () => {
 		expect(fold(lacked, NOW + STRAY_MS, { on: "strayGone", vm: "vm-x" }).strays.size).toBe(0);
 	});
 
-	test("a pool that has long been empty is looked through more than once before it is forgotten", () => {
+	test("a pool that has long been empty is looked through twice more before it is forgotten, and anew when a VM shows up", () => {
 		const empty: State = { ...poolOf(0, () => ({})), emptySince: NOW - 3_600_000, listedAt: NOW - 60 * SECOND };
-		const removed = fold(empty, NOW, run("removing"));
-		expect(calls(plan(removed, NOW, random).effects, "forget")).toEqual([]);
-		const looked = (at: number, state = removed) => calls(plan(fold(state, at, listed([], at)), at, random).effects, "forget");
-		expect(looked(NOW + WINDOW_MS)).toHaveLength(1);
-		// Where lists are further apart than the window, one of them is not enough.
-		const seldom: State = { ...removed, spec: { ...removed.spec, intervalSeconds: 300 } };
-		expect(looked(NOW + WINDOW_MS, seldom)).toEqual([]);
-		expect(looked(NOW + 600 * SECOND, seldom)).toHaveLength(1);
+		const stray: Vm = { vm: "vm-x", name: "x", state: "running", address: null, tags: { deployment: "d", pool: "t", intent: null } };
+		let state = fold(empty, NOW, run("removing"));
+		const look = (at: number, vms: readonly Vm[]) => {
+			state = fold(state, at, listed(vms, at));
+			return calls(plan(state, at, random).effects, "forget").length;
+		};
+		expect(look(NOW + SECOND, [])).toBe(0);
+		expect(look(NOW + WINDOW_MS, [])).toBe(0);
+		expect(look(NOW + WINDOW_MS + 30 * SECOND, [stray])).toBe(0);
+		state = fold(state, NOW + WINDOW_MS + 40 * SECOND, { on: "strayGone", vm: "vm-x" });
+		expect(look(NOW + WINDOW_MS + 60 * SECOND, [])).toBe(0);
+		expect(look(NOW + WINDOW_MS + 90 * SECOND, [])).toBe(1);
 	});
 
 	test("a pool that the directory was asked to forget does not come back, whatever came of the asking", () => {
@@ -187,6 +191,13 @@ describe("what lets a pool rest", () => {
 		expect(only(probed), "nothing is written for it either").toBe(only(start));
 		expect(calls(plan(probed, NOW + 10 * SECOND, random).effects, "probe")).toEqual([]);
 		expect(calls(plan(probed, NOW + 30 * SECOND, random).effects, "probe")).toHaveLength(1);
+	});
+
+	test("a draining proxy that does not answer is not probed every few seconds while its pool may delete nothing", () => {
+		const phase = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 60 * SECOND, spare: false } as const;
+		const start: State = { ...poolOf(1, () => ({ phase, failedProbes: PROBES_TO_FAIL })), suspended: "the size is not a size" };
+		const probed = fold(start, NOW, { on: "probed", id: only(start).id, verdict: { is: "silent" }, startedAt: NOW });
+		expect(calls(plan(probed, NOW + 10 * SECOND, random).effects, "probe")).toEqual([]);
 	});
 
 	test("an agent that registers time and again is not probed each time", () => {
