@@ -155,7 +155,7 @@ function jump(world: World, host: Host, action: Action): void {
 	const isLarge = action.choice > 0.8;
 	const wanted = isLarge ? (action.choice - 0.88) * 250 * MINUTE : (action.choice - 0.4) * 20 * SECOND;
 	const skewMs = Math.max(-MOST_SKEW_MS, Math.min(MOST_SKEW_MS, Math.round(host.skewMs + wanted)));
-	if (isLarge) world.watch.jumped();
+	world.watch.jumped(isLarge);
 	host.jump(skewMs - host.skewMs);
 }
 

@@ -14,6 +14,8 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 		if (row !== undefined && host.isForgotten) say("is forgotten, yet in the directory");
 		return wrong;
 	}
+	// The directory's answer was lost, and then the alarm: what is left is an object without VMs that nobody wakes.
+	if (state.leaving && row === undefined && state.proxies.size === 0 && machines.length === 0) return wrong;
 	if (state.run === "removing") say("is not forgotten");
 	if (state.breach !== null) say(`stopped itself: ${state.breach}`);
 	const target = state.run === "running" ? state.spec.min : 0;

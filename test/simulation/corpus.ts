@@ -14,4 +14,8 @@ export const CORPUS: readonly { readonly seed: number; readonly story: string }[
 	{ seed: 453, story: "a VM came into being 26 s after its create was sent, and was found too late to be believed" },
 	{ seed: 1947, story: "an agent registered again and again, and was probed each time" },
 	{ seed: 2485, story: "a thief of tokens and a cloud that makes two VMs of one create" },
+	{ seed: 105257, story: "a clock that was set forward by a second while a removal from the ready list was still fresh" },
+	{ seed: 107106, story: "a draining proxy was probed every few seconds while its pool was suspended" },
+	{ seed: 110346, story: "a pool was forgotten on the word of one list, which was empty by mistake" },
+	{ seed: 112255, story: "D1 forgot a pool without being heard, and then its alarm was lost" },
 ];

@@ -248,8 +248,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "forget a pool without looking through the account once more",
 		file: "core/effects.ts",
-		find: "if (state.listedAt < cleanFrom) {",
-		replace: "if (state.listedAt < 0) {",
+		find: "if (state.looks < LOOKS_TO_FORGET) return [];",
+		replace: "",
 	},
 	{
 		name: "let another proxy go in the stead of one that is being deleted",
@@ -304,10 +304,10 @@ export const MUTANTS: readonly Mutant[] = [
 		replace: "",
 	},
 	{
-		name: "forget a pool after a single list",
-		file: "core/effects.ts",
-		find: "Math.max(unknownTimeoutSeconds, 2 * intervalSeconds) * 1000",
-		replace: "unknownTimeoutSeconds * 0",
+		name: "look through the account before the last VM can have shown up",
+		file: "core/apply.ts",
+		find: "return startedAt < shownBy ? 0 : state.looks + 1;",
+		replace: "return startedAt < 0 ? shownBy : state.looks + 1;",
 	},
 ];
 

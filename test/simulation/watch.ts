@@ -36,6 +36,7 @@ export class Watch {
 	private readonly world: World;
 	private readonly records = new Map<string, PoolRecord>();
 	private readonly probes = new Map<Id, { readonly window: number; readonly count: number }>();
+	private nudgedAt = Number.NEGATIVE_INFINITY;
 	private jumpedAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
 
@@ -47,8 +48,10 @@ export class Watch {
 		this.violation ??= new Violation(promise, this.world.when(), say);
 	}
 
-	jumped(): void {
-		this.jumpedAt = this.world.clock.now;
+	/** A clock was set; by more than anybody would overlook, where it `isLarge`. */
+	jumped(isLarge: boolean): void {
+		if (isLarge) this.jumpedAt = this.world.clock.now;
+		this.nudgedAt = this.world.clock.now;
 	}
 
 	private get isClockSound(): boolean {
@@ -185,7 +188,8 @@ export class Watch {
 		const drain = record.drains.get(effect.id);
 		if (drain === undefined || record.destroyed.has(effect.id) || !this.isClockSound) return;
 		const hiddenAt = record.hiddenAt.get(effect.id);
-		const isShown = record.listed.has(effect.id) || (hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS);
+		const isStale = hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS && world.clock.now - this.nudgedAt > MINUTE;
+		const isShown = record.listed.has(effect.id) || isStale;
 		if (isShown && world.clock.now < drain.since + UNPUBLISHED_DRAIN_MS) {
 			this.broken("14", `${effect.id} is deleted though the ready list still shows it`);
 		}

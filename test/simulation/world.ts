@@ -219,7 +219,7 @@ export class World {
 		for (const host of this.hosts) {
 			const { state } = host;
 			if (state === null) continue;
-			if (Math.abs(host.skewMs) > MINUTE) this.watch.jumped();
+			if (host.skewMs !== 0) this.watch.jumped(Math.abs(host.skewMs) > MINUTE);
 			host.jump(-host.skewMs);
 			if (host.config !== null) {
 				const { settings } = host.config;
