@@ -28,11 +28,13 @@ export function retireAged(draft: Draft, target: number): number {
 	if (aged.length === 0) return 0;
 	const floor = floorOf(draft.state, target);
 	const ready = countReady(draft.state);
-	const room = rolling.enabled ? Math.min(rolling.batchSize - inFlight(draft.state, target, draft.now), ready - floor) : aged.length;
+	const left = rolling.batchSize - inFlight(draft.state, target, draft.now);
+	const room = rolling.enabled ? Math.min(left, ready - floor) : aged.length;
 	for (const proxy of aged.sort((a, b) => a.createdAt - b.createdAt).slice(0, Math.max(0, room))) {
 		drain(draft, proxy, "older than the age limit", false);
 	}
-	return rolling.enabled && target <= floor && ready <= floor ? 1 : 0;
+	// Not while the batch is full: what is wanted for a recycling that may not begin would be one too many as soon as it is ready.
+	return rolling.enabled && target <= floor && ready <= floor && left > 0 ? 1 : 0;
 }
 
 /** The fewest that stay ready: `min_available`, or where that is not below the target, one less than it and at least one. */

@@ -209,6 +209,19 @@ describe("what lets a pool rest", () => {
 		expect(calls(plan(again, NOW + SECOND, random).effects, "probe")).toEqual([]);
 	});
 
+	test("a spare proxy is not taken back and let go by turns while the batch of a rolling replacement is full", () => {
+		const aged = { createdAt: NOW - 7200 * SECOND };
+		const until = NOW + 600 * SECOND;
+		const leaving = (index: number) => ({ at: "draining", vm: `vm-${index}`, until, hiddenAt: null, spare: index === 2 }) as const;
+		const start = poolOf(3, (index) => (index === 0 ? aged : { ...aged, phase: leaving(index) }));
+		const spec = { ...start.spec, min: 1, max: 2, ageLimitSeconds: 3600, rolling: { enabled: true, minAvailable: 1, batchSize: 1 } };
+		const phases = (state: State) => [...state.proxies.values()].map(({ phase }) => phase.at);
+		const once = plan({ ...start, spec, target: 1 }, NOW, random).state;
+		const twice = plan(once, NOW, random).state;
+		expect(phases(twice)).toEqual(phases(once));
+		expect(plan(twice, NOW, random).state).toBe(twice);
+	});
+
 	test("a clock that is set back puts off neither lists nor probes", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: 1 } as const;
 		const start = poolOf(1, () => unready);
