@@ -18,4 +18,5 @@ export const CORPUS: readonly { readonly seed: number; readonly story: string }[
 	{ seed: 107106, story: "a draining proxy was probed every few seconds while its pool was suspended" },
 	{ seed: 110346, story: "a pool was forgotten on the word of one list, which was empty by mistake" },
 	{ seed: 112255, story: "D1 forgot a pool without being heard, and then its alarm was lost" },
+	{ seed: 208924, story: "a spare proxy was taken back and let go by turns, a hundred times a second, while a rolling batch was full" },
 ];

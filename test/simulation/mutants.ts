@@ -293,8 +293,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "recycle aged proxies below min_available",
 		file: "core/rolling.ts",
-		find: "inFlight(draft.state, target, draft.now), ready - floor)",
-		replace: "inFlight(draft.state, target, draft.now), ready)",
+		find: "Math.min(left, ready - floor)",
+		replace: "Math.min(left, ready)",
 		focus: ["slowBoot"],
 	},
 	{

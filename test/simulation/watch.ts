@@ -262,13 +262,13 @@ export class Watch {
 	/** 7 (rules) and 5: what was ready goes only for a reason that allows it, or once another stands in for it. */
 	private letGo(host: Host, record: PoolRecord, was: Proxy, { before, after }: { before: State; after: State }): void {
 		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
+		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
+		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
 		const { ageLimitSeconds } = after.spec;
 		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {
 			this.recycled(was, before, after);
 			return;
 		}
-		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
-		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
 		let standing = 0;
 		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (phase.at === "unready" && wasReady)) standing++;
 		if (standing < after.spec.min && this.isClockSound) {

@@ -61,6 +61,8 @@ export class World {
 	mustSettle = false;
 	/** By deployment: whom its proxies shall admit; everybody if missing. */
 	readonly allowed = new Map<string, readonly string[]>();
+	/** The faults are over, and nothing ages any more: a pool can come to rest. */
+	private isMended = false;
 	private hash = 0;
 
 	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
@@ -191,7 +193,8 @@ export class World {
 
 	/** Whom proxies admit is one setting of a deployment. */
 	settingsOf(setup: PoolSetup, source: "environment" | "api"): Settings {
-		return { ...settingsOf(setup, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
+		const settled = this.isMended ? { ...setup, ageLimitSeconds: 0 } : setup;
+		return { ...settingsOf(settled, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
 	}
 
 	private hostOf(bearer: string): Host | undefined {
@@ -215,6 +218,7 @@ export class World {
 
 	/** The faults are over: what an operator would put right by hand is put right. */
 	private mend(): void {
+		this.isMended = true;
 		this.note(() => "the faults are over");
 		for (const host of this.hosts) {
 			const { state } = host;
