@@ -384,6 +384,9 @@ export class Watch {
 			this.broken("8", `a pass of ${host.object} ended without an alarm`);
 			return;
 		}
+		const intervalMs = state.spec.intervalSeconds * SECOND;
+		if (host.alarmAt > host.now() + intervalMs)
+			this.broken("8", `a pass of ${host.object} ended with its alarm more than an interval ahead`);
 		if (host.passes % PASSES_A_CHECK !== 0) return;
 		const next = this.world.core.plan(state, host.now(), () => 0.999);
 		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
