@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import type { ProviderName } from "../src/pool/core/state.ts";
+import type { CloudName } from "../src/pool/core/state.ts";
 import { loadCore } from "../test/simulation/core.ts";
 import { runSeeds } from "../test/simulation/crew.ts";
 import { PROFILES } from "../test/simulation/profiles.ts";
@@ -40,7 +40,7 @@ if (values.profile !== undefined && !Object.hasOwn(PROFILES, values.profile)) {
 	throw new Error(`--profile must be one of ${Object.keys(PROFILES).join(", ")}`);
 }
 const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whole("hours", LEAST_HOURS), whole("threads", 1)];
-const options: ScenarioOptions = { hours, ...(values.profile === undefined ? {} : { provider: values.profile as ProviderName }) };
+const options: ScenarioOptions = { hours, ...(values.profile === undefined ? {} : { provider: values.profile as CloudName }) };
 
 if (values.trace) {
 	const outcome = await run(scenarioOf(from, options), await loadCore(), true);

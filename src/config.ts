@@ -2,8 +2,8 @@ import { DEFAULT, readAccounts } from "./config/accounts.ts";
 import { type Global, readGlobal } from "./config/global.ts";
 import { COMMON_SETTINGS, type PoolConfig, readPool } from "./config/pools.ts";
 import type { Env } from "./config/values.ts";
-import type { ProviderName } from "./pool/core/state.ts";
-import { PROVIDER_NAMES, PROVIDERS, type Registry } from "./providers/index.ts";
+import type { CloudName, ProviderName } from "./pool/core/state.ts";
+import { CLOUD_NAMES, PROVIDERS, type Registry } from "./providers/index.ts";
 
 export type { Global, PoolConfig };
 
@@ -31,7 +31,7 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 	const drivable = Object.values(registry)
 		.map((definition) => definition.displayName)
 		.join(", ");
-	for (const [provider, title] of Object.entries(PROVIDER_NAMES) as [ProviderName, string][]) {
+	for (const [provider, title] of Object.entries(CLOUD_NAMES) as [CloudName, string][]) {
 		const definition = registry[provider];
 		const upper = (name: string) => name.toUpperCase();
 		const settings = [...COMMON_SETTINGS, ...Object.keys(definition?.schema.shape ?? {}).map(upper)];

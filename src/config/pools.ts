@@ -1,4 +1,4 @@
-import type { ProviderName, Settings } from "../pool/core/state.ts";
+import type { CloudName, Settings } from "../pool/core/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/provider.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
 import { type Global, MAX_SCALING, readTiming, TIMINGS } from "./global.ts";
@@ -6,7 +6,7 @@ import { readBoolean, readWhole } from "./values.ts";
 
 /** One account on one provider, as the environment describes it. */
 export interface PoolConfig {
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	/** Lower case; `default` for the account without a name. */
 	readonly name: string;
 	/** Also true where `_ENABLED` cannot be read: a spelling mistake must not delete a fleet. */
@@ -37,7 +37,7 @@ const NEVER_COPIED = ["ENABLED", "DISPLAY_NAME"];
 const USUAL_SCALING = 2;
 
 export interface PoolSource {
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	/** As operators read it: "DigitalOcean". */
 	readonly providerTitle: string;
 	/** Undefined: Muster knows the cloud and cannot drive it. */
@@ -87,6 +87,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			canProbe: !global.onlyHostIp,
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			rules: [],
+			statics: [],
 		},
 		suspended: all.length === 0 ? null : all.join(". "),
 		agentUrl: null,

@@ -9,6 +9,7 @@ import { type Provider, ProviderError } from "../providers/provider.ts";
 import { carryOut } from "./calls.ts";
 import { newState } from "./core/birth.ts";
 import { credentialsAsked } from "./core/credentials.ts";
+import { refusalOf } from "./core/orders.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
@@ -84,9 +85,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	async command(command: Command): Promise<CommandOutcome> {
 		const { state } = this;
 		if (state === null) return { ok: false, error: "notFound", say: "This pool does not exist any more." };
-		if ((command.do === "destroy" || command.do === "restart") && !state.proxies.has(command.id)) {
-			return { ok: false, error: "notFound", say: "This proxy does not exist any more." };
-		}
+		const refusal = refusalOf(state, command);
+		if (refusal !== null) return { ok: false, ...refusal };
 		this.fold({ on: "command", command });
 		await this.untilReadable();
 		const after = this.state ?? state;
@@ -214,7 +214,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 
 	/** What the environment says of this pool now; null where it says nothing any more. */
 	private poolConfig(): PoolConfig | null {
-		return this.birth === null ? null : findPool(this.config(), this.birth.provider, this.birth.name);
+		return this.state === null ? null : findPool(this.config(), this.state.pool.provider, this.state.pool.name);
 	}
 
 	/** Brings the pool in line with the environment: a pool that it names no more, or disables, is emptied and forgotten. */
@@ -238,7 +238,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 
 	private provider(): Provider {
 		const config = this.poolConfig();
-		const definition = this.birth === null ? undefined : PROVIDERS[this.birth.provider];
+		const name = this.state?.pool.provider ?? "static";
+		const definition = name === "static" ? undefined : PROVIDERS[name];
 		if (definition === undefined || config === null || config.account === null) {
 			throw new ProviderError({ kind: "auth", say: config?.problem ?? "the account's credentials are not set" });
 		}

@@ -52,7 +52,9 @@ export class Store {
 		this.vitalsWrittenAt = vitals?.written_at ?? 0;
 		const stored = { ...revived(facts.json), ...(vitals ? revived(vitals.json) : {}) } as unknown as State;
 		// A fact that a later version has added begins as it does in a new pool.
-		return { birth: JSON.parse(facts.birth) as PoolBirth, state: { ...newState(stored.pool, stored.bornAt), ...stored, proxies } };
+		const fresh = newState(stored.pool, stored.bornAt);
+		const state = { ...fresh, ...stored, spec: { ...fresh.spec, ...stored.spec }, proxies };
+		return { birth: JSON.parse(facts.birth) as PoolBirth, state };
 	}
 
 	/** Makes the tables and the pool in them. */

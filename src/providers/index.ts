@@ -1,4 +1,4 @@
-import type { ProviderName } from "../pool/core/state.ts";
+import type { CloudName, ProviderName } from "../pool/core/state.ts";
 import { aws } from "./aws.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
@@ -16,7 +16,7 @@ export const PROVIDERS: Registry = {
 };
 
 /** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */
-export const PROVIDER_NAMES: Readonly<Record<ProviderName, string>> = {
+export const CLOUD_NAMES: Readonly<Record<CloudName, string>> = {
 	digitalocean: "DigitalOcean",
 	aws: "AWS",
 	gcp: "GCP",
@@ -26,4 +26,7 @@ export const PROVIDER_NAMES: Readonly<Record<ProviderName, string>> = {
 	scaleway: "Scaleway",
 };
 
-export type Registry = Readonly<Partial<Record<ProviderName, ProviderDefinition>>>;
+/** Clouds, and what pools without one are listed under. */
+export const PROVIDER_NAMES: Readonly<Record<ProviderName, string>> = { ...CLOUD_NAMES, static: "Static" };
+
+export type Registry = Readonly<Partial<Record<CloudName, ProviderDefinition>>>;

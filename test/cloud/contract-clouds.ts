@@ -1,4 +1,4 @@
-import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
 import { GCP_TERMS } from "./contract-gcp.ts";
 import type { Json } from "./inventory.ts";
@@ -48,7 +48,7 @@ const edit = (things: Things, kind: string, field: string, change: (value: reado
 };
 export const ELSEWHERE = "198.51.100.0/24";
 
-export const TERMS: Readonly<Partial<Record<ProviderName, Terms>>> = {
+export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 	digitalocean: {
 		settings: { access_token: "local-contract-digitalocean" },
 		refused: { access_token: "dop_v1_refused" },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import type { ProviderDefinition } from "../../src/providers/provider.ts";
 import type { CloudOptions } from "./cloud.ts";
@@ -11,7 +11,7 @@ it("every driver is under contract", () => {
 });
 
 /** What every driver owes (`provider.ts`), shown at the local cloud. A cloud is added by passing this. */
-describe.each(Object.entries(TERMS) as [ProviderName, Terms][])("%s", (name, terms) => {
+describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms) => {
 	const definition = PROVIDERS[name] as ProviderDefinition;
 	const start = (options?: CloudOptions) => underContract(name, definition, terms, options);
 	const creates = (world: ReturnType<typeof start>) => world.cloud.fleet.vms().map((vm) => vm.name);

@@ -1,6 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
-import type { Failure, ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName, Failure } from "../../src/pool/core/state.ts";
 import {
 	type CreateRequest,
 	type Provider,
@@ -24,7 +24,7 @@ export const DEPLOYMENT = "abcdefghij";
 
 let accounts = 0;
 
-export function underContract(name: ProviderName, definition: ProviderDefinition, terms: Terms, options: CloudOptions = {}) {
+export function underContract(name: CloudName, definition: ProviderDefinition, terms: Terms, options: CloudOptions = {}) {
 	const clock = new ManualClock();
 	const cloud = new LocalCloud({ clock, bootMs: BOOT_MS, ...options });
 	const base = `http://cloud.test/${name}`;

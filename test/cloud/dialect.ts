@@ -1,4 +1,4 @@
-import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 import type { Account } from "./account.ts";
 
 /** What a call is about, as faults name it. Looking one VM up, by id or by name, is `get`. */
@@ -23,7 +23,7 @@ export interface Call {
  * are the same for every cloud and live in `cloud.ts`.
  */
 export interface Dialect {
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	operation(call: Call): Operation;
 	/** The account whose credentials the call carries, or the cloud's refusal. Credentials beginning with `local` are each an account. */
 	account(call: Call, nowMs: number): { readonly token: string } | Response;

@@ -1,10 +1,10 @@
-import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Collections, Inventory, Json, VmRecord } from "./inventory.ts";
 import type { Machines } from "./machines.ts";
 
 export interface NewVm {
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	/** Makes the cloud's id from a number that was never used before. */
 	readonly id: (number: number) => string;
 	readonly name: string;

@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** One VM, as it is kept on disk. */
 export interface VmRecord {
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	/** Digest of the token that made it: the token itself is kept nowhere. */
 	readonly account: string;
 	/** The cloud's id. */

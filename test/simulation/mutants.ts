@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "forget a pool without looking through the account once more",
 		file: "core/effects.ts",
-		find: "if (state.looks < LOOKS_TO_FORGET) return [];",
+		find: "if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return [];",
 		replace: "",
 	},
 	{

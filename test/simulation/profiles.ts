@@ -1,4 +1,4 @@
-import type { Ms, ProviderName } from "../../src/pool/core/state.ts";
+import type { CloudName, Ms } from "../../src/pool/core/state.ts";
 
 const SECOND: Ms = 1000;
 const MINUTE = 60 * SECOND;
@@ -55,7 +55,7 @@ const COMMON = {
 } as const;
 
 /** The seven clouds, from what is known of their APIs; lags are drawn wider than what was seen. */
-export const PROFILES: Readonly<Record<ProviderName, Profile>> = {
+export const PROFILES: Readonly<Record<CloudName, Profile>> = {
 	digitalocean: {
 		...COMMON,
 		idempotency: "none",

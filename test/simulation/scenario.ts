@@ -1,4 +1,4 @@
-import type { Ms, ProviderName, Rolling } from "../../src/pool/core/state.ts";
+import type { CloudName, Ms, Rolling } from "../../src/pool/core/state.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
 
@@ -114,7 +114,7 @@ export interface PoolSetup {
 export interface Scenario {
 	readonly seed: number;
 	readonly hours: number;
-	readonly provider: ProviderName;
+	readonly provider: CloudName;
 	/** VMs that a page of a list holds: small, so that lists have pages. */
 	readonly pageSize: number;
 	readonly callsAnHour: number;
@@ -128,7 +128,7 @@ export interface Scenario {
 
 export interface ScenarioOptions {
 	readonly hours?: number;
-	readonly provider?: ProviderName;
+	readonly provider?: CloudName;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
 	/** Deals these and no other faults, and plenty of them. */
@@ -141,7 +141,7 @@ export const faultsEndAt = (scenario: Pick<Scenario, "hours">): Ms => scenario.h
 export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenario {
 	const random = new Random(`scenario ${seed}`);
 	const hours = options.hours ?? 12;
-	const drawn = random.pick(Object.keys(PROFILES) as ProviderName[]);
+	const drawn = random.pick(Object.keys(PROFILES) as CloudName[]);
 	const provider = options.provider ?? drawn;
 	const first = poolSetup(random, "default", "a");
 	const pools = [first];

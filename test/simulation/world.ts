@@ -280,6 +280,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			rules: [],
+			statics: [],
 		},
 		suspended: null,
 		agentUrl: null,

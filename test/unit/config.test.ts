@@ -72,6 +72,7 @@ describe("what is asked for nothing", () => {
 					canProbe: true,
 					twoStepRestart: false,
 					rules: [],
+					statics: [],
 				},
 				suspended: null,
 				agentUrl: null,

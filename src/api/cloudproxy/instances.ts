@@ -31,7 +31,7 @@ export const DEFAULT_INSTANCE = "default";
 
 /** A known provider's name. Throws NotFound. */
 export function providerNamed(text: string): ProviderName {
-	if (!Object.hasOwn(PROVIDER_NAMES, text)) throw new NotFound(`Provider '${text}' not found`);
+	if (!Object.hasOwn(PROVIDER_NAMES, text)) throw unknownProvider(text);
 	return text as ProviderName;
 }
 
@@ -57,6 +57,10 @@ export function instanceNamed(provider: ProviderName, name: string, sources: Sou
 	const instance = instancesOf(provider, sources).get(name);
 	if (!instance) throw unknownInstance(provider, name);
 	return instance;
+}
+
+export function unknownProvider(provider: string): NotFound {
+	return new NotFound(`Provider '${provider}' not found`);
 }
 
 export function unknownInstance(provider: string, name: string): NotFound {

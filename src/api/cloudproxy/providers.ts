@@ -5,7 +5,7 @@ import type { ProviderName } from "../../pool/core/state.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
-import { DEFAULT_INSTANCE, type Instance, instanceNamed, instancesOf, providerNamed, type Sources } from "./instances.ts";
+import { DEFAULT_INSTANCE, type Instance, instanceNamed, instancesOf, providerNamed, type Sources, unknownProvider } from "./instances.ts";
 import { ADMIN_FAULTS, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, ProviderList, providerParam } from "./shapes.ts";
 
 const listSchema = {
@@ -42,9 +42,10 @@ export class ListProviders extends Endpoint {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const sources = await readSources(c);
-		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).map((name) => {
+		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
-			return [name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }];
+			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
+			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
 		});
 		return c.json({ metadata: metadata(c), providers: Object.fromEntries(providers) });
 	}
@@ -55,7 +56,9 @@ export class GetProvider extends Endpoint {
 	override schema = providerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const provider = providerNamed((await this.getValidatedData<typeof providerSchema>()).params.provider);
-		return providerAnswer(c, provider, instancesOf(provider, await readSources(c)), "configuration retrieved successfully");
+		const instances = instancesOf(provider, await readSources(c));
+		if (instances.size === 0) throw unknownProvider(provider);
+		return providerAnswer(c, provider, instances, "configuration retrieved successfully");
 	}
 }
 
@@ -81,7 +84,7 @@ export function providerAnswer(c: AppContext, provider: string, instances: Reado
 	return c.json({
 		metadata: metadata(c),
 		message: `Provider '${provider}' ${done}`,
-		provider: instances.get(DEFAULT_INSTANCE),
+		provider: instances.get(DEFAULT_INSTANCE) ?? {},
 		instances: Object.fromEntries(instances),
 	});
 }

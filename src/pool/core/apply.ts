@@ -1,12 +1,14 @@
+import { newState } from "./birth.ts";
 import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { credentialsAsked, withAsked } from "./credentials.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
 import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { refusalOf } from "./orders.ts";
 import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
-import type { Command, Effect, Event, Failure, Gate, Ms, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
+import type { Command, Effect, Event, Failure, Gate, Ms, ProviderName, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
 export function apply(state: State, event: Event, now: Ms): State {
@@ -84,6 +86,7 @@ function opened(state: State, gate: keyof State["gates"], now: Ms): State {
 }
 
 function applyCommand(state: State, command: Command, now: Ms): State {
+	if (refusalOf(state, command) !== null) return state;
 	switch (command.do) {
 		case "scale": {
 			if (state.spec.min === command.min && state.spec.max === command.max) return state;
@@ -91,7 +94,7 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
 		}
 		case "configure":
-			return applySettings(state, command.settings, command.account, now);
+			return applySettings(atProvider(state, command.provider ?? state.pool.provider, now), command.settings, command.account, now);
 		case "run": {
 			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
 			if (state.leaving) return state;
@@ -124,6 +127,14 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 		default:
 			return command satisfies never;
 	}
+}
+
+/** A pool without VMs at another provider, where it knows nothing yet: no list was read, no call was refused. */
+function atProvider(state: State, provider: ProviderName, now: Ms): State {
+	if (provider === state.pool.provider) return state;
+	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
+	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, looks: 0 };
+	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
 
 /** What a configuration settles. */

@@ -18,6 +18,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 			canProbe: true,
 			twoStepRestart: false,
 			rules: [],
+			statics: [],
 		},
 		run: "running",
 		suspended: null,
@@ -42,7 +43,8 @@ export function newState(pool: State["pool"], now: Ms): State {
 		looks: 0,
 		leaving: false,
 		forgotten: false,
-		reconciledAt: null,
+		// Without a cloud there is no inventory to wait for.
+		reconciledAt: pool.provider === "static" ? now : null,
 		breach: null,
 		vitals: new Map(),
 		listedAt: 0,

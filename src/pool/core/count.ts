@@ -9,6 +9,11 @@ export function surgeOf({ max, rolling }: Spec): number {
 	return Math.max(2, rolling.enabled ? Math.min(rolling.batchSize, max) : 0, Math.ceil(max / 10));
 }
 
+/** Whether the pool can have VMs at all. */
+export function hasCloud({ pool }: State): boolean {
+	return pool.provider !== "static";
+}
+
 /** Everything that may cost money: each proxy from its intent until its VM is known to be gone, and strays. Bounds creation. */
 export function billable(state: State): number {
 	return state.proxies.size + state.strays.size;

@@ -1,5 +1,5 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
-import { absenceCountsFrom, billable, isPending, mayAct, surgeOf } from "./count.ts";
+import { absenceCountsFrom, billable, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { firewalls, isFirewallWrong } from "./firewall.ts";
 import {
@@ -114,7 +114,7 @@ function passed(at: Ms, now: Ms): Ms {
 /** The inventory is read when something waits for it, each interval while anything is in motion, else every five minutes. */
 function lists(draft: Draft): Effect[] {
 	const { state } = draft;
-	if (!draft.isDue(state.gates.list.until)) return [];
+	if (!hasCloud(state) || !draft.isDue(state.gates.list.until)) return [];
 	const intervalMs = state.spec.intervalSeconds * 1000;
 	const listedAt = passed(state.listedAt, draft.now);
 	let dueAt = listedAt + Math.max(IDLE_LIST_MS, intervalMs);
@@ -204,7 +204,7 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | n
 function forgets(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return [];
-	if (state.looks < LOOKS_TO_FORGET) return [];
+	if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return [];
 	return draft.isDue(state.gates.publish.until) ? [{ call: "forget" }] : [];
 }
 

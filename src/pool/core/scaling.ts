@@ -1,5 +1,5 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
-import { billable, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
+import { billable, hasCloud, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
 import { doom } from "./deadlines.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
@@ -10,7 +10,7 @@ import type { Id, Ms, Proxy, State } from "./state.ts";
 
 /** The number of proxies that the pool is to keep. */
 export function desired(state: State): number {
-	return state.run === "running" || state.run === "paused" ? state.spec.min : 0;
+	return hasCloud(state) && (state.run === "running" || state.run === "paused") ? state.spec.min : 0;
 }
 
 export function scale(draft: Draft): void {

@@ -9,7 +9,10 @@ export type Ms = number;
 /** An intent's id, minted when the intent is stored. The VM's name is `muster-<deployment>-<id>`. */
 export type Id = string;
 
-export type ProviderName = "digitalocean" | "aws" | "gcp" | "hetzner" | "vultr" | "azure" | "scaleway";
+/** The clouds that Muster knows. */
+export type CloudName = "digitalocean" | "aws" | "gcp" | "hetzner" | "vultr" | "azure" | "scaleway";
+/** `static`: no cloud at all. Such a pool lists and creates nothing; it has backends that others run, or none. */
+export type ProviderName = CloudName | "static";
 
 /** Where a proxy stands in its life (design: launching → booting → ready ⇄ unready → draining → deleting → gone). */
 export type Phase =
@@ -128,6 +131,14 @@ export interface Spec {
 	/** The provider restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
 	readonly rules: readonly string[];
+	/** Proxies that others run: handed out while they answer, never created or deleted. */
+	readonly statics: readonly StaticBackend[];
+}
+
+/** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
+export interface StaticBackend {
+	readonly address: string;
+	readonly port: number;
 }
 
 /** Running scales; paused neither launches nor scales in; stopped goes to 0; removing goes to 0 and is then forgotten. */
@@ -283,7 +294,8 @@ export interface Failure {
 /** An operator's order. */
 export type Command =
 	| { readonly do: "scale"; readonly min: number; readonly max: number }
-	| { readonly do: "configure"; readonly settings: Settings; readonly account: string }
+	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
+	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
 	| { readonly do: "run"; readonly run: Run }
 	| { readonly do: "destroy"; readonly id: Id }
 	| { readonly do: "restart"; readonly id: Id };
