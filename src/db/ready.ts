@@ -5,6 +5,8 @@ import { fromJson, onDatabase } from "./database.ts";
 
 /** As READY_STALENESS_MS, while proxies are on their way. */
 const SHORT_STALENESS_MS = 250;
+/** From this share of its time on, what an isolate holds is read anew by one request that does not wait for it, before it is too old for all. */
+const AHEAD_SHARE = 0.7;
 /** What an isolate that is seldom asked falls back on while D1 fails is read anew after so long. */
 const FALLBACK_AGE_MS = 30_000;
 
@@ -79,27 +81,46 @@ interface Kept {
 let failedAt = Number.NEGATIVE_INFINITY;
 /** When a request last found nothing to answer from. */
 let missedAt = Number.NEGATIVE_INFINITY;
+/** When a read ahead began last: one at a time, and the next may begin when this one must have ended or failed. */
+let aheadAt = Number.NEGATIVE_INFINITY;
 /** Grows with every change, so that a read which began before it is not kept. */
 let changes = 0;
 
 /**
  * What all pools published: at most {@link READY_STALENESS_MS} old, or, while D1 fails, the last that this isolate read.
  * Reads one row a pool and one for each full thousand of ready proxies. Throws DatabaseUnavailable when there is nothing.
+ *
+ * `later` takes work that the answer need not wait for (`ExecutionContext.waitUntil`): with it a busy isolate reads ahead, so that
+ * its requests do not all wait, and read, each time a second is over. (Requests of an isolate cannot share one read: a promise
+ * belongs to the request that made it.)
  */
-export async function readReady(db: D1Database, now: number): Promise<Reading> {
-	if (kept && isFresh(kept, now)) return { snapshot: kept.snapshot, ageMs: null };
+export async function readReady(db: D1Database, now: number, later?: (work: Promise<unknown>) => void): Promise<Reading> {
+	if (kept && isFresh(kept, now)) {
+		if (later && isDueSoon(kept, now)) {
+			aheadAt = now;
+			// What fails here is tried again by the request that needs it, and told to that one.
+			later(readAndKeep(db, now).catch(() => undefined));
+		}
+		return { snapshot: kept.snapshot, ageMs: null };
+	}
 	if (kept && isWithin(READY_STALENESS_MS, failedAt, now)) return { snapshot: kept.snapshot, ageMs: now - kept.readAt };
-	const before = changes;
 	try {
-		const snapshot = await readSnapshot(db);
-		if (changes === before) kept = { snapshot, readAt: now, isStale: false, isWhole: true };
-		return { snapshot, ageMs: null };
+		return { snapshot: await readAndKeep(db, now), ageMs: null };
 	} catch (error) {
 		failedAt = now;
 		if (!kept) throw error;
 		console.warn(`ready list: ${error instanceof Error ? error.message : "failed"} The last one is served.`);
 		return { snapshot: kept.snapshot, ageMs: Math.max(0, now - kept.readAt) };
 	}
+}
+
+async function readAndKeep(db: D1Database, now: number): Promise<Snapshot> {
+	const before = changes;
+	const snapshot = await readSnapshot(db);
+	// An older read that took longer must not take a newer one's place.
+	if (changes === before && (kept === null || kept.isStale || !kept.isWhole || kept.readAt <= now))
+		kept = { snapshot, readAt: now, isStale: false, isWhole: true };
+	return snapshot;
 }
 
 /**
@@ -143,6 +164,7 @@ export function forgetEverything(): void {
 	kept = null;
 	failedAt = Number.NEGATIVE_INFINITY;
 	missedAt = Number.NEGATIVE_INFINITY;
+	aheadAt = Number.NEGATIVE_INFINITY;
 }
 
 /** One ready proxy, each equally likely; null when there is none. `random` gives numbers in [0, 1). */
@@ -229,9 +251,19 @@ export function snapshotOf(unsorted: readonly PublishedPool[]): Snapshot {
 	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
 }
 
-/** Where a pool has fewer ready proxies than it shall have, others may be ready any moment: then it is looked at more often. */
 function isFresh({ snapshot, readAt, isStale }: Kept, now: number): boolean {
-	return !isStale && isWithin(snapshot.pools.some(isShort) ? SHORT_STALENESS_MS : READY_STALENESS_MS, readAt, now);
+	return !isStale && isWithin(stalenessOf(snapshot), readAt, now);
+}
+
+/** Too old soon, and nobody reads it anew. */
+function isDueSoon({ snapshot, readAt }: Kept, now: number): boolean {
+	const stalenessMs = stalenessOf(snapshot);
+	return !isWithin(stalenessMs * AHEAD_SHARE, readAt, now) && !isWithin(stalenessMs, aheadAt, now);
+}
+
+/** Where a pool has fewer ready proxies than it shall have, others may be ready any moment: then it is looked at more often. */
+function stalenessOf(snapshot: Snapshot): number {
+	return snapshot.pools.some(isShort) ? SHORT_STALENESS_MS : READY_STALENESS_MS;
 }
 
 function isShort({ summary, readyCount }: PublishedPool): boolean {

@@ -161,6 +161,33 @@ describe("one proxy asked for alone", () => {
 	});
 });
 
+describe("a busy isolate", () => {
+	test("has one request read anew what is soon too old, and lets none wait for it", async () => {
+		const object = await enter();
+		await show(readyPublication(object, 5));
+		await readReady(env.DB, 0);
+		await publish(env.DB, readyPublication(object, 6, { version: 2 }));
+		const later: Promise<unknown>[] = [];
+		const read = async (now: number) => (await readReady(env.DB, now, (work) => later.push(work))).snapshot.readyCount;
+		expect([await read(600), later.length], "young enough").toEqual([5, 0]);
+		expect([await read(800), await read(810), later.length], "one of them reads").toEqual([5, 5, 1]);
+		await Promise.all(later);
+		expect([await read(1_200), later.length], "what it read is as old as its reading").toEqual([6, 1]);
+	});
+
+	test("keeps nothing that was read ahead before a change of its own", async () => {
+		const object = await enter();
+		await show(readyPublication(object, 1));
+		await readReady(env.DB, 0);
+		const later: Promise<unknown>[] = [];
+		await readReady(env.DB, 900, (work) => later.push(work));
+		forgetReady();
+		await publish(env.DB, readyPublication(object, 3, { version: 2 }));
+		await Promise.all(later);
+		expect(await count(env.DB, 901)).toBe(3);
+	});
+});
+
 describe("rows read", () => {
 	// The first keyed request of a deployment remembers where it was called; that is not what is counted here.
 	beforeEach(() => writeSetting(env.DB, "origin", ORIGIN));

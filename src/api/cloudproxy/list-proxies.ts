@@ -55,7 +55,7 @@ export class ListProxies extends Endpoint {
 				)
 			: null;
 		if (cold) return answer(c, cold.total, cold.proxies);
-		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
+		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now(), (work) => c.executionCtx.waitUntil(work));
 		stateAge(c, ageMs);
 		const selected = selectFrom(snapshot, wanted);
 		return answer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));

@@ -28,7 +28,7 @@ export class GetRandomProxy extends Endpoint {
 		const wanted = hasQuery(c) ? selectionOf((await this.getValidatedData<typeof schema>()).query) : EVERYTHING;
 		const cold = wanted === EVERYTHING ? await readAlone(c, pickCold, ({ pool }) => snapshotOf([pool])) : null;
 		if (cold) return answer(c, cold);
-		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now());
+		const { snapshot, ageMs } = await readReady(c.env.DB, Date.now(), (work) => c.executionCtx.waitUntil(work));
 		stateAge(c, ageMs);
 		const picked = pickFrom(selectFrom(snapshot, wanted), wanted.session, Math.random);
 		if (!picked) throw nothingReady(c.get("config"), snapshot, wanted);
