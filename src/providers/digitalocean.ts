@@ -15,7 +15,7 @@ import {
 	ProviderError,
 	type Wanted,
 } from "./provider.ts";
-import { DEPLOYMENT_TAG, readTagList, TAG, tagList } from "./tags.ts";
+import { DEPLOYMENT_TAG, isOurTag, readTagList, TAG, tagList } from "./tags.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -117,6 +117,37 @@ class DigitalOcean implements Provider {
 			if (!isFailure(error, "invalid")) throw error;
 			await act("power_cycle");
 		}
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		return (await this.#byId(vm))[0] ?? null;
+	}
+
+	/** Tag by tag: a tag is put on, and taken off, a droplet with a call of its own. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { droplet } = await this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet })));
+		const has = droplet.tags ?? [];
+		const wanted = tags === null ? [] : tagList(tags);
+		// `muster`, by which lists find it, and the deployment go first and come last.
+		for (const tag of inOrder(has.filter((one) => isOurTag(one) && !wanted.includes(one)))) await this.#untag(vm, tag);
+		for (const tag of inOrder(wanted.filter((one) => !has.includes(one))).reverse()) await this.#tag(vm, tag);
+	}
+
+	async #tag(vm: string, tag: string): Promise<void> {
+		if (!(await this.#hasTag(tag))) {
+			try {
+				await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+			} catch (error) {
+				// Somebody else made it meanwhile.
+				if (!isFailure(error, "invalid", "conflict") || !(await this.#hasTag(tag))) throw error;
+			}
+		}
+		await this.#call("POST", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) });
+	}
+
+	async #untag(vm: string, tag: string): Promise<void> {
+		// A tag that does not exist any more is on no droplet.
+		await orNull(this.#call("DELETE", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) }));
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {
@@ -246,6 +277,16 @@ class DigitalOcean implements Provider {
 			...more,
 		});
 	}
+}
+
+/** What takes a droplet out of lists, and out of this deployment, first. */
+function inOrder(tags: readonly string[]): string[] {
+	const rank = (tag: string) => (tag === TAG ? 0 : tag.startsWith(`${DEPLOYMENT_TAG}:`) ? 1 : 2);
+	return [...tags].sort((a, b) => rank(a) - rank(b));
+}
+
+function resources(vm: string) {
+	return { resources: [{ resource_id: vm, resource_type: "droplet" }] };
 }
 
 /** Only the page number of a link is followed: the answer does not decide where the token goes. Null: there is no further page. */

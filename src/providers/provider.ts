@@ -43,6 +43,22 @@ export interface Provider {
 	 * `twoStepRestart` false; the others stop at `off` and start at `on`.
 	 */
 	restart(vm: string, step: "off" | "on"): Promise<void>;
+
+	/**
+	 * Any one VM of the account, whoever's it is and whatever its tags, as `list` would describe it; null only when the cloud itself
+	 * says that there is none (an id that it cannot even read is none). Every driver that can retag has it.
+	 */
+	get?(vm: string): Promise<Vm | null>;
+
+	/**
+	 * Makes the tags that say whose a VM is (`tags.ts`) exactly these, or takes all of them off (null), `muster` included; other tags stay,
+	 * and the VM runs on. Missing where the cloud cannot do it.
+	 *
+	 * May be repeated after any failure: it goes on from what it finds. Where it takes several calls, a VM that is half tagged is
+	 * never one that says that it is this pool's without its intent: what names the deployment goes first and, like `muster`, comes last.
+	 * `notFound` when there is no such VM; `unknown` when it may have been done.
+	 */
+	retag?(vm: string, tags: CreateRequest["tags"] | null): Promise<void>;
 }
 
 /** What a deployment's firewall is to be. */

@@ -17,6 +17,11 @@ export function tagList({ deployment, pool, intent }: CreateRequest["tags"]): st
 	return [TAG, `${DEPLOYMENT_TAG}:${deployment}`, `${POOL_TAG}:${pool}`, `${INTENT_TAG}:${intent}`];
 }
 
+/** Whether a tag is one of ours, whichever Muster's. */
+export function isOurTag(tag: string): boolean {
+	return tag === TAG || [DEPLOYMENT_TAG, POOL_TAG, INTENT_TAG].some((name) => tag.startsWith(`${name}:`));
+}
+
 export function readTagList(tags: readonly string[]): VmTags {
 	return { deployment: only(tags, DEPLOYMENT_TAG), pool: only(tags, POOL_TAG), intent: only(tags, INTENT_TAG) };
 }

@@ -52,6 +52,11 @@ export class Account {
 		return this.#fleet.power(vm, power, kind);
 	}
 
+	/** Replaces all tags of a VM. */
+	retag(vm: VmRecord, tags: readonly string[]): void {
+		this.#fleet.retag(vm, tags);
+	}
+
 	/** Gives a VM that is switched off another address. */
 	readdress(vm: VmRecord): Promise<void> {
 		return this.#fleet.readdress(vm);

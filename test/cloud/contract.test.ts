@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CloudName } from "../../src/pool/core/state.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
-import type { ProviderDefinition } from "../../src/providers/provider.ts";
+import type { CreateRequest, Provider, ProviderDefinition } from "../../src/providers/provider.ts";
 import type { CloudOptions } from "./cloud.ts";
 import { BOOT_MS, lookUp, underContract, wanted } from "./contract.ts";
 import { ELSEWHERE, TERMS, type Terms } from "./contract-clouds.ts";
@@ -9,6 +9,21 @@ import { ELSEWHERE, TERMS, type Terms } from "./contract-clouds.ts";
 it("every driver is under contract", () => {
 	expect(Object.keys(TERMS).sort()).toEqual(Object.keys(PROVIDERS).sort());
 });
+
+const BASE = "http://cloud.test";
+const THEIR_TAG = "theirs=kept";
+
+function canRetag(definition: ProviderDefinition, { settings, addresses }: Terms): boolean {
+	const nowhere = { fetch, now: () => 0, countCall: () => undefined, observeRate: () => undefined };
+	return definition.create(definition.schema.parse({ api_url: BASE, ...addresses?.(BASE), ...settings }), nowhere).retag !== undefined;
+}
+
+/** The driver's two methods for VMs that others made; bound, since both are optional. */
+function adopting(driver: Provider) {
+	const { get, retag } = driver;
+	if (get === undefined || retag === undefined) throw new Error("the driver cannot take VMs in");
+	return { get: get.bind(driver), retag: retag.bind(driver) };
+}
 
 /** What every driver owes (`provider.ts`), shown at the local cloud. A cloud is added by passing this. */
 describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms) => {
@@ -182,6 +197,85 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			expect(await done(open().list())).toMatchObject([{ vm, tags: theirs.tags }]);
 			expect(await done(open().find(lookUp(wanted(1))))).toBeNull();
 			expect(await done(open().find(lookUp(wanted(1), vm)))).toBeNull();
+		});
+	});
+
+	// Which drivers cannot retag is plain to see: their cases are skipped by name.
+	describe.skipIf(!canRetag(definition, terms))("a VM that others made", () => {
+		/** One without a tag of ours, running beside one that we made. */
+		async function withTheirs() {
+			const world = start();
+			await world.done(world.open().create(wanted(1)));
+			const [model] = world.cloud.fleet.vms();
+			if (model === undefined) throw new Error("the create made no VM");
+			const { provider, account, details } = model;
+			const theirs = { provider, name: "theirs", tags: [THEIR_TAG], userData: "", details, id: terms.id };
+			const { vm } = await world.cloud.fleet.create(account, theirs, { failsLater: false, isDead: false });
+			world.clock.advance(BOOT_MS);
+			const retag = (tags: CreateRequest["tags"] | null) => adopting(world.open()).retag(vm.id, tags);
+			const get = () => world.done(adopting(world.open()).get(vm.id));
+			const record = () => world.cloud.fleet.vms().find(({ id }) => id === vm.id);
+			return { world, id: vm.id, retag, get, record };
+		}
+
+		it("is shown by its id, without tags; one that does not exist is not, whatever its id looks like", async () => {
+			const { world, id, get } = await withTheirs();
+			expect(await get()).toMatchObject({ vm: id, state: "running", tags: { deployment: null, pool: null, intent: null } });
+			for (const none of [terms.id(4_711_471_147), "no such thing"]) expect(await world.done(adopting(world.open()).get(none))).toBeNull();
+		});
+
+		it("is ours once it is tagged, and theirs again once it is not, and runs all the time with its own tags", async () => {
+			const { world, id, retag, get, record } = await withTheirs();
+			const { tags } = wanted(2);
+			const before = record();
+			await world.done(retag(tags));
+			expect(await get()).toMatchObject({ vm: id, state: "running", address: before?.address, tags });
+			expect((await world.done(world.open().list())).find(({ vm }) => vm === id)).toMatchObject({ tags });
+			expect(await world.done(world.open().find(lookUp(wanted(2), id)))).toMatchObject({ vm: id });
+			expect(record()?.tags).toContain(THEIR_TAG);
+			await world.done(retag(null));
+			expect(record()).toEqual(before);
+			expect(await world.done(world.open().list())).toHaveLength(1);
+		});
+
+		it("is not touched again when it is as it should be", async () => {
+			const { world, retag } = await withTheirs();
+			for (const tags of [wanted(2).tags, null]) {
+				await world.done(retag(tags));
+				world.fault({ operation: "retag", status: 503 });
+				await world.done(retag(tags));
+				world.cloud.faults.clear();
+			}
+		});
+
+		it("is tagged whole in the end whichever call's answer is lost, and at no time as the pool's without its intent", async () => {
+			for (const tags of [wanted(2).tags, null]) {
+				for (let lost = 0, isOver = false; !isOver; lost++) {
+					const { world, id, retag, get } = await withTheirs();
+					if (tags === null) await world.done(retag(wanted(2).tags));
+					let calls = 0;
+					world.cloud.faults.clear();
+					const driver = adopting(
+						world.open({ countCall: () => void (calls++ === lost && world.fault({ operation: "*", dropAnswer: true })) }),
+					);
+					await world.failureOf(driver.retag(id, tags)).catch(() => null);
+					isOver = calls <= lost;
+					world.cloud.faults.clear();
+					const half = (await world.done(world.open().list())).find(({ vm }) => vm === id);
+					if (half !== undefined && half.tags.deployment !== null) expect(half.tags.intent).not.toBeNull();
+					await world.done(retag(tags));
+					expect((await get())?.tags).toEqual(tags ?? { deployment: null, pool: null, intent: null });
+					expect(lost).toBeLessThan(20);
+				}
+			}
+		});
+
+		it("cannot be tagged when it does not exist, and no refusal is taken for done", async () => {
+			const { world, retag } = await withTheirs();
+			const none = adopting(world.open()).retag(terms.id(4_711_471_147), wanted(2).tags);
+			expect((await world.failureOf(none)).kind).toBe("notFound");
+			world.fault({ ...terms.revoked, times: 1000 });
+			expect((await world.failureOf(retag(null))).kind).toBe("auth");
 		});
 	});
 

@@ -2,7 +2,7 @@ import type { CloudName } from "../../src/pool/core/state.ts";
 import type { Account } from "./account.ts";
 
 /** What a call is about, as faults name it. Looking one VM up, by id or by name, is `get`. */
-export const OPERATIONS = ["create", "list", "get", "delete", "restart", "firewall", "other"] as const;
+export const OPERATIONS = ["create", "list", "get", "delete", "restart", "retag", "firewall", "other"] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** One request to a cloud, without the mount (`/digitalocean`) of the local cloud. */

@@ -70,6 +70,12 @@ export type FirewallBody = z.infer<typeof FirewallBody>;
 
 export const TagBody = z.strictObject({ name: TagName });
 
+export const TagResources = z.strictObject({
+	resources: z
+		.array(z.strictObject({ resource_id: z.union([z.string(), z.number().int()]), resource_type: z.enum(["droplet"]) }))
+		.min(1, "can't be blank"),
+});
+
 export const PageQuery = z.object({
 	page: z.coerce.number().int().min(1).default(1),
 	per_page: z.coerce.number().int().min(1).max(200).default(20),

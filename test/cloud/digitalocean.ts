@@ -4,7 +4,7 @@ import type { Account } from "./account.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { findRegion, IMAGES, REGIONS, regionOf, SIZES } from "./digitalocean-catalogue.ts";
-import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody } from "./digitalocean-requests.ts";
+import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody, TagResources } from "./digitalocean-requests.ts";
 import type { Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { firstComplaint, localToken, maskJson, shortPages } from "./requests.ts";
@@ -76,6 +76,7 @@ function rateHeaders(limit: number, remaining: number, resetAtMs: number): Recor
 
 function operationOf(call: Call): Operation {
 	const [, collection, id, part] = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	if (collection === "tags" && part === "resources") return "retag";
 	if (collection === "firewalls" || collection === "tags") return "firewall";
 	if (collection !== "droplets") return "other";
 	if (id === undefined) return call.method === "POST" ? "create" : call.query.has("name") ? "get" : "list";
@@ -131,6 +132,18 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 			const name = decodeURIComponent(id ?? "");
 			return account.collection("tags").get(name) === null ? notFound() : json(200, { tag: tag(name, account) });
 		}
+		case "POST tags/*/resources":
+		case "DELETE tags/*/resources":
+			return read(call, TagResources, ({ resources }) => {
+				const name = decodeURIComponent(id ?? "");
+				const vms = resources.map((resource) => account.vm(String(resource.resource_id)));
+				if (account.collection("tags").get(name) === null || vms.includes(null)) return notFound();
+				for (const vm of vms) {
+					const others = vm?.tags.filter((each) => each !== name) ?? [];
+					if (vm) account.retag(vm, call.method === "POST" ? [...others, name] : others);
+				}
+				return new Response(null, { status: 204 });
+			});
 		case "GET sizes":
 			return page(call, "sizes", SIZES);
 		case "GET regions":

@@ -160,6 +160,10 @@ export class Fleet {
 		return task;
 	}
 
+	retag(vm: VmRecord, tags: readonly string[]): void {
+		this.#set(vm, { tags });
+	}
+
 	/** Another address for a VM that is switched off, as some clouds give one at each start. */
 	async readdress(vm: VmRecord): Promise<void> {
 		const address = await this.#machines.reserve(null);
@@ -208,7 +212,7 @@ export class Fleet {
 		if (current && !current.isDead) this.#machines.start(current);
 	}
 
-	#set(vm: VmRecord, change: Partial<Pick<VmRecord, "state" | "isDead">>): void {
+	#set(vm: VmRecord, change: Partial<Pick<VmRecord, "state" | "isDead" | "tags">>): void {
 		const current = this.#vms.get(keyOf(vm));
 		if (current) this.#store({ ...current, ...change });
 	}
