@@ -109,6 +109,7 @@ class Settings:
         self.interval = min(max(float(said["interval"]), 0.1), 86400)
         self.networks = [ipaddress.ip_network(text, strict=False) for text in said["allow"]]
         self.drain = said.get("drain") is True
+        self.address = said.get("address")
         known = said["credentials"]
         self.version = known["version"] if known else 0
         self.pair = known and known["username"] + ":" + known["password"]
@@ -742,7 +743,8 @@ class Agent:
         ip = ipaddress.ip_address(address)
         if ip.is_loopback and self.allow_loopback:
             return address != self.bind
-        return not any(ip in network for network in DENIED) and not is_own(address)
+        # Behind a cloud's NAT the public address is none of the machine's: the pool tells it.
+        return address != self.settings.address and not any(ip in network for network in DENIED) and not is_own(address)
 
     async def reach(self, host: str, port: int) -> socket.socket:
         """A socket connected to a permitted address of `host`: to the very one that was checked. Raises Refused."""

@@ -62,10 +62,12 @@ export interface Directives {
 	readonly credentials: { readonly version: number; readonly username: string; readonly password: string } | null;
 	/** CIDRs that may use the proxy; empty: any. The probe is subject to it as well. */
 	readonly allow: readonly string[];
+	/** Its own public IPv4, which it lets nobody reach through it; null: not known yet. A VM behind its cloud's NAT cannot know it. */
+	readonly address: string | null;
 }
 
 /** `/etc/muster/agent.json`, written by user data, read through systemd's LoadCredential. */
-export interface AgentConfig extends Omit<Directives, "drain" | "drop"> {
+export interface AgentConfig extends Omit<Directives, "drain" | "drop" | "address"> {
 	readonly token: string;
 	readonly port: number;
 }

@@ -19,6 +19,7 @@ const DirectivesShape = z.object({
 	url: z.string(),
 	credentials: z.object({ version: z.number().int(), username: z.string(), password: z.string() }).nullable(),
 	allow: z.array(z.string()),
+	address: z.string().nullable(),
 });
 const responses = {
 	200: {
@@ -33,6 +34,7 @@ const responses = {
 					url: "https://muster.example.workers.dev",
 					credentials: { version: 1, username: "username", password: "password" },
 					allow: [],
+					address: "192.0.2.1",
 				} satisfies Directives,
 			},
 		},

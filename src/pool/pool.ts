@@ -169,6 +169,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			url: state.agentUrl,
 			credentials: credentialsAsked(state),
 			allow: state.allow,
+			address: state.proxies.get(id)?.address ?? null,
 		};
 		return { ok: true, directives };
 	}

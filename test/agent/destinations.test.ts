@@ -3,6 +3,7 @@ import {
 	type Agent,
 	ask,
 	basic,
+	eventually,
 	httpOrigin,
 	lookups,
 	onLinux,
@@ -50,6 +51,16 @@ describe.runIf(onLinux)("a destination", () => {
 			expect(await connectStatus(agent, `${name}:80`)).toBe(403);
 			expect((await socks(agent, socksConnect(name, 80))).code).toBe(2);
 		}
+	});
+
+	it("is never the address that the pool knows the proxy by, which a VM behind its cloud's NAT does not have", async () => {
+		const worker = await startWorker();
+		// Any global address: it is refused before a connection is tried.
+		const own = "223.255.255.254";
+		worker.directives = { ...worker.directives, address: own };
+		const agent = await startAgent(worker, { allowLoopback: false, names: { "itself.test": [own] } });
+		await eventually(async () => (await connectStatus(agent, `${own}:8899`)) === 403, "it has heard its address");
+		expect(await connectStatus(agent, "itself.test:8899")).toBe(403);
 	});
 
 	it("is never port 25, and never the proxy itself", async () => {

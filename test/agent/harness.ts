@@ -85,6 +85,7 @@ export async function startWorker(): Promise<FakeWorker> {
 			url: "",
 			credentials: { version: 1, username: USERNAME, password: PASSWORD },
 			allow: [],
+			address: null,
 		},
 		statuses: new Map(),
 		registrations: [],

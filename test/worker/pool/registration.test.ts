@@ -99,6 +99,7 @@ describe("a heartbeat", () => {
 				url: "https://muster.test",
 				credentials: { version: 1, username: "user", password: "pass" },
 				allow: [],
+				address,
 			},
 		});
 		expect((await pool.stub.heartbeat({ key: other(key, "z"), address, body })).ok).toBe(false);
