@@ -254,6 +254,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			observeRate: (rate) => {
 				this.rate = rate;
 			},
+			wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 		});
 	}
 

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { FailureKind } from "../pool/core/state.ts";
-import { isFailure } from "./failures.ts";
-import { accessToken, forgetToken, type ServiceAccountKey } from "./gcp-token.ts";
+import { type ServiceAccountKey, withToken } from "./gcp-token.ts";
 import { type Fault, type HttpRequest, json, quotable, request } from "./http.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";
 
@@ -22,7 +21,7 @@ export const Operation = z.object({
 export type Operation = z.infer<typeof Operation>;
 
 /** `path` is what follows the project: `/zones/us-central1-a/instances`. */
-export async function compute<T>(
+export function compute<T>(
 	context: ProviderContext,
 	access: GcpAccess,
 	method: HttpRequest<T>["method"],
@@ -31,24 +30,19 @@ export async function compute<T>(
 	more: Pick<HttpRequest<T>, "body" | "confidential" | "reads"> = {},
 ): Promise<T> {
 	const key = access.service_account_key;
-	const token = await accessToken(context, key);
-	try {
-		return await request(context, {
+	return withToken(context, key, (token) =>
+		request(context, {
 			provider: "GCP",
 			baseUrl: access.api_url,
 			path: `/compute/v1/projects/${encodeURIComponent(access.project)}${path}`,
 			method,
-			headers: { authorization: `Bearer ${token.text}` },
+			headers: { authorization: `Bearer ${token}` },
 			read,
-			secrets: [token.text, key.text],
+			secrets: [token, key.text],
 			fault,
 			...more,
-		});
-	} catch (error) {
-		// A token can end before its time, and another may be good.
-		if (isFailure(error, "auth")) forgetToken(key, token);
-		throw error;
-	}
+		}),
+	);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { base64Url } from "./base64.ts";
 import { isPlainUrl } from "./fields.ts";
-import { type Fault, json, request } from "./http.ts";
-import { Once } from "./once.ts";
+import { jsonOrNull } from "./http.ts";
+import { fetchToken, type Token, Tokens } from "./oauth.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";
 
 /**
@@ -12,8 +12,6 @@ import { type ProviderContext, ProviderError } from "./provider.ts";
 const SCOPE = "https://www.googleapis.com/auth/compute";
 const GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const LIFETIME_SECONDS = 3600;
-/** A token is renewed so long before it ends: what is sent with it may wait on its way. */
-const EARLY_MS = 5 * 60_000;
 /** Google's clock may be behind ours, and refuses claims of the future. */
 const BACKDATED_SECONDS = 10;
 
@@ -38,7 +36,7 @@ const KeyFile = z.object({
 export function serviceAccountKey() {
 	const must = "the JSON of a service account's key, with client_email, private_key and token_uri";
 	return z.string(must).transform((text, context): ServiceAccountKey => {
-		const file = KeyFile.safeParse(parsed(text));
+		const file = KeyFile.safeParse(jsonOrNull(text));
 		if (!file.success) {
 			context.addIssue({ code: "custom", message: must });
 			return z.NEVER;
@@ -48,49 +46,23 @@ export function serviceAccountKey() {
 	});
 }
 
-function parsed(text: string): unknown {
-	try {
-		return JSON.parse(text);
-	} catch {
-		return null; // told as what the setting must be
-	}
+const tokens = new Tokens();
+
+/** Makes a call with a token that is good for some minutes more. Throws as `request` does. */
+export function withToken<T>(context: ProviderContext, key: ServiceAccountKey, call: (token: string) => Promise<T>): Promise<T> {
+	const { email, keyId, tokenUri, privateKey } = key;
+	return tokens.use(context, JSON.stringify([email, keyId, tokenUri, privateKey]), () => askForToken(context, key), call);
 }
 
-interface Token {
-	readonly text: string;
-	readonly expiresAt: number;
-}
-const tokens = new Once<Token>(({ expiresAt }, _, now) => now < expiresAt - EARLY_MS);
-const cacheKey = ({ email, keyId, tokenUri, privateKey }: ServiceAccountKey) => JSON.stringify([email, keyId, tokenUri, privateKey]);
-
-/** A token that is good for some minutes more, shared by all who ask in this isolate. Throws as `request` does. */
-export function accessToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
-	return tokens.ensure(context, cacheKey(key), "", () => fetchToken(context, key));
-}
-
-/** The token was refused before its time: the next call fetches another. */
-export function forgetToken(key: ServiceAccountKey, token: Token): void {
-	tokens.forget(cacheKey(key), token);
-}
-
-async function fetchToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
+async function askForToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
 	const assertion = await signedClaim(key, Math.floor(context.now() / 1000) - BACKDATED_SECONDS);
-	const { origin, pathname, search } = new URL(key.tokenUri);
-	const { access_token, expires_in } = await request(context, {
+	return fetchToken(context, {
 		provider: "GCP",
-		baseUrl: origin,
-		path: pathname + search,
-		method: "POST",
-		headers: { "content-type": "application/x-www-form-urlencoded" },
-		body: new URLSearchParams({ grant_type: GRANT, assertion }).toString(),
-		// Another token changes nothing.
-		reads: true,
-		read: json(z.object({ access_token: z.string().min(1), expires_in: z.number().positive() })),
+		url: key.tokenUri,
+		form: { grant_type: GRANT, assertion },
 		secrets: [key.text, assertion],
 		confidential: [key.privateKey],
-		fault,
 	});
-	return { text: access_token, expiresAt: context.now() + expires_in * 1000 };
 }
 
 async function signedClaim(key: ServiceAccountKey, issuedAtSeconds: number): Promise<string> {
@@ -112,14 +84,4 @@ async function signedClaim(key: ServiceAccountKey, issuedAtSeconds: number): Pro
 function bytesOf(pem: string): Uint8Array<ArrayBuffer> {
 	const text = pem.replace(/-----[A-Z ]+-----/g, "").replace(/\s+/g, "");
 	return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-}
-
-const Refusal = z.object({ error: z.string(), error_description: z.string().optional() });
-
-/** Google's token server says 400 to a key that it does not know. */
-function fault({ status, text }: { status: number; text: string }): Fault {
-	const body = Refusal.safeParse(parsed(text));
-	if (!body.success) return { say: null, kind: null };
-	const say = [body.data.error, body.data.error_description].filter((part) => part !== undefined).join(": ");
-	return { say, kind: status === 400 ? "auth" : null };
 }

@@ -15,6 +15,9 @@ const QUOTE_CHARS = 24;
 /** A provider's "not before" beyond this is taken as nonsense (a wrong clock, milliseconds for seconds). */
 const MAX_RETRY_MS = 24 * 3_600_000;
 
+/** Reads a 2xx answer: its body, and where it matters the rest of it. */
+export type Read<T> = (text: string, answer: Pick<Response, "status" | "headers">) => T;
+
 export interface HttpRequest<T> {
 	/** The provider's name, as sentences begin: "DigitalOcean". */
 	readonly provider: string;
@@ -29,7 +32,7 @@ export interface HttpRequest<T> {
 	/** True for a POST that only reads (EC2's Describe calls), so that its loss is harmless. Otherwise GET reads, all else changes. */
 	readonly reads?: boolean;
 	/** Makes a 2xx answer's body into what the caller needs, and throws when it cannot; {@link json} or {@link ignored}. */
-	readonly read: (text: string) => T;
+	readonly read: Read<T>;
 	/** Values that no error may repeat. */
 	readonly secrets: readonly string[];
 	/** Texts that hold secrets (user data): a sentence that quotes from them is withheld. */
@@ -43,6 +46,8 @@ export interface HttpRequest<T> {
 export interface Fault {
 	readonly say: string | null;
 	readonly kind: FailureKind | null;
+	/** See {@link ProviderError}. */
+	readonly code?: string;
 }
 
 /** Reads an answer as JSON of that shape. */
@@ -50,6 +55,15 @@ export const json =
 	<T>(shape: z.ZodType<T>) =>
 	(text: string): T =>
 		shape.parse(JSON.parse(text));
+
+/** Text as JSON; null where it is none: a gateway's page, an operator's slip. */
+export function jsonOrNull(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
+}
 
 /** For answers of which the status says all; their bodies are not even read. */
 export const ignored = (): void => undefined;
@@ -80,7 +94,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 		if (rate !== null) context.observeRate(rate);
 		if (response.ok && (wanted.read as unknown) === ignored) {
 			response.body?.cancel().catch(() => undefined); // a body that no one reads has nothing to say
-			return wanted.read("");
+			return wanted.read("", response);
 		}
 		text = await readBounded(response, stop.signal);
 	} catch (error) {
@@ -93,7 +107,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 	if (!response.ok) throw failureOf(wanted, lost, status, headers, text ?? "", context.now());
 	if (text === null) throw fail(lost, `an answer of more than ${MAX_ANSWER_BYTES} bytes`);
 	try {
-		return wanted.read(text);
+		return wanted.read(text, response);
 	} catch {
 		// What the answer holds instead is not repeated: it can be anything.
 		throw fail(lost, `HTTP ${status} with a body that cannot be read`);
@@ -108,11 +122,11 @@ function failureOf(
 	text: string,
 	now: number,
 ): ProviderError {
-	const fault = wanted.fault?.({ status, text }) ?? { say: null, kind: null };
+	const fault: Fault = wanted.fault?.({ status, text }) ?? { say: null, kind: null };
 	const kind = fault.kind ?? kindOf(status, lost);
 	const say = quotable(fault.say === null ? `HTTP ${status}` : `${fault.say} (HTTP ${status})`, wanted);
 	const retryAt = kind === "rate" || kind === "transient" ? readRetryAt(headers, kind, now, wanted) : null;
-	return new ProviderError(retryAt === null ? { kind, say } : { kind, say, retryAt });
+	return new ProviderError(retryAt === null ? { kind, say } : { kind, say, retryAt }, fault.code ?? null);
 }
 
 /** What a status means where a provider says nothing else. */

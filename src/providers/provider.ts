@@ -123,14 +123,19 @@ export interface ProviderContext {
 	readonly countCall: () => void;
 	/** Called with the rate limit that an answer states. */
 	readonly observeRate: (rate: Rate) => void;
+	/** Resolves so many milliseconds later, for clouds that want to be asked again for the outcome of what they accepted. */
+	readonly wait: (ms: number) => Promise<void>;
 }
 
 /** A provider call that failed, with the provider's own sentence and without any secret. */
 export class ProviderError extends Error {
 	readonly failure: Failure;
-	constructor(failure: Failure) {
+	/** The cloud's own code for it, where its driver reads one: what it means is known to that driver alone. */
+	readonly code: string | null;
+	constructor(failure: Failure, code: string | null = null) {
 		super(failure.say);
 		this.name = "ProviderError";
 		this.failure = failure;
+		this.code = code;
 	}
 }

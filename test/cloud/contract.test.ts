@@ -14,7 +14,7 @@ const BASE = "http://cloud.test";
 const THEIR_TAG = "theirs=kept";
 
 function canRetag(definition: ProviderDefinition, { settings, addresses }: Terms): boolean {
-	const nowhere = { fetch, now: () => 0, countCall: () => undefined, observeRate: () => undefined };
+	const nowhere = { fetch, now: () => 0, countCall: () => undefined, observeRate: () => undefined, wait: async () => undefined };
 	return definition.create(definition.schema.parse({ api_url: BASE, ...addresses?.(BASE), ...settings }), nowhere).retag !== undefined;
 }
 

@@ -61,7 +61,14 @@ export function underContract(name: CloudName, definition: ProviderDefinition, t
 	);
 	const open = (more: Partial<ProviderContext> & { settings?: Terms["settings"] } = {}): Provider => {
 		const { settings = own, ...rest } = more;
-		const context = { fetch: fetchLocally, now: () => clock.now(), countCall: () => undefined, observeRate: () => undefined, ...rest };
+		const context: ProviderContext = {
+			fetch: fetchLocally,
+			now: () => clock.now(),
+			countCall: () => undefined,
+			observeRate: () => undefined,
+			wait: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
+			...rest,
+		};
 		return definition.create(definition.schema.parse(settingsOf(settings)), context);
 	};
 

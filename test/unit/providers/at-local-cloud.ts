@@ -30,6 +30,7 @@ export function atLocalCloud(provider: string) {
 			now: () => clock.now(),
 			countCall: () => undefined,
 			observeRate: () => undefined,
+			wait: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
 			...more,
 		}),
 		/** Lets the cloud's time go by until the call is over. */

@@ -163,5 +163,6 @@ function matching(url: URL): (droplet: Droplet) => boolean {
 
 /** A context whose clock stands still and whose rate statements are kept. */
 export function contextOf(fake: { readonly fetch: typeof fetch }, more: Partial<ProviderContext> = {}): ProviderContext {
-	return { fetch: fake.fetch, now: () => 1_700_000_000_000, countCall: () => undefined, observeRate: () => undefined, ...more };
+	const rest = { countCall: () => undefined, observeRate: () => undefined, wait: async () => undefined };
+	return { fetch: fake.fetch, now: () => 1_700_000_000_000, ...rest, ...more };
 }

@@ -35,6 +35,7 @@ export function scripted(script: Readonly<Record<string, (call: Call) => Respons
 		now: () => NOW,
 		countCall: () => undefined,
 		observeRate: () => undefined,
+		wait: async () => undefined,
 		...more,
 	});
 	return { calls, context };
