@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { normaliseCidr } from "../config/addresses.ts";
-import { ProviderError } from "./provider.ts";
+import { ipv4Sources, isSameSources } from "./sources.ts";
 
 /** What a deployment's firewall rule at GCP is to be, and whether the one that is there is that. */
 
@@ -20,10 +19,7 @@ export type Firewall = z.infer<typeof Firewall>;
  * proxies have IPv4 addresses only, so that IPv6 ranges have no use here. Throws where none is left.
  */
 export function firewallBody(name: string, port: number, allow: readonly string[]) {
-	const sourceRanges = allow.length === 0 ? ["0.0.0.0/0"] : allow.filter((cidr) => !cidr.includes(":"));
-	if (sourceRanges.length === 0) {
-		throw new ProviderError({ kind: "invalid", say: "GCP: proxies are reached over IPv4, and HOST_IP names no IPv4 address" });
-	}
+	const sourceRanges = ipv4Sources("GCP", allow) ?? ["0.0.0.0/0"];
 	return {
 		name,
 		network: "global/networks/default",
@@ -38,8 +34,6 @@ export function firewallBody(name: string, port: number, allow: readonly string[
 }
 
 export function isAsWanted(firewall: Firewall, wanted: ReturnType<typeof firewallBody>): boolean {
-	const plain = (list: readonly string[] | null | undefined) =>
-		[...new Set((list ?? []).map((text) => normaliseCidr(text) ?? text))].sort().join();
 	const ports = (list: Firewall["allowed"]) =>
 		JSON.stringify((list ?? []).map((rule) => [rule.IPProtocol.toLowerCase(), rule.ports ?? []]));
 	// Sources of other sorts beside the ranges would admit more.
@@ -48,8 +42,8 @@ export function isAsWanted(firewall: Firewall, wanted: ReturnType<typeof firewal
 		firewall.direction === wanted.direction &&
 		firewall.disabled !== true &&
 		others.length === 0 &&
-		plain(firewall.sourceRanges) === plain(wanted.sourceRanges) &&
-		plain(firewall.targetTags) === plain(wanted.targetTags) &&
+		isSameSources(firewall.sourceRanges ?? [], wanted.sourceRanges) &&
+		isSameSources(firewall.targetTags ?? [], wanted.targetTags) &&
 		ports(firewall.allowed) === ports(wanted.allowed)
 	);
 }
