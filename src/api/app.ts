@@ -4,7 +4,7 @@ import { cors } from "hono/cors";
 import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../pool/reach.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent.ts";
-import { requireAdmin } from "./auth.ts";
+import { requireKey } from "./auth.ts";
 import { boundBody, requireJson } from "./body.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
@@ -16,14 +16,19 @@ import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { type AppContext, type AppEnv, configOf, metadata } from "./context.ts";
 import { GetDocs, GetOpenApi } from "./docs.ts";
-import { type ApiError, asApiError, MethodNotAllowed, NotFound, ServiceUnavailable, ValidationError } from "./errors.ts";
+import { type ApiError, asApiError, MethodNotAllowed, NotFound, NotFromEndpoint, ServiceUnavailable, ValidationError } from "./errors.ts";
 import { rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
+import { requireCaller } from "./reactor/access.ts";
+import { finderOf, isImplicit } from "./reactor/addressed.ts";
+import { implicitRoutes } from "./reactor/implicit.ts";
+import { ListEndpointIps } from "./reactor/ips.ts";
 import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
+import { GetVersion } from "./reactor/version.ts";
 import { methodsOf, type Route, routesAt } from "./routes.ts";
 
-/** Every route. To add one, write its class and name it here. */
-export const ROUTES: readonly Route[] = [
+/** To add a route, write its class and name it here. */
+const NAMED_ROUTES: readonly Route[] = [
 	["get", "/", "admin", ListProxies],
 	["get", "/random", "admin", GetRandomProxy],
 	["get", "/destroy", "admin", ListDestroyQueue],
@@ -49,10 +54,15 @@ export const ROUTES: readonly Route[] = [
 	["post", "/v1.1/register", "agent", Register],
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
-	["get", "/v1.1/endpoints/:endpoint/state", "admin", GetEndpointState],
-	["post", "/v1.1/endpoints/:endpoint/state", "admin", PostEndpointState],
-	["put", "/v1.1/endpoints/:endpoint/state", "admin", PutEndpointState],
+	["get", "/v1.1", "admin", GetVersion],
+	["get", "/v1.1/endpoints/:endpoint/state", "endpoint", GetEndpointState],
+	["post", "/v1.1/endpoints/:endpoint/state", "endpoint", PostEndpointState],
+	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
+	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
 ];
+
+/** Every route, those of the calling proxy's own endpoint among them. */
+export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAMED_ROUTES)];
 
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
@@ -90,19 +100,17 @@ app.use(async (c, next) => {
 	const { path } = c.req;
 	if (path === "/" && isRead(c) && prefersPage(c)) return c.redirect("/docs", 302);
 	const here = routesAt(ROUTES, path);
-	const [, , access, endpoint] = here.find(([method]) => method === (isRead(c) ? "get" : c.req.method.toLowerCase())) ?? [];
+	const row = here.find(([method]) => method === (isRead(c) ? "get" : c.req.method.toLowerCase()));
+	const [, , access, endpoint] = row ?? [];
 	// Who may not come in learns neither what there is nor what there is not.
-	if ((access ?? here[0]?.[2] ?? "admin") === "admin") {
-		const hasKey = await requireAdmin(c);
-		if (hasKey) c.executionCtx.waitUntil(rememberOrigin(c));
-	}
+	await letPass(c, row ?? here[0]);
 	if (!endpoint) {
 		if (here.length > 0) throw new MethodNotAllowed(c.req.method, path, methodsOf(here));
 		throw new NotFound(`There is no ${path} here; /docs shows what there is.`);
 	}
 	await boundBody(c, endpoint.maxBodyBytes);
-	// An agent's routes look at its token first, and their other callers may send what they like.
-	if (access !== "agent") await requireJson(c, true);
+	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
+	if (access !== "agent") await requireJson(c, !isReactor(path));
 	return next();
 });
 
@@ -132,11 +140,11 @@ app.onError((thrown, c) => {
 
 /** At the root the envelope, under /v1.1 what that dialect's clients read. */
 function errorAnswer(c: AppContext, error: ApiError): Response {
-	if (!/^\/v1\.[01](\/|$)/.test(c.req.path)) {
+	if (!isReactor(c.req.path)) {
 		const body = { metadata: metadata(c), error: error.name, detail: error.message };
 		return c.json(body, error.status, error.headers);
 	}
-	if (error.status === 401) return c.text("unauthorized", 401, error.headers);
+	if (error.status === 401) return c.text(error instanceof NotFromEndpoint ? error.message : "unauthorized", 401, error.headers);
 	if (error instanceof ValidationError) {
 		const sections = Map.groupBy(error.issues, (issue) => issue.section);
 		const faults = [...sections].map(([section, issues]) => [
@@ -153,6 +161,19 @@ function report(c: AppContext, thrown: Error, isOurFault: boolean): void {
 	const { message, stack, cause } = thrown;
 	const why = cause instanceof Error ? ` (${cause.message})` : "";
 	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${isOurFault ? (stack ?? message) : message}${why}`);
+}
+
+/** Lets a request to this route pass, or to none, if it has the key that it needs. */
+async function letPass(c: AppContext, route: Route | undefined): Promise<void> {
+	const [, pattern = "", access = "admin"] = route ?? [];
+	if (access !== "admin" && access !== "endpoint") return;
+	if (route !== undefined) c.set("addressed", finderOf(c, route));
+	const holder = isImplicit(pattern) ? await requireCaller(c, access === "admin") : await requireKey(c, async () => false);
+	if (holder === "admin") c.executionCtx.waitUntil(rememberOrigin(c));
+}
+
+function isReactor(path: string): boolean {
+	return /^\/v1\.[01](\/|$)/.test(path);
 }
 
 function isRead(c: AppContext): boolean {

@@ -16,15 +16,18 @@ export function forgetKeys(): void {
 	failedKeys = new FailedKeys();
 }
 
+/** Whose key a request carries: the operator's, one that opens only what was asked for, or nobody's in a deployment declared open. */
+export type KeyHolder = "admin" | "other" | "nobody";
+
 /**
- * Lets a request with the admin key pass, and any request where a deployment without a key is declared open. Returns
- * whether it carries the key. The secret AUTH_KEY is checked without D1; a key that was set through the API is kept there
- * as its SHA-256.
+ * Lets a request with the admin key pass, one with a key that `opensToo` accepts, and any where a deployment without a key
+ * is declared open. `opensToo` is asked last and gets null where no key came. The secret AUTH_KEY is checked without D1; a
+ * key that was set through the API is kept there as its SHA-256.
  *
  * Throws Unauthorized, TooManyRequests after too many failed keys from one address, and ServiceUnavailable where no key is
  * set or D1 would have to be asked and does not answer.
  */
-export async function requireAdmin(c: AppContext): Promise<boolean> {
+export async function requireKey(c: AppContext, opensToo: (given: string | null) => Promise<boolean>): Promise<KeyHolder> {
 	const { authKey, allowAnonymous } = c.get("config").global;
 	const given = givenKey(c);
 	const now = Date.now();
@@ -32,18 +35,22 @@ export async function requireAdmin(c: AppContext): Promise<boolean> {
 	if (given !== null) {
 		const wait = failedKeys.waitSeconds(address, now);
 		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
-		if (authKey !== null && (await isSame(await sha256(given), await sha256(authKey)))) return true;
-	} else if (authKey !== null) throw missing();
+		if (authKey !== null && (await isSame(await sha256(given), await sha256(authKey)))) return "admin";
+	} else if (authKey !== null) {
+		if (await opensToo(null)) return "other";
+		throw missing();
+	}
 
 	const stored = await readStoredKey(c.env.DB, now);
-	if (given !== null && stored !== null && (await isSame(await sha256(given), fromHex(stored)))) return true;
+	if (given !== null && stored !== null && (await isSame(await sha256(given), fromHex(stored)))) return "admin";
 	if (authKey === null && stored === null) {
-		if (allowAnonymous) return false;
+		if (allowAnonymous) return "nobody";
 		throw new ServiceUnavailable(
 			"This deployment is closed: it has no admin key. Set one with: npx wrangler secret put AUTH_KEY",
 			CLOSED_RETRY_SECONDS,
 		);
 	}
+	if (await opensToo(given)) return "other";
 	if (given === null) throw missing();
 	failedKeys.count(address, now);
 	throw new Unauthorized("The key is wrong.");

@@ -7,6 +7,18 @@ import type { Env } from "../env.ts";
 export interface Variables {
 	requestId: string;
 	config: Config;
+	/** The endpoint that the request is about, looked up when it is first asked for; not there where it is about none. */
+	addressed: (() => Promise<Addressed | null>) | undefined;
+}
+
+/** An endpoint that a request is about. */
+export interface Addressed {
+	/** Its name, as the request has it; one of its names where the request has none. */
+	readonly name: string;
+	/** The pool's object. */
+	readonly object: string;
+	/** The address that the request came from where this says which endpoint it is about: that of one of its proxies. Else null. */
+	readonly caller: string | null;
 }
 export type AppEnv = { Bindings: Env; Variables: Variables };
 export type AppContext = Context<AppEnv>;
@@ -24,8 +36,11 @@ export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
 	abstract override handle(c: AppContext): Promise<Response> | Response;
 }
 
-/** Who may call a route: anyone; an agent with its own token or key, which the pool checks; or whoever has the admin key. */
-export type Access = "public" | "agent" | "admin";
+/**
+ * Who may call a route: anyone; an agent with its own token or key, which the pool checks; whoever has the admin key; or, of an
+ * endpoint's routes, whoever has the admin key or that endpoint's own.
+ */
+export type Access = "public" | "agent" | "admin" | "endpoint";
 
 const configs = new WeakMap<object, Config>();
 

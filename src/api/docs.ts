@@ -76,20 +76,17 @@ const TAGS: Readonly<Record<string, string>> = {
 	Health: "Whether the deployment works, and how its proxies are protected.",
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
-	Endpoints: "Pools as the other dialect sees them.",
+	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
+	Global: "What holds for the whole deployment, in that dialect.",
 };
 
 /** Adds how callers prove who they are, which no single route says, and gives the root its path, which chanfana trims to nothing. */
 function describe(generated: object): object {
 	const { components, info, paths, ...rest } = generated as { components?: object; info?: object; paths?: Record<string, object> };
-	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: "The admin key." };
-	const bearer = { type: "http", scheme: "bearer", description: "The admin key." };
-	const query = {
-		type: "apiKey",
-		in: "query",
-		name: "auth_key",
-		description: "The admin key, where nothing else will do: URLs are logged.",
-	};
+	const key = "The admin key; on the routes of one endpoint also that endpoint's own";
+	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: `${key}.` };
+	const bearer = { type: "http", scheme: "bearer", description: `${key}.` };
+	const query = { type: "apiKey", in: "query", name: "auth_key", description: `${key}, where nothing else will do: URLs are logged.` };
 	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
 	const used = new Set(
 		Object.values(paths ?? {}).flatMap((item) => Object.values(item).flatMap(({ tags }: { tags?: string[] }) => tags ?? [])),

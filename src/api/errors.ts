@@ -29,6 +29,13 @@ export class Unauthorized extends ApiError {
 	}
 }
 
+/** A request that names no endpoint, from an address that is no proxy's: whatever key it carries. */
+export class NotFromEndpoint extends Unauthorized {
+	constructor() {
+		super("Must query from endpoint ip.");
+	}
+}
+
 export class Forbidden extends ApiError {
 	constructor(detail: string) {
 		super(403, "Forbidden", detail);

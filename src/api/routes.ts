@@ -17,6 +17,24 @@ export function routesAt(routes: readonly Route[], path: string): readonly Route
 	});
 }
 
+/** What stands in a path at the `:name`s of a pattern that it has, decoded. */
+export function paramsAt(pattern: string, path: string): Readonly<Record<string, string>> {
+	const segments = split(path);
+	const named = splitPattern(pattern).flatMap((part, index) =>
+		part.startsWith(":") ? [[part.slice(1), decoded(segments[index] ?? "")]] : [],
+	);
+	return Object.fromEntries(named);
+}
+
+/** As the router decodes it: what is no percent-encoding stays as it is. */
+function decoded(segment: string): string {
+	try {
+		return decodeURIComponent(segment);
+	} catch {
+		return segment;
+	}
+}
+
 /** The methods that these rows answer, as the Allow header lists them: HEAD goes wherever GET does, OPTIONS everywhere. */
 export function methodsOf(routes: readonly Route[]): readonly string[] {
 	const methods = routes.map(([method]) => method.toUpperCase());

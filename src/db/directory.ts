@@ -41,6 +41,25 @@ export async function findEndpoint(db: D1Database, endpoint: string): Promise<st
 	return row?.object ?? null;
 }
 
+/**
+ * The endpoint that has a proxy at this address, by its first name, or null. A cloud hands an address out again as soon as a VM is
+ * gone, perhaps before we know that it is: the proxy that is not on its way out counts, and then the youngest. Throws DatabaseUnavailable.
+ */
+export async function findEndpointAt(db: D1Database, address: string): Promise<{ readonly object: string; readonly name: string } | null> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(
+				`SELECT proxies.object, names.name FROM proxies
+				JOIN pools ON pools.object = proxies.object JOIN names ON names.object = proxies.object WHERE proxies.address = ?
+				ORDER BY (proxies.queue IS 'destroy'), proxies.created_at DESC,
+					names.name NOT IN (pools.name, pools.provider || '-' || pools.name), names.name LIMIT 1`,
+			)
+			.bind(address)
+			.all<{ object: string; name: string }>(),
+	);
+	return results[0] ?? null;
+}
+
 export interface NewPool {
 	readonly object: string;
 	readonly provider: ProviderName;

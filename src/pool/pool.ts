@@ -8,12 +8,13 @@ import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
 import { carryOut } from "./calls.ts";
 import { newState } from "./core/birth.ts";
+import { isKept } from "./core/count.ts";
 import { credentialsAsked } from "./core/credentials.ts";
 import { refusalOf } from "./core/orders.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
-import type { Command, Event, Id, Ms, Rate, State } from "./core/state.ts";
+import type { Command, Event, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
 import { Ledger } from "./parts.ts";
 import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
 import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
@@ -97,8 +98,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	async status(): Promise<PoolStatus | null> {
 		const { state } = this;
 		if (state === null) return null;
-		const busy = [...state.proxies.values()].filter((proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0);
-		return { run: state.run, active: busy.flatMap((proxy) => proxy.address ?? []), rolling: rollingStatus(state, this.now()) };
+		const addressesOf = (isMeant: (proxy: Proxy) => boolean) =>
+			[...state.proxies.values()].filter(isMeant).flatMap((proxy) => proxy.address ?? []);
+		return {
+			run: state.run,
+			active: addressesOf((proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0),
+			registered: addressesOf((proxy) => proxy.registered && isKept(proxy)),
+			rolling: rollingStatus(state, this.now()),
+		};
 	}
 
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
@@ -123,6 +130,12 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 
 	async unregister(request: { key: string; address: string }): Promise<AgentAnswer> {
 		return this.fromAgent(request.key, (id) => this.fold({ on: "unregistered", id }));
+	}
+
+	async proves(request: { key: string; address: string }): Promise<boolean> {
+		const key = parseBearer(request.key);
+		if (this.state === null || key === null || this.state.proxies.get(key.id)?.address !== request.address) return false;
+		return judgeKey(this.state, key.id, sha256(request.key)).is === "accepted";
 	}
 
 	override async alarm(): Promise<void> {

@@ -16,12 +16,16 @@ export interface PoolRpc {
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
+	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
+	proves(request: { key: string; address: string }): Promise<boolean>;
 }
 
 export interface PoolStatus {
 	readonly run: Run;
 	/** Proxies with open client connections at their last report. */
 	readonly active: readonly string[];
+	/** Proxies whose agents have registered and are not on their way out. */
+	readonly registered: readonly string[];
 	readonly rolling: RollingStatus;
 }
 

@@ -1,0 +1,35 @@
+import { parseBearer } from "../../agent/protocol.ts";
+import { askPool } from "../../pool/reach.ts";
+import { type KeyHolder, requireKey } from "../auth.ts";
+import type { AppContext } from "../context.ts";
+import { NotFromEndpoint, Unauthorized } from "../errors.ts";
+
+const NO_OTHER_KEY = async () => false;
+
+/**
+ * Lets a request pass that names no endpoint and comes from the address of one of its proxies, if it also carries the admin key
+ * or, unless only that will do, that very proxy's own key. An address alone proves nothing, since everyone who uses a proxy has it;
+ * IMPLICIT_BY_ADDRESS lets it open what is only read.
+ *
+ * Throws as requireKey, and NotFromEndpoint for any other address.
+ */
+export async function requireCaller(c: AppContext, isAdminOnly: boolean): Promise<KeyHolder> {
+	const isFromProxy = async () => ((await c.get("addressed")?.()) ?? null) !== null;
+	let holder: KeyHolder;
+	try {
+		holder = await requireKey(c, isAdminOnly ? NO_OTHER_KEY : (given) => isCallersKey(c, given));
+	} catch (error) {
+		if (error instanceof Unauthorized && !(await isFromProxy())) throw new NotFromEndpoint();
+		throw error;
+	}
+	if (!(await isFromProxy())) throw new NotFromEndpoint();
+	return holder;
+}
+
+async function isCallersKey(c: AppContext, given: string | null): Promise<boolean> {
+	if (given === null) return c.get("config").global.implicitByAddress && (c.req.method === "GET" || c.req.method === "HEAD");
+	const endpoint = await c.get("addressed")?.();
+	if (!endpoint || endpoint.caller === null || parseBearer(given) === null) return false;
+	const { object, caller: address } = endpoint;
+	return askPool(c.env, object, (pool) => pool.proves({ key: given, address }));
+}

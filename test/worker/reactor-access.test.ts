@@ -1,0 +1,166 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { ROUTES } from "../../src/api/app.ts";
+import { forgetKeys } from "../../src/api/auth.ts";
+import { isImplicit } from "../../src/api/reactor/addressed.ts";
+import { removePool } from "../../src/db/directory.ts";
+import type { PoolRpc, PoolStatus } from "../../src/pool/rpc.ts";
+import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
+
+const ADDRESS = "192.0.2.1";
+const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
+const STATUS: PoolStatus = { run: "running", active: [ADDRESS], registered: [ADDRESS, "192.0.2.2"], rolling: ROLLING };
+const KEY_OF = (object: string) => `${object}.abcdefgh.${"k".repeat(43)}`;
+
+let object: string;
+beforeEach(async () => {
+	await startAfresh();
+	forgetKeys();
+	object = await enter();
+	await show(publicationOf(object, { proxies: [rowOf("abcdefgh", { address: ADDRESS })] }));
+});
+
+/** The pool as far as these routes ask it: the VM key of its one proxy is KEY_OF(object). */
+function pool(changes: Partial<PoolRpc> = {}): Partial<PoolRpc> {
+	return {
+		status: async () => STATUS,
+		proves: async ({ key, address }) => key === KEY_OF(object) && address === ADDRESS,
+		command: async () => ({ ok: false, error: "notFound", say: "" }),
+		...changes,
+	};
+}
+
+const get = (path: string, from: string, headers: Record<string, string> = {}, settings: Record<string, unknown> = {}) =>
+	askWith({ ...poolsAnswering(pool()), ...settings }, path, { headers: { "CF-Connecting-IP": from, ...headers } });
+const textOf = async (response: Response) => [response.status, await response.text()];
+const NOT_FROM = [401, "Must query from endpoint ip."];
+const REFUSED = [401, "unauthorized"];
+
+describe("a route that names no endpoint", () => {
+	test("is about the endpoint of the proxy that asks, and takes that proxy's key or the admin's in each place", async () => {
+		for (const key of [KEY_OF(object), ADMIN_KEY])
+			for (const [path, headers] of [
+				["/v1.1/endpoint/ips", { "X-Auth-Key": key }],
+				["/v1.1/endpoint/ips", { Authorization: `Bearer ${key}` }],
+				[`/v1.1/endpoint/ips/?auth_key=${encodeURIComponent(key)}`, {}],
+			] as const) {
+				const response = await get(path, ADDRESS, headers);
+				expect([response.status, await bodyOf(response)], path).toEqual([200, STATUS.registered]);
+			}
+		const state = await bodyOf(await get("/v1.1/endpoint/state", ADDRESS, { "X-Auth-Key": KEY_OF(object) }));
+		expect(state).toMatchObject({ state: "RUNNING", active: [`${ADDRESS}:8899`] });
+	});
+
+	test("must be asked from a proxy's address, whatever the key; no header that a client could forge makes it one", async () => {
+		for (const headers of [{}, { "X-Auth-Key": ADMIN_KEY }, { "X-Auth-Key": KEY_OF(object) }, { "X-Auth-Key": "wrong" }] as const) {
+			expect(await textOf(await get("/v1.1/endpoint/ips", "192.0.2.9", { ...headers, "X-Forwarded-For": ADDRESS }))).toEqual(NOT_FROM);
+			expect(await textOf(await get("/v1.1/endpoint/state", "", { ...headers, "X-Real-IP": ADDRESS }))).toEqual(NOT_FROM);
+		}
+	});
+
+	test("is refused to an address alone, to another proxy's key and to a made-up one", async () => {
+		expect(await textOf(await get("/v1.1/endpoint/ips", ADDRESS))).toEqual(REFUSED);
+		for (const key of ["wrong", KEY_OF(env.POOL.newUniqueId().toString()), `${KEY_OF(object).slice(0, -1)}x`])
+			expect(await textOf(await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": key })), key).toEqual(REFUSED);
+	});
+
+	test("with IMPLICIT_BY_ADDRESS the address alone opens what is read, and nothing else", async () => {
+		const settings = { IMPLICIT_BY_ADDRESS: "True" };
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, {}, settings)).status).toBe(200);
+		expect(await textOf(await get("/v1.1/endpoint/ips", "192.0.2.9", {}, settings))).toEqual(NOT_FROM);
+		expect(await textOf(await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": "wrong" }, settings))).toEqual(REFUSED);
+		const command = vi.fn(pool().command as PoolRpc["command"]);
+		const stop = (headers: Record<string, string>) =>
+			askWith({ ...poolsAnswering(pool({ command })), ...settings }, "/v1.1/endpoint/state", {
+				method: "POST",
+				body: JSON.stringify({ action: "stop" }),
+				headers: { "CF-Connecting-IP": ADDRESS, ...headers },
+			});
+		expect(await textOf(await stop({}))).toEqual(REFUSED);
+		expect(command).not.toHaveBeenCalled();
+		await stop({ "X-Auth-Key": KEY_OF(object) });
+		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
+	});
+
+	test("wrong keys from one address are limited, whatever route they are tried on", async () => {
+		for (let attempt = 0; attempt < 10; attempt++)
+			await get(attempt % 2 ? "/v1.1/endpoint/ips" : "/v1.1/endpoints/digitalocean-default/ips", ADDRESS, { "X-Auth-Key": "wrong" });
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": KEY_OF(object) })).status).toBe(429);
+		expect((await get("/", ADDRESS, { "X-Auth-Key": ADMIN_KEY })).status).toBe(429);
+	});
+
+	test("an address that a cloud gave to another VM is that of the younger proxy; a removed endpoint has none", async () => {
+		const other = await enter("second");
+		await show(publicationOf(other, { proxies: [rowOf("ijklmnop", { address: ADDRESS, createdAt: 2 })] }));
+		const asked: string[] = [];
+		const ask = (id: DurableObjectId) => {
+			asked.push(id.toString());
+			return pool();
+		};
+		const POOL = { ...(poolsAnswering(pool()).POOL as object), get: ask };
+		const init = { headers: { "CF-Connecting-IP": ADDRESS, "X-Auth-Key": ADMIN_KEY } };
+		await askWith({ POOL }, "/v1.1/endpoint/ips", init);
+		expect(asked).toEqual([other]);
+		await removePool(env.DB, other, 1);
+		await askWith({ POOL }, "/v1.1/endpoint/ips", init);
+		expect(asked).toEqual([other, object]);
+		await removePool(env.DB, object, 1);
+		expect(await textOf(await askWith({ POOL }, "/v1.1/endpoint/ips", init))).toEqual(NOT_FROM);
+	});
+
+	test("a closed deployment stays closed to proxies", async () => {
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": KEY_OF(object) }, { AUTH_KEY: undefined })).status).toBe(503);
+	});
+
+	test("there is one for each that names one", () => {
+		const withoutName = (path: string) => path.replace("/v1.1/endpoints/:endpoint", "/v1.1/endpoint");
+		const named = ROUTES.filter(
+			([method, path]) => path.startsWith("/v1.1/endpoints/:endpoint") && `${method} ${path}` !== "put /v1.1/endpoints/:endpoint",
+		);
+		const implicit = ROUTES.filter(([, path]) => isImplicit(path) && path.startsWith("/v1.1"));
+		expect(implicit.map(([method, path, access]) => [method, path, access])).toEqual(
+			named.map(([method, path, access]) => [method, withoutName(path), access]),
+		);
+	});
+});
+
+describe("an endpoint's routes", () => {
+	const named = (name: string, headers: Record<string, string> = { "X-Auth-Key": ADMIN_KEY }) =>
+		get(`/v1.1/endpoints/${name}/ips`, "198.51.100.1", headers);
+
+	test("take the admin key, and names as URLs write them", async () => {
+		expect((await named("digitalocean-default")).status).toBe(200);
+		expect((await named("%64igitalocean%2Ddefault")).status).toBe(200);
+		expect(await textOf(await named("nowhere"))).toEqual([404, 'There is no endpoint "nowhere".']);
+		expect(await textOf(await named("%zz"))).toEqual([404, 'There is no endpoint "%zz".']);
+	});
+
+	test("are refused to a proxy's own key, which opens what is its own only", async () => {
+		expect(await textOf(await named("digitalocean-default", { "X-Auth-Key": KEY_OF(object) }))).toEqual(REFUSED);
+	});
+
+	test("neither those that exist nor those that do not are told apart without a key", async () => {
+		for (const name of ["digitalocean-default", "nowhere"]) {
+			expect(await textOf(await named(name, {}))).toEqual(REFUSED);
+			expect(await textOf(await named(name, { "X-Auth-Key": "wrong" }))).toEqual(REFUSED);
+		}
+	});
+});
+
+test("the dialect's version is at its root", async () => {
+	for (const path of ["/v1.1", "/v1.1/"]) {
+		const response = await get(path, ADDRESS, { "X-Auth-Key": ADMIN_KEY });
+		expect([response.status, await bodyOf(response)]).toEqual([200, { version: "1.1" }]);
+	}
+});
+
+test("its clients may send any content type, or none", async () => {
+	const command = vi.fn(pool().command as PoolRpc["command"]);
+	for (const type of ["text/plain", "application/x-www-form-urlencoded", "text/html; charset=UTF-8", ""])
+		await askWith(poolsAnswering(pool({ command })), "/v1.1/endpoints/digitalocean-default/state", {
+			method: "POST",
+			body: new TextEncoder().encode('{"action": "start"}'),
+			headers: { "X-Auth-Key": ADMIN_KEY, ...(type && { "Content-Type": type }) },
+		});
+	expect(command).toHaveBeenCalledTimes(4);
+});
