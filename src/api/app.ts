@@ -23,6 +23,7 @@ import { requireCaller } from "./reactor/access.ts";
 import { finderOf, isImplicit } from "./reactor/addressed.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
+import { GetEndpointLog } from "./reactor/log.ts";
 import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
 import { GetVersion } from "./reactor/version.ts";
 import { methodsOf, type Route, routesAt } from "./routes.ts";
@@ -59,6 +60,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/endpoints/:endpoint/state", "endpoint", PostEndpointState],
 	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
 	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
+	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
 ];
 
 /** Every route, those of the calling proxy's own endpoint among them. */

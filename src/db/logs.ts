@@ -1,3 +1,4 @@
+import type { LogEntry } from "../pool/core/state.ts";
 import { onDatabase } from "./database.ts";
 
 /** How long a pool's log is kept. */
@@ -12,6 +13,23 @@ export const LOG_PRUNED_A_RUN = 500;
 /** Pruned in batches of an hour, or this many entries: looking for each one as it expires would read hundreds of rows a minute. */
 const SLACK_MS = 3_600_000;
 const SLACK_ENTRIES = 100;
+
+/**
+ * The entries of a pool's newest `most` that are younger than an instant (milliseconds since the epoch), the oldest first.
+ * Throws DatabaseUnavailable.
+ */
+export async function readLog(db: D1Database, object: string, since: number, most: number): Promise<readonly Omit<LogEntry, "seq">[]> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare("SELECT at, severity, text FROM logs WHERE object = ? ORDER BY seq DESC LIMIT ?")
+			.bind(object, most)
+			.all<Omit<LogEntry, "seq">>(),
+	);
+	return results
+		.filter(({ at }) => at > since)
+		.reverse()
+		.sort((a, b) => a.at - b.at);
+}
 
 // Steps from one object to the next through the key: it reads a few rows for each, not each entry.
 const OBJECTS = `WITH RECURSIVE objects (object) AS (
