@@ -88,6 +88,7 @@ async function fill(env: Env, proxies: number): Promise<Response> {
 				max: count,
 				target: count,
 				settings: { region: "lon1", size: "small" },
+				wakes: false,
 				reconciled: true,
 				billable: count,
 				problems: [],

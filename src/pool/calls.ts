@@ -5,7 +5,7 @@ import { publish } from "../db/publish.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
 import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import { summaryOf } from "./core/projection.ts";
-import type { Effect, Event, Failure, Id, Rate, State } from "./core/state.ts";
+import type { Effect, Event, Failure, Id, Measurements, Rate, State } from "./core/state.ts";
 import type { Ledger } from "./parts.ts";
 import { probe } from "./probe.ts";
 import type { PoolSummary, Publication } from "./rpc.ts";
@@ -20,6 +20,8 @@ export interface World {
 	readonly names: Pick<PoolSummary, "displayName" | "settings">;
 	/** The boot token minted for this intent. */
 	readonly token: (id: Id) => string;
+	/** What another endpoint's proxies report, or a sentence why it cannot be asked. Throws where it does not answer now. */
+	readonly measure: (endpoint: string) => Promise<Measurements | string>;
 	/** The rate limit that the last answer stated. */
 	readonly takeRate: () => Rate | null;
 	readonly now: () => number;
@@ -72,6 +74,8 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 		}
 		case "publish":
 			return publishState(effect, state, world, startedAt);
+		case "measure":
+			return { on: "measured", endpoint: effect.endpoint, startedAt, found: await world.measure(effect.endpoint) };
 		case "forget":
 			await forgetPool(world.db, state.pool.object);
 			return { on: "forgotten" };

@@ -10,6 +10,7 @@ import { carryOut } from "./calls.ts";
 import { newState } from "./core/birth.ts";
 import { isKept } from "./core/count.ts";
 import { credentialsAsked } from "./core/credentials.ts";
+import { type Samples, samplesOf } from "./core/metrics.ts";
 import { refusalOf } from "./core/orders.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
@@ -18,6 +19,7 @@ import type { Command, Event, Id, Ms, Proxy, Rate, State } from "./core/state.ts
 import { Ledger } from "./parts.ts";
 import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
 import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
+import { measureEndpoint } from "./source.ts";
 import { Store } from "./store.ts";
 
 /** A command waits so long for D1 to show its change; it is stored in any case. */
@@ -89,7 +91,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const refusal = refusalOf(state, command);
 		if (refusal !== null) return { ok: false, ...refusal };
 		this.fold({ on: "command", command });
-		await this.untilReadable();
+		// These show nothing that somebody would look for at once, and come often.
+		if (command.do !== "wake" && command.do !== "metrics") await this.untilReadable();
 		const after = this.state ?? state;
 		const ips = [...after.proxies.values()].filter((proxy) => proxy.phase.at === "ready").flatMap((proxy) => proxy.address ?? []);
 		return { ok: true, summary: { ...this.names(), ...summaryOf(after) }, ips };
@@ -106,6 +109,10 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			registered: addressesOf((proxy) => proxy.registered && isKept(proxy)),
 			rolling: rollingStatus(state, this.now()),
 		};
+	}
+
+	async metrics(): Promise<Samples | null> {
+		return this.state === null ? null : samplesOf(this.state, this.now());
 	}
 
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
@@ -281,13 +288,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
 			call: async (effect, state) => {
 				const heard = effect.call === "publish" ? this.waiting.splice(0) : [];
-				if (effect.call === "probe") this.callsMade++;
+				if (effect.call === "probe" || effect.call === "measure") this.callsMade++;
 				const event = await carryOut(effect, state, {
 					db: this.env.DB,
 					provider: () => this.provider(),
 					ledger: this.ledger,
 					names: this.names(),
 					token: (id) => this.takeToken(id),
+					measure: (endpoint) => measureEndpoint(this.env, endpoint, load().pool.object),
 					takeRate: () => {
 						const { rate } = this;
 						this.rate = null;

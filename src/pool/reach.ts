@@ -27,7 +27,9 @@ export function isPoolObject(env: Env, object: string): boolean {
  * `object` must come from the directory or have passed {@link isPoolObject}. Throws PoolUnreachable.
  */
 export async function askPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T> {
-	const ask = () => withinDeadline(question(env.POOL.get(env.POOL.idFromString(object))));
+	// The stub's own type makes plain arrays of tuples.
+	const stub = () => env.POOL.get(env.POOL.idFromString(object)) as unknown as PoolRpc;
+	const ask = () => withinDeadline(question(stub()));
 	try {
 		return await ask().catch((error) => {
 			if (!mayRetry(error)) throw error;

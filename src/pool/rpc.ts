@@ -1,4 +1,5 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
+import type { Samples } from "./core/metrics.ts";
 import type { RollingStatus } from "./core/rolling.ts";
 import type { Command, Id, LogEntry, Ms, PatchedRolling, ProviderName, Run } from "./core/state.ts";
 
@@ -12,6 +13,8 @@ export interface PoolRpc {
 	command(command: Command): Promise<CommandOutcome>;
 	/** How it stands, straight from the pool; null where there is none any more. */
 	status(): Promise<PoolStatus | null>;
+	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
+	metrics(): Promise<Samples | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
@@ -63,6 +66,8 @@ export interface PoolSummary {
 	readonly min: number;
 	readonly max: number;
 	readonly target: number;
+	/** It is empty while nobody uses it, and a client that finds no proxy has one started. */
+	readonly wakes: boolean;
 	/** Every non-secret setting of the provider, under its lower-case name (`region`, `size`, `image`, …). */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** The first whole inventory was read: before that the pool is starting. */

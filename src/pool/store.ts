@@ -20,8 +20,15 @@ export const VOLATILE = [
 	"rate",
 	"sampledAt",
 	"heartbeatSeconds",
+	"decidedAt",
+	"scaleInWindow",
+	"source",
+	"sourceAskedAt",
 ] as const satisfies readonly (keyof State)[];
 const APART = ["proxies", ...VOLATILE] as const;
+
+/** What proxies lack that an earlier version stored. */
+const NEW_FIELDS = { posted: {} } as const satisfies Partial<Proxy>;
 
 /**
  * A pool's own storage, the truth of it: one row of facts, one row a proxy, one row of vitals. Only rows whose object changed are
@@ -45,7 +52,7 @@ export class Store {
 		const rows = sql.exec<{ json: string }>("SELECT json FROM proxies").toArray();
 		const proxies = new Map<Id, Proxy>();
 		for (const row of rows) {
-			const proxy = JSON.parse(row.json) as Proxy;
+			const proxy: Proxy = { ...NEW_FIELDS, ...(JSON.parse(row.json) as Proxy) };
 			proxies.set(proxy.id, proxy);
 		}
 		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];

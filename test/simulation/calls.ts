@@ -139,6 +139,14 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 			});
 			return;
 		}
+		case "measure":
+			count();
+			clock.after(random.between(...DATABASE_MS), () => {
+				const { endpoint } = effect;
+				if (database.isOut) return done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } });
+				done({ on: "measured", endpoint, startedAt, found: world.measure(endpoint, host) });
+			});
+			return;
 		case "forget":
 			clock.after(random.between(2, 60), () => {
 				try {

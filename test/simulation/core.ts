@@ -1,5 +1,6 @@
 import type * as Apply from "../../src/pool/core/apply.ts";
 import type * as Birth from "../../src/pool/core/birth.ts";
+import type * as MetricsModule from "../../src/pool/core/metrics.ts";
 import type * as PlanModule from "../../src/pool/core/plan.ts";
 import type * as Projection from "../../src/pool/core/projection.ts";
 import type * as Registration from "../../src/pool/core/registration.ts";
@@ -19,13 +20,14 @@ export interface Core {
 	readonly judgeKey: typeof Registration.judgeKey;
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
+	readonly samplesOf: typeof MetricsModule.samplesOf;
 	readonly Ledger: typeof Parts.Ledger;
 }
 
 /** Loads the core from a folder laid out as `src/pool`. */
 export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ apply }, { plan }, runner, { newState }, registration, projection, { Ledger }] = await Promise.all([
+	const [{ apply }, { plan }, runner, { newState }, registration, projection, { Ledger }, { samplesOf }] = await Promise.all([
 		load<typeof Apply>("core/apply.ts"),
 		load<typeof PlanModule>("core/plan.ts"),
 		load<typeof Runner>("runner.ts"),
@@ -33,6 +35,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		load<typeof Registration>("core/registration.ts"),
 		load<typeof Projection>("core/projection.ts"),
 		load<typeof Parts>("parts.ts"),
+		load<typeof MetricsModule>("core/metrics.ts"),
 	]);
 	const { judgeRegistration, judgeKey } = registration;
 	const { projectionHash, summaryOf } = projection;
@@ -48,6 +51,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		judgeKey,
 		projectionHash,
 		summaryOf,
+		samplesOf,
 		Ledger,
 	};
 }

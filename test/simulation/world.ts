@@ -1,4 +1,4 @@
-import type { Command, Ms, Settings, Verdict } from "../../src/pool/core/state.ts";
+import type { Command, Measurements, Ms, Settings, Verdict } from "../../src/pool/core/state.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
@@ -259,6 +259,15 @@ export class World {
 		});
 	}
 
+	/** What another pool's proxies report, as `src/pool/source.ts` asks for it. An endpoint's name is its object's here. */
+	measure(endpoint: string, asker: Host): Measurements | string {
+		const state = this.hosts.find(({ object }) => object === endpoint)?.current()?.state;
+		if (endpoint === asker.object) return "the source is this endpoint itself";
+		if (state == null) return "the source is no endpoint";
+		const { averages, reporting, missing } = this.core.samplesOf(state, asker.now());
+		return { averages, reporting, missing };
+	}
+
 	/** VMs of a pool that exist, whatever it knows of them. */
 	machinesOf(host: Host): Machine[] {
 		return [...this.cloud.machines.values()].filter((machine) => machine.goneAt === null && machine.tags.pool === host.tag);
@@ -281,6 +290,9 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			rules: [],
 			statics: [],
+			rampLimit: 5,
+			scaleInWindowSeconds: 300,
+			metricsSource: null,
 		},
 		suspended: null,
 		agentUrl: null,

@@ -67,6 +67,7 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 			tries: 0,
 			retryAt: 0,
 			failedProbes: 0,
+			posted: {},
 			...change(index),
 		};
 		state = withProxy(state, proxy);

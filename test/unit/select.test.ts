@@ -21,6 +21,7 @@ function pool(name: string, ids: readonly string[], region = "lon1"): PublishedP
 			max: 1,
 			target: 1,
 			settings: { region },
+			wakes: false,
 			reconciled: true,
 			billable: 1,
 			problems: [],

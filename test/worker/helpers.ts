@@ -52,6 +52,7 @@ export const SUMMARY: PoolSummary = {
 	max: 2,
 	target: 2,
 	settings: { region: "lon1", size: "s-1vcpu-512mb-10gb", image: "ubuntu-24-04-x64" },
+	wakes: false,
 	reconciled: true,
 	billable: 2,
 	problems: [],

@@ -1,10 +1,12 @@
 import { newState } from "./birth.ts";
 import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { credentialsAsked, withAsked } from "./credentials.ts";
+import { woken } from "./demand.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
 import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { reportedMetrics, withPosted } from "./metrics.ts";
 import { refusalOf } from "./orders.ts";
 import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
@@ -21,7 +23,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "heartbeat": {
 			const proxy = known.proxies.get(event.id);
 			if (proxy === undefined) return known;
-			const heard = withVitals(known, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics: event.metrics });
+			const metrics = reportedMetrics(event.metrics);
+			const heard = withVitals(known, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics, metricsAt: now });
 			return proxy.credentials === event.credentials ? heard : withProxy(heard, { ...proxy, credentials: event.credentials });
 		}
 		case "unregistered": {
@@ -67,6 +70,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return event.url === known.agentUrl ? known : withLog({ ...known, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
 		case "rolling":
 			return applyRolling(known, event, now);
+		case "measured":
+			return applyMeasured(known, event, now);
 		case "forgotten":
 			return { ...known, forgotten: true };
 		default:
@@ -124,6 +129,10 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			const resting = inPhase(proxy, { at: "restarting", vm: phase.vm, step: "off" }, "restarted by an operator", now);
 			return withLog(withProxy(state, resting), now, "INFO", `restarting ${nameOf(proxy)}`);
 		}
+		case "wake":
+			return woken(state, now);
+		case "metrics":
+			return applyPosted(state, command, now);
 		default:
 			return command satisfies never;
 	}
@@ -170,7 +179,26 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	if (SETTLED.every((key) => JSON.stringify(after[key]) === JSON.stringify(state[key]))) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
 	const gates = { ...state.gates, launch: OPEN, auth: OPEN };
-	return withLog({ ...after, heartbeatSeconds, gates }, now, "INFO", "configuration updated");
+	// What was said of the rules was said of the former ones.
+	return withLog({ ...after, heartbeatSeconds, gates, told: [] }, now, "INFO", "configuration updated");
+}
+
+/** Those of an address that no proxy has go nowhere. */
+function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }, now: Ms): State {
+	if (address === null) {
+		const custom = withPosted(state.custom, metrics, state, now);
+		return custom === state.custom ? state : { ...state, custom };
+	}
+	const proxy = [...state.proxies.values()].find((one) => one.address === address && one.phase.at !== "deleting");
+	if (proxy === undefined) return state;
+	const posted = withPosted(proxy.posted, metrics, state, now);
+	return posted === proxy.posted ? state : withProxy(state, { ...proxy, posted });
+}
+
+function applyMeasured(state: State, { endpoint, found, startedAt }: Event & { on: "measured" }, now: Ms): State {
+	if (endpoint !== state.spec.metricsSource) return state;
+	if (typeof found !== "string") return { ...state, source: { ...found, endpoint, at: startedAt } };
+	return state.told.includes(found) ? state : withLog({ ...state, told: [...state.told, found] }, now, "WARNING", found);
 }
 
 function applyRolling(state: State, { patched, environment }: Event & { on: "rolling" }, now: Ms): State {
@@ -267,7 +295,7 @@ function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 		const had = seen.address;
 		set({ address: vm.address });
 		if (had !== null) {
-			set({ registered: false });
+			set({ registered: false, posted: {} });
 			after = withLog(after, now, "INFO", `${had} is now ${vm.address}`);
 			if (seen.phase.at === "ready") seen = inPhase(seen, { at: "unready", vm: vm.vm }, "its address changed", now);
 		}
@@ -466,6 +494,7 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 		case "firewall":
 			return firewallFailed(state, failure, now);
 		case "probe":
+		case "measure":
 			return state;
 		default:
 			return effect satisfies never;

@@ -32,7 +32,7 @@ export function withFailed(state: State, failed: Failed): State {
 	return { ...state, failed: [...state.failed, failed].slice(-KEPT_FAILURES) };
 }
 
-const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {} };
+const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };
 
 export function withVitals(state: State, id: Id, change: Partial<Vitals>): State {
 	const vitals = new Map(state.vitals).set(id, { ...UNHEARD, ...state.vitals.get(id), ...change });

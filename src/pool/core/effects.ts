@@ -18,7 +18,7 @@ import {
 import { projectionHash } from "./projection.ts";
 import type { Effect, Ms, Proxy, State } from "./state.ts";
 
-/** Effects in the order of their priority: delete, find, publish, list, create, restart, probe. */
+/** Effects in the order of their priority: delete, find, publish, list, create, restart, probe, and what concerns other pools. */
 export function dueEffects(draft: Draft): readonly Effect[] {
 	const { state } = draft;
 	const isReachable = draft.isDue(state.gates.rate.until) && draft.isDue(state.gates.auth.until);
@@ -31,7 +31,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	if (isRich) effects.push(...firewalls(draft), ...lists(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
 	if (state.spec.canProbe) effects.push(...probes(draft));
-	effects.push(...forgets(draft));
+	effects.push(...forgets(draft), ...measures(draft));
 	return effects;
 }
 
@@ -200,6 +200,16 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | n
 	}
 }
 
+/** The endpoint whose metrics stand for the pool's own is asked once an interval, whatever came of it the last time. */
+function measures(draft: Draft): Effect[] {
+	const { state, now } = draft;
+	const { metricsSource, rules, intervalSeconds } = state.spec;
+	if (metricsSource === null || rules.length === 0 || state.run !== "running") return [];
+	if (!draft.isDue(passed(state.sourceAskedAt, now) + intervalSeconds * 1000)) return [];
+	draft.state = { ...draft.state, sourceAskedAt: now };
+	return [{ call: "measure", endpoint: metricsSource }];
+}
+
 /** An emptied pool is forgotten once whole lists, read after its last VM can have shown up, have held nothing of it. */
 function forgets(draft: Draft): Effect[] {
 	const { state } = draft;
@@ -241,6 +251,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 		}
 		case "probe":
 			return state.proxies.get(effect.id)?.address === effect.address;
+		case "measure":
+			return state.spec.metricsSource === effect.endpoint;
 		default:
 			return effect satisfies never;
 	}

@@ -36,3 +36,10 @@ export const LIST_SPACING_MS = 1_000;
 export const HEARTBEAT_SHARE = 0.5;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
+/** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */
+export const SAMPLE_INTERVALS = 3;
+/**
+ * After so many intervals without a decision on the target nothing is known of what was asked for meanwhile. An instance that is always
+ * new finds what was stored up to two intervals before the decision that it missed.
+ */
+export const WINDOW_GAP_INTERVALS = 5;

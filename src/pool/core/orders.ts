@@ -24,6 +24,8 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 		}
 		case "scale":
 		case "run":
+		case "wake":
+		case "metrics":
 			return null;
 		default:
 			return command satisfies never;

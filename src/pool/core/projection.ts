@@ -1,6 +1,7 @@
 /** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
 import type { PoolSummary, ProxyRow, ReadyEntry } from "../rpc.ts";
 import { billable, vmOf } from "./count.ts";
+import { canWake } from "./demand.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import type { Gate, Proxy, State } from "./state.ts";
 
@@ -14,6 +15,7 @@ export function summaryOf(state: State): CoreSummary {
 		min: state.spec.min,
 		max: state.spec.max,
 		target: state.target,
+		wakes: canWake(state),
 		reconciled: state.reconciledAt !== null,
 		billable: billable(state),
 		problems: problemsOf(state),

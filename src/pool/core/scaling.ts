@@ -1,25 +1,19 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
-import { billable, hasCloud, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
+import { billable, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
 import { doom } from "./deadlines.ts";
+import { decideTarget } from "./demand.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
+import { isIdle } from "./metrics.ts";
 import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
 import { retireAged } from "./rolling.ts";
-import type { Id, Ms, Proxy, State } from "./state.ts";
-
-/** The number of proxies that the pool is to keep. */
-export function desired(state: State): number {
-	return hasCloud(state) && (state.run === "running" || state.run === "paused") ? state.spec.min : 0;
-}
+import type { Id, Ms, Proxy } from "./state.ts";
 
 export function scale(draft: Draft): void {
 	if (!mayAct(draft.state) || draft.state.run === "paused") return;
-	const target = desired(draft.state);
-	if (target !== draft.state.target) {
-		draft.say("INFO", `target changed ${draft.state.target} => ${target}`);
-		draft.state = { ...draft.state, target };
-	}
+	decideTarget(draft);
+	const { target } = draft.state;
 	const ahead = retireAged(draft, target);
 	const sick = unhealthy(draft);
 	retireUnhealthy(draft, sick, target);
@@ -92,7 +86,7 @@ function shrink(draft: Draft, surplus: number): void {
 		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
 		if (!proxy.wasReady) return 2;
 		if (proxy.phase.at !== "ready") return 3;
-		return draft.state.vitals.get(proxy.id)?.active === 0 ? 4 : 5;
+		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
 	};
 	const victims = [...draft.proxies]
 		.filter(isKept)
@@ -124,6 +118,7 @@ function intent(id: Id, now: Ms): Proxy {
 		tries: 0,
 		retryAt: 0,
 		failedProbes: 0,
+		posted: {},
 	};
 }
 

@@ -14,6 +14,11 @@ export type CloudName = "digitalocean" | "aws" | "gcp" | "hetzner" | "vultr" | "
 /** `static`: no cloud at all. Such a pool lists and creates nothing; it has backends that others run, or none. */
 export type ProviderName = CloudName | "static";
 
+/** By name: how much the value weighs in an average, and the value. */
+export type Metrics = Readonly<Record<string, readonly [weight: number, value: number]>>;
+/** Metrics that somebody posted, and when; each name counts for as long as a report does. */
+export type Posted = Readonly<Record<string, readonly [weight: number, value: number, at: Ms]>>;
+
 /** Where a proxy stands in its life (design: launching → booting → ready ⇄ unready → draining → deleting → gone). */
 export type Phase =
 	/** `sentAt` null: no create was ever sent. Otherwise it was sent, and what came of it is not known yet. */
@@ -68,6 +73,8 @@ export interface Proxy {
 	readonly retryAt: Ms;
 	/** Probes that failed in a row. */
 	readonly failedProbes: number;
+	/** Posted for its address, beside what its agent reports. */
+	readonly posted: Posted;
 }
 
 /** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
@@ -80,9 +87,11 @@ export interface Vitals {
 	readonly probedAt: Ms;
 	/** Open client connections at the last report. */
 	readonly active: number;
-	/** When `active` and `metrics` were reported. */
+	/** When `active` was reported. */
 	readonly reportedAt: Ms;
 	readonly metrics: Readonly<Record<string, number>>;
+	/** When `metrics` were reported: at its last heartbeat. */
+	readonly metricsAt: Ms;
 }
 
 /** A back-off, stored. Closed while `until` is in the future. */
@@ -130,7 +139,14 @@ export interface Spec {
 	readonly canProbe: boolean;
 	/** The provider restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
+	/** See rules.ts. None: the pool keeps `min` proxies. */
 	readonly rules: readonly string[];
+	/** How many proxies rules may add, and take away, in one interval. */
+	readonly rampLimit: number;
+	/** Scaling in waits until nothing asked for more during so many seconds. */
+	readonly scaleInWindowSeconds: number;
+	/** Name of the endpoint whose metrics stand for the pool's own; null: none. */
+	readonly metricsSource: string | null;
 	/** Proxies that others run: handed out while they answer, never created or deleted. */
 	readonly statics: readonly StaticBackend[];
 }
@@ -211,9 +227,16 @@ export interface State {
 		/** D1 could not be written. */
 		readonly publish: Gate;
 	};
-	readonly scaleInWindow: readonly { readonly at: Ms; readonly target: number }[];
 	/** The target that was in force at the last plan; a change of it is logged. */
 	readonly target: number;
+	/** When rules last changed the target, and whether they raised it. Stored at once: neither the ramp nor the window starts anew with an instance. */
+	readonly ramped: { readonly at: Ms; readonly isRise: boolean };
+	/** When a client last asked for a proxy and found none; 0: never, or it does not matter any more. */
+	readonly wokenAt: Ms;
+	/** Metrics posted for the endpoint as a whole. */
+	readonly custom: Posted;
+	/** What was said of the present rules and metrics source: once is enough. */
+	readonly told: readonly string[];
 	/** What D1 is known to hold: hash of the projection, and version (grows by one at each attempt). */
 	readonly published: { readonly hash: string; readonly version: number };
 	/** Entries not yet known to be in D1. */
@@ -242,6 +265,35 @@ export interface State {
 	readonly sampledAt: Ms;
 	/** The interval that agents are told, in seconds: stretched so that a deployment stays within its plan. */
 	readonly heartbeatSeconds: number;
+	/** When rules last decided on the target, which they do once an interval. */
+	readonly decidedAt: Ms;
+	/** The sizes that rules asked for lately, the newest last, without those that a later one outdid. See window.ts. */
+	readonly scaleInWindow: readonly Wish[];
+	/** What the endpoint that `metricsSource` names answered last. */
+	readonly source: Source | null;
+	/** When it was last asked. */
+	readonly sourceAskedAt: Ms;
+}
+
+/** A size that was asked for. */
+export interface Wish {
+	readonly at: Ms;
+	readonly target: number;
+}
+
+/** What a pool's proxies report, all in all. */
+export interface Measurements {
+	/** By name: the weighted mean of all fresh samples. */
+	readonly averages: Readonly<Record<string, number>>;
+	/** Addresses with a fresh sample. */
+	readonly reporting: number;
+	/** Proxies that were ready, are to stay, and have not reported for too long. */
+	readonly missing: number;
+}
+
+export interface Source extends Measurements {
+	readonly endpoint: string;
+	readonly at: Ms;
 }
 
 /** When lists first and last showed it, and when the next call about it may go out. */
@@ -297,6 +349,10 @@ export type Command =
 	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
 	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
 	| { readonly do: "run"; readonly run: Run }
+	/** A client asked for a proxy and found none. */
+	| { readonly do: "wake" }
+	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
+	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
 	| { readonly do: "destroy"; readonly id: Id }
 	| { readonly do: "restart"; readonly id: Id };
 
@@ -346,6 +402,8 @@ export type Event =
 	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
 	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. */
 	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number }
+	/** What the endpoint that is the source of the pool's metrics answered; a sentence where it cannot be one. */
+	| { readonly on: "measured"; readonly endpoint: string; readonly startedAt: Ms; readonly found: Measurements | string }
 	/** The directory knows the pool no more; its storage may go. */
 	| { readonly on: "forgotten" };
 
@@ -362,7 +420,9 @@ export type Effect =
 	| { readonly call: "forget" }
 	| { readonly call: "create"; readonly id: Id }
 	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
-	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string };
+	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string }
+	/** Asks another pool what its proxies report. */
+	| { readonly call: "measure"; readonly endpoint: string };
 
 /** What to do now, the state that says so, and when to look again. */
 export interface Plan {

@@ -232,7 +232,7 @@ describe("what lets a pool rest", () => {
 	});
 });
 
-const SEEN_NOW = { heardAt: 0, seenAt: NOW, probedAt: 0, active: 0, reportedAt: 0, metrics: {} };
+const SEEN_NOW = { heardAt: 0, seenAt: NOW, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };
 
 /** The pool with one VM on its way up, launched an hour ago. */
 function withBooting(state: State): State {

@@ -1,0 +1,118 @@
+/** What the proxies report and what was posted for them: samples, how fresh they are, and their weighted means. */
+import { isKept } from "./count.ts";
+import { SAMPLE_INTERVALS } from "./limits.ts";
+import { isMetricName } from "./rules.ts";
+import type { Measurements, Metrics, Ms, Posted, Proxy, State } from "./state.ts";
+
+/** The number of open client connections, which every agent reports. */
+export const ACTIVE = "active";
+/** Names kept of one address, and of the endpoint as a whole. */
+export const MOST_METRICS = 64;
+
+/** Measurements, and the fresh samples that they come from. */
+export interface Samples extends Measurements {
+	readonly byAddress: Readonly<Record<string, Metrics>>;
+}
+
+/** All fresh samples of a pool. Draining proxies count: the connections that they still have are load, and will be made anew elsewhere. */
+export function samplesOf(state: State, now: Ms): Samples {
+	const sums = new Map<string, { weights: number; weighted: number }>();
+	const add = (sample: Metrics) => {
+		for (const [name, [weight, value]] of Object.entries(sample)) {
+			const sum = sums.get(name) ?? { weights: 0, weighted: 0 };
+			sums.set(name, { weights: sum.weights + weight, weighted: sum.weighted + weight * value });
+		}
+	};
+	const byAddress = new Map<string, Metrics>();
+	let missing = 0;
+	for (const proxy of state.proxies.values()) {
+		if (isKept(proxy) && proxy.wasReady && !hasReported(state, proxy, now)) missing++;
+		const sample = sampleOf(state, proxy, now);
+		if (sample === null || proxy.address === null) continue;
+		byAddress.set(proxy.address, sample);
+		add(sample);
+	}
+	const custom = freshOf(state.custom, state, now);
+	add(custom);
+	const means = [...sums]
+		.map(([name, { weights, weighted }]) => [name, weighted / weights] as const)
+		.filter(([, mean]) => Number.isFinite(mean));
+	const reporting = Math.max(byAddress.size, Object.keys(custom).length > 0 ? 1 : 0);
+	return { averages: Object.fromEntries(means), reporting, missing, byAddress: Object.fromEntries(byAddress) };
+}
+
+/** What a rule may go by: the other endpoint's measurements where one is named, null while they are not known or too old. */
+export function measurementsOf(state: State, now: Ms): Measurements | null {
+	const { metricsSource, intervalSeconds } = state.spec;
+	if (metricsSource === null) return samplesOf(state, now);
+	const { source } = state;
+	const isCurrent = source?.endpoint === metricsSource && isWithin(source.at, SAMPLE_INTERVALS * intervalSeconds, now);
+	return isCurrent ? source : null;
+}
+
+/** Whether a proxy's open connections are known to be none. */
+export function isIdle(state: State, proxy: Proxy, now: Ms): boolean {
+	const vitals = state.vitals.get(proxy.id);
+	return vitals !== undefined && vitals.active === 0 && isFresh(vitals.reportedAt, state, now);
+}
+
+/** Whether its agent has reported all that it reports. */
+function hasReported(state: State, proxy: Proxy, now: Ms): boolean {
+	return isFresh(state.vitals.get(proxy.id)?.metricsAt ?? 0, state, now);
+}
+
+/** The agent's report, and what was posted in its place or beside it; null where nothing of it is fresh. */
+function sampleOf(state: State, proxy: Proxy, now: Ms): Metrics | null {
+	if (proxy.phase.at === "deleting") return null;
+	const vitals = state.vitals.get(proxy.id);
+	const reported: [string, readonly [number, number]][] = [];
+	if (vitals !== undefined && isFresh(vitals.metricsAt, state, now)) {
+		for (const [name, value] of Object.entries(vitals.metrics)) reported.push([name, [1, value]]);
+	}
+	if (vitals !== undefined && isFresh(vitals.reportedAt, state, now)) reported.push([ACTIVE, [1, vitals.active]]);
+	const sample = { ...Object.fromEntries(reported), ...freshOf(proxy.posted, state, now) };
+	return Object.keys(sample).length === 0 ? null : sample;
+}
+
+function freshOf(posted: Posted, state: State, now: Ms): Metrics {
+	const fresh = Object.entries(posted).filter(([, [, , at]]) => isFresh(at, state, now));
+	return Object.fromEntries(fresh.map(([name, [weight, value]]) => [name, [weight, value] as const]));
+}
+
+function isFresh(at: Ms, state: State, now: Ms): boolean {
+	return isWithin(at, SAMPLE_INTERVALS * state.heartbeatSeconds, now);
+}
+
+/** What lies in the future was dated by a clock that was set back since: nobody knows how old it is. */
+function isWithin(at: Ms, seconds: number, now: Ms): boolean {
+	return at <= now && now < at + seconds * 1000;
+}
+
+/** What an agent reports, as far as it can be used. */
+export function reportedMetrics(metrics: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+	const entries = Object.entries(metrics);
+	const isUsable = ([name, value]: [string, number]) => isMetricName(name) && Number.isFinite(value);
+	if (entries.length <= MOST_METRICS && entries.every(isUsable)) return metrics;
+	return Object.fromEntries(entries.filter(isUsable).slice(0, MOST_METRICS));
+}
+
+/**
+ * What is kept after `metrics` were posted: each name's newest, at most {@link MOST_METRICS} of them, the newest first to stay. The same
+ * object where nothing changes that is worth a row: the same values again, within one interval.
+ */
+export function withPosted(kept: Posted, metrics: Metrics, state: State, now: Ms): Posted {
+	const usable = Object.entries(metrics).filter(
+		([name, [weight, value]]) => isMetricName(name) && Number.isFinite(value) && Number.isFinite(weight) && weight >= 0,
+	);
+	const isNew = ([name, [weight, value]]: (typeof usable)[number]) => {
+		const had = Object.hasOwn(kept, name) ? kept[name] : undefined;
+		return had?.[0] !== weight || had[1] !== value || !isWithin(had[2], state.heartbeatSeconds, now);
+	};
+	if (!usable.some(isNew)) return kept;
+	const others = Object.entries(kept).filter(([name, [, , at]]) => !Object.hasOwn(metrics, name) && isFresh(at, state, now));
+	const all = [
+		...usable.map(([name, [weight, value]]) => [name, [weight, value, now]] as const),
+		...others.sort((a, b) => b[1][2] - a[1][2]),
+	];
+	return Object.fromEntries(all.slice(0, MOST_METRICS));
+}

@@ -1,0 +1,32 @@
+import { findEndpoint } from "../db/directory.ts";
+import type { Env } from "../env.ts";
+import type { Measurements } from "./core/state.ts";
+import { askPool } from "./reach.ts";
+
+/** Demand is decided with what is there; a pass waits no longer than this for another pool. */
+const SOURCE_DEADLINE_MS = 3_000;
+
+/**
+ * What the proxies of another endpoint report; a sentence where there is none of that name, or it is the asking pool's own.
+ * `object` is the asking pool's. Throws DatabaseUnavailable, PoolUnreachable, or an error after 3 s.
+ */
+export async function measureEndpoint(env: Env, endpoint: string, object: string): Promise<Measurements | string> {
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`no answer within ${SOURCE_DEADLINE_MS} ms`)), SOURCE_DEADLINE_MS);
+	});
+	try {
+		return await Promise.race([ask(env, endpoint, object), late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+async function ask(env: Env, endpoint: string, object: string): Promise<Measurements | string> {
+	const source = await findEndpoint(env.DB, endpoint);
+	if (source === object) return `metrics_source "${endpoint}" is this endpoint itself`;
+	const samples = source === null ? null : await askPool(env, source, (pool) => pool.metrics());
+	if (samples === null) return `metrics_source "${endpoint}" is no endpoint`;
+	const { averages, reporting, missing } = samples;
+	return { averages, reporting, missing };
+}
