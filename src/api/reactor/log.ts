@@ -11,7 +11,7 @@ const ROUNDING_MS = 0.01;
 export const LogShape = z.array(z.tuple([z.number(), z.enum(["INFO", "WARNING", "ERROR"]), z.string()]));
 export const LOG_EXAMPLE = [[1764000000.25, "INFO", "target changed 2 => 4"]];
 export const logQuery = z.object({
-	since: z.string().optional().openapi({
+	since: z.string().nullish().openapi({
 		description: "Only what is younger than this instant, in seconds since the epoch. What is no number is passed over.",
 		example: "1764000000.25",
 	}),
