@@ -356,9 +356,12 @@ function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): 
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {
-		if (vm.tags.deployment !== state.pool.deployment) deployments++;
-		else if (vm.tags.pool !== state.pool.tag) pools++;
-		else {
+		if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {
+			// EC2 shows those that are gone for an hour more: nobody pays for them.
+			if (vm.state === "going") continue;
+			if (vm.tags.deployment === state.pool.deployment) pools++;
+			else deployments++;
+		} else {
 			const proxy = vm.tags.intent === null ? undefined : after.proxies.get(vm.tags.intent);
 			const own = proxy === undefined ? null : vmOf(proxy);
 			if (proxy !== undefined && (own === vm.vm || (own === null && proxy.phase.at !== "launching") || isSent(proxy))) {

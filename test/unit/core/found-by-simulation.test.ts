@@ -222,6 +222,13 @@ describe("what lets a pool rest", () => {
 		expect(plan(twice, NOW, random).state).toBe(twice);
 	});
 
+	test("another pool's VMs that are gone, and shown for an hour more, are not counted", () => {
+		const start = poolOf(1);
+		const other = vmOf(start, only(start), { vm: "vm-other", tags: { deployment: start.pool.deployment, pool: "another", intent: "x" } });
+		const { foreign } = fold(start, NOW, listed([other, { ...other, vm: "vm-gone", state: "going" }], NOW));
+		expect(foreign).toEqual({ pools: 1, deployments: 0 });
+	});
+
 	test("a clock that is set back puts off neither lists nor probes", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: 1 } as const;
 		const start = poolOf(1, () => unready);
