@@ -223,7 +223,7 @@ describe("what lets a pool rest", () => {
 	});
 
 	test("another pool's VMs that are gone, and shown for an hour more, are not counted", () => {
-		const start = poolOf(1);
+		const start = poolOf(1, () => ({}));
 		const other = vmOf(start, only(start), { vm: "vm-other", tags: { deployment: start.pool.deployment, pool: "another", intent: "x" } });
 		const { foreign } = fold(start, NOW, listed([other, { ...other, vm: "vm-gone", state: "going" }], NOW));
 		expect(foreign).toEqual({ pools: 1, deployments: 0 });
