@@ -4,6 +4,7 @@ import { base64 } from "./base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
+import { agreedId } from "./oldest.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import {
@@ -168,7 +169,11 @@ class Vultr implements Provider {
 	}
 
 	async #makeFirewall({ tags, port, allow }: Protection): Promise<string> {
-		const id = (await this.#group(tags.deployment)) ?? (await this.#makeGroup(tags.deployment));
+		const id = await agreedId(
+			() => this.#group(tags.deployment),
+			() => this.#makeGroup(tags.deployment),
+			(surplus) => this.#call("DELETE", `/v2/firewalls/${encodeURIComponent(surplus)}`, ignored),
+		);
 		const rules = `/v2/firewalls/${encodeURIComponent(id)}/rules`;
 		const found = await this.#all(rules, "firewall_rules", FirewallRule);
 		const wanted = new Map(firewallRules(port, allow).map((rule) => [ruleKey(rule), rule]));
@@ -192,7 +197,7 @@ class Vultr implements Provider {
 		}
 	}
 
-	/** The oldest group of that description: two isolates that made one each agree on it. */
+	/** The oldest group of that description. */
 	async #group(deployment: string): Promise<string | null> {
 		const groups = await this.#all("/v2/firewalls", "firewall_groups", FirewallGroup);
 		const ours = groups.filter(({ description }) => description === `muster-${deployment}`);
@@ -203,12 +208,7 @@ class Vultr implements Provider {
 	async #makeGroup(deployment: string): Promise<string> {
 		const read = json(z.object({ firewall_group: FirewallGroup }));
 		const made = await this.#call("POST", "/v2/firewalls", read, { body: { description: `muster-${deployment}` } });
-		const { id } = made.firewall_group;
-		const oldest = await this.#group(deployment);
-		if (oldest === null || oldest === id) return id;
-		// Another isolate was faster. What nothing uses yet must not stay behind; if it does, it is empty and costs nothing.
-		await this.#call("DELETE", `/v2/firewalls/${encodeURIComponent(id)}`, ignored).catch(() => undefined);
-		return oldest;
+		return made.firewall_group.id;
 	}
 
 	/** All pages or an error. */
