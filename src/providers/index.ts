@@ -4,6 +4,7 @@ import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
 import type { ProviderDefinition } from "./provider.ts";
+import { scaleway } from "./scaleway.ts";
 import { vultr } from "./vultr.ts";
 
 /** The clouds that Muster can drive. A further one is its file and one line here. */
@@ -13,6 +14,7 @@ export const PROVIDERS: Registry = {
 	gcp,
 	hetzner,
 	vultr,
+	scaleway,
 };
 
 /** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */

@@ -48,6 +48,15 @@ export class Account {
 	}
 
 	/** Null: the VM is busy with an earlier order. */
+	terminate(vm: VmRecord, kind: string): Task | null {
+		return this.#fleet.terminate(vm, kind);
+	}
+
+	setUserData(vm: VmRecord, userData: string): void {
+		this.#fleet.setUserData(vm, userData);
+	}
+
+	/** Null: the VM is busy with an earlier order. */
 	power(vm: VmRecord, power: Power, kind: string): Task | null {
 		return this.#fleet.power(vm, power, kind);
 	}

@@ -1,6 +1,7 @@
 import type { CloudName } from "../../src/pool/core/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
 import { GCP_TERMS } from "./contract-gcp.ts";
+import { SCALEWAY_TERMS } from "./contract-scaleway.ts";
 import type { Json } from "./inventory.ts";
 import { instanceId } from "./vultr.ts";
 
@@ -29,6 +30,8 @@ export interface Terms {
 	readonly firewalls: (things: Things) => (readonly string[])[];
 	/** Somebody edits the firewall so that it lets in 198.51.100.0/24 alone. */
 	readonly tamper: (things: Things) => void;
+	/** What is billed besides VMs: volumes, addresses. Without it there is no such thing in what we speak of the cloud. */
+	readonly leftBehind?: (things: Things) => readonly string[];
 	/** A VM's id as the cloud makes it from a number. */
 	readonly id: (number: number) => string;
 }
@@ -122,4 +125,5 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 			edit(things, "firewall-groups", "rules", (rules) => [{ ...rules[0], subnet: ELSEWHERE.split("/")[0] ?? "", subnet_size: 24 }]),
 		id: instanceId,
 	},
+	scaleway: SCALEWAY_TERMS,
 };

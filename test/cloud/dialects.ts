@@ -3,6 +3,7 @@ import type { Dialect } from "./dialect.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
+import { scaleway } from "./scaleway.ts";
 import { vultr } from "./vultr.ts";
 
 export interface Limits {
@@ -19,4 +20,5 @@ export const dialects = (limits: Limits): readonly Dialect[] => [
 	gcp(limits),
 	hetzner(limits),
 	vultr(limits),
+	scaleway(limits),
 ];

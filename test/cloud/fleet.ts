@@ -11,6 +11,8 @@ export interface NewVm {
 	readonly tags: readonly string[];
 	readonly userData: string;
 	readonly details: { readonly [key: string]: Json };
+	/** It is made switched off, and boots when it is switched on. */
+	readonly isOff?: true;
 }
 
 export type Power = "restart" | "off" | "on";
@@ -45,6 +47,8 @@ export class Fleet {
 	readonly #tasks = new Map<number, Task>();
 	/** Creates that wait for their address: what is counted and named counts them in. */
 	readonly #creating = new Set<{ readonly account: string; readonly name: string }>();
+	/** VMs made switched off that vanish while they boot. */
+	readonly #doomed = new Set<string>();
 	/** Takes back what is still to happen to a VM. */
 	readonly #pending = new Map<string, (() => void)[]>();
 
@@ -104,17 +108,22 @@ export class Fleet {
 		const creating = { account, name: wanted.name };
 		this.#creating.add(creating);
 		const address = await this.#machines.reserve(null).finally(() => this.#creating.delete(creating));
-		const { id, ...rest } = wanted;
+		const { id, isOff = false, ...rest } = wanted;
 		const vm = this.#store({
 			...rest,
 			id: id(this.number()),
 			account,
 			createdAt: this.#clock.now(),
 			address,
-			state: "new",
+			state: isOff ? "off" : "new",
 			isDead: fate.isDead,
 		});
 		const task = this.#begin(vm, "create");
+		if (isOff) {
+			if (fate.failsLater) this.#doomed.add(keyOf(vm));
+			this.#end(task, "done");
+			return { vm, task };
+		}
 		const half = this.#bootMs / 2;
 		this.#later(vm, half, () => {
 			if (fate.failsLater) {
@@ -129,8 +138,28 @@ export class Fleet {
 		return { vm, task };
 	}
 
+	/** Switches a VM off at once, and deletes it half a boot later. Null: the VM is busy with an earlier order. */
+	terminate(vm: VmRecord, kind: string): Task | null {
+		if (this.tasksOf(vm).some((task) => task.status === "running")) return null;
+		const task = this.#begin(vm, kind);
+		this.#cancel(vm);
+		this.#machines.stop(vm);
+		this.#set(vm, { state: "off" });
+		this.#later(vm, this.#bootMs / 2, () => {
+			this.#end(task, "done");
+			this.delete(vm);
+		});
+		return task;
+	}
+
+	/** What a VM that was made switched off boots from. */
+	setUserData(vm: VmRecord, userData: string): void {
+		this.#set(vm, { userData });
+	}
+
 	delete(vm: VmRecord): void {
 		this.#cancel(vm);
+		this.#doomed.delete(keyOf(vm));
 		this.#vms.delete(keyOf(vm));
 		this.#inventory.removeVm(vm);
 		for (const task of this.tasksOf(vm)) if (task.status === "running") this.#end(task, "failed");
@@ -153,6 +182,10 @@ export class Fleet {
 			return this.#tasks.get(task.id) ?? task;
 		}
 		this.#later(vm, this.#bootMs / 2, () => {
+			if (this.#doomed.has(keyOf(vm))) {
+				this.delete(vm);
+				return;
+			}
 			this.#set(vm, { state: "active" });
 			this.#end(task, "done");
 		});
@@ -212,7 +245,7 @@ export class Fleet {
 		if (current && !current.isDead) this.#machines.start(current);
 	}
 
-	#set(vm: VmRecord, change: Partial<Pick<VmRecord, "state" | "isDead" | "tags">>): void {
+	#set(vm: VmRecord, change: Partial<Pick<VmRecord, "state" | "isDead" | "tags" | "userData">>): void {
 		const current = this.#vms.get(keyOf(vm));
 		if (current) this.#store({ ...current, ...change });
 	}
