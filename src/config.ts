@@ -16,6 +16,10 @@ export interface Config {
 	readonly dormant: readonly PoolConfig[];
 	/** Everything that is wrong, in sentences that name the variable and what is allowed, and never a value. */
 	readonly problems: readonly string[];
+	/** Those of them for which no pool can run. */
+	readonly suspending: readonly string[];
+	/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL`), as given. */
+	readonly apiUrls: Readonly<Partial<Record<ProviderName, string>>>;
 }
 
 /**
@@ -28,6 +32,7 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 	const all = [...suspending, ...problems];
 	const pools: PoolConfig[] = [];
 	const dormant: PoolConfig[] = [];
+	const apiUrls: Partial<Record<ProviderName, string>> = {};
 	const drivable = Object.values(registry)
 		.map((definition) => definition.displayName)
 		.join(", ");
@@ -39,6 +44,8 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 		const accounts = readAccounts(env, provider, settings, aliases, all);
 		const defaults = accounts.get(DEFAULT);
 		if (defaults === undefined) continue; // there always is one
+		const apiUrl = defaults.values.get("API_URL")?.text;
+		if (apiUrl !== undefined) apiUrls[provider] = apiUrl;
 		for (const account of accounts.values()) {
 			const source = {
 				provider,
@@ -56,7 +63,7 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 			all.push(...own);
 		}
 	}
-	return { global, pools, dormant, problems: all };
+	return { global, pools, dormant, problems: all, suspending, apiUrls };
 }
 
 /** The account behind a pool, listed or not; null where the environment has no trace of it. */

@@ -11,6 +11,8 @@ export interface PoolConfig {
 	readonly name: string;
 	/** Also true where `_ENABLED` cannot be read: a spelling mistake must not delete a fleet. */
 	readonly enabled: boolean;
+	/** The variable that says so. */
+	readonly enabledVariable: string;
 	readonly displayName: string;
 	/** `<provider>-<name>`. */
 	readonly endpoint: string;
@@ -102,6 +104,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 		provider,
 		name: account.name,
 		enabled: isWanted && definition !== undefined,
+		enabledVariable: enabledSetting.variable,
 		displayName,
 		endpoint: `${provider}-${account.name}`,
 		settings,

@@ -35,6 +35,11 @@ export async function findPool(db: D1Database, provider: string, name: string): 
 	return results[0] ?? null;
 }
 
+/** A pool's own endpoint name, which it has unless it was deleted while there were aliases. */
+export function endpointNameOf({ source, provider, name }: Pick<DirectoryEntry, "source" | "provider" | "name">): string {
+	return source === "api" ? name : `${provider}-${name}`;
+}
+
 /** The object of the pool with that endpoint name or alias, or null. Throws DatabaseUnavailable. */
 export async function findEndpoint(db: D1Database, endpoint: string): Promise<string | null> {
 	const row = await onDatabase(() => db.prepare("SELECT object FROM names WHERE name = ?").bind(endpoint).first<{ object: string }>());
@@ -91,6 +96,47 @@ export async function enterPool(db: D1Database, pool: NewPool): Promise<Director
 		]),
 	);
 	return read?.results[0] ?? null;
+}
+
+/** Endpoint names and aliases, each with its pool's object, in alphabetical order. Throws DatabaseUnavailable. */
+export async function listNames(db: D1Database): Promise<readonly { readonly name: string; readonly object: string }[]> {
+	return (await onDatabase(() => db.prepare("SELECT name, object FROM names ORDER BY name").all<{ name: string; object: string }>()))
+		.results;
+}
+
+/** The pool of that object, removed or not, or null. Throws DatabaseUnavailable. */
+export async function findObject(db: D1Database, object: string): Promise<DirectoryEntry | null> {
+	const { results } = await onDatabase(() =>
+		db.prepare(`SELECT ${COLUMNS} FROM pools WHERE object = ?`).bind(object).all<DirectoryEntry>(),
+	);
+	return results[0] ?? null;
+}
+
+/** Gives a pool a further endpoint name. False where another pool has it, or this one is removed. Throws DatabaseUnavailable. */
+export async function addName(db: D1Database, object: string, name: string): Promise<boolean> {
+	const { meta } = await onDatabase(() =>
+		db
+			.prepare("INSERT OR IGNORE INTO names (name, object) SELECT ?1, object FROM pools WHERE object = ?2 AND removed_at IS NULL")
+			.bind(name, object)
+			.run(),
+	);
+	return meta.changes > 0;
+}
+
+/** Takes one of several names from a pool. False where it is the last one, or not the pool's. Throws DatabaseUnavailable. */
+export async function dropName(db: D1Database, object: string, name: string): Promise<boolean> {
+	const { meta } = await onDatabase(() =>
+		db
+			.prepare("DELETE FROM names WHERE name = ?1 AND object = ?2 AND EXISTS (SELECT 1 FROM names WHERE object = ?2 AND name <> ?1)")
+			.bind(name, object)
+			.run(),
+	);
+	return meta.changes > 0;
+}
+
+/** Enters that a pool is at another provider now. Fails where another pool has that provider and name. Throws DatabaseUnavailable. */
+export async function moveTo(db: D1Database, object: string, provider: ProviderName): Promise<void> {
+	await onDatabase(() => db.prepare("UPDATE pools SET provider = ?2 WHERE object = ?1 AND provider <> ?2").bind(object, provider).run());
 }
 
 /** Marks a pool as deleted: it leaves every list and its names are free at once. Its row stays until its VMs are gone. */

@@ -1,3 +1,4 @@
+import type { StoredConfiguration } from "../config/configuration.ts";
 import type { PatchedRolling } from "../pool/core/state.ts";
 import { fromJson, onDatabase } from "./database.ts";
 
@@ -8,9 +9,18 @@ import { fromJson, onDatabase } from "./database.ts";
  * - `auth_key_sha256`: SHA-256 (hex, lower case) of an admin key that was set through the API.
  * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
  * - `rolling`: rolling settings PATCHed at run time, a {@link PatchedRolling} as JSON.
+ * - `manager:<name>`: a manager's configuration, by the name of its pool's endpoint or `default`, as JSON.
  * - `scaling:<provider>:<name>`: bounds PATCHed while that pool does not exist, a {@link WaitingScaling} as JSON.
  */
-export type SettingKey = "deployment" | "url" | "origin" | "auth_key_sha256" | "written_at" | "rolling" | `scaling:${string}:${string}`;
+export type SettingKey =
+	| "deployment"
+	| "url"
+	| "origin"
+	| "auth_key_sha256"
+	| "written_at"
+	| "rolling"
+	| `manager:${string}`
+	| `scaling:${string}:${string}`;
 
 /** Bounds for a pool that is yet to be made, and those of the environment at that time: they are void once these change. */
 export interface WaitingScaling {
@@ -54,6 +64,15 @@ export async function listWaitingScaling(db: D1Database): Promise<ReadonlyMap<st
 		db.prepare("SELECT key, value FROM settings WHERE key >= 'scaling:' AND key < 'scaling;'").all<{ key: string; value: string }>(),
 	);
 	return new Map(results.map((row) => [row.key.slice("scaling:".length), JSON.parse(row.value) as WaitingScaling]));
+}
+
+/** Managers' configurations by name. Throws DatabaseUnavailable. */
+export async function listManagers(db: D1Database): Promise<ReadonlyMap<string, StoredConfiguration>> {
+	const { results } = await onDatabase(() =>
+		// As above: ';' is the character after ':'.
+		db.prepare("SELECT key, value FROM settings WHERE key >= 'manager:' AND key < 'manager;'").all<{ key: string; value: string }>(),
+	);
+	return new Map(results.map((row) => [row.key.slice("manager:".length), JSON.parse(row.value) as StoredConfiguration]));
 }
 
 /** Sets one setting; null removes it. */

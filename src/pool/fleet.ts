@@ -1,7 +1,10 @@
+import type { StoredConfiguration } from "../config/configuration.ts";
+import { intervalsOf } from "../config/manager.ts";
 import { type Config, type PoolConfig, readConfig } from "../config.ts";
-import { type DirectoryEntry, enterPool, listPools } from "../db/directory.ts";
+import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo } from "../db/directory.ts";
 import { pruneLogs } from "../db/logs.ts";
 import {
+	listManagers,
 	patchedRollingIn,
 	readDeployment,
 	readSettings,
@@ -20,6 +23,8 @@ export const POOLS_A_RUN = 40;
 const NEW_POOLS_A_RUN = 8;
 /** The settings that pools are told of. */
 const FACTS: readonly SettingKey[] = ["url", "origin", "rolling"];
+/** A start that was under way for so long is not under way any more: a request ends long before. */
+const HALF_MADE_MS = 120_000;
 /** The platform waits for six answers at a time. */
 const AT_A_TIME = 6;
 
@@ -36,7 +41,8 @@ export async function tend(env: Env, now: number): Promise<void> {
 
 /** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */
 export async function readFacts(env: Env): Promise<FleetFacts> {
-	return factsOf(readConfig(env), await readSettings(env.DB, FACTS), await listPools(env.DB));
+	const [settings, managers, entries] = await Promise.all([readSettings(env.DB, FACTS), listManagers(env.DB), listPools(env.DB)]);
+	return factsOf(readConfig(env), settings, managers, entries);
 }
 
 /**
@@ -50,7 +56,7 @@ export async function ensurePools(env: Env, now: number): Promise<void> {
 	const missing = config.pools.filter((pool) => pool.enabled && !isStarted(entries, pool)).slice(0, NEW_POOLS_A_RUN);
 	if (missing.length === 0) return;
 	const deployment = await readDeployment(env.DB);
-	const facts = factsOf(config, await readSettings(env.DB, FACTS), entries);
+	const facts = factsOf(config, await readSettings(env.DB, FACTS), await listManagers(env.DB), entries);
 	for (const pool of missing) await attempt(pool.endpoint, () => makePool(env, pool, { deployment, facts, now }));
 }
 
@@ -60,9 +66,22 @@ export async function ensurePools(env: Env, now: number): Promise<void> {
  */
 export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now()): Promise<void> {
 	const pools = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
-	await eachPool(pools, ({ object, provider, name }) =>
-		attempt(`${provider}/${name}`, () => askPool(env, object, (stub) => stub.tick(facts))),
+	await eachPool(pools, (entry) =>
+		attempt(`${entry.provider}/${entry.name}`, async () => {
+			const pool = await askPool(env, entry.object, (stub) => stub.tick(facts));
+			if (pool === null) await forgetHalfMade(env, entry, now);
+			else if (pool.provider !== entry.provider) await moveTo(env.DB, entry.object, pool.provider);
+		}),
 	);
+}
+
+/**
+ * Takes an endpoint out of the directory whose pool was never started: the row is written first, and the start that was to follow was
+ * lost. Nothing rests on it: a pool that was started answers, and is forgotten only after its row. One of the environment is started
+ * by {@link ensurePools}.
+ */
+async function forgetHalfMade(env: Env, entry: DirectoryEntry, now: number): Promise<void> {
+	if (entry.source === "api" && entry.incarnation < now - HALF_MADE_MS) await forgetPool(env.DB, entry.object);
 }
 
 /** Asks these pools one thing, six at a time. Throws what the first one that failed threw. */
@@ -111,8 +130,14 @@ function isStarted(entries: readonly DirectoryEntry[], pool: PoolConfig): boolea
 	);
 }
 
-function factsOf(config: Config, settings: ReadonlyMap<string, string>, entries: readonly DirectoryEntry[]): FleetFacts {
+function factsOf(
+	config: Config,
+	settings: ReadonlyMap<string, string>,
+	managers: ReadonlyMap<string, StoredConfiguration>,
+	entries: readonly DirectoryEntry[],
+): FleetFacts {
 	return {
+		intervals: intervalsOf(managers, config.global),
 		agentUrl: settings.get("url") ?? config.global.publicUrl ?? settings.get("origin") ?? null,
 		rolling: patchedRollingIn(settings),
 		proxies: entries.reduce((sum, { billable }) => sum + billable, 0),

@@ -2,7 +2,8 @@ import { DurableObject } from "cloudflare:workers";
 import { createHash, randomBytes } from "node:crypto";
 import type { Directives, HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
-import { type Config, findPool, type PoolConfig, readConfig } from "../config.ts";
+import type { EndpointConfiguration, StoredConfiguration } from "../config/configuration.ts";
+import { type Config, readConfig } from "../config.ts";
 import type { Env } from "../env.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
@@ -16,9 +17,21 @@ import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
 import type { Command, Event, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
+import type { Derived, StoredEndpoint } from "./endpoint.ts";
 import { Ledger } from "./parts.ts";
-import type { AgentAnswer, CommandOutcome, FleetFacts, PoolBirth, PoolRpc, PoolStatus } from "./rpc.ts";
+import type {
+	AgentAnswer,
+	CommandOutcome,
+	ConfigureOutcome,
+	FleetFacts,
+	MetadataOutcome,
+	PoolBirth,
+	PoolNames,
+	PoolRpc,
+	PoolStatus,
+} from "./rpc.ts";
 import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
+import { PoolSettings } from "./settings.ts";
 import { measureEndpoint } from "./source.ts";
 import { Store } from "./store.ts";
 
@@ -30,6 +43,9 @@ const FAILED_PASS_PAUSE_MS = 5_000;
 const OVERDUE_MS = 60_000;
 /** Calls that a driver may make above the pass's budget to end what it began (pages, a firewall): the free plan allows 50 in all. */
 const SPARE_CALLS = 8;
+/** Names under which something may be kept with an endpoint. */
+const MOST_METADATA = 100;
+const GONE = "This pool does not exist any more.";
 
 /**
  * One pool: the only place where its facts change. Requests apply a fact, store it and arm the alarm; only `alarm` calls the world.
@@ -39,6 +55,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private readonly ledger = new Ledger();
 	private birth: PoolBirth | null = null;
 	private state: State | null = null;
+	private settings: PoolSettings | null = null;
 	private armedAt: Ms | null = null;
 	private isPassing = false;
 	private callsMade = 0;
@@ -55,6 +72,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const stored = this.store.load();
 		this.birth = stored?.birth ?? null;
 		this.state = stored?.state ?? null;
+		this.settings = stored === null ? null : this.settingsOf(stored.birth, this.store.loadEndpoint());
 		if (stored !== null) {
 			ctx.blockConcurrencyWhile(async () => {
 				this.armedAt = await ctx.storage.getAlarm();
@@ -62,20 +80,23 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		}
 	}
 
-	async start(birth: PoolBirth): Promise<void> {
+	async start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void> {
 		if (this.state === null) {
-			const { object, provider, name, deployment, incarnation } = birth;
+			const { object, provider, name, deployment, incarnation, source } = birth;
 			const tag = sha256(object).slice(0, 16);
-			const state = newState({ object, provider, name, deployment, incarnation, tag }, this.now());
-			this.store.create(birth, state);
+			const run = source === "api" ? "paused" : "running";
+			const state = newState({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
+			const endpoint = configuration === undefined ? null : { configuration, environment: null, intervalSeconds: null };
+			this.store.create(birth, state, endpoint);
 			this.birth = birth;
 			this.state = state;
+			this.settings = this.settingsOf(birth, endpoint);
 		}
 		this.learn(birth.facts);
 	}
 
-	async tick(facts: FleetFacts): Promise<void> {
-		if (this.state === null) return;
+	async tick(facts: FleetFacts): Promise<PoolNames | null> {
+		if (this.state === null) return null;
 		this.learn(facts);
 		const alarm = await this.ctx.storage.getAlarm();
 		const isLost = alarm === null ? !this.isPassing : alarm < this.now() - OVERDUE_MS;
@@ -83,19 +104,66 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			this.armedAt = null;
 			this.arm(this.now());
 		}
+		return this.state === null ? null : { provider: this.state.pool.provider };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {
 		const { state } = this;
-		if (state === null) return { ok: false, error: "notFound", say: "This pool does not exist any more." };
+		if (state === null) return { ok: false, error: "notFound", say: GONE };
 		const refusal = refusalOf(state, command);
 		if (refusal !== null) return { ok: false, ...refusal };
+		if (command.do === "scale") this.settings?.rebound(command.min, command.max);
 		this.fold({ on: "command", command });
 		// These show nothing that somebody would look for at once, and come often.
 		if (command.do !== "wake" && command.do !== "metrics") await this.untilReadable();
 		const after = this.state ?? state;
 		const ips = [...after.proxies.values()].filter((proxy) => proxy.phase.at === "ready").flatMap((proxy) => proxy.address ?? []);
 		return { ok: true, summary: { ...this.names(), ...summaryOf(after) }, ips };
+	}
+
+	async configuration(): Promise<EndpointConfiguration | null> {
+		return this.state === null || this.settings === null ? null : this.settings.shown(this.state);
+	}
+
+	async reconfigure(configuration: StoredConfiguration): Promise<ConfigureOutcome> {
+		const { state, settings } = this;
+		if (state === null || settings === null) return { ok: false, error: "notFound", say: GONE };
+		const outcome = settings.reconfigured(configuration);
+		if (!outcome.ok) {
+			return "faults" in outcome
+				? { ok: false, error: "invalid", faults: outcome.faults }
+				: { ok: false, error: "conflict", say: outcome.conflict };
+		}
+		const { endpoint, bounds } = outcome;
+		const derived = settings.derivedFrom(endpoint);
+		const refusal = derived === null ? null : refusalOf(state, configureCommand(derived));
+		if (refusal !== null) return { ok: false, ...refusal };
+		// No await until all of it is stored: one transaction.
+		settings.save(endpoint);
+		this.configure();
+		this.fold({ on: "command", command: { do: "scale", min: bounds.min, max: bounds.max } });
+		await this.untilReadable();
+		return { ok: true, provider: this.state?.pool.provider ?? state.pool.provider };
+	}
+
+	async opens(key: string): Promise<boolean> {
+		return this.settings?.opens(key) ?? false;
+	}
+
+	async metadataKeys(): Promise<readonly string[] | null> {
+		return this.state === null ? null : this.store.metadataKeys();
+	}
+
+	async metadata(key: string): Promise<string | null | undefined> {
+		return this.state === null ? undefined : this.store.metadata(key);
+	}
+
+	async setMetadata(key: string, json: string | null): Promise<MetadataOutcome> {
+		if (this.state === null) return { ok: false, error: "notFound" };
+		const isNew = json !== null && this.store.metadata(key) === null;
+		if (isNew && this.store.metadataKeys().length >= MOST_METADATA) return { ok: false, error: "full" };
+		this.store.saveMetadata(key, json);
+		return { ok: true };
 	}
 
 	async status(): Promise<PoolStatus | null> {
@@ -221,6 +289,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const { dailyRequests, rolling: environment } = this.config().global;
 		// Before the environment's word, which it may overrule.
 		this.fold({ on: "rolling", patched: facts.rolling, environment });
+		this.settings?.learn(facts);
 		this.configure();
 		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
 		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests });
@@ -233,38 +302,42 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		return this.read.config;
 	}
 
-	/** What the environment says of this pool now; null where it says nothing any more. */
-	private poolConfig(): PoolConfig | null {
-		return this.state === null ? null : findPool(this.config(), this.state.pool.provider, this.state.pool.name);
+	private settingsOf(birth: PoolBirth, endpoint: StoredEndpoint | null): PoolSettings {
+		return new PoolSettings(this.store, birth, endpoint, () => this.config());
 	}
 
-	/** Brings the pool in line with the environment: a pool that it names no more, or disables, is emptied and forgotten. */
+	/**
+	 * Brings the pool in line with its settings. One that the environment names no more, or disables, is emptied and forgotten; one of an
+	 * endpoint that is deleted needs none but its account.
+	 */
 	private configure(): void {
-		if (this.birth?.source !== "environment" || this.state === null) return;
-		const config = this.poolConfig();
-		const isNamed = config !== null && (config.enabled || config.problem !== null);
-		if (config !== null && isNamed) {
-			const { account, settings } = config;
-			this.fold({ on: "command", command: { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16) } });
+		if (this.state === null || this.birth === null || this.settings === null) return;
+		const derived = this.settings.current();
+		if (this.birth.source === "api") {
+			if (derived !== null && this.state.run !== "removing") this.fold({ on: "command", command: configureCommand(derived) });
+			return;
 		}
+		const named = this.settings.environment();
+		const isNamed = named !== null && (named.enabled || named.problem !== null);
+		if (derived !== null && isNamed) this.fold({ on: "command", command: configureCommand(derived) });
 		if (isNamed === (this.state.run === "removing")) {
 			this.fold({ on: "command", command: { do: "run", run: isNamed ? "running" : "removing" } });
 		}
 	}
 
 	private names() {
-		const config = this.poolConfig();
-		return { displayName: config?.displayName ?? this.state?.pool.name ?? "", settings: config?.shown ?? {} };
+		const derived = this.settings?.current() ?? null;
+		return { displayName: derived?.displayName ?? this.state?.pool.name ?? "", settings: derived?.shown ?? {} };
 	}
 
 	private provider(): Provider {
-		const config = this.poolConfig();
+		const derived = this.settings?.current() ?? null;
 		const name = this.state?.pool.provider ?? "static";
 		const definition = name === "static" ? undefined : PROVIDERS[name];
-		if (definition === undefined || config === null || config.account === null) {
-			throw new ProviderError({ kind: "auth", say: config?.problem ?? "the account's credentials are not set" });
+		if (definition === undefined || derived === null || derived.account === null || derived.provider !== name) {
+			throw new ProviderError({ kind: "auth", say: derived?.problem ?? "the account's credentials are not set" });
 		}
-		return definition.create(config.account, {
+		return definition.create(derived.account, {
 			fetch: (input, init) => fetch(input, init),
 			now: () => this.now(),
 			countCall: () => {
@@ -340,9 +413,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	private async forget(): Promise<void> {
 		this.state = null;
 		this.birth = null;
+		this.settings = null;
 		await this.ctx.storage.deleteAlarm();
 		await this.ctx.storage.deleteAll();
 	}
+}
+
+function configureCommand({ settings, account, provider }: Derived): Command & { do: "configure" } {
+	return { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16), provider };
 }
 
 function sha256(text: string): string {

@@ -1,5 +1,6 @@
 import { newState } from "./core/birth.ts";
 import type { Id, Ms, Proxy, State } from "./core/state.ts";
+import type { StoredEndpoint } from "./endpoint.ts";
 import type { PoolBirth } from "./rpc.ts";
 
 /** Applied in order, once each; `schema_version` counts them. Never edit one that was released: add another. */
@@ -7,6 +8,8 @@ const MIGRATIONS = [
 	`CREATE TABLE facts (one INTEGER PRIMARY KEY CHECK (one = 1), birth TEXT NOT NULL, json TEXT NOT NULL);
 	CREATE TABLE proxies (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 	CREATE TABLE vitals (one INTEGER PRIMARY KEY CHECK (one = 1), written_at INTEGER NOT NULL, json TEXT NOT NULL);`,
+	`CREATE TABLE endpoint (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL);
+	CREATE TABLE metadata (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;`,
 ];
 
 /** Volatile fields are written at most once in so many intervals. */
@@ -64,14 +67,48 @@ export class Store {
 		return { birth: JSON.parse(facts.birth) as PoolBirth, state };
 	}
 
-	/** Makes the tables and the pool in them. */
-	create(birth: PoolBirth, state: State): void {
+	/** Makes the tables and the pool in them, with the configuration of its endpoint where it has one. */
+	create(birth: PoolBirth, state: State, endpoint: StoredEndpoint | null): void {
 		this.storage.transactionSync(() => {
 			this.migrate();
 			const { sql } = this.storage;
 			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, ?)", JSON.stringify(birth), factsJson(state));
 			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, ?)", vitalsJson(state));
+			if (endpoint !== null) this.saveEndpoint(endpoint);
 		});
+	}
+
+	/** The configuration of the pool's endpoint, or null where none was ever given. Call it once `load` has found a pool. */
+	loadEndpoint(): StoredEndpoint | null {
+		const row = this.storage.sql.exec<{ json: string }>("SELECT json FROM endpoint").toArray()[0];
+		return row === undefined ? null : (JSON.parse(row.json) as StoredEndpoint);
+	}
+
+	saveEndpoint(endpoint: StoredEndpoint): void {
+		this.storage.sql.exec(
+			"INSERT INTO endpoint (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json",
+			JSON.stringify(endpoint),
+		);
+	}
+
+	/** What callers keep with the endpoint under names of their own, as JSON. Only for a pool that exists, as the following three. */
+	metadataKeys(): readonly string[] {
+		return this.storage.sql
+			.exec<{ key: string }>("SELECT key FROM metadata ORDER BY key")
+			.toArray()
+			.map(({ key }) => key);
+	}
+
+	/** Null where nothing is kept under this key. */
+	metadata(key: string): string | null {
+		return this.storage.sql.exec<{ json: string }>("SELECT json FROM metadata WHERE key = ?", key).toArray()[0]?.json ?? null;
+	}
+
+	/** Null forgets the key. */
+	saveMetadata(key: string, json: string | null): void {
+		const { sql } = this.storage;
+		if (json === null) sql.exec("DELETE FROM metadata WHERE key = ?", key);
+		else sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
 	}
 
 	/** Stores what differs between the two states. */

@@ -128,7 +128,7 @@ describe("the address that agents call", () => {
 	const origin = async () => (await readSettings(env.DB, ["origin"])).get("origin");
 
 	test("is the https origin of the first request with a valid key, and the pools are told at once", async () => {
-		const tick = vi.fn(async () => {});
+		const tick = vi.fn(async () => ({ provider: "digitalocean" }) as const);
 		await enter();
 		for (const [url, init] of [
 			["http://plain.test/", key],
@@ -141,7 +141,7 @@ describe("the address that agents call", () => {
 		await askWith(poolsAnswering({ tick }), "https://first.test/", key);
 		await askWith(poolsAnswering({ tick }), "https://second.test/", key);
 		expect(await origin()).toBe("https://first.test");
-		expect(tick.mock.calls).toEqual([[{ agentUrl: "https://first.test", rolling: null, proxies: 0 }]]);
+		expect(tick.mock.calls).toEqual([[{ agentUrl: "https://first.test", rolling: null, proxies: 0, intervals: {} }]]);
 	});
 
 	test("is not remembered where PUBLIC_URL names it", async () => {

@@ -21,7 +21,7 @@ const ENABLED = {
 function recording() {
 	const pool = {
 		start: vi.fn(async (_birth: PoolBirth) => {}),
-		tick: vi.fn(async (_facts: FleetFacts) => {}),
+		tick: vi.fn(async (_facts: FleetFacts) => ({ provider: "digitalocean" }) as const),
 		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
 	};
 	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
@@ -91,7 +91,7 @@ describe("cron", () => {
 		const { pool, bindings } = recording();
 		pool.tick.mockRejectedValueOnce(new Error("broken"));
 		await tend(bindings({}), NOW);
-		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, rolling: null, proxies: 4 }]));
+		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, rolling: null, proxies: 4, intervals: {} }]));
 	});
 
 	test("ticks at most forty a run, six at a time, and comes round to all", async () => {

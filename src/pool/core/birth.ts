@@ -1,9 +1,9 @@
 import { NEVER_CHANGED } from "./firewall.ts";
 import { OPEN } from "./gates.ts";
-import type { Ms, State } from "./state.ts";
+import type { Ms, Run, State } from "./state.ts";
 
 /** The state of a pool that has just been made; its settings follow as a `configure` command. */
-export function newState(pool: State["pool"], now: Ms): State {
+export function newState(pool: State["pool"], now: Ms, run: Run = "running"): State {
 	return {
 		pool,
 		spec: {
@@ -23,7 +23,7 @@ export function newState(pool: State["pool"], now: Ms): State {
 			scaleInWindowSeconds: 300,
 			metricsSource: null,
 		},
-		run: "running",
+		run,
 		suspended: null,
 		environment: null,
 		patchedRolling: null,

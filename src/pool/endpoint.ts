@@ -1,0 +1,223 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import {
+	type EndpointConfiguration,
+	type Faults,
+	isSecret,
+	MASK,
+	mapValues,
+	masked,
+	openSecrets,
+	type Sections,
+	type StoredConfiguration,
+	sealedIn,
+	sealSecrets,
+	type Value,
+	valueAt,
+	withKeptSecrets,
+} from "../config/configuration.ts";
+import { cloudIn, readEndpoint, readKey, readTuning } from "../config/endpoint.ts";
+import { TIMINGS, type Timing } from "../config/global.ts";
+import { Reader } from "../config/reader.ts";
+import type { Config, PoolConfig } from "../config.ts";
+import { PROVIDERS } from "../providers/index.ts";
+import type { Shown } from "../providers/provider.ts";
+import { isSealedWithFirst } from "../secrets.ts";
+import type { ProviderName, Settings, State } from "./core/state.ts";
+
+/** What a pool keeps of its endpoint's configuration: one row of its own storage. */
+export interface StoredEndpoint {
+	/** As posted, with its secrets encrypted. Of a pool of the environment: what an operator posted beside the environment's own. */
+	readonly configuration: StoredConfiguration;
+	/** What the environment said of the same keys when they were posted: they hold until it says something else. Null: it is not from there. */
+	readonly environment: EndpointConfiguration | null;
+	/** The interval that a manager's configuration names for this pool; null: none does. */
+	readonly intervalSeconds: number | null;
+}
+
+/** What a pool runs by, wherever it comes from. Holds secrets. */
+export interface Derived {
+	readonly provider: ProviderName;
+	readonly settings: Settings;
+	readonly account: unknown;
+	readonly shown: Readonly<Record<string, Shown>>;
+	readonly displayName: string;
+	/** Why it is suspended, or null. */
+	readonly problem: string | null;
+	readonly faults: Faults;
+}
+
+/** What a pool made through the API runs by: its stored configuration, and what holds for the whole deployment. */
+export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config): Derived {
+	const { global, suspending, apiUrls } = config;
+	const { configuration, unreadable } = openSecrets(global.encryptionKeys, pool.object, stored.configuration);
+	const locked = unreadable.length === 0 ? [] : [`ENCRYPTION_KEY lacks the key that ${unreadable.join(" and ")} was encrypted with`];
+	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], apiUrls });
+	const settings = withInterval(read.settings, stored.intervalSeconds);
+	return { ...read, settings, problem: settings.suspended };
+}
+
+/** What a pool of the environment runs by: the environment, and what an operator posted and it has not overruled since. */
+export function deriveEnvironment(stored: StoredEndpoint | null, pool: PoolConfig, config: Config): Derived {
+	const { provider, account, shown, displayName, problem } = pool;
+	const rest = { provider, account, shown, displayName, problem, faults: {} };
+	if (stored === null) return { ...rest, settings: pool.settings };
+	const { min, max } = pool.settings.spec;
+	const reader = new Reader(masked(inForce(stored, pool)));
+	// What was right when it was posted may be wrong by now (another version, other limits); then its default holds.
+	const tuning = readTuning(reader, { ...config.global, timing: timingOf(pool.settings.spec) });
+	const settings = { ...pool.settings, spec: { ...pool.settings.spec, ...tuning, min, max } };
+	return { ...rest, settings: withInterval(settings, stored.intervalSeconds) };
+}
+
+function withInterval(settings: Settings, intervalSeconds: number | null): Settings {
+	return intervalSeconds === null ? settings : { ...settings, spec: { ...settings.spec, intervalSeconds } };
+}
+
+function timingOf({ intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds, decommissionedTimeoutSeconds }: Timing): Timing {
+	return { intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds, decommissionedTimeoutSeconds };
+}
+
+/** The keys that an environment names of each pool beside its bounds, and what it says there. */
+function environmentSays(pool: PoolConfig): EndpointConfiguration {
+	const { spec } = pool.settings;
+	return {
+		endpoint: {
+			[key("unknownTimeoutSeconds")]: spec.unknownTimeoutSeconds,
+			[key("unregisteredTimeoutSeconds")]: spec.unregisteredTimeoutSeconds,
+			[key("decommissionedTimeoutSeconds")]: spec.decommissionedTimeoutSeconds,
+		},
+		manager: { [key("intervalSeconds")]: spec.intervalSeconds },
+	};
+}
+
+const key = (timing: keyof Timing): string => TIMINGS[timing].name.toLowerCase();
+
+/** What was posted, without the keys of which the environment says something else now than it said then. */
+function inForce(stored: StoredEndpoint, pool: PoolConfig): StoredConfiguration {
+	const now = environmentSays(pool);
+	return mapValues(stored.configuration, (value, section, name) => {
+		const says = valueAt(now, section, name);
+		return says === undefined || says === valueAt(stored.environment ?? {}, section, name) ? value : undefined;
+	});
+}
+
+/** The configuration of a pool of the environment, as `GET` shows it: generated, with what an operator posted, secrets masked. */
+export function generated(
+	stored: StoredEndpoint | null,
+	pool: PoolConfig,
+	bounds: { readonly min: number; readonly max: number },
+): EndpointConfiguration {
+	const cloud = `cloud:${pool.provider}`;
+	const account = (pool.account ?? pool.shown) as Readonly<Record<string, Value>>;
+	const fields = Object.keys(PROVIDERS[pool.provider]?.schema.shape ?? {});
+	const shown = fields.flatMap((field) => {
+		const value = account[field];
+		return value === undefined || value === null ? [] : [[field, isSecret(cloud, field) ? MASK : value] as const];
+	});
+	const posted = stored === null ? {} : masked(inForce(stored, pool));
+	const says = environmentSays(pool);
+	return {
+		...posted,
+		endpoint: { ...says.endpoint, ...posted.endpoint, cloud: pool.provider },
+		scaling: { rules: [], ...posted.scaling, min_instances: bounds.min, max_instances: bounds.max },
+		manager: { ...says.manager, ...posted.manager },
+		[cloud]: Object.fromEntries(shown),
+	};
+}
+
+/** What comes of a configuration that is posted for a pool: the row to store, or why it is refused. */
+export type Reconfigured =
+	| { readonly ok: true; readonly endpoint: StoredEndpoint; readonly bounds: { readonly min: number; readonly max: number } }
+	| { readonly ok: false; readonly conflict: string }
+	| { readonly ok: false; readonly faults: Faults };
+
+/** Of a pool made through the API. `given` has its secrets encrypted, but for masks. */
+export function reconfiguredApi(
+	given: StoredConfiguration,
+	stored: StoredEndpoint | null,
+	pool: Pick<State["pool"], "object" | "name">,
+	config: Config,
+): Reconfigured {
+	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {});
+	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null };
+	const derived = deriveApi(endpoint, pool, config);
+	const all = { ...derived.faults, ...faults };
+	if (Object.keys(all).length > 0) return { ok: false, faults: all };
+	return { ok: true, endpoint, bounds: derived.settings.spec };
+}
+
+/**
+ * Of a pool of the environment: what names its cloud must be what the environment says; all else may be changed. Bounds that are not
+ * given are the environment's.
+ */
+export function reconfiguredEnvironment(
+	given: StoredConfiguration,
+	stored: StoredEndpoint | null,
+	object: string,
+	pool: PoolConfig,
+	config: Config,
+): Reconfigured {
+	const keys = config.global.encryptionKeys;
+	if (isOtherCloud(openSecrets(keys, object, given).configuration, pool)) {
+		const say = `The cloud of this endpoint and its settings are the environment's (${pool.enabledVariable} and its like): change them there.`;
+		return { ok: false, conflict: say };
+	}
+	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {});
+	const { min, max } = pool.settings.spec;
+	const { configuration: opened } = openSecrets(keys, object, merged);
+	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
+	const global = { ...config.global, timing: timingOf(pool.settings.spec) };
+	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], apiUrls: {} });
+	const all = { ...faults, ...masks };
+	if (Object.keys(all).length > 0) return { ok: false, faults: all };
+	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");
+	const configuration = mapValues(merged, (value, section, name) => (isBound(section, name) ? undefined : value));
+	const intervalSeconds = stored?.intervalSeconds ?? null;
+	return { ok: true, endpoint: { configuration, environment: environmentSays(pool), intervalSeconds }, bounds: settings.spec };
+}
+
+/** Whether a configuration names another cloud than the pool's, or says something else of it than the environment does. */
+function isOtherCloud(given: EndpointConfiguration, pool: PoolConfig): boolean {
+	const ours = `cloud:${pool.provider}`;
+	const account = (pool.account ?? pool.shown) as Readonly<Record<string, Value | undefined>>;
+	const isSame = (name: string, value: Value) => {
+		const own = Object.hasOwn(account, name) ? account[name] : undefined;
+		return String(value ?? "") === String(own ?? "") || (value === MASK && isSecret(ours, name));
+	};
+	const reader = new Reader(given);
+	if (reader.has("endpoint", "cloud") && cloudIn(reader) !== pool.provider) return true;
+	return Object.entries(given).some(
+		([section, values]) =>
+			section.startsWith("cloud:") && Object.entries(values).some(([name, value]) => section !== ours || !isSame(name, value)),
+	);
+}
+
+function withoutCloud<V>(configuration: Sections<V>): Sections<V> {
+	const rest = Object.fromEntries(Object.entries(configuration).filter(([section]) => !section.startsWith("cloud:")));
+	return mapValues(rest, (value, section, name) => (section === "endpoint" && name === "cloud" ? undefined : value));
+}
+
+/** The same with every secret encrypted with the first key, so that the others can be taken away; null where all are. */
+export function resealed(stored: StoredEndpoint, object: string, keys: readonly string[]): StoredEndpoint | null {
+	if (keys.length === 0 || sealedIn(stored.configuration).every((sealed) => isSealedWithFirst(keys, sealed))) return null;
+	const { configuration, unreadable } = openSecrets(keys, object, stored.configuration);
+	if (unreadable.length > 0) return null;
+	const again = sealSecrets(keys, object, configuration);
+	return again.stored === null ? null : { ...stored, configuration: again.stored };
+}
+
+/** Whether `given` is the endpoint's own key: `auth_algo(auth_salt + key)` is `auth_hash`. Compares in constant time. */
+export function opens(configuration: StoredConfiguration, given: string): boolean {
+	const wanted = readKey(new Reader(masked(configuration)));
+	if (wanted === null) return false;
+	const digest = createHash(wanted.algorithm)
+		.update(wanted.salt + given, "utf8")
+		.digest();
+	const expected = Buffer.from(wanted.hash, "hex");
+	return digest.length === expected.length && timingSafeEqual(digest, expected);
+}
+
+/** The same bounds in another configuration: a PATCH changes what the endpoint's configuration says. */
+export function withBounds(configuration: StoredConfiguration, min: number, max: number): StoredConfiguration {
+	return { ...configuration, scaling: { ...configuration.scaling, min_instances: min, max_instances: max } };
+}

@@ -1,0 +1,109 @@
+import { type EndpointConfiguration, masked, type StoredConfiguration } from "../config/configuration.ts";
+import { type Config, findPool, type PoolConfig } from "../config.ts";
+import type { CloudName, State } from "./core/state.ts";
+import {
+	type Derived,
+	deriveApi,
+	deriveEnvironment,
+	generated,
+	opens,
+	type Reconfigured,
+	reconfiguredApi,
+	reconfiguredEnvironment,
+	resealed,
+	type StoredEndpoint,
+	withBounds,
+} from "./endpoint.ts";
+import type { FleetFacts, PoolBirth } from "./rpc.ts";
+import type { Store } from "./store.ts";
+
+/** What one pool runs by: the environment, or its endpoint's configuration, or both. Read once for each of them. */
+export class PoolSettings {
+	private readonly store: Store;
+	private readonly birth: PoolBirth;
+	private readonly config: () => Config;
+	private endpoint: StoredEndpoint | null;
+	private read: { readonly config: Config; readonly endpoint: StoredEndpoint | null; readonly derived: Derived | null } | null = null;
+
+	/** `config` gives the environment as it is now; the same object while that does not change. */
+	constructor(store: Store, birth: PoolBirth, endpoint: StoredEndpoint | null, config: () => Config) {
+		this.store = store;
+		this.birth = birth;
+		this.endpoint = endpoint;
+		this.config = config;
+	}
+
+	/** What the environment says of this pool now; null where it says nothing, or never did. */
+	environment(): PoolConfig | null {
+		return this.birth.source === "environment" ? findPool(this.config(), this.birth.provider as CloudName, this.birth.name) : null;
+	}
+
+	/** Null where nothing says any more what the pool is to be. */
+	current(): Derived | null {
+		const config = this.config();
+		if (this.read?.config !== config || this.read.endpoint !== this.endpoint) {
+			this.read = { config, endpoint: this.endpoint, derived: this.derive(config) };
+		}
+		return this.read.derived;
+	}
+
+	private derive(config: Config): Derived | null {
+		if (this.birth.source === "api") {
+			if (this.endpoint === null) return null;
+			const again = resealed(this.endpoint, this.birth.object, config.global.encryptionKeys);
+			if (again !== null) this.save(again);
+			return deriveApi(this.endpoint, this.birth, config);
+		}
+		const pool = this.environment();
+		return pool === null ? null : deriveEnvironment(this.endpoint, pool, config);
+	}
+
+	/** Takes in the interval that managers' configurations name for this pool. */
+	learn({ intervals = {} }: FleetFacts): void {
+		const named = (name: string) => (Object.hasOwn(intervals, name) ? intervals[name] : undefined);
+		const { source, provider, name } = this.birth;
+		const intervalSeconds = named(source === "api" ? name : `${provider}-${name}`) ?? named("default") ?? null;
+		if (intervalSeconds === (this.endpoint?.intervalSeconds ?? null)) return;
+		this.save({ ...(this.endpoint ?? { configuration: {}, environment: null }), intervalSeconds });
+	}
+
+	/** The endpoint's configuration with its secrets masked. */
+	shown(state: State): EndpointConfiguration {
+		const pool = this.environment();
+		if (pool !== null) return generated(this.endpoint, pool, state.spec);
+		return this.endpoint === null ? {} : masked(this.endpoint.configuration);
+	}
+
+	/** What would come of another configuration; nothing is changed. */
+	reconfigured(given: StoredConfiguration): Reconfigured {
+		const config = this.config();
+		if (this.birth.source === "api") return reconfiguredApi(given, this.endpoint, this.birth, config);
+		const pool = this.environment();
+		if (pool === null) return { ok: false, conflict: "The environment does not name this pool any more: it is being emptied." };
+		return reconfiguredEnvironment(given, this.endpoint, this.birth.object, pool, config);
+	}
+
+	/** What the pool would run by. */
+	derivedFrom(endpoint: StoredEndpoint): Derived | null {
+		if (this.birth.source === "api") return deriveApi(endpoint, this.birth, this.config());
+		const pool = this.environment();
+		return pool === null ? null : deriveEnvironment(endpoint, pool, this.config());
+	}
+
+	/** Stores it; the caller folds what follows from it in the same turn. */
+	save(endpoint: StoredEndpoint): void {
+		this.store.saveEndpoint(endpoint);
+		this.endpoint = endpoint;
+	}
+
+	/** Bounds that were PATCHed are those of the endpoint's configuration; the environment's pools keep them in their state. */
+	rebound(min: number, max: number): void {
+		if (this.birth.source !== "api" || this.endpoint === null) return;
+		this.save({ ...this.endpoint, configuration: withBounds(this.endpoint.configuration, min, max) });
+	}
+
+	/** Whether this is the endpoint's own key. */
+	opens(key: string): boolean {
+		return this.endpoint !== null && opens(this.endpoint.configuration, key);
+	}
+}
