@@ -149,9 +149,13 @@ export async function removePool(db: D1Database, object: string, now: number): P
 	);
 }
 
-/** Forgets a pool whose VMs are gone: its row, names, proxies and ready list. Its log stays until it is pruned by age. */
+/** Forgets a pool whose VMs are gone: its row, names, proxies, sessions and ready list. Its log stays until it is pruned by age. */
 export async function forgetPool(db: D1Database, object: string): Promise<void> {
 	await onDatabase(() =>
-		db.batch(["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object))),
+		db.batch(
+			["ready_parts", "proxies", "sessions", "names", "pools"].map((table) =>
+				db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object),
+			),
+		),
 	);
 }

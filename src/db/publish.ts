@@ -104,7 +104,7 @@ function proxyTuple(row: ProxyRow): readonly unknown[] {
 }
 
 /** Rows as JSON arrays of at most MAX_JSON_LENGTH characters each (a single longer row is an array of its own). */
-function chunks(rows: readonly (readonly unknown[])[]): readonly string[] {
+export function chunks(rows: readonly (readonly unknown[])[]): readonly string[] {
 	const texts: string[] = [];
 	let held: string[] = [];
 	let length = 0;

@@ -2,13 +2,16 @@ import { agentFiles } from "../agent/files.ts";
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { forgetPool } from "../db/directory.ts";
 import { publish } from "../db/publish.ts";
+import { writeSessions } from "../db/sessions.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
 import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import { summaryOf } from "./core/projection.ts";
+import { sessionsHash } from "./core/sessions.ts";
 import type { Effect, Event, Failure, Id, Measurements, Rate, State } from "./core/state.ts";
 import type { Ledger } from "./parts.ts";
 import { probe } from "./probe.ts";
 import type { PoolSummary, Publication } from "./rpc.ts";
+import type { SessionLedger } from "./session-parts.ts";
 import { renderUserData } from "./userdata.ts";
 
 /** What an effect needs of the world. */
@@ -17,6 +20,7 @@ export interface World {
 	/** Throws a ProviderError where the account's settings are missing. */
 	readonly provider: () => Provider;
 	readonly ledger: Ledger;
+	readonly sessionLedger: SessionLedger;
 	readonly names: Pick<PoolSummary, "displayName" | "settings">;
 	/** The boot token minted for this intent. */
 	readonly token: (id: Id) => string;
@@ -76,6 +80,13 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			return publishState(effect, state, world, startedAt);
 		case "measure":
 			return { on: "measured", endpoint: effect.endpoint, startedAt, found: await world.measure(effect.endpoint) };
+		case "sessions": {
+			const { rows, partCount, acknowledge } = world.sessionLedger.changes(state);
+			world.sessionLedger.doubt();
+			await writeSessions(world.db, state.pool.object, rows, partCount);
+			acknowledge();
+			return { on: "sessionsShown", hash: sessionsHash(state) };
+		}
 		case "forget":
 			await forgetPool(world.db, state.pool.object);
 			return { on: "forgotten" };

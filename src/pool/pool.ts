@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { createHash, randomBytes } from "node:crypto";
 import type { Directives, HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
+import { normaliseSession } from "../agent/session.ts";
 import type { EndpointConfiguration, StoredConfiguration } from "../config/configuration.ts";
 import { type Config, readConfig } from "../config.ts";
 import type { Env } from "../env.ts";
@@ -16,6 +17,7 @@ import { refusalOf } from "./core/orders.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
+import { dropsFor } from "./core/sessions.ts";
 import type { Command, Event, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
 import type { Derived, StoredEndpoint } from "./endpoint.ts";
 import { Ledger } from "./parts.ts";
@@ -31,6 +33,7 @@ import type {
 	PoolStatus,
 } from "./rpc.ts";
 import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
+import { SessionLedger, sessionsOf } from "./session-parts.ts";
 import { PoolSettings } from "./settings.ts";
 import { measureEndpoint } from "./source.ts";
 import { Store } from "./store.ts";
@@ -53,6 +56,7 @@ const GONE = "This pool does not exist any more.";
 export class Pool extends DurableObject<Env> implements PoolRpc {
 	private readonly store: Store;
 	private readonly ledger = new Ledger();
+	private readonly sessionLedger = new SessionLedger();
 	private birth: PoolBirth | null = null;
 	private state: State | null = null;
 	private settings: PoolSettings | null = null;
@@ -183,6 +187,10 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		return this.state === null ? null : samplesOf(this.state, this.now());
 	}
 
+	async sessions(): Promise<Record<string, string> | null> {
+		return this.state === null ? null : sessionsOf(this.state);
+	}
+
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
 		const [token, key] = [parseBearer(request.token), parseBearer(request.key)];
 		if (this.state === null || token === null || key === null) return { ok: false, say: "the boot token or the key is malformed" };
@@ -199,7 +207,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	async heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer> {
 		return this.fromAgent(request.key, (id) => {
 			const { active, metrics, credentials } = request.body;
-			this.fold({ on: "heartbeat", id, active, metrics, credentials });
+			const sessions = request.body.sessions.map(normaliseSession).filter((session) => session !== null);
+			this.fold({ on: "heartbeat", id, active, metrics, credentials, sessions });
 		});
 	}
 
@@ -253,7 +262,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const directives: Directives = {
 			interval: state.heartbeatSeconds,
 			drain: state.proxies.get(id)?.phase.at === "draining",
-			drop: [],
+			drop: dropsFor(state, id, this.now()),
 			url: state.agentUrl,
 			credentials: credentialsAsked(state),
 			allow: state.allow,
@@ -366,6 +375,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 					db: this.env.DB,
 					provider: () => this.provider(),
 					ledger: this.ledger,
+					sessionLedger: this.sessionLedger,
 					names: this.names(),
 					token: (id) => this.takeToken(id),
 					measure: (endpoint) => measureEndpoint(this.env, endpoint, load().pool.object),

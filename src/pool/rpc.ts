@@ -34,6 +34,8 @@ export interface PoolRpc {
 	status(): Promise<PoolStatus | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
 	metrics(): Promise<Samples | null>;
+	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
+	sessions(): Promise<Record<string, string> | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */

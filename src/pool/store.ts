@@ -10,7 +10,12 @@ const MIGRATIONS = [
 	CREATE TABLE vitals (one INTEGER PRIMARY KEY CHECK (one = 1), written_at INTEGER NOT NULL, json TEXT NOT NULL);`,
 	`CREATE TABLE endpoint (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL);
 	CREATE TABLE metadata (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;`,
+	// What the vitals row has no room for; most pools have none.
+	"CREATE TABLE more_vitals (part INTEGER PRIMARY KEY, json TEXT NOT NULL);",
 ];
+
+/** A row holds 2 MB; the sessions of a hundred proxies with a thousand each are more. */
+const MOST_ROW_CHARS = 1_900_000;
 
 /** Volatile fields are written at most once in so many intervals. */
 export const VITALS_INTERVALS = 2;
@@ -18,6 +23,8 @@ export const VITALS_INTERVALS = 2;
 /** What lives in memory and is stored lazily, with the vitals row. */
 export const VOLATILE = [
 	"vitals",
+	"sessions",
+	"sessionsShown",
 	"listedAt",
 	"foreign",
 	"rate",
@@ -60,7 +67,9 @@ export class Store {
 		}
 		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];
 		this.vitalsWrittenAt = vitals?.written_at ?? 0;
-		const stored = { ...revived(facts.json), ...(vitals ? revived(vitals.json) : {}) } as unknown as State;
+		const more = sql.exec<{ json: string }>("SELECT json FROM more_vitals ORDER BY part").toArray();
+		const volatile = vitals ? revived([vitals, ...more].map(({ json }) => json).join("")) : {};
+		const stored = { ...revived(facts.json), ...volatile } as unknown as State;
 		// A fact that a later version has added begins as it does in a new pool.
 		const fresh = newState(stored.pool, stored.bornAt);
 		const state = { ...fresh, ...stored, spec: { ...fresh.spec, ...stored.spec }, proxies };
@@ -134,10 +143,22 @@ export class Store {
 				for (const id of before.proxies.keys()) if (!after.proxies.has(id)) sql.exec("DELETE FROM proxies WHERE id = ?", id);
 			}
 			if (areVitalsChanged && areVitalsDue) {
-				sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, vitalsJson(after));
-				this.vitalsWrittenAt = now;
+				this.saveVitals(after, now);
 			}
 		});
+	}
+
+	private saveVitals(state: State, now: Ms): void {
+		const { sql } = this.storage;
+		const text = vitalsJson(state);
+		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, text.slice(0, MOST_ROW_CHARS));
+		let part = 1;
+		for (; part * MOST_ROW_CHARS < text.length; part++) {
+			const piece = text.slice(part * MOST_ROW_CHARS, (part + 1) * MOST_ROW_CHARS);
+			sql.exec("INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json", part, piece);
+		}
+		sql.exec("DELETE FROM more_vitals WHERE part >= ?", part);
+		this.vitalsWrittenAt = now;
 	}
 
 	private migrate(): void {
@@ -159,7 +180,9 @@ function factsJson(state: State): string {
 }
 
 function vitalsJson(state: State): string {
-	return JSON.stringify(Object.fromEntries(VOLATILE.map((key) => [key, state[key]])), mapsAsArrays);
+	const text = JSON.stringify(Object.fromEntries(VOLATILE.map((key) => [key, state[key]])), mapsAsArrays);
+	// A byte a character, wherever it is cut.
+	return text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function mapsAsArrays(_key: string, value: unknown): unknown {

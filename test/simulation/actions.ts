@@ -83,6 +83,14 @@ function order(world: World, host: Host, action: Action): void {
 		case "restart":
 			if (chosen !== undefined) instance.command({ do: action.what, id: chosen.id });
 			break;
+		case "drop": {
+			const agent = world.agents.byMachine.get(chosen !== undefined && "vm" in chosen.phase ? (chosen.phase.vm ?? "") : "");
+			const [session] = agent?.sessions ?? [];
+			if (agent === undefined || session === undefined) break;
+			instance.command({ do: "drop", session });
+			world.watch.dropping(host, agent, session);
+			break;
+		}
 		case "pause":
 		case "stop":
 		case "start":

@@ -9,6 +9,7 @@ import { MINUTE, SECOND } from "./scenario.ts";
 export interface Told {
 	readonly intervalSeconds: number;
 	readonly drain: boolean;
+	readonly drop: readonly string[];
 	readonly url: string;
 	readonly credentials: number;
 }
@@ -17,7 +18,7 @@ export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: 
 /** The Worker, as an agent calls it. Null: it does not answer there, or not now. */
 export interface Worker {
 	register(url: string, request: { token: string; key: string; address: string }): Reply | null;
-	heartbeat(url: string, request: { key: string; active: number; credentials: number }): Reply | null;
+	heartbeat(url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null;
 }
 
 /** The agent on one VM, over all its reboots. */
@@ -38,7 +39,8 @@ export interface Agent {
 	heard: string;
 	/** Versions of credentials that it accepts besides the newest, and until when. */
 	old: { readonly version: number; readonly until: Ms }[];
-	active: number;
+	/** Open client connections, `client:port`. */
+	readonly sessions: Set<string>;
 	/** The next report is under way. */
 	reportAt: Ms;
 }
@@ -106,7 +108,7 @@ export class Agents {
 	private stop(agent: Agent): void {
 		agent.run++;
 		agent.isServing = false;
-		agent.active = 0;
+		agent.sessions.clear();
 	}
 
 	private start(agent: Agent): void {
@@ -151,7 +153,7 @@ export class Agents {
 
 	/** A drained proxy tells at once that it has become idle. */
 	closed(agent: Agent): void {
-		if (agent.active === 0 && agent.isServing && agent.isRegistered && agent.told.drain) this.next(agent, SECOND / 2);
+		if (agent.sessions.size === 0 && agent.isServing && agent.isRegistered && agent.told.drain) this.next(agent, SECOND / 2);
 	}
 
 	private register(agent: Agent): Reply | null {
@@ -162,8 +164,8 @@ export class Agents {
 
 	private heartbeat(agent: Agent): Reply | null {
 		this.heartbeats++;
-		const { key, active, told } = agent;
-		return this.call(agent, (url) => this.worker.heartbeat(url, { key, active, credentials: told.credentials }));
+		const { key, sessions, told } = agent;
+		return this.call(agent, (url) => this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials }));
 	}
 
 	/** To its URL, else to the one that answered last. */
@@ -178,6 +180,7 @@ export class Agents {
 	private hear(agent: Agent, told: Told): boolean {
 		const before = agent.told;
 		agent.told = told;
+		for (const session of told.drop) agent.sessions.delete(session);
 		if (told.credentials === before.credentials) return told.drain && !before.drain;
 		const until = this.clock.now + OLD_CREDENTIALS_MS;
 		agent.old = [...agent.old.filter((one) => one.until > this.clock.now), { version: before.credentials, until }];
@@ -192,7 +195,7 @@ export class Agents {
 		const accepts = agent.told.credentials === version || agent.old.some((one) => one.version === version && one.until > this.clock.now);
 		if (!accepts && agent.told.credentials !== 0) return { is: "credentials" };
 		if (!this.isGoodUrl(agent.told.url)) return { is: "egress" };
-		return agent.key === key ? { is: "ok", active: agent.active } : { is: "impostor" };
+		return agent.key === key ? { is: "ok", active: agent.sessions.size } : { is: "impostor" };
 	}
 }
 
@@ -206,10 +209,10 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		run: 0,
 		isRegistered: false,
 		failures: 0,
-		told: { intervalSeconds: boot.intervalSeconds, drain: false, url: boot.url, credentials: boot.credentials },
+		told: { intervalSeconds: boot.intervalSeconds, drain: false, drop: [], url: boot.url, credentials: boot.credentials },
 		heard: boot.url,
 		old: [],
-		active: 0,
+		sessions: new Set(),
 		reportAt: 0,
 	};
 }

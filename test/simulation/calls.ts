@@ -147,6 +147,19 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				done({ on: "measured", endpoint, startedAt, found: world.measure(endpoint, host) });
 			});
 			return;
+		case "sessions": {
+			const hash = world.core.sessionsHash(state);
+			const shown = new Map(world.core.openSessions(state).map(({ proxy, sessions }) => [proxy.id, sessions]));
+			clock.after(random.between(...DATABASE_MS), () => {
+				try {
+					database.showSessions(state.pool.object, shown);
+					done({ on: "sessionsShown", hash });
+				} catch {
+					done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } });
+				}
+			});
+			return;
+		}
 		case "forget":
 			clock.after(random.between(2, 60), () => {
 				try {

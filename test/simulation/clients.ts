@@ -37,11 +37,11 @@ export class Clients {
 		const machine = world.cloud.byAddress.get(entry[1]);
 		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
 		if (agent === undefined || !agent.isServing || agent.told.drain) return;
-		agent.active++;
+		const session = `198.51.100.${this.draws % 250}:${1024 + this.draws}`;
+		agent.sessions.add(session);
 		const { run } = agent;
 		world.clock.after(random.between(SECOND, random.pick([10 * SECOND, 5 * MINUTE, 20 * MINUTE])), () => {
-			if (agent.run !== run) return;
-			agent.active--;
+			if (agent.run !== run || !agent.sessions.delete(session)) return;
 			world.agents.closed(agent);
 		});
 	}

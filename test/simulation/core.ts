@@ -4,6 +4,7 @@ import type * as MetricsModule from "../../src/pool/core/metrics.ts";
 import type * as PlanModule from "../../src/pool/core/plan.ts";
 import type * as Projection from "../../src/pool/core/projection.ts";
 import type * as Registration from "../../src/pool/core/registration.ts";
+import type * as Sessions from "../../src/pool/core/sessions.ts";
 import type * as Parts from "../../src/pool/parts.ts";
 import type * as Runner from "../../src/pool/runner.ts";
 
@@ -21,23 +22,28 @@ export interface Core {
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
 	readonly samplesOf: typeof MetricsModule.samplesOf;
+	readonly dropsFor: typeof Sessions.dropsFor;
+	readonly openSessions: typeof Sessions.openSessions;
+	readonly sessionsHash: typeof Sessions.sessionsHash;
 	readonly Ledger: typeof Parts.Ledger;
 }
 
 /** Loads the core from a folder laid out as `src/pool`. */
 export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ apply }, { plan }, runner, { newState }, registration, projection, { Ledger }, { samplesOf }] = await Promise.all([
+	const [{ apply }, { plan }, runner, { newState }, registration, projection, sessions, { Ledger }, { samplesOf }] = await Promise.all([
 		load<typeof Apply>("core/apply.ts"),
 		load<typeof PlanModule>("core/plan.ts"),
 		load<typeof Runner>("runner.ts"),
 		load<typeof Birth>("core/birth.ts"),
 		load<typeof Registration>("core/registration.ts"),
 		load<typeof Projection>("core/projection.ts"),
+		load<typeof Sessions>("core/sessions.ts"),
 		load<typeof Parts>("parts.ts"),
 		load<typeof MetricsModule>("core/metrics.ts"),
 	]);
 	const { judgeRegistration, judgeKey } = registration;
+	const { dropsFor, openSessions, sessionsHash } = sessions;
 	const { projectionHash, summaryOf } = projection;
 	return {
 		apply,
@@ -52,6 +58,9 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		projectionHash,
 		summaryOf,
 		samplesOf,
+		dropsFor,
+		openSessions,
+		sessionsHash,
 		Ledger,
 	};
 }

@@ -15,6 +15,8 @@ export interface PoolRow {
 	parts: Map<number, readonly ReadyEntry[]>;
 	proxies: Map<Id, ProxyRow>;
 	lastLogSeq: number;
+	/** Open sessions by proxy. */
+	sessions: ReadonlyMap<Id, readonly string[]>;
 }
 
 /** D1 as `src/db` uses it: batches that are whole or not at all, and versions that only grow. */
@@ -47,6 +49,7 @@ export class Database {
 			parts: new Map(),
 			proxies: new Map(),
 			lastLogSeq: 0,
+			sessions: new Map(),
 		});
 	}
 
@@ -81,6 +84,14 @@ export class Database {
 	remove(object: string): void {
 		const row = this.pools.get(object);
 		if (row !== undefined && row.removedAt === null) row.removedAt = this.clock.now;
+	}
+
+	/** `db/sessions.ts`. */
+	showSessions(object: string, sessions: ReadonlyMap<Id, readonly string[]>): void {
+		this.failBefore();
+		const row = this.pools.get(object);
+		if (row !== undefined) row.sessions = sessions;
+		this.failAfter();
 	}
 
 	forget(object: string): void {

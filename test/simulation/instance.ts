@@ -113,10 +113,11 @@ export class Instance {
 		return judgement.is === "accepted" ? this.reply(id) : { ok: false };
 	}
 
-	heartbeat(request: { key: string; active: number; credentials: number }): Reply {
+	heartbeat(request: { key: string; sessions: readonly string[]; credentials: number }): Reply {
 		const id = request.key.split(".")[1] ?? "";
 		if (this.state === null || this.host.world.core.judgeKey(this.state, id, hashOf(request.key)).is === "refused") return { ok: false };
-		this.fold({ on: "heartbeat", id, active: request.active, metrics: {}, credentials: request.credentials });
+		const { sessions, credentials } = request;
+		this.fold({ on: "heartbeat", id, active: sessions.length, metrics: {}, credentials, sessions });
 		return this.reply(id);
 	}
 
@@ -126,6 +127,7 @@ export class Instance {
 		const told = {
 			intervalSeconds: state.heartbeatSeconds,
 			drain: state.proxies.get(id)?.phase.at === "draining",
+			drop: this.host.world.core.dropsFor(state, id, this.host.now()),
 			url: state.agentUrl,
 			credentials: asked(state),
 		};

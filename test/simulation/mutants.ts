@@ -309,6 +309,24 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "return startedAt < shownBy ? 0 : state.looks + 1;",
 		replace: "return startedAt < 0 ? shownBy : state.looks + 1;",
 	},
+	{
+		name: "write the sessions to D1 whenever they change",
+		file: "core/sessions.ts",
+		find: `return draft.isDue(dueAt) ? [{ call: "sessions" }] : [];`,
+		replace: `return dueAt > 0 ? [{ call: "sessions" }] : [];`,
+	},
+	{
+		name: "forget a session that is to be dropped",
+		file: "core/sessions.ts",
+		find: "drops: [...others, { session, at: now }].slice(-KEPT_DROPS)",
+		replace: "drops: others",
+	},
+	{
+		name: "keep showing the sessions of a proxy that is gone",
+		file: "core/sessions.ts",
+		find: `if (hash === sessionsHash(state) ||`,
+		replace: `if (hash === sessionsHash(state) || sessionsHash(state) === "" ||`,
+	},
 ];
 
 /** Copies `src/pool` with the bug planted. Throws where the text to be replaced is not there exactly once. */

@@ -28,6 +28,8 @@ export interface PoolRecord {
 	/** When its last proxy went, and when it last listed its account. */
 	emptyAt: Ms;
 	lookedAt: Ms;
+	/** When its sessions were last sent to D1, by its own clock, and by which instance: another one may have forgotten when. */
+	sessions: { readonly at: Ms; readonly by: unknown };
 	creates: { readonly window: number; readonly count: number };
 	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
 	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
@@ -44,6 +46,7 @@ export function newRecord(now: Ms): PoolRecord {
 		mutations: 0,
 		emptyAt: now,
 		lookedAt: 0,
+		sessions: { at: Number.NEGATIVE_INFINITY, by: null },
 		creates: { window: 0, count: 0 },
 		drains: new Map(),
 	};

@@ -72,6 +72,7 @@ export const ORDERS = [
 	"scale",
 	"destroy",
 	"restart",
+	"drop",
 	"pause",
 	"stop",
 	"start",

@@ -1,6 +1,7 @@
 import type { Command, Effect, Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
 import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 import { describe } from "./actions.ts";
+import type { Agent } from "./agents.ts";
 import type { Machine } from "./cloud.ts";
 import { convergenceOf } from "./convergence.ts";
 import type { Host } from "./host.ts";
@@ -28,6 +29,9 @@ const AFTER_JUMP_MS = 3 * HOUR;
 function surgeOf({ rolling, max }: State["spec"]): number {
 	return Math.max(2, rolling.enabled ? Math.min(rolling.batchSize, max) : 0, Math.ceil(max / 10));
 }
+
+/** Faults that keep an agent from hearing. */
+const UNHEARD = ["heartbeatsLost", "wrongUrl", "registerAnswerLost", "agentsCrash"] as const;
 
 /** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
 export class Watch {
@@ -107,6 +111,7 @@ export class Watch {
 			this.broken("10", `${effect.call} goes out ${earlyMs} ms before the provider said to come back`);
 		}
 		if (effect.call === "probe") this.probing(effect.id);
+		if (effect.call === "sessions") this.showing(host, instance, state);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
 		if (!isMutation) return;
@@ -125,6 +130,33 @@ export class Watch {
 		const shownBy = emptyAt + state.spec.unknownTimeoutSeconds * SECOND - SMALL_JUMP_MS;
 		if (state.proxies.size > 0 || (lookedAt < shownBy && this.isClockSound))
 			this.broken("6", `${host.object} is forgotten without another look`);
+	}
+
+	/** Sessions come and go by the hundred a second: what shows them costs rows. */
+	private showing(host: Host, instance: Instance, state: State): void {
+		const record = this.record(host);
+		const sinceMs = host.now() - record.sessions.at;
+		if (record.sessions.by === instance && sinceMs >= 0 && sinceMs < state.spec.intervalSeconds * SECOND)
+			this.broken("rows", `the sessions of ${host.object} are written ${sinceMs} ms after the last time`);
+		record.sessions = { at: host.now(), by: instance };
+	}
+
+	/** Ordered to be dropped: gone once its proxy has reported, which it does each interval. */
+	dropping(host: Host, agent: Agent, session: string): void {
+		const { world } = this;
+		const { run, told } = agent;
+		const isCalm = () => !UNHEARD.some((fault) => world.faults.isOn(fault)) && agent.run === run && agent.isRegistered && host.isAlive;
+		const isToldOfIt = host.state?.proxies.get(agent.machine.tags.intent ?? "")?.keyHash != null;
+		if (!isCalm() || !isToldOfIt) return;
+		let wasCalm = true;
+		const dueAt = world.clock.now + told.intervalSeconds * SECOND + 2 * SECOND;
+		const look = () => {
+			wasCalm &&= isCalm();
+			if (!wasCalm || !agent.sessions.has(session)) return;
+			if (world.clock.now >= dueAt) this.broken("drop", `${session} is open an interval after it was to be dropped`);
+			else world.clock.after(SECOND, look);
+		};
+		look();
 	}
 
 	/** A pool that finds no rest costs its user money as well. */
@@ -197,7 +229,7 @@ export class Watch {
 		const agent = world.agents.byMachine.get(effect.vm);
 		if (
 			agent !== undefined &&
-			agent.active > 0 &&
+			agent.sessions.size > 0 &&
 			hiddenAt !== undefined &&
 			world.clock.now < drain.until - SMALL_JUMP_MS &&
 			proxy !== undefined &&
@@ -205,7 +237,7 @@ export class Watch {
 		) {
 			this.broken(
 				"drain",
-				`${effect.id} is deleted under ${agent.active} connections, ${drain.until - world.clock.now} ms before its time is up`,
+				`${effect.id} is deleted under ${agent.sessions.size} connections, ${drain.until - world.clock.now} ms before its time is up`,
 			);
 		}
 	}

@@ -88,7 +88,7 @@ export class World {
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
-			heartbeat: (_url: string, request: { key: string; active: number; credentials: number }): Reply | null =>
+			heartbeat: (_url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null =>
 				this.hostOf(request.key)?.current()?.heartbeat(request) ?? { ok: false },
 		};
 		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);

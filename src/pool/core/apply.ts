@@ -5,11 +5,12 @@ import { woken } from "./demand.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
-import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
+import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, MOST_LOG_CHARS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { reportedMetrics, withPosted } from "./metrics.ts";
 import { refusalOf } from "./orders.ts";
 import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
+import { sessionsSent, sessionsShown, withDrop, withoutSessions, withSessions } from "./sessions.ts";
 import type { Command, Effect, Event, Failure, Gate, Ms, ProviderName, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
@@ -24,7 +25,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 			const proxy = known.proxies.get(event.id);
 			if (proxy === undefined) return known;
 			const metrics = reportedMetrics(event.metrics);
-			const heard = withVitals(known, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics, metricsAt: now });
+			const reported = withSessions(known, event.id, event.sessions, event.active);
+			const heard = withVitals(reported, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics, metricsAt: now });
 			return proxy.credentials === event.credentials ? heard : withProxy(heard, { ...proxy, credentials: event.credentials });
 		}
 		case "unregistered": {
@@ -61,6 +63,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return applyFailed(known, event.effect, event.failure, now);
 		case "published":
 			return applyPublished(known, event, now);
+		case "sessionsShown":
+			return sessionsShown(known, event.hash);
 		case "fleet": {
 			const perDay = (86_400 * event.proxies) / (event.dailyRequests * HEARTBEAT_SHARE);
 			const heartbeatSeconds = Math.max(known.spec.intervalSeconds, Math.ceil(perDay));
@@ -133,6 +137,10 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			return woken(state, now);
 		case "metrics":
 			return applyPosted(state, command, now);
+		case "drop":
+			return withLog(withDrop(state, command.session, now), now, "INFO", `dropping session ${command.session}`);
+		case "log":
+			return withLog(state, now, command.severity, command.text.slice(0, MOST_LOG_CHARS));
 		default:
 			return command satisfies never;
 	}
@@ -251,7 +259,7 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			if (proxy === undefined) return state;
 			// A registration that comes from here on is the restarted agent's.
 			const registered = effect.call === "restart" ? false : proxy.registered;
-			return withProxy(state, { ...proxy, registered, retryAt: now + LOST_RESULT_MS });
+			return withProxy(withoutSessions(state, effect.id), { ...proxy, registered, retryAt: now + LOST_RESULT_MS });
 		}
 		case "deleteStray":
 			return withStray(state, effect.vm, (stray) => ({ ...stray, retryAt: now + LOST_RESULT_MS }));
@@ -259,6 +267,8 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			return { ...state, published: { ...state.published, version: effect.version } };
 		case "firewall":
 			return firewallSent(state, now);
+		case "sessions":
+			return sessionsSent(state, now);
 		case "forget":
 			return { ...state, leaving: true };
 		default:
@@ -498,6 +508,7 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 			return firewallFailed(state, failure, now);
 		case "probe":
 		case "measure":
+		case "sessions": // its next turn comes after an interval
 			return state;
 		default:
 			return effect satisfies never;

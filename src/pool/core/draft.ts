@@ -30,7 +30,9 @@ export class Draft {
 		proxies.delete(id);
 		const vitals = new Map(this.state.vitals);
 		vitals.delete(id);
-		this.state = { ...this.state, vitals, emptySince: proxies.size === 0 ? this.now : null };
+		const sessions = new Map(this.state.sessions);
+		sessions.delete(id);
+		this.state = { ...this.state, vitals, sessions, emptySince: proxies.size === 0 ? this.now : null };
 	}
 
 	say(severity: Severity, text: string): void {

@@ -15,7 +15,9 @@ export function withoutProxy(state: State, id: Id, now: Ms): State {
 	proxies.delete(id);
 	const vitals = new Map(state.vitals);
 	vitals.delete(id);
-	return { ...state, proxies, vitals, emptySince: proxies.size === 0 ? now : null };
+	const sessions = new Map(state.sessions);
+	sessions.delete(id);
+	return { ...state, proxies, vitals, sessions, emptySince: proxies.size === 0 ? now : null };
 }
 
 /** The proxy in a new phase. Back-off starts anew. */

@@ -16,6 +16,7 @@ import {
 	UNPUBLISHED_DRAIN_MS,
 } from "./limits.ts";
 import { projectionHash } from "./projection.ts";
+import { showSessions } from "./sessions.ts";
 import type { Effect, Ms, Proxy, State } from "./state.ts";
 
 /** Effects in the order of their priority: delete, find, publish, list, create, restart, probe, and what concerns other pools. */
@@ -27,7 +28,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	const effects: Effect[] = [];
 	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
 	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
-	effects.push(...publishes(draft));
+	effects.push(...publishes(draft), ...showSessions(draft));
 	if (isRich) effects.push(...firewalls(draft), ...lists(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
 	if (state.spec.canProbe) effects.push(...probes(draft));
@@ -231,6 +232,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			return isOpen && mayAct(state) && state.strays.has(effect.vm);
 		case "find":
 			return isOpen && state.proxies.has(effect.id);
+		case "sessions":
+			return true;
 		case "publish":
 			return effect.version === state.published.version + 1;
 		case "list":

@@ -28,6 +28,14 @@ export const LOOK_AFTER_DELETE_MS = 1_000;
 export const STRAY_MS = 10 * 60_000;
 /** Whole lists in a row without a VM of it that a removed pool is forgotten after: one may be wrong, and then nobody looks again. */
 export const LOOKS_TO_FORGET = 2;
+/** Characters of an entry that is posted to the log. */
+export const MOST_LOG_CHARS = 1_000;
+/** Sessions that are known of one proxy: what a report holds. */
+export const MOST_SESSIONS = 1_000;
+/** An order to drop a session is told for so many heartbeat intervals: by then whoever has it has reported, or is silent. */
+export const DROP_INTERVALS = 2;
+/** Orders to drop a session that are kept; the oldest go first. */
+export const KEPT_DROPS = 1_000;
 /** How often a pool with nothing in motion lists its provider. */
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */

@@ -26,6 +26,8 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 		case "run":
 		case "wake":
 		case "metrics":
+		case "drop":
+		case "log":
 			return null;
 		default:
 			return command satisfies never;

@@ -3,6 +3,7 @@ import { Draft } from "./draft.ts";
 import { dueEffects } from "./effects.ts";
 import { breachOf } from "./invariants.ts";
 import { scale } from "./scaling.ts";
+import { settleDrops } from "./sessions.ts";
 import type { Ms, Plan, State } from "./state.ts";
 
 /**
@@ -13,6 +14,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	const draft = new Draft(state, now, random);
 	draft.wake(now + state.spec.intervalSeconds * 1000);
 	settle(draft);
+	settleDrops(draft);
 	scale(draft);
 	const breach = draft.state.breach === null ? breachOf(state, draft.state) : null;
 	if (breach !== null) {

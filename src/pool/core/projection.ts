@@ -104,7 +104,7 @@ export function projectionHash(state: State): string {
 }
 
 /** cyrb53 by bryc (public domain), 53 bits: https://github.com/bryc/code/blob/master/jshash/experimental/cyrb53.js */
-function hash53(text: string): number {
+export function hash53(text: string): number {
 	let [a, b] = [0xdeadbeef, 0x41c6ce57];
 	for (let i = 0; i < text.length; i++) {
 		const code = text.charCodeAt(i);

@@ -247,6 +247,8 @@ export interface State {
 	readonly emptySince: Ms | null;
 	/** Whole lists in a row that held nothing of a removed pool, read after its last VM can have shown up. */
 	readonly looks: number;
+	/** Sessions that an operator wants closed. */
+	readonly drops: readonly Drop[];
 	/** The directory was asked to forget the pool: whatever comes of that, it does not come back; a pool of its name is another one. */
 	readonly leaving: boolean;
 	readonly forgotten: boolean;
@@ -257,6 +259,10 @@ export interface State {
 
 	// What follows is volatile: kept in memory, written at most once in two intervals with the vitals row.
 	readonly vitals: ReadonlyMap<Id, Vitals>;
+	/** Open client connections by proxy, `client:port` (IPv6 in brackets), sorted, as last reported; proxies without any are left out. */
+	readonly sessions: ReadonlyMap<Id, readonly string[]>;
+	/** What D1 is known to show of them (a hash), and when it was last asked to. */
+	readonly sessionsShown: { readonly hash: string; readonly at: Ms };
 	readonly listedAt: Ms;
 	/** VMs tagged `muster` that are other pools' or other deployments': counted, never touched. */
 	readonly foreign: { readonly pools: number; readonly deployments: number };
@@ -293,6 +299,12 @@ export interface Measurements {
 
 export interface Source extends Measurements {
 	readonly endpoint: string;
+	readonly at: Ms;
+}
+
+/** A session (`client:port`) to be closed, and since when. */
+export interface Drop {
+	readonly session: string;
 	readonly at: Ms;
 }
 
@@ -354,7 +366,11 @@ export type Command =
 	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
 	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
 	| { readonly do: "destroy"; readonly id: Id }
-	| { readonly do: "restart"; readonly id: Id };
+	| { readonly do: "restart"; readonly id: Id }
+	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through. */
+	| { readonly do: "drop"; readonly session: string }
+	/** An entry of an operator's own. */
+	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
 
 /** What the environment (or an endpoint's configuration) says of a pool. */
 export interface Settings {
@@ -380,6 +396,8 @@ export type Event =
 			readonly active: number;
 			readonly metrics: Readonly<Record<string, number>>;
 			readonly credentials: number;
+			/** Canonical; fewer than `active` where there are more than a report holds. */
+			readonly sessions: readonly string[];
 	  }
 	/** The agent leaves: it must register again before it is listed. */
 	| { readonly on: "unregistered"; readonly id: Id }
@@ -400,6 +418,8 @@ export type Event =
 	/** What an operator (null: nobody) and the environment say of rolling replacement. */
 	| { readonly on: "rolling"; readonly patched: PatchedRolling | null; readonly environment: Rolling }
 	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
+	/** D1 shows the sessions of which this is the hash. */
+	| { readonly on: "sessionsShown"; readonly hash: string }
 	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. */
 	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number }
 	/** What the endpoint that is the source of the pool's metrics answered; a sentence where it cannot be one. */
@@ -413,6 +433,8 @@ export type Effect =
 	| { readonly call: "deleteStray"; readonly vm: string }
 	| { readonly call: "find"; readonly id: Id; readonly vm: string | null }
 	| { readonly call: "publish"; readonly hash: string; readonly version: number }
+	/** Shows in D1 which sessions are open. */
+	| { readonly call: "sessions" }
 	| { readonly call: "list" }
 	/** Makes the firewall in front of the pool's VMs admit these addresses (CIDR; none: everyone) and no others. */
 	| { readonly call: "firewall"; readonly allow: readonly string[] }

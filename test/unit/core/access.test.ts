@@ -25,7 +25,11 @@ function configured(state: State, change: { credentials?: Asked; allow?: readonl
 const acknowledged = (state: State): State =>
 	[...state.proxies.keys()].reduce(
 		(before, id) =>
-			apply(before, { on: "heartbeat", id, active: 0, metrics: {}, credentials: credentialsAsked(before)?.version ?? 0 }, NOW),
+			apply(
+				before,
+				{ on: "heartbeat", id, active: 0, metrics: {}, sessions: [], credentials: credentialsAsked(before)?.version ?? 0 },
+				NOW,
+			),
 		state,
 	);
 

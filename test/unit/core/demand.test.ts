@@ -73,7 +73,7 @@ class Pool {
 		for (const proxy of proxies) {
 			const active = proxy.phase.at === "draining" ? this.left : this.active(proxy, ready);
 			if (active === null) continue;
-			this.fold({ on: "heartbeat", id: proxy.id, active, metrics: { cpu: active / 10 }, credentials: 0 });
+			this.fold({ on: "heartbeat", id: proxy.id, active, metrics: { cpu: active / 10 }, credentials: 0, sessions: [] });
 		}
 	}
 

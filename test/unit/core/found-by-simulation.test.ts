@@ -44,7 +44,7 @@ describe("what is deleted", () => {
 	test("a VM that a list saw off on its way through a restart is not deleted once it is back", () => {
 		const start = poolOf(1, () => ({}));
 		const off = fold(start, NOW, listed([vmOf(start, only(start), { state: "off" })], NOW));
-		const back = fold(off, NOW + 20 * SECOND, { on: "heartbeat", id: only(off).id, active: 0, metrics: {}, credentials: 0 });
+		const back = fold(off, NOW + 20 * SECOND, { on: "heartbeat", id: only(off).id, active: 0, metrics: {}, sessions: [], credentials: 0 });
 		expect(only(plan(back, NOW + WINDOW_MS + SECOND, random).state).phase.at).toBe("ready");
 		const stillOff = fold(off, NOW + WINDOW_MS, listed([vmOf(off, only(off), { state: "off" })], NOW + WINDOW_MS));
 		expect(only(plan(stillOff, NOW + WINDOW_MS, random).state).phase.at).toBe("deleting");

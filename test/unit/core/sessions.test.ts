@@ -1,0 +1,140 @@
+import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/pool/core/apply.ts";
+import { plan } from "../../../src/pool/core/plan.ts";
+import { dropsFor, sessionsHash } from "../../../src/pool/core/sessions.ts";
+import type { Id, State } from "../../../src/pool/core/state.ts";
+import { SESSIONS_A_ROW, SessionLedger, sessionsOf } from "../../../src/pool/session-parts.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const INTERVAL_MS = 30_000;
+const [FIRST, SECOND] = ["proxy00000000000", "proxy00000000001"];
+
+function told(state: State, id: Id, sessions: readonly string[], at: number, active = sessions.length): State {
+	return apply(state, { on: "heartbeat", id, active, metrics: {}, credentials: 0, sessions }, at);
+}
+const names = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `198.51.100.1:${from + n}`);
+const ordered = (state: State, session: string) => apply(state, { on: "command", command: { do: "drop", session } }, NOW);
+
+describe("sessions are shown", () => {
+	const calls = (state: State, at: number) => plan(state, at, () => 0.5).effects.filter(({ call }) => call === "sessions").length;
+	test("once a heartbeat interval at most, however they change", () => {
+		let state = told(
+			poolOf(2, () => ({})),
+			FIRST,
+			names(1, 3),
+			NOW,
+		);
+		expect(calls(state, NOW)).toBe(1);
+		state = apply(state, { on: "sent", effect: { call: "sessions" } }, NOW);
+		expect(calls(told(state, FIRST, names(2, 9), NOW + 1), NOW + 1)).toBe(0);
+		expect(calls(told(state, FIRST, names(2, 9), NOW + 1), NOW + INTERVAL_MS)).toBe(1);
+	});
+
+	test("only when they changed", () => {
+		let state = told(
+			poolOf(2, () => ({})),
+			FIRST,
+			names(1, 3),
+			NOW,
+		);
+		state = apply(state, { on: "sent", effect: { call: "sessions" } }, NOW);
+		state = apply(state, { on: "sessionsShown", hash: sessionsHash(state) }, NOW);
+		expect(calls(told(state, FIRST, names(1, 3).reverse(), NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(0);
+		expect(calls(told(state, FIRST, names(1, 2), NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(1);
+		expect(calls(told(state, FIRST, [], NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(1);
+	});
+});
+
+describe("a session that is to be dropped", () => {
+	const [session] = names(1, 2) as [string];
+
+	test("is told to the proxy that has it, until it has it no more", () => {
+		let state = told(
+			told(
+				poolOf(2, () => ({})),
+				FIRST,
+				[session],
+				NOW - 10,
+			),
+			SECOND,
+			[],
+			NOW - 10,
+		);
+		state = ordered(state, session);
+		expect(dropsFor(told(state, SECOND, [], NOW + 1), SECOND, NOW + 1)).toEqual([]);
+		const reported = told(state, FIRST, [session], NOW + 1);
+		expect(dropsFor(reported, FIRST, NOW + 1)).toEqual([session]);
+		const closed = told(reported, FIRST, [], NOW + 2);
+		expect(closed.drops).toEqual([]);
+	});
+
+	test("is told to a proxy whose report has no room for all that it has", () => {
+		const state = told(
+			ordered(
+				poolOf(1, () => ({})),
+				session,
+			),
+			FIRST,
+			names(100, 1100),
+			NOW + 1,
+			1_200,
+		);
+		expect(dropsFor(state, FIRST, NOW + 1)).toEqual([session]);
+	});
+
+	test("is forgotten after two heartbeat intervals: the client's port may be another session's by then", () => {
+		const state = ordered(
+			poolOf(1, () => ({})),
+			session,
+		);
+		expect(dropsFor(state, FIRST, NOW + 2 * INTERVAL_MS - 1)).toEqual([session]);
+		expect(dropsFor(state, FIRST, NOW + 2 * INTERVAL_MS)).toEqual([]);
+		expect(plan(state, NOW + 2 * INTERVAL_MS, () => 0.5).state.drops).toEqual([]);
+	});
+});
+
+describe("the sessions of a proxy", () => {
+	test("leave with it", () => {
+		const state = told(
+			poolOf(2, () => ({})),
+			FIRST,
+			names(1, 3),
+			NOW,
+		);
+		expect(sessionsOf(state)).toEqual({ "198.51.100.1:1": "203.0.113.0:8899", "198.51.100.1:2": "203.0.113.0:8899" });
+		const doomed = apply(state, { on: "command", command: { do: "destroy", id: FIRST } }, NOW);
+		expect(sessionsOf(doomed)).toEqual({});
+	});
+});
+
+describe("rows of sessions", () => {
+	/** 30 proxies with 100 sessions each. */
+	const busy = () => {
+		let state = poolOf(30, () => ({}));
+		for (const [index, id] of [...state.proxies.keys()].entries()) state = told(state, id, names(index * 100, index * 100 + 100), NOW);
+		return state;
+	};
+
+	test("hold a thousand each, and one that changed is sent alone", () => {
+		const ledger = new SessionLedger();
+		const first = ledger.changes(busy());
+		expect(first).toMatchObject({ partCount: 3 });
+		first.acknowledge();
+		const changed = ledger.changes(told(busy(), SECOND, names(5, 7), NOW));
+		expect(changed.rows).toHaveLength(1);
+		for (const { json } of first.rows) {
+			const clients = Object.values(JSON.parse(json) as Record<string, string[]>).flat();
+			expect(clients.length).toBeLessThanOrEqual(SESSIONS_A_ROW);
+		}
+	});
+
+	test("are filled anew once most of what they held is gone", () => {
+		const ledger = new SessionLedger();
+		let state = busy();
+		ledger.changes(state).acknowledge();
+		for (const [index, id] of [...state.proxies.keys()].entries()) if (index % 10 !== 0) state = told(state, id, [], NOW);
+		expect(ledger.changes(state).partCount).toBe(1);
+		for (const id of state.proxies.keys()) state = told(state, id, [], NOW);
+		expect(ledger.changes(state)).toMatchObject({ partCount: 0, rows: [] });
+	});
+});
