@@ -4,7 +4,7 @@ import { cors } from "hono/cors";
 import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../pool/reach.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent.ts";
-import { requireKey } from "./auth.ts";
+import { type KeyHolder, requireKey } from "./auth.ts";
 import { boundBody, requireJson } from "./body.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
@@ -19,11 +19,12 @@ import { GetDocs, GetOpenApi } from "./docs.ts";
 import { type ApiError, asApiError, MethodNotAllowed, NotFound, NotFromEndpoint, ServiceUnavailable, ValidationError } from "./errors.ts";
 import { rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
-import { requireCaller } from "./reactor/access.ts";
+import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isImplicit } from "./reactor/addressed.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
 import { GetEndpointLog } from "./reactor/log.ts";
+import { GetEndpointIpMetrics, GetEndpointMetrics, PostEndpointIpMetrics, PostEndpointMetrics } from "./reactor/metrics.ts";
 import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
 import { GetVersion } from "./reactor/version.ts";
 import { methodsOf, type Route, routesAt } from "./routes.ts";
@@ -61,6 +62,10 @@ const NAMED_ROUTES: readonly Route[] = [
 	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
 	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
 	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
+	["get", "/v1.1/endpoints/:endpoint/metrics", "endpoint", GetEndpointMetrics],
+	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
+	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
+	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
 ];
 
 /** Every route, those of the calling proxy's own endpoint among them. */
@@ -170,8 +175,13 @@ async function letPass(c: AppContext, route: Route | undefined): Promise<void> {
 	const [, pattern = "", access = "admin"] = route ?? [];
 	if (access !== "admin" && access !== "endpoint") return;
 	if (route !== undefined) c.set("addressed", finderOf(c, route));
-	const holder = isImplicit(pattern) ? await requireCaller(c, access === "admin") : await requireKey(c, async () => false);
+	const holder = await keyHolder(c, isImplicit(pattern), access);
 	if (holder === "admin") c.executionCtx.waitUntil(rememberOrigin(c));
+}
+
+function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoint"): Promise<KeyHolder> {
+	if (isImplicit) return requireCaller(c, access === "admin");
+	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, async () => false);
 }
 
 function isReactor(path: string): boolean {

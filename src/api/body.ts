@@ -29,3 +29,9 @@ export async function requireJson(c: AppContext, isTypeEnforced: boolean): Promi
 		throw new BadRequest("The body is not JSON.");
 	}
 }
+
+/** Refuses a request without a body, which chanfana takes for `{}`. Throws BadRequest. */
+export async function requireBody(c: AppContext): Promise<void> {
+	const isEmpty = c.req.raw.body === null || (await c.req.raw.clone().arrayBuffer()).byteLength === 0;
+	if (isEmpty) throw new BadRequest("The body is empty.");
+}

@@ -10,6 +10,7 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf
 const ADDRESS = "192.0.2.1";
 const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
 const STATUS: PoolStatus = { run: "running", active: [ADDRESS], registered: [ADDRESS, "192.0.2.2"], rolling: ROLLING };
+const ENDPOINT_KEY = "the-key-of-the-endpoint";
 const KEY_OF = (object: string) => `${object}.abcdefgh.${"k".repeat(43)}`;
 
 let object: string;
@@ -20,10 +21,12 @@ beforeEach(async () => {
 	await show(publicationOf(object, { proxies: [rowOf("abcdefgh", { address: ADDRESS })] }));
 });
 
-/** The pool as far as these routes ask it: the VM key of its one proxy is KEY_OF(object). */
+/** The pool as far as these routes ask it: the VM key of its one proxy is KEY_OF(object), its own ENDPOINT_KEY. */
 function pool(changes: Partial<PoolRpc> = {}): Partial<PoolRpc> {
 	return {
 		status: async () => STATUS,
+		opens: async (key) => key === ENDPOINT_KEY,
+		configuration: async () => ({ endpoint: {} }),
 		proves: async ({ key, address }) => key === KEY_OF(object) && address === ADDRESS,
 		command: async () => ({ ok: false, error: "notFound", say: "" }),
 		...changes,
@@ -37,8 +40,8 @@ const NOT_FROM = [401, "Must query from endpoint ip."];
 const REFUSED = [401, "unauthorized"];
 
 describe("a route that names no endpoint", () => {
-	test("is about the endpoint of the proxy that asks, and takes that proxy's key or the admin's in each place", async () => {
-		for (const key of [KEY_OF(object), ADMIN_KEY])
+	test("is about the endpoint of the proxy that asks, and takes that proxy's key, the endpoint's or the admin's in each place", async () => {
+		for (const key of [KEY_OF(object), ENDPOINT_KEY, ADMIN_KEY])
 			for (const [path, headers] of [
 				["/v1.1/endpoint/ips", { "X-Auth-Key": key }],
 				["/v1.1/endpoint/ips", { Authorization: `Bearer ${key}` }],
@@ -82,6 +85,13 @@ describe("a route that names no endpoint", () => {
 		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
 	});
 
+	test("IMPLICIT_BY_ADDRESS opens nothing of an endpoint that has a key of its own", async () => {
+		const configuration = async () => ({ endpoint: { auth_hash: "********" } });
+		const settings = { IMPLICIT_BY_ADDRESS: "True", ...poolsAnswering(pool({ configuration })) };
+		expect(await textOf(await get("/v1.1/endpoint/ips", ADDRESS, {}, settings))).toEqual(REFUSED);
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": ENDPOINT_KEY }, settings)).status).toBe(200);
+	});
+
 	test("wrong keys from one address are limited, whatever route they are tried on", async () => {
 		for (let attempt = 0; attempt < 10; attempt++)
 			await get(attempt % 2 ? "/v1.1/endpoint/ips" : "/v1.1/endpoints/digitalocean-default/ips", ADDRESS, { "X-Auth-Key": "wrong" });
@@ -98,14 +108,16 @@ describe("a route that names no endpoint", () => {
 			return pool();
 		};
 		const POOL = { ...(poolsAnswering(pool()).POOL as object), get: ask };
+		// Otherwise the pools are told the first origin.
+		const settings = { POOL, PUBLIC_URL: "https://muster.test" };
 		const init = { headers: { "CF-Connecting-IP": ADDRESS, "X-Auth-Key": ADMIN_KEY } };
-		await askWith({ POOL }, "/v1.1/endpoint/ips", init);
+		await askWith(settings, "/v1.1/endpoint/ips", init);
 		expect(asked).toEqual([other]);
 		await removePool(env.DB, other, 1);
-		await askWith({ POOL }, "/v1.1/endpoint/ips", init);
+		await askWith(settings, "/v1.1/endpoint/ips", init);
 		expect(asked).toEqual([other, object]);
 		await removePool(env.DB, object, 1);
-		expect(await textOf(await askWith({ POOL }, "/v1.1/endpoint/ips", init))).toEqual(NOT_FROM);
+		expect(await textOf(await askWith(settings, "/v1.1/endpoint/ips", init))).toEqual(NOT_FROM);
 	});
 
 	test("a closed deployment stays closed to proxies", async () => {
@@ -127,6 +139,25 @@ describe("a route that names no endpoint", () => {
 describe("an endpoint's routes", () => {
 	const named = (name: string, headers: Record<string, string> = { "X-Auth-Key": ADMIN_KEY }) =>
 		get(`/v1.1/endpoints/${name}/ips`, "198.51.100.1", headers);
+
+	test("take the endpoint's own key, and that of no other", async () => {
+		for (const headers of [{ "X-Auth-Key": ENDPOINT_KEY }, { Authorization: `Bearer ${ENDPOINT_KEY}` }] as Record<string, string>[])
+			expect((await named("digitalocean-default", headers)).status).toBe(200);
+		expect((await get(`/v1.1/endpoints/digitalocean-default/ips?auth_key=${encodeURIComponent(ENDPOINT_KEY)}`, "")).status).toBe(200);
+		const opens = vi.fn(async () => false);
+		const other = await get(
+			"/v1.1/endpoints/digitalocean-default/ips",
+			"",
+			{ "X-Auth-Key": ENDPOINT_KEY },
+			poolsAnswering(pool({ opens })),
+		);
+		expect([await textOf(other), opens.mock.calls]).toEqual([REFUSED, [[ENDPOINT_KEY]]]);
+	});
+
+	test("what is the admin's is not the endpoint's", async () => {
+		for (const path of ["/random", "/v1.1", "/v1.1/endpoints"])
+			expect((await get(path, "198.51.100.1", { "X-Auth-Key": ENDPOINT_KEY })).status, path).toBe(401);
+	});
 
 	test("take the admin key, and names as URLs write them", async () => {
 		expect((await named("digitalocean-default")).status).toBe(200);
