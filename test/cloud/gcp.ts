@@ -3,7 +3,7 @@ import type { Account } from "./account.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
-import { bearer, claimant, issueToken } from "./gcp-credentials.ts";
+import { answerClaim, bearer, claimant } from "./gcp-credentials.ts";
 import * as firewalls from "./gcp-firewalls.ts";
 import { insert, instances, type Place, power, remove } from "./gcp-instances.ts";
 import { FirewallBody, InsertInstance, labelFilter, partial } from "./gcp-requests.ts";
@@ -70,7 +70,7 @@ const isTokenCall = ({ method, path }: Call) => method === "POST" && path === "/
 /** The account is the one that the claim was made for: it is verified by now, and answered to once more for its email. */
 function token(call: Call, account: Account): Response {
 	const who = claimant(call, account.now());
-	return who instanceof Response ? who : issueToken(who.token, account.now());
+	return who instanceof Response ? who : answerClaim(who.token, account.now());
 }
 
 function operationOf(call: Call): Operation {
