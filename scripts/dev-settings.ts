@@ -54,6 +54,7 @@ export function devSettings(
 		...Object.fromEntries(
 			dialects({ requestsPerHour: null }).map(({ provider }) => [`${provider.toUpperCase()}_API_URL`, `${cloud}/${provider}`]),
 		),
+		AZURE_LOGIN_URL: `${cloud}/azure`,
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,

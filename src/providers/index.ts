@@ -1,5 +1,6 @@
 import type { CloudName, ProviderName } from "../pool/core/state.ts";
 import { aws } from "./aws.ts";
+import { azure } from "./azure.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
@@ -14,6 +15,7 @@ export const PROVIDERS: Registry = {
 	gcp,
 	hetzner,
 	vultr,
+	azure,
 	scaleway,
 };
 

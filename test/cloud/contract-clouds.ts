@@ -1,5 +1,6 @@
 import type { CloudName } from "../../src/pool/core/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
+import { AZURE_TERMS } from "./contract-azure.ts";
 import { GCP_TERMS } from "./contract-gcp.ts";
 import { SCALEWAY_TERMS } from "./contract-scaleway.ts";
 import type { Json } from "./inventory.ts";
@@ -32,8 +33,8 @@ export interface Terms {
 	readonly tamper: (things: Things) => void;
 	/** What is billed besides VMs: volumes, addresses. Without it there is no such thing in what we speak of the cloud. */
 	readonly leftBehind?: (things: Things) => readonly string[];
-	/** A VM's id as the cloud makes it from a number. */
-	readonly id: (number: number) => string;
+	/** A VM's id as the cloud makes it from a number, or from its name where that is what it goes by. */
+	readonly id: (number: number, name?: string) => string;
 }
 
 /** What an account at the local cloud has besides VMs, by kind and id. */
@@ -125,5 +126,6 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 			edit(things, "firewall-groups", "rules", (rules) => [{ ...rules[0], subnet: ELSEWHERE.split("/")[0] ?? "", subnet_size: 24 }]),
 		id: instanceId,
 	},
+	azure: AZURE_TERMS,
 	scaleway: SCALEWAY_TERMS,
 };

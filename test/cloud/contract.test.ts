@@ -101,8 +101,17 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 					.catch(() => null),
 			);
 			world.clock.advance(BOOT_MS);
-			const found = await world.done(world.open().find(lookUp(wanted(), made?.vm ?? null)));
+			let found = await world.done(world.open().find(lookUp(wanted(), made?.vm ?? null)));
+			// What it left behind looks like a VM that is switched off, in lists as well, and is deleted like one, if need be more than once.
+			for (let tries = 0; tries < 4 && found?.state === "off"; tries++) {
+				expect(await world.done(world.open().list())).toEqual([{ ...found, tags: wanted().tags }]);
+				await world.done(world.open().delete(found.vm));
+				world.clock.advance(BOOT_MS);
+				found = await world.done(world.open().find(lookUp(wanted(), made?.vm ?? null)));
+			}
 			expect([found?.state ?? "going", creates(world)]).toEqual(["going", []]);
+			expect(terms.leftBehind?.(world.things()) ?? []).toEqual([]);
+			expect(await world.done(world.open().list())).toEqual([]);
 		});
 
 		it("that is switched off by hand is listed as off", async () => {
@@ -243,7 +252,14 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const [model] = world.cloud.fleet.vms();
 			if (model === undefined) throw new Error("the create made no VM");
 			const { provider, account, details } = model;
-			const foreign = { provider, name: wanted(2).name, tags: [], userData: "", details, id: terms.id };
+			const foreign = {
+				provider,
+				name: wanted(2).name,
+				tags: [],
+				userData: "",
+				details,
+				id: (number: number) => terms.id(number, wanted(2).name),
+			};
 			await world.cloud.fleet.create(account, foreign, { failsLater: false, isDead: false });
 			world.clock.advance(BOOT_MS);
 			expect((await world.done(world.open().list())).map((vm) => vm.name)).toEqual([wanted(1).name]);
@@ -270,7 +286,14 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const [model] = world.cloud.fleet.vms();
 			if (model === undefined) throw new Error("the create made no VM");
 			const { provider, account, details } = model;
-			const theirs = { provider, name: "theirs", tags: [THEIR_TAG], userData: "", details, id: terms.id };
+			const theirs = {
+				provider,
+				name: "theirs",
+				tags: [THEIR_TAG],
+				userData: "",
+				details,
+				id: (number: number) => terms.id(number, "theirs"),
+			};
 			const { vm } = await world.cloud.fleet.create(account, theirs, { failsLater: false, isDead: false });
 			world.clock.advance(BOOT_MS);
 			const retag = (tags: CreateRequest["tags"] | null) => adopting(world.open()).retag(vm.id, tags);

@@ -1,4 +1,5 @@
 import { aws } from "./aws.ts";
+import { azure } from "./azure.ts";
 import type { Dialect } from "./dialect.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
@@ -20,5 +21,6 @@ export const dialects = (limits: Limits): readonly Dialect[] => [
 	gcp(limits),
 	hetzner(limits),
 	vultr(limits),
+	azure(limits),
 	scaleway(limits),
 ];
