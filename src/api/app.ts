@@ -23,8 +23,9 @@ import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isImplicit } from "./reactor/addressed.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
-import { GetEndpointLog } from "./reactor/log.ts";
+import { GetEndpointLog, PostEndpointLog } from "./reactor/log.ts";
 import { GetEndpointIpMetrics, GetEndpointMetrics, PostEndpointIpMetrics, PostEndpointMetrics } from "./reactor/metrics.ts";
+import { DropEndpointSession, ListEndpointSessions, QueryEndpointSession } from "./reactor/sessions.ts";
 import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
 import { GetVersion } from "./reactor/version.ts";
 import { methodsOf, type Route, routesAt } from "./routes.ts";
@@ -62,10 +63,14 @@ const NAMED_ROUTES: readonly Route[] = [
 	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
 	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
 	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
+	["post", "/v1.1/endpoints/:endpoint/log", "endpoint", PostEndpointLog],
 	["get", "/v1.1/endpoints/:endpoint/metrics", "endpoint", GetEndpointMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
 	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
+	["get", "/v1.1/endpoints/:endpoint/sessions", "endpoint", ListEndpointSessions],
+	["get", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", QueryEndpointSession],
+	["delete", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", DropEndpointSession],
 ];
 
 /** Every route, those of the calling proxy's own endpoint among them. */

@@ -77,6 +77,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
+	Sessions: "The connections that are open through an endpoint's proxies.",
 	Global: "What holds for the whole deployment, in that dialect.",
 };
 

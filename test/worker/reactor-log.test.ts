@@ -1,6 +1,8 @@
-import { beforeEach, expect, test } from "vitest";
-import type { LogEntry } from "../../src/pool/core/state.ts";
-import { ask, bodyOf, enter, publicationOf, show, startAfresh } from "./helpers.ts";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { forgetKeys } from "../../src/api/auth.ts";
+import type { Command, LogEntry } from "../../src/pool/core/state.ts";
+import type { CommandOutcome } from "../../src/pool/rpc.ts";
+import { ADMIN_KEY, ask, askWith, bodyOf, enter, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const LOG = "/v1.1/endpoints/digitalocean-default/log";
 const AT = 1_764_000_000_123;
@@ -12,7 +14,10 @@ const entry = (seq: number, at: number, changes: Partial<LogEntry> = {}): LogEnt
 	...changes,
 });
 
-beforeEach(startAfresh);
+beforeEach(async () => {
+	await startAfresh();
+	forgetKeys();
+});
 
 test("a log is a list of instants in seconds, severities and texts, the oldest first", async () => {
 	const log = [entry(1, AT), entry(2, AT + 5, { severity: "ERROR", text: "delete failed" }), entry(3, AT + 5, { severity: "WARNING" })];
@@ -44,4 +49,50 @@ test("the newest two hundred are shown", async () => {
 test("a pool that has said nothing has an empty log", async () => {
 	await enter();
 	expect(await bodyOf(await ask(LOG))).toEqual([]);
+});
+
+describe("an entry that is posted", () => {
+	const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+	beforeEach(async () => {
+		command.mockClear();
+		await enter();
+	});
+	const post = async (query: string, body: string) => {
+		const init = { method: "POST", body, headers: { "X-Auth-Key": ADMIN_KEY } };
+		const response = await askWith(poolsAnswering({ command }), LOG + query, init);
+		return [response.status, await response.text()];
+	};
+
+	test("has the text and the severity that it is given", async () => {
+		for (const [query, severity] of [
+			["", "INFO"],
+			["?level=", "INFO"],
+			["?level=INFO", "INFO"],
+			["?level=warning", "WARNING"],
+			["?level=WARN", "WARNING"],
+			["?level=Error", "ERROR"],
+		] as const) {
+			expect(await post(query, '"a \\u00fcber message\\n"'), query).toEqual([200, ""]);
+			expect(command.mock.lastCall?.[0], query).toEqual({ do: "log", severity, text: "a über message" });
+		}
+	});
+
+	test("must be a JSON string of a level that there is", async () => {
+		for (const [query, body] of [
+			["", ""],
+			["", "not json"],
+			["", "{}"],
+			["", "7"],
+			["", '"  "'],
+			["", JSON.stringify("x".repeat(1_001))],
+			["?level=loud", '"text"'],
+		] as const)
+			expect((await post(query, body))[0], query + body.slice(0, 20)).toBe(400);
+		expect(command).not.toHaveBeenCalled();
+	});
+
+	test("has no place where the endpoint is gone", async () => {
+		command.mockResolvedValueOnce({ ok: false, error: "notFound", say: "" });
+		expect((await post("", '"text"'))[0]).toBe(404);
+	});
 });

@@ -1,10 +1,16 @@
 import { z } from "zod";
 import { LOG_KEPT, readLog } from "../../db/logs.ts";
 import type { LogEntry, Severity } from "../../pool/core/state.ts";
+import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint } from "../context.ts";
-import { addressed } from "./addressed.ts";
-import { endpointFaults, endpointParams } from "./shapes.ts";
+import { BadRequest } from "../errors.ts";
+import { addressed, unknownEndpoint } from "./addressed.ts";
+import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
+/** Longest message that may be posted. */
+const MAX_TEXT_CHARS = 1_000;
+/** The severities by the names that clients use for them. */
+const SEVERITIES: Readonly<Record<string, Severity>> = { INFO: "INFO", WARN: "WARNING", WARNING: "WARNING", ERROR: "ERROR" };
 /** Between two instants of the log (milliseconds) and far above what is lost of one that is given in seconds with six decimals. */
 const ROUNDING_MS = 0.01;
 
@@ -28,6 +34,32 @@ const readSchema = {
 	},
 };
 
+const postSchema = {
+	operationId: "postEndpointLog",
+	tags: ["Endpoints"],
+	summary: "Add an entry of your own to an endpoint's log",
+	request: {
+		params: endpointParams,
+		query: z.object({
+			level: z.string().nullish().openapi({ description: "INFO (unless it is given), WARNING or ERROR, in any case.", example: "WARNING" }),
+		}),
+		body: {
+			required: true,
+			content: {
+				"application/json": {
+					schema: z.string().max(MAX_TEXT_CHARS, `must be at most ${MAX_TEXT_CHARS} characters`),
+					example: "the nightly run begins",
+				},
+			},
+		},
+	},
+	responses: {
+		200: { description: "Done; the body is empty." },
+		...endpointFaults,
+		...bodyFault("The body is no JSON string, too long or blank, or the level is unknown."),
+	},
+};
+
 /** `GET /v1.1/endpoints/{endpoint}/log` */
 export class GetEndpointLog extends Endpoint {
 	override schema = readSchema;
@@ -35,6 +67,22 @@ export class GetEndpointLog extends Endpoint {
 		const { params, query } = await this.getValidatedData<typeof readSchema>();
 		const { object } = await addressed(c, params.endpoint);
 		return c.json(shown(await readLog(c.env.DB, object, sinceMs(query.since), LOG_KEPT)));
+	}
+}
+
+/** `POST /v1.1/endpoints/{endpoint}/log` */
+export class PostEndpointLog extends Endpoint {
+	override schema = postSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { params, query, body } = await this.getValidatedData<typeof postSchema>();
+		const severity = SEVERITIES[(query.level ?? "INFO").toUpperCase()];
+		if (severity === undefined) throw new BadRequest(`The level "${query.level}" is not one of INFO, WARNING, ERROR.`);
+		const text = body.trim();
+		if (text === "") throw new BadRequest("The message is blank.");
+		const { object } = await addressed(c, params.endpoint);
+		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "log", severity, text }));
+		if (!outcome.ok) unknownEndpoint(params.endpoint);
+		return c.body(null, 200);
 	}
 }
 
