@@ -56,6 +56,7 @@ describe("what is asked for nothing", () => {
 		expect(pool(readConfig(OPEN))).toEqual({
 			provider: "digitalocean",
 			name: "default",
+			enabledVariable: "DIGITALOCEAN_ENABLED",
 			enabled: true,
 			displayName: "DigitalOcean",
 			endpoint: "digitalocean-default",
