@@ -31,6 +31,7 @@ const POOL_SETTINGS = {
 	PROXY_USERNAME: "user",
 	PROXY_PASSWORD: "pass",
 	ALLOW_ANONYMOUS: "True",
+	ENCRYPTION_KEY: "the-encryption-key-of-the-tests",
 	DIGITALOCEAN_ENABLED: "True",
 	DIGITALOCEAN_ACCESS_TOKEN: "local-pool-tests",
 	DIGITALOCEAN_API_URL: "http://cloud.test/digitalocean",

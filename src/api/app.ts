@@ -1,6 +1,7 @@
 import { fromHono } from "chanfana";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { getPathNoStrict } from "hono/utils/url";
 import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../pool/reach.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent.ts";
@@ -21,14 +22,26 @@ import { rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isImplicit } from "./reactor/addressed.ts";
+import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
+import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
 import { GetEndpointLog, PostEndpointLog } from "./reactor/log.ts";
+import {
+	DeleteManagerConfig,
+	GetActiveManager,
+	GetManagerConfig,
+	GetManagerLog,
+	ListActiveManagers,
+	ListManagerConfigs,
+	PostManagerConfig,
+} from "./reactor/managers.ts";
+import { DeleteMetadata, GetMetadata, ListMetadata, PutMetadata, SetMetadata } from "./reactor/metadata.ts";
 import { GetEndpointIpMetrics, GetEndpointMetrics, PostEndpointIpMetrics, PostEndpointMetrics } from "./reactor/metrics.ts";
 import { DropEndpointSession, ListEndpointSessions, QueryEndpointSession } from "./reactor/sessions.ts";
 import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
 import { GetVersion } from "./reactor/version.ts";
-import { methodsOf, type Route, routesAt } from "./routes.ts";
+import { currentPath, methodsOf, type Route, routesAt } from "./routes.ts";
 
 /** To add a route, write its class and name it here. */
 const NAMED_ROUTES: readonly Route[] = [
@@ -58,6 +71,31 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
 	["get", "/v1.1", "admin", GetVersion],
+	["get", "/v1.0/domain", "admin", GetDomain],
+	["post", "/v1.1/auth_key", "admin", SetAuthKey],
+	["post", "/v1.1/login", "public", Login],
+	["post", "/v1.1/logout", "public", Logout],
+	["get", "/v1.1/url", "admin", GetUrl],
+	["post", "/v1.1/url", "admin", SetUrl],
+	["get", "/v1.1/info", "admin", GetInfo],
+	["get", "/v1.1/managers/configs", "admin", ListManagerConfigs],
+	["get", "/v1.1/managers/configs/:manager", "admin", GetManagerConfig],
+	["post", "/v1.1/managers/configs/:manager", "admin", PostManagerConfig],
+	["delete", "/v1.1/managers/configs/:manager", "admin", DeleteManagerConfig],
+	["get", "/v1.1/managers/active", "admin", ListActiveManagers],
+	["get", "/v1.1/managers/active/:manager", "admin", GetActiveManager],
+	["get", "/v1.1/managers/log/:manager", "admin", GetManagerLog],
+	["get", "/v1.1/endpoints", "admin", ListEndpoints],
+	["get", "/v1.1/endpoints/:endpoint", "admin", GetEndpoint],
+	["put", "/v1.1/endpoints/:endpoint", "admin", PutEndpoint],
+	["post", "/v1.1/endpoints/:endpoint", "admin", PostEndpoint],
+	["delete", "/v1.1/endpoints/:endpoint", "admin", DeleteEndpoint],
+	["post", "/v1.1/endpoints/:endpoint/alias", "admin", AliasEndpoint],
+	["get", "/v1.1/endpoints/:endpoint/metadata", "endpoint", ListMetadata],
+	["get", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", GetMetadata],
+	["post", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", SetMetadata],
+	["put", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", PutMetadata],
+	["delete", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", DeleteMetadata],
 	["get", "/v1.1/endpoints/:endpoint/state", "endpoint", GetEndpointState],
 	["post", "/v1.1/endpoints/:endpoint/state", "endpoint", PostEndpointState],
 	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
@@ -80,7 +118,7 @@ const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
 /** The Worker's HTTP side. */
-export const app = new Hono<AppEnv>({ strict: false });
+export const app = new Hono<AppEnv>({ getPath: (request) => currentPath(ROUTES, getPathNoStrict(request)) });
 
 app.use(async (c, next) => {
 	c.set("requestId", crypto.randomUUID());
@@ -122,7 +160,7 @@ app.use(async (c, next) => {
 	}
 	await boundBody(c, endpoint.maxBodyBytes);
 	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
-	if (access !== "agent") await requireJson(c, !isReactor(path));
+	if (access !== "agent" && !endpoint.takesText) await requireJson(c, !isReactor(path));
 	return next();
 });
 

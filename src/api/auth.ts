@@ -2,9 +2,10 @@ import { readSettings } from "../db/settings.ts";
 import type { AppContext } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
 import { FailedKeys } from "./failed-keys.ts";
+import { isSession, sessionOf } from "./session.ts";
 
 /** How long an isolate may go on with the key that it read in D1: a key that is set or removed holds everywhere after it. */
-const STORED_KEY_STALENESS_MS = 10_000;
+const STORED_KEY_STALENESS_MS = 1_000;
 const CLOSED_RETRY_SECONDS = 60;
 
 let storedKey: { readonly sha256: string | null; readonly readAt: number } | null = null;
@@ -21,28 +22,37 @@ export type KeyHolder = "admin" | "other" | "nobody";
 
 /**
  * Lets a request with the admin key pass, one with a key that `opensToo` accepts, and any where a deployment without a key
- * is declared open. `opensToo` is asked last and gets null where no key came. The secret AUTH_KEY is checked without D1; a
+ * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` is asked last and gets
+ * null where no key came. The secret AUTH_KEY is checked without D1; a
  * key that was set through the API is kept there as its SHA-256.
  *
  * Throws Unauthorized, TooManyRequests after too many failed keys from one address, and ServiceUnavailable where no key is
  * set or D1 would have to be asked and does not answer.
  */
-export async function requireKey(c: AppContext, opensToo: (given: string | null) => Promise<boolean>): Promise<KeyHolder> {
+export async function requireKey(
+	c: AppContext,
+	opensToo: (given: string | null) => Promise<boolean>,
+	given: string | null = givenKey(c),
+): Promise<KeyHolder> {
 	const { authKey, allowAnonymous } = c.get("config").global;
-	const given = givenKey(c);
+	const session = given === null ? sessionOf(c) : null;
 	const now = Date.now();
 	const address = clientAddress(c);
+	const proves = async (digest: ArrayBuffer) =>
+		given === null ? session !== null && isSession(session, digest, now) : isSame(await digestOf(given), digest);
 	if (given !== null) {
 		const wait = failedKeys.waitSeconds(address, now);
 		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
-		if (authKey !== null && (await isSame(await sha256(given), await sha256(authKey)))) return "admin";
+	}
+	if (given !== null || session !== null) {
+		if (authKey !== null && (await proves(await digestOf(authKey)))) return "admin";
 	} else if (authKey !== null) {
 		if (await opensToo(null)) return "other";
 		throw missing();
 	}
 
 	const stored = await readStoredKey(c.env.DB, now);
-	if (given !== null && stored !== null && (await isSame(await sha256(given), fromHex(stored)))) return "admin";
+	if (stored !== null && (await proves(fromHex(stored)))) return "admin";
 	if (authKey === null && stored === null) {
 		if (allowAnonymous) return "nobody";
 		throw new ServiceUnavailable(
@@ -86,7 +96,8 @@ async function readStoredKey(db: D1Database, now: number): Promise<string | null
 	return storedKey.sha256;
 }
 
-async function sha256(text: string): Promise<ArrayBuffer> {
+/** SHA-256. */
+export async function digestOf(text: string): Promise<ArrayBuffer> {
 	return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
 }
 

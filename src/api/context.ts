@@ -33,6 +33,8 @@ export const MAX_BODY_BYTES = 64 * 1024;
 export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
 	/** Largest body taken, in bytes. */
 	static readonly maxBodyBytes: number = MAX_BODY_BYTES;
+	/** Its body may be text that is not JSON: the handler reads it. */
+	static readonly takesText: boolean = false;
 	abstract override handle(c: AppContext): Promise<Response> | Response;
 }
 

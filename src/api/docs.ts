@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AppContext, Endpoint } from "./context.ts";
+import { isInFirstVersion } from "./routes.ts";
 
 /** Where the static assets of the documentation are (scripts/assets.ts puts them there). */
 export const DOCS_ASSETS = "/docs/assets";
@@ -78,6 +79,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
 	Sessions: "The connections that are open through an endpoint's proxies.",
+	Managers: "What looks after each pool, in that dialect: here the pool itself.",
 	Global: "What holds for the whole deployment, in that dialect.",
 };
 
@@ -88,6 +90,7 @@ function describe(generated: object): object {
 	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: `${key}.` };
 	const bearer = { type: "http", scheme: "bearer", description: `${key}.` };
 	const query = { type: "apiKey", in: "query", name: "auth_key", description: `${key}, where nothing else will do: URLs are logged.` };
+	const session = { type: "apiKey", in: "cookie", name: "__Host-muster", description: "What POST /v1.1/login gives to a browser." };
 	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
 	const used = new Set(
 		Object.values(paths ?? {}).flatMap((item) => Object.values(item).flatMap(({ tags }: { tags?: string[] }) => tags ?? [])),
@@ -97,8 +100,20 @@ function describe(generated: object): object {
 		info: { ...info, license: { name: "MIT", identifier: "MIT" } },
 		servers: [{ url: "/", description: "This deployment." }],
 		tags: [...used].map((name) => ({ name, ...(TAGS[name] ? { description: TAGS[name] } : {}) })),
-		paths: Object.fromEntries(Object.entries(paths ?? {}).map(([path, item]) => [path === "" ? "/" : path, item])),
-		components: { ...components, securitySchemes: { header, bearer, query, agent } },
-		security: [{ header: [] }, { bearer: [] }, { query: [] }],
+		paths: Object.fromEntries([
+			...Object.entries(paths ?? {}).map(([path, item]) => [path === "" ? "/" : path, item]),
+			...Object.entries(paths ?? {}).flatMap(([path, item]) => (isInFirstVersion(path) ? [inFirstVersion(path, item)] : [])),
+		]),
+		components: { ...components, securitySchemes: { header, bearer, query, session, agent } },
+		security: [{ header: [] }, { bearer: [] }, { query: [] }, { session: [] }],
 	};
+}
+
+/** The same operations at the path that version 1.0 of Reactor's dialect had them at. */
+function inFirstVersion(path: string, item: object): readonly [string, object] {
+	const operations = Object.entries(item).map(([method, operation]: [string, { operationId?: string }]) => [
+		method,
+		{ ...operation, operationId: `${operation.operationId}InFirstVersion`, deprecated: true },
+	]);
+	return [path.replace("/v1.1/", "/v1.0/"), Object.fromEntries(operations)];
 }

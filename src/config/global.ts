@@ -169,10 +169,16 @@ function readHostIps(env: Env, problems: string[]): string[] {
 function readPublicUrl(env: Env, problems: string[]): string | null {
 	const text = trimmedOf(env, "PUBLIC_URL");
 	if (text === undefined) return null;
-	const url = URL.parse(text);
-	if (url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text)) return url.origin;
+	const origin = publicOrigin(text);
+	if (origin !== null) return origin;
 	problems.push("PUBLIC_URL must be http(s)://host[:port], without a path, such as https://muster.example.com");
 	return null;
+}
+
+/** The origin that `http(s)://host[:port]` names, with or without a slash at its end; null for anything else. */
+export function publicOrigin(text: string): string | null {
+	const url = URL.parse(text);
+	return url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
 }
 
 const isKey = (text: string) => text.length >= MIN_KEY_CHARS && text.length <= MAX_KEY_CHARS && /^[\x21-\x7e]+$/.test(text);

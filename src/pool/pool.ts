@@ -178,6 +178,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		return {
 			run: state.run,
 			active: addressesOf((proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0),
+			connections: [...state.vitals.values()].reduce((sum, { active }) => sum + active, 0),
 			registered: addressesOf((proxy) => proxy.registered && isKept(proxy)),
 			rolling: rollingStatus(state, this.now()),
 		};

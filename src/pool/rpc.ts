@@ -48,6 +48,8 @@ export interface PoolStatus {
 	readonly run: Run;
 	/** Proxies with open client connections at their last report. */
 	readonly active: readonly string[];
+	/** Open client connections, as its proxies reported them last. */
+	readonly connections: number;
 	/** Proxies whose agents have registered and are not on their way out. */
 	readonly registered: readonly string[];
 	readonly rolling: RollingStatus;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { ROUTES } from "../../src/api/app.ts";
 import { ask, askPlainly, bodyOf } from "./helpers.ts";
 
-const KEY = ["header", "bearer", "query"];
+const KEY = ["header", "bearer", "query", "session"];
 const SCHEMES = { admin: KEY, endpoint: KEY, agent: ["agent"], public: [] };
 
 test("the description is OpenAPI 3.1 and has every route, each with an operation of its own and who may call it", async () => {
@@ -20,7 +20,7 @@ test("the description is OpenAPI 3.1 and has every route, each with an operation
 		return operation.operationId;
 	});
 	expect(new Set(ids).size).toBe(ids.length);
-	expect(Object.keys(document.components.securitySchemes)).toEqual(["header", "bearer", "query", "agent"]);
+	expect(Object.keys(document.components.securitySchemes)).toEqual(["header", "bearer", "query", "session", "agent"]);
 });
 
 test("every route has a tag that is explained, an example of whatever it takes and answers, and the errors that it may give", async () => {

@@ -9,7 +9,7 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf
 
 const ADDRESS = "192.0.2.1";
 const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
-const STATUS: PoolStatus = { run: "running", active: [ADDRESS], registered: [ADDRESS, "192.0.2.2"], rolling: ROLLING };
+const STATUS: PoolStatus = { run: "running", active: [ADDRESS], connections: 3, registered: [ADDRESS, "192.0.2.2"], rolling: ROLLING };
 const ENDPOINT_KEY = "the-key-of-the-endpoint";
 const KEY_OF = (object: string) => `${object}.abcdefgh.${"k".repeat(43)}`;
 

@@ -19,3 +19,9 @@ export const endpointFaults = {
 export function bodyFault(description: string): { readonly 400: { readonly description: string } } {
 	return { 400: { description } };
 }
+
+/** What any route that is about no single endpoint may answer beside what it is asked for. */
+export const globalFaults = {
+	401: { description: "`unauthorized`" },
+	503: { description: "The deployment is closed, or the database does not answer now." },
+};

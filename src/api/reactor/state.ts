@@ -8,7 +8,8 @@ import { BadRequest } from "../errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
-const STATES: Readonly<Record<Run, string>> = { running: "RUNNING", paused: "PAUSED", stopped: "STOPPED", removing: "STOPPED" };
+/** What this dialect calls the states. */
+export const STATES: Readonly<Record<Run, string>> = { running: "RUNNING", paused: "PAUSED", stopped: "STOPPED", removing: "STOPPED" };
 const ACTIONS: Readonly<Record<string, Run>> = { start: "running", pause: "paused", stop: "stopped" };
 
 const StateShape = z.object({
@@ -77,6 +78,6 @@ export class PutEndpointState extends PostEndpointState {
 }
 
 /** A pool's manager is its Durable Object: the UUID is the start of its id. */
-function managerOf(object: string): string {
+export function managerOf(object: string): string {
 	return [object.slice(0, 8), object.slice(8, 12), object.slice(12, 16), object.slice(16, 20), object.slice(20, 32)].join("-");
 }

@@ -24,12 +24,13 @@ let made = 0;
 export class PoolUnderTest {
 	readonly object: string;
 	stub: DurableObjectStub<PoolRpc & Rpc.DurableObjectBranded>;
-	readonly deployment = `test${++made}${Date.now().toString(36)}`;
+	readonly deployment: string;
 
-	constructor() {
-		const id = bindings.POOL.newUniqueId();
-		this.object = id.toString();
-		this.stub = bindings.POOL.get(id);
+	/** A pool that is yet to be started, or one that is there. */
+	constructor(object = bindings.POOL.newUniqueId().toString(), deployment = `test${++made}${Date.now().toString(36)}`) {
+		this.object = object;
+		this.deployment = deployment;
+		this.stub = bindings.POOL.get(bindings.POOL.idFromString(object));
 	}
 
 	/** Enters it into the directory and starts it; the first alarm has not run. */

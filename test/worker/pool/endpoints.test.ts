@@ -1,0 +1,311 @@
+import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import { beforeEach, describe, expect, test } from "vitest";
+import { findEndpoint, findObject } from "../../../src/db/directory.ts";
+import { forgetEverything } from "../../../src/db/ready.ts";
+import { readDeployment } from "../../../src/db/settings.ts";
+import type { Env } from "../../../src/env.ts";
+import { tend } from "../../../src/pool/fleet.ts";
+import { ask, askRunning } from "./asking.ts";
+import { PoolUnderTest, resetCloud } from "./harness.ts";
+
+const TOKEN = "local-secret-token-of-an-endpoint";
+const CONFIGURATION = {
+	endpoint: { cloud: "digitalocean", weight: 3, colour: "green" },
+	scaling: { min_instances: 1, max_instances: "2" },
+	"cloud:digitalocean": { access_token: TOKEN, region: "nyc1" },
+};
+const at = (name: string) => `/v1.1/endpoints/${name}`;
+
+beforeEach(async () => {
+	await resetCloud();
+	for (const table of ["settings", "names", "pools", "ready_parts", "proxies"]) await env.DB.prepare(`DELETE FROM ${table}`).run();
+	forgetEverything();
+});
+
+/** The pool behind an endpoint. */
+async function poolOf(name: string): Promise<PoolUnderTest> {
+	const object = await findEndpoint(env.DB, name);
+	if (object === null) throw new Error(`there is no endpoint ${name}`);
+	return new PoolUnderTest(object, await readDeployment(env.DB));
+}
+
+/** Asks something that a pool answers once it can be read, and lets the pool run meanwhile. */
+async function change(name: string, method: string, path: string, body?: unknown) {
+	return askRunning(await poolOf(name), method, path, body);
+}
+
+const faulty = async (configuration: unknown) => {
+	const { status, body } = await ask("PUT", at("faulty"), configuration);
+	expect(await findEndpoint(env.DB, "faulty")).toBeNull();
+	return [status, body];
+};
+
+describe("an endpoint", () => {
+	test("is made paused, launches nothing until it is started, and is shown by both dialects", async () => {
+		const made = await ask("PUT", at("demo"), CONFIGURATION);
+		expect([made.status, made.body]).toEqual([200, ""]);
+		expect((await ask("GET", "/v1.1/endpoints")).body).toEqual(["demo"]);
+		expect((await ask("GET", `${at("demo")}/state`)).body).toMatchObject({ state: "PAUSED", active: [] });
+		const pool = await poolOf("demo");
+		await pool.settle();
+		expect(await pool.vms()).toEqual([]);
+
+		expect((await change("demo", "POST", `${at("demo")}/state`, { action: "start" })).status).toBe(200);
+		await pool.untilReady(1);
+		await pool.settle();
+		forgetEverything();
+		const shown = await ask("GET", "/providers/digitalocean/demo");
+		expect(shown.body.config).toMatchObject({
+			enabled: true,
+			region: "nyc1",
+			scaling: { min_scaling: 1, max_scaling: 2 },
+			display_name: "DigitalOcean demo",
+		});
+		expect(shown.body.config.ips).toHaveLength(1);
+		expect((await ask("GET", "/random")).body.proxy).toMatchObject({ provider: "digitalocean", instance: "demo" });
+		expect((await ask("GET", "/v1.1/info")).body).toEqual({ active: 0, instances: 1, managers: 1, endpoints: { RUNNING: 1 } });
+	});
+
+	test("answers its configuration as it was given, unknown keys kept, the secret masked; the mask keeps the secret", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const masked = { ...CONFIGURATION, "cloud:digitalocean": { access_token: "********", region: "nyc1" } };
+		expect((await ask("GET", at("demo"))).body).toEqual(masked);
+		const pool = await poolOf("demo");
+		const account = (await pool.state()).account;
+		const longer = { ...masked, scaling: { min_instances: 0, max_instances: 4 } };
+		expect((await change("demo", "POST", at("demo"), longer)).status).toBe(200);
+		expect((await ask("GET", at("demo"))).body).toEqual(longer);
+		const after = await pool.state();
+		expect([after.spec.min, after.spec.max, after.account]).toEqual([0, 4, account]);
+		const other = { ...longer, "cloud:digitalocean": { access_token: "another-token", region: "nyc1" } };
+		expect((await change("demo", "POST", at("demo"), other)).status).toBe(200);
+		expect((await pool.state()).account).not.toBe(account);
+	});
+
+	test("keeps its secret nowhere in clear: not in its storage, not in the database, not in an answer", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const pool = await poolOf("demo");
+		await pool.settle();
+		const stored = await pool.inside((_pool, ctx) => {
+			const tables = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
+			const own = tables.filter(({ name }) => !name.startsWith("_cf"));
+			return JSON.stringify(own.map(({ name }) => ctx.storage.sql.exec(`SELECT * FROM ${name}`).toArray()));
+		});
+		expect(stored).toContain("sealed");
+		const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
+		const database = JSON.stringify(
+			await Promise.all(tables.map(async (table) => (await env.DB.prepare(`SELECT * FROM ${table}`).all()).results)),
+		);
+		const answers = await Promise.all(
+			[at("demo"), `${at("demo")}/log`, "/providers", "/health", "/v1.1/managers/active"].map(async (path) =>
+				JSON.stringify((await ask("GET", path)).body),
+			),
+		);
+		for (const text of [stored, database, ...answers]) expect(text).not.toContain(TOKEN);
+	});
+
+	test("goes on under a new key while the old one is still there, and then without it", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const pool = await poolOf("demo");
+		const account = (await pool.state()).account;
+		const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 0 };
+		const withKeys = async (ENCRYPTION_KEY: string) => {
+			await pool.inside((inside) => {
+				inside.env = { ...inside.env, ENCRYPTION_KEY };
+			});
+			await pool.stub.tick(facts);
+			return pool.state();
+		};
+		const old = "the-encryption-key-of-the-tests";
+		const fresh = "another-encryption-key-of-the-tests";
+		expect((await withKeys(`${fresh},${old}`)).account).toBe(account);
+		expect(await withKeys(fresh)).toMatchObject({ account, suspended: null });
+		const lost = await withKeys(old);
+		expect(lost.suspended).toContain("ENCRYPTION_KEY lacks the key");
+		expect(lost.account, "its last good settings").toBe(account);
+		expect(await withKeys(fresh)).toMatchObject({ suspended: null });
+	});
+
+	test("takes INI text, as it is and in a JSON string", async () => {
+		const ini = "[endpoint]\nweight = 2\n[scaling]\nrules = 2<=active<4,\n\t1 <= requests\nmax_instances: 5\n";
+		expect((await ask("PUT", at("one"), ini)).status).toBe(200);
+		const expected = { endpoint: { weight: "2" }, scaling: { rules: "2<=active<4,\n1 <= requests", max_instances: "5" } };
+		expect((await ask("GET", at("one"))).body).toEqual(expected);
+		expect((await (await poolOf("one")).state()).spec).toMatchObject({ rules: ["2<=active<4", "1 <= requests"], max: 5 });
+		const response = await (await import("cloudflare:workers")).exports.default.fetch(
+			new Request(`https://muster.test${at("two")}`, {
+				method: "PUT",
+				body: ini,
+				headers: { "Content-Type": "application/x-www-form-urlencoded" },
+			}),
+		);
+		expect([response.status, await response.text()]).toEqual([200, ""]);
+		expect((await ask("GET", at("two"))).body).toEqual(expected);
+		expect((await ask("PUT", at("three"), "nonsense")).status).toBe(400);
+		expect((await ask("PUT", at("four"), [1])).status).toBe(400);
+	});
+
+	test("without a cloud is a pool of static backends", async () => {
+		expect((await ask("PUT", at("empty"), {})).status).toBe(200);
+		const configuration = { endpoint: { static_instances: ["192.0.2.1", "192.0.2.2:3128"] } };
+		expect((await change("empty", "POST", at("empty"), configuration)).status).toBe(200);
+		const { pool, spec } = await (await poolOf("empty")).state();
+		expect(pool.provider).toBe("static");
+		expect(spec.statics).toEqual([
+			{ address: "192.0.2.1", port: 8899 },
+			{ address: "192.0.2.2", port: 3128 },
+		]);
+	});
+
+	test("names each fault under its section and key, and is not made", async () => {
+		expect(await faulty({ scaling: { min_instances: 3, rules: ["foo == 4"] }, manager: { interval: 0 } })).toEqual([
+			400,
+			{
+				scaling: {
+					min_instances: expect.stringContaining("max_instances"),
+					max_instances: expect.stringContaining("min_instances"),
+					rules: expect.stringContaining("2 <= active < 4"),
+				},
+				manager: { interval: expect.stringContaining("whole number") },
+			},
+		]);
+		expect(await faulty({ endpoint: { cloud: "digitalocean", unknown_timeout: "soon", static_instances: "nowhere" } })).toEqual([
+			400,
+			{
+				endpoint: { unknown_timeout: expect.any(String), static_instances: expect.any(String) },
+				"cloud:digitalocean": { access_token: expect.stringContaining("is missing") },
+			},
+		]);
+		expect(await faulty({ endpoint: { cloud: "mars", auth_algo: "rot13" } })).toEqual([
+			400,
+			{ endpoint: { cloud: expect.stringContaining("digitalocean"), auth_algo: expect.stringContaining("sha1") } },
+		]);
+		const masked = { ...CONFIGURATION, "cloud:digitalocean": { access_token: "********" } };
+		expect(await faulty(masked)).toEqual([400, { "cloud:digitalocean": { access_token: expect.stringContaining("mask") } }]);
+	});
+
+	test("is made once: PUT of a name that is there is 409, POST changes it; names are unique, and stand in URLs", async () => {
+		expect((await ask("POST", at("demo"), {})).status).toBe(200);
+		expect((await ask("PUT", at("demo"), {})).status).toBe(409);
+		expect((await ask("PUT", at("digitalocean-default"), {})).status, "the environment's").toBe(409);
+		expect((await ask("PUT", at("default"), CONFIGURATION)).status, "digitalocean/default").toBe(409);
+		expect((await ask("PUT", at("a%20b"), {})).status).toBe(400);
+		expect((await ask("GET", at("nowhere"))).status).toBe(404);
+		expect((await ask("PATCH", at("demo"), {})).status).toBe(405);
+	});
+
+	test("changes its cloud while it has no VM, and not while it has one", async () => {
+		await ask("PUT", at("demo"), {});
+		expect((await change("demo", "POST", at("demo"), CONFIGURATION)).status).toBe(200);
+		const object = (await findEndpoint(env.DB, "demo")) ?? "";
+		expect((await findObject(env.DB, object))?.provider).toBe("digitalocean");
+		await change("demo", "POST", `${at("demo")}/state`, { action: "start" });
+		await (await poolOf("demo")).untilReady(1);
+		expect((await ask("POST", at("demo"), {})).status).toBe(409);
+		expect((await ask("GET", at("demo"))).body.endpoint.cloud, "as before").toBe("digitalocean");
+	});
+
+	test("keeps bounds that are PATCHed, as part of its configuration", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		expect((await change("demo", "PATCH", "/providers/digitalocean/demo", { min_scaling: 2, max_scaling: 7 })).status).toBe(200);
+		const pool = await poolOf("demo");
+		await pool.settle();
+		expect((await pool.state()).spec).toMatchObject({ min: 2, max: 7 });
+		expect((await ask("GET", at("demo"))).body.scaling).toEqual({ min_instances: 2, max_instances: 7 });
+	});
+
+	test("an alias shares everything; a name that is taken is 409, an unknown source 404", async () => {
+		await ask("PUT", at("demo"), { scaling: { max_instances: 4 } });
+		await ask("PUT", at("other"), {});
+		expect((await ask("POST", `${at("demo")}/alias`, "again")).status).toBe(200);
+		expect((await ask("GET", at("again"))).body).toEqual({ scaling: { max_instances: 4 } });
+		expect((await ask("GET", "/v1.1/endpoints")).body).toEqual(["again", "demo", "other"]);
+		expect((await ask("POST", `${at("demo")}/alias`, "other")).status).toBe(409);
+		expect((await ask("POST", `${at("demo")}/alias`, "digitalocean-default")).status).toBe(409);
+		expect((await ask("POST", `${at("nowhere")}/alias`, "new")).status).toBe(404);
+		expect((await ask("POST", `${at("demo")}/alias`, "a b")).status).toBe(400);
+		expect((await ask("DELETE", at("demo"))).status).toBe(200);
+		expect((await ask("GET", "/v1.1/endpoints")).body).toEqual(["again", "other"]);
+		expect((await ask("GET", `${at("again")}/state`)).body.state).toBe("PAUSED");
+	});
+
+	test("deleted by its last name it is emptied and forgotten, and its name is free at once", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const pool = await poolOf("demo");
+		await change("demo", "POST", `${at("demo")}/state`, { action: "start" });
+		await pool.untilReady(1);
+		expect((await change("demo", "DELETE", at("demo"))).status).toBe(200);
+		expect((await ask("GET", "/v1.1/endpoints")).body).toEqual([]);
+		expect((await ask("DELETE", at("demo"))).status).toBe(404);
+		expect((await ask("PUT", at("demo"), CONFIGURATION)).status).toBe(200);
+		expect((await poolOf("demo")).object).not.toBe(pool.object);
+		await pool.advance(120, 30);
+		expect((await pool.state()).run).toBe("removing");
+		await pool.until(
+			async (state) => [...state.proxies.values()].every(({ phase }) => phase.at === "deleting"),
+			"its proxies on their way out",
+		);
+	});
+
+	test("whose start was lost is finished by asking again, and taken away by cron", async () => {
+		const lost = async (name: string) => {
+			const object = env.POOL.newUniqueId().toString();
+			await env.DB.batch([
+				env.DB.prepare("INSERT INTO pools (object, provider, name, incarnation, source) VALUES (?, 'static', ?, ?, 'api')").bind(
+					object,
+					name,
+					Date.now(),
+				),
+				env.DB.prepare("INSERT INTO names (name, object) VALUES (?, ?)").bind(name, object),
+			]);
+			return object;
+		};
+		const object = await lost("demo");
+		expect((await ask("GET", at("demo"))).status).toBe(404);
+		expect((await ask("PUT", at("demo"), { scaling: { max_instances: 9 } })).status).toBe(200);
+		expect((await poolOf("demo")).object).toBe(object);
+		expect((await ask("PUT", at("demo"), {})).status).toBe(409);
+		await lost("gone");
+		await tend(env as unknown as Env, Date.now());
+		expect(await findEndpoint(env.DB, "gone"), "it may be under way").not.toBeNull();
+		await tend(env as unknown as Env, Date.now() + 180_000);
+		expect(await findEndpoint(env.DB, "gone")).toBeNull();
+		expect(await findEndpoint(env.DB, "demo")).toBe(object);
+	});
+});
+
+describe("an endpoint's own key", () => {
+	test("is known by its hash, whatever the algorithm", async () => {
+		for (const [algorithm, given] of [
+			["sha1", {}],
+			["md5", { auth_algo: "md5" }],
+			["sha512", { auth_algo: "SHA512" }],
+		] as const) {
+			const auth_hash = createHash(algorithm).update("salt-of-it key-of-it").digest("hex");
+			await ask("POST", at("demo"), { endpoint: { auth_hash, auth_salt: "salt-of-it ", ...given } });
+			const { stub } = await poolOf("demo");
+			expect(await stub.opens("key-of-it"), algorithm).toBe(true);
+			expect(await stub.opens("key-of-its"), algorithm).toBe(false);
+		}
+		await ask("POST", at("demo"), {});
+		expect(await (await poolOf("demo")).stub.opens("key-of-it")).toBe(false);
+	});
+});
+
+describe("metadata", () => {
+	test("is kept by key, any JSON, and null where nothing is", async () => {
+		await ask("PUT", at("demo"), {});
+		const path = `${at("demo")}/metadata`;
+		expect((await ask("GET", path)).body).toEqual([]);
+		expect((await ask("GET", `${path}/owner`)).body).toBeNull();
+		expect((await ask("POST", `${path}/owner`, { team: ["a", 1] })).status).toBe(200);
+		expect((await ask("PUT", `${path}/note`, "text")).status).toBe(200);
+		expect((await ask("GET", path)).body).toEqual(["note", "owner"]);
+		expect((await ask("GET", `${path}/owner`)).body).toEqual({ team: ["a", 1] });
+		expect((await ask("DELETE", `${path}/owner`)).status).toBe(200);
+		expect((await ask("GET", `${path}/owner`)).body).toBeNull();
+		expect((await ask("GET", `${at("nowhere")}/metadata`)).status).toBe(404);
+		expect((await ask("PUT", `${path}/large`, "x".repeat(20_000))).status).toBe(413);
+	});
+});
