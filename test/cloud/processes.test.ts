@@ -61,7 +61,7 @@ async function create(cloud: LocalCloud, userData = serviceUserData(AGENT)): Pro
 	return { id: vm.id, address: vm.address };
 }
 
-/** What the agent at an address says. */
+/** What the agent at an address says; rejects where it says nothing. */
 function ask(address: string): Promise<{ pid: number; credential: string; starts: number }> {
 	return new Promise((resolve, reject) => {
 		let text = "";
@@ -72,7 +72,9 @@ function ask(address: string): Promise<{ pid: number; credential: string; starts
 		socket.on("error", reject);
 		socket.on("end", () => {
 			const [pid, credential, starts] = text.split(" ");
-			resolve({ pid: Number(pid), credential: String(credential), starts: Number(starts) });
+			// An agent that is killed just now may have been connected to, and say nothing.
+			if (starts === undefined) reject(new Error("the agent said nothing"));
+			else resolve({ pid: Number(pid), credential: String(credential), starts: Number(starts) });
 		});
 	});
 }
