@@ -232,12 +232,12 @@ describe("create", () => {
 	});
 
 	it("that was accepted is a VM, also when what comes of it does not show within ten seconds, or not at all", async () => {
-		const before = world.clock.now();
 		on("GET", OPERATIONS, ({ url }) =>
 			answer(200, { status: url.pathname.includes("Microsoft.Compute") ? "InProgress" : "Succeeded" }, { "retry-after": "1" }),
 		);
 		expect(await create()).toMatchObject({ vm: ID, state: "starting" });
-		expect(world.clock.now() - before).toBeLessThan(15_000);
+		const looks = lines().filter((line) => line.includes("Microsoft.Compute/locations")).length;
+		expect([looks > 1, looks <= 10]).toEqual([true, true]);
 		on("GET", OPERATIONS, () => Promise.reject(new TypeError("connection lost")));
 		expect(await create({}, other(1))).toMatchObject({ state: "starting" });
 		expect(world.cloud.fleet.vms()).toHaveLength(2);
