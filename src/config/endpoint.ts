@@ -7,6 +7,7 @@ import type { ProviderDefinition, Shown } from "../providers/provider.ts";
 import { definitionOf, type EndpointConfiguration, type Faults } from "./configuration.ts";
 import { type Global, MAX_SCALING, TIMINGS } from "./global.ts";
 import { Reader } from "./reader.ts";
+import { amountIn } from "./values.ts";
 
 /** What an endpoint's configuration comes to, as the pool needs it. */
 export interface EndpointSettings {
@@ -68,6 +69,8 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 			rolling: global.rolling,
 			canProbe: !global.onlyHostIp,
 			twoStepRestart: definition?.twoStepRestart ?? false,
+			billedSeconds: definition?.billedSeconds ?? 0,
+			maxHourlyCost: readCost(reader),
 		},
 		suspended: reasons.length === 0 ? null : reasons.join(". "),
 		agentUrl: null,
@@ -83,7 +86,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 export function readTuning(
 	reader: Reader,
 	global: Global,
-): Omit<Settings["spec"], "ageLimitSeconds" | "rolling" | "canProbe" | "twoStepRestart"> {
+): Omit<Settings["spec"], "ageLimitSeconds" | "rolling" | "canProbe" | "twoStepRestart" | "billedSeconds" | "maxHourlyCost"> {
 	const seconds = (section: string, key: string, usual: number, max: number) =>
 		reader.whole(section, key, usual, { min: 1, max, unit: "seconds" });
 	const timeout = (key: "unknownTimeoutSeconds" | "unregisteredTimeoutSeconds" | "decommissionedTimeoutSeconds") =>
@@ -113,6 +116,18 @@ export function readTuning(
 		),
 		statics: readStatics(reader),
 	};
+}
+
+/** What the endpoint's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
+function readCost(reader: Reader): number | null {
+	const text = reader.text(
+		"scaling",
+		"max_hourly_cost",
+		null,
+		"an amount of money an hour, such as 0.05",
+		(given) => amountIn(given) !== null,
+	);
+	return text === null ? null : amountIn(text);
 }
 
 /** An endpoint's own key, as it proves itself by hash; null where it has none. */

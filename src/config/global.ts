@@ -1,5 +1,6 @@
+import type { Budget } from "../pool/core/state.ts";
 import { isEverywhere, normaliseCidr } from "./addresses.ts";
-import { type Env, listOf, readBoolean, readWhole, textOf, trimmedOf } from "./values.ts";
+import { amountIn, type Env, listOf, readBoolean, readWhole, textOf, trimmedOf } from "./values.ts";
 
 export interface Timing {
 	/** How often agents report and pools look, at least. */
@@ -36,6 +37,8 @@ export interface Global {
 	/** Requests a day that the plan includes. */
 	readonly dailyRequests: number;
 	readonly implicitByAddress: boolean;
+	/** What all pools together may cost an hour; null: whatever they cost. */
+	readonly maxHourlyCost: Budget | null;
 	/** 0: proxies are not replaced for their age. */
 	readonly ageLimitSeconds: number;
 	readonly rolling: { readonly enabled: boolean; readonly minAvailable: number; readonly batchSize: number };
@@ -108,6 +111,7 @@ export function readGlobal(env: Env): { global: Global; suspending: string[]; pr
 		suspending,
 	);
 	const ageLimitSeconds = whole(env, "AGE_LIMIT", 0, { min: 0, max: TEN_YEARS_SECONDS, unit: "seconds" }, suspending);
+	const maxHourlyCost = readBudget(env, suspending);
 	const publicUrl = readPublicUrl(env, suspending);
 
 	const plan = readPlan(env, problems);
@@ -125,6 +129,7 @@ export function readGlobal(env: Env): { global: Global; suspending: string[]; pr
 		plan,
 		dailyRequests: DAILY_REQUESTS[plan],
 		implicitByAddress: boolean("IMPLICIT_BY_ADDRESS", problems),
+		maxHourlyCost,
 		ageLimitSeconds,
 		rolling,
 		timing,
@@ -212,6 +217,21 @@ function originOf(text: string): string | null {
 	const url = URL.parse(text);
 	if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) return null;
 	return text.replace(/\/$/, "").toLowerCase() === url.origin ? url.origin : null;
+}
+
+/** `0.5`: so much in each currency; `0.5 USD, 0.2 EUR`: so much in these, and nothing in any other. */
+function readBudget(env: Env, problems: string[]): Budget | null {
+	const name = "MAX_HOURLY_COST";
+	const text = trimmedOf(env, name);
+	if (text === undefined) return null;
+	const amount = amountIn(text);
+	if (amount !== null) return amount;
+	const amounts = listOf(text).map((item) => /^([\d.]+)\s*([A-Za-z]{3})$/.exec(item));
+	const budget = Object.fromEntries(amounts.map((match) => [(match?.[2] ?? "").toUpperCase(), amountIn(match?.[1] ?? "")]));
+	const isWhole = amounts.length > 0 && Object.keys(budget).length === amounts.length;
+	if (isWhole && Object.values(budget).every((each) => each !== null)) return budget as Readonly<Record<string, number>>;
+	problems.push(`${name} must be an amount of money an hour, such as 0.5, or one for each currency, such as 0.5 USD, 0.2 EUR`);
+	return null;
 }
 
 function readPlan(env: Env, problems: string[]): Global["plan"] {

@@ -2,7 +2,7 @@ import type { CloudName, Settings } from "../pool/core/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/provider.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
 import { type Global, MAX_SCALING, readTiming, TIMINGS } from "./global.ts";
-import { readBoolean, readWhole } from "./values.ts";
+import { readAmount, readBoolean, readWhole } from "./values.ts";
 
 /** One account on one provider, as the environment describes it. */
 export interface PoolConfig {
@@ -32,6 +32,7 @@ export const COMMON_SETTINGS: readonly string[] = [
 	"MIN_SCALING",
 	"MAX_SCALING",
 	"DISPLAY_NAME",
+	"MAX_HOURLY_COST",
 	...Object.values(TIMINGS).map(({ name }) => name),
 ];
 /** What tells accounts apart is not copied from the default one. */
@@ -72,6 +73,8 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 		);
 	}
 	const { min, max } = readScaling(source, problems);
+	const cost = setting("MAX_HOURLY_COST");
+	const maxHourlyCost = readAmount(cost.variable, cost.text, problems);
 	const timing = readTiming(setting, (key) => global.timing[key], problems);
 	const displayName = readDisplayName(source, problems);
 	const { values, shown, isComplete } = readAccount(source, problems);
@@ -88,6 +91,8 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			rolling: global.rolling,
 			canProbe: !global.onlyHostIp,
 			twoStepRestart: definition?.twoStepRestart ?? false,
+			billedSeconds: definition?.billedSeconds ?? 0,
+			maxHourlyCost,
 			rules: [],
 			statics: [],
 			rampLimit: 5,

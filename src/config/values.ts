@@ -42,6 +42,19 @@ export function readWhole(
 	return fallback;
 }
 
+/** An amount of money in decimal digits, such as 0.05; null where none is given. */
+export function readAmount(name: string, text: string | undefined, problems: string[]): number | null {
+	if (text === undefined) return null;
+	const amount = amountIn(text);
+	if (amount === null) problems.push(`${name} must be an amount of money an hour, such as 0.05`);
+	return amount;
+}
+
+/** The amount that a text is, null where it is none. */
+export function amountIn(text: string): number | null {
+	return /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : null;
+}
+
 /** 10000 → "10,000". */
 const grouped = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 

@@ -1,9 +1,11 @@
 import { agentFiles } from "../agent/files.ts";
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { forgetPool } from "../db/directory.ts";
+import { reserve } from "../db/leases.ts";
 import { publish } from "../db/publish.ts";
 import { writeSessions } from "../db/sessions.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
+import { chargesLeft } from "./core/cost.ts";
 import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import { summaryOf } from "./core/projection.ts";
 import { sessionsHash } from "./core/sessions.ts";
@@ -71,6 +73,21 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			return { on: "accepted", effect };
 		case "list":
 			return { on: "listed", startedAt, vms: await world.provider().list() };
+		case "price": {
+			const price = await world.provider().hourlyPrice?.();
+			if (price === undefined) throw new ProviderError({ kind: "invalid", say: "this cloud's prices are not known" });
+			return { on: "priced", account: effect.account, price };
+		}
+		case "reserve": {
+			const held = await reserve(world.db, { ...effect, object: state.pool.object, now: startedAt });
+			if (held === null)
+				return {
+					on: "failed",
+					effect,
+					failure: { kind: "conflict", say: "a newer request is there, or the directory does not know the pool" },
+				};
+			return { on: "reserved", version: effect.version, ...held };
+		}
 		case "probe": {
 			const credentials = credentialsOfVersion(state, state.proxies.get(effect.id)?.credentials ?? 0);
 			const verdict = await probe({ address: effect.address, keyHash: effect.keyHash, credentials });
@@ -88,7 +105,7 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			return { on: "sessionsShown", hash: sessionsHash(state) };
 		}
 		case "forget":
-			await forgetPool(world.db, state.pool.object);
+			await forgetPool(world.db, state.pool.object, chargesLeft(state, startedAt), startedAt);
 			return { on: "forgotten" };
 		default:
 			return effect satisfies never;

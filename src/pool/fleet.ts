@@ -2,6 +2,7 @@ import type { StoredConfiguration } from "../config/configuration.ts";
 import { intervalsOf } from "../config/manager.ts";
 import { type Config, type PoolConfig, readConfig } from "../config.ts";
 import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo } from "../db/directory.ts";
+import { readLeased } from "../db/leases.ts";
 import { pruneLogs } from "../db/logs.ts";
 import {
 	listManagers,
@@ -41,8 +42,14 @@ export async function tend(env: Env, now: number): Promise<void> {
 
 /** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */
 export async function readFacts(env: Env): Promise<FleetFacts> {
-	const [settings, managers, entries] = await Promise.all([readSettings(env.DB, FACTS), listManagers(env.DB), listPools(env.DB)]);
-	return factsOf(readConfig(env), settings, managers, entries);
+	const config = readConfig(env);
+	const [settings, managers, entries, leased] = await Promise.all([
+		readSettings(env.DB, FACTS),
+		listManagers(env.DB),
+		listPools(env.DB),
+		config.global.maxHourlyCost === null ? null : readLeased(env.DB, Date.now()),
+	]);
+	return { ...factsOf(config, settings, managers, entries), ...(leased === null ? {} : { leased }) };
 }
 
 /**

@@ -302,7 +302,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		this.settings?.learn(facts);
 		this.configure();
 		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
-		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests });
+		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests, leased: facts.leased ?? null });
 		if (this.state !== null) rearm(this.ports());
 	}
 
@@ -322,6 +322,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	 */
 	private configure(): void {
 		if (this.state === null || this.birth === null || this.settings === null) return;
+		this.fold({ on: "budget", budget: this.config().global.maxHourlyCost });
 		const derived = this.settings.current();
 		if (this.birth.source === "api") {
 			if (derived !== null && this.state.run !== "removing") this.fold({ on: "command", command: configureCommand(derived) });

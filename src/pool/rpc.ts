@@ -2,7 +2,7 @@ import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.t
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../config/configuration.ts";
 import type { Samples } from "./core/metrics.ts";
 import type { RollingStatus } from "./core/rolling.ts";
-import type { Command, Id, LogEntry, Ms, PatchedRolling, ProviderName, Run } from "./core/state.ts";
+import type { Command, Id, LogEntry, Ms, PatchedRolling, Price, ProviderName, Run } from "./core/state.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
 export interface PoolRpc {
@@ -77,6 +77,8 @@ export interface FleetFacts {
 	readonly rolling: PatchedRolling | null;
 	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
 	readonly proxies: number;
+	/** What all pools have reserved of the deployment's budget, by currency; missing or null: nobody looked. */
+	readonly leased?: Readonly<Record<string, number>> | null;
 	/** Seconds between looks, by endpoint name, that managers' configurations name; `default` for those without one of their own. Missing: none do. */
 	readonly intervals?: Readonly<Record<string, number>>;
 }
@@ -111,6 +113,10 @@ export interface PoolSummary {
 	readonly reconciled: boolean;
 	/** VMs that may cost money, from their intents until they are known to be gone. */
 	readonly billable: number;
+	/** What these cost an hour; null: not known. (Missing in what an earlier version published.) */
+	readonly cost?: Price | null;
+	/** Why it is not known, as far as anybody said. */
+	readonly unpriced?: string | null;
 	/** Sentences; empty: nothing is wrong. A bad setting, a closed gate, an unknown agent URL, a VM that cannot be deleted, … */
 	readonly problems: readonly string[];
 	/** The provider cannot be reached or refuses us: `/health` is degraded. */

@@ -78,7 +78,7 @@ function fold(ports: Ports, event: Event): void {
 
 /** What changes the world outside is preceded by a stored fact, which also fences an instance that a deploy has superseded. */
 function isMutating({ call }: Effect): boolean {
-	return call !== "find" && call !== "list" && call !== "probe" && call !== "measure";
+	return call !== "find" && call !== "list" && call !== "price" && call !== "probe" && call !== "measure";
 }
 
 /** Takes in a fact from outside a pass, and arms the alarm for what follows from it. */

@@ -29,6 +29,7 @@ export const VOLATILE = [
 	"foreign",
 	"rate",
 	"sampledAt",
+	"leased",
 	"heartbeatSeconds",
 	"decidedAt",
 	"scaleInWindow",

@@ -1,14 +1,16 @@
 import { z } from "zod";
 import { BOOLEANS } from "../config/values.ts";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { type Call, ec2, endpointOf, type Parameters } from "./aws-call.ts";
 import { ensureGroup, filters } from "./aws-group.ts";
 import { findMachine, type Machine } from "./aws-machine.ts";
+import { AWS_PRICES_AS_OF, awsHourly } from "./aws-prices.ts";
 import { base64 } from "./base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { secret, slug, webAddress } from "./fields.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced, statedPrice } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -39,6 +41,8 @@ const schema = z.object({
 	/** Null: Canonical's newest Ubuntu 24.04 for the size's architecture. */
 	ami: slug("ami-0abcdef1234567890").nullable().default(null),
 	spot: spotSetting(),
+	/** Null: that of Muster's table. */
+	hourly_price: statedPrice(),
 	/** Null: the region's own. */
 	api_url: webAddress("https://ec2.eu-west-2.amazonaws.com").nullable().default(null),
 });
@@ -56,6 +60,7 @@ export const aws: ProviderDefinition<AwsAccount> = {
 		api_url: api_url ?? (region === undefined ? null : endpointOf(region)),
 	}),
 	twoStepRestart: true,
+	billedSeconds: 60,
 	create: (account, context) => new Aws(account, context),
 };
 
@@ -171,6 +176,19 @@ class Aws implements Provider {
 			if (step === "off") await act("RebootInstances");
 			else if ((await this.#instance(region, id))?.vm.state !== "running") throw error;
 		}
+	}
+
+	async hourlyPrice(): Promise<Price> {
+		const { size, region, hourly_price } = this.#account;
+		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
+		return priced(
+			"AWS",
+			"instance type",
+			`${size} in ${region} (AWS_HOURLY_PRICE can state it)`,
+			awsHourly(region, size),
+			"USD",
+			AWS_PRICES_AS_OF,
+		);
 	}
 
 	async #instance(region: string, id: string): Promise<Instance | null> {

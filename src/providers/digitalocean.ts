@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { Firewall, firewallBody, isAsWanted } from "./digitalocean-firewall.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -46,6 +47,7 @@ export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 		api_url: api_url ?? null,
 	}),
 	twoStepRestart: false,
+	billedSeconds: 60,
 	create: (account, context) => new DigitalOcean(account, context),
 };
 
@@ -59,6 +61,7 @@ const Droplet = z.object({
 	networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).nullish() }).nullish(),
 	tags: z.array(z.string()).nullish(),
 });
+const Size = z.object({ slug: z.string(), price_hourly: z.number() });
 const Page = z.looseObject({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
 const ErrorBody = z.object({ message: z.string() });
 
@@ -148,6 +151,13 @@ class DigitalOcean implements Provider {
 	async #untag(vm: string, tag: string): Promise<void> {
 		// A tag that does not exist any more is on no droplet.
 		await orNull(this.#call("DELETE", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) }));
+	}
+
+	/** The address is included: https://docs.digitalocean.com/products/droplets/details/pricing/ */
+	async hourlyPrice(): Promise<Price> {
+		const { size } = this.#account;
+		const sizes = await this.#all("/v2/sizes", "sizes", Size);
+		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.#context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {

@@ -1,13 +1,15 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, flag, slug } from "./fields.ts";
 import { assertSucceeded, compute, Operation, settled } from "./gcp-call.ts";
 import { Firewall, firewallBody, isAsWanted } from "./gcp-firewall.ts";
+import { GCP_PRICES_AS_OF, gcpHourly } from "./gcp-prices.ts";
 import { serviceAccountKey } from "./gcp-token.ts";
 import { type HttpRequest, ignored, json } from "./http.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced, statedPrice } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -35,6 +37,8 @@ const schema = z.object({
 	/** Null: Ubuntu 24.04 minimal for the size's architecture. */
 	image_family: slug("ubuntu-minimal-2404-lts-amd64").nullable().default(null),
 	spot: flag(false),
+	/** Null: that of Muster's table. */
+	hourly_price: statedPrice(),
 	api_url: apiUrl("https://compute.googleapis.com"),
 });
 export type GcpAccount = z.infer<typeof schema>;
@@ -54,6 +58,7 @@ export const gcp: ProviderDefinition<GcpAccount> = {
 		api_url: api_url ?? null,
 	}),
 	twoStepRestart: true,
+	billedSeconds: 60,
 	create: (account, context) => new Gcp(account, context),
 };
 
@@ -130,6 +135,19 @@ class Gcp implements Provider {
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		const { zone, name } = placeOf(vm);
 		await this.#call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
+	}
+
+	async hourlyPrice(): Promise<Price> {
+		const { size, zone, hourly_price } = this.#account;
+		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
+		return priced(
+			"GCP",
+			"machine type",
+			`${size} in ${zone} (GCP_HOURLY_PRICE can state it)`,
+			gcpHourly(zone, size),
+			"USD",
+			GCP_PRICES_AS_OF,
+		);
 	}
 
 	#instanceBody({ name, tags, userData }: CreateRequest) {

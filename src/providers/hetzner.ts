@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { FailureKind, Vm } from "../pool/core/state.ts";
+import type { FailureKind, Price, Vm } from "../pool/core/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { Firewall, firewallRules, isAsWanted } from "./hetzner-firewall.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced } from "./prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "./provider.ts";
 import { DEPLOYMENT_TAG, labels, readLabels, TAG } from "./tags.ts";
 
@@ -45,6 +46,7 @@ export const hetzner: ProviderDefinition<HetznerAccount> = {
 		api_url: api_url ?? null,
 	}),
 	twoStepRestart: false,
+	billedSeconds: 3600,
 	create: (account, context) => new Hetzner(account, context),
 };
 
@@ -58,6 +60,14 @@ const Server = z.object({
 	status: z.string(),
 	public_net: z.object({ ipv4: z.object({ ip: z.string() }).nullish() }).nullish(),
 	labels: z.record(z.string(), z.string()).nullish(),
+});
+const Prices = z.array(z.object({ location: z.string(), price_hourly: z.object({ net: z.coerce.number() }) }));
+const Pricing = z.object({
+	pricing: z.object({
+		currency: z.string(),
+		server_types: z.array(z.object({ name: z.string(), prices: Prices })),
+		primary_ips: z.array(z.object({ type: z.string(), prices: Prices })),
+	}),
 });
 const Page = z.looseObject({ meta: z.object({ pagination: z.object({ next_page: z.number().int().nullish() }) }) });
 const ErrorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
@@ -131,6 +141,18 @@ class Hetzner implements Provider {
 			if (!isFailure(error, "invalid")) throw error;
 			await act("reset");
 		}
+	}
+
+	/** In the currency of the account, server and address each. */
+	async hourlyPrice(): Promise<Price> {
+		const { size, location, datacenter } = this.#account;
+		const { pricing } = await this.#call("GET", "/v1/pricing", json(Pricing));
+		const here = (prices: z.infer<typeof Prices> | undefined) =>
+			prices?.find((price) => price.location === (datacenter ?? location))?.price_hourly.net;
+		const server = here(pricing.server_types.find(({ name }) => name === size)?.prices);
+		const address = here(pricing.primary_ips.find(({ type }) => type === "ipv4")?.prices);
+		const hourly = server === undefined || address === undefined ? undefined : server + address;
+		return priced("Hetzner", "server type", `${size} in ${datacenter ?? location}`, hourly, pricing.currency, this.#context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm | null> {

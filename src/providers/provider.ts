@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Failure, Rate, Vm } from "../pool/core/state.ts";
+import type { Failure, Price, Rate, Vm } from "../pool/core/state.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
@@ -43,6 +43,13 @@ export interface Provider {
 	 * `twoStepRestart` false; the others stop at `off` and start at `on`.
 	 */
 	restart(vm: string, step: "off" | "on"): Promise<void>;
+
+	/**
+	 * What one VM of the account's size and region costs an hour while it runs, its public IPv4 address included, before tax: from the
+	 * cloud's catalogue, or from a dated table of Muster's own where the cloud has none that the account may read.
+	 * Throws `invalid` where the size has no price there, with a sentence that says so.
+	 */
+	hourlyPrice?(): Promise<Price>;
 
 	/**
 	 * Any one VM of the account, whoever's it is and whatever its tags, as `list` would describe it; null only when the cloud itself
@@ -109,6 +116,8 @@ export interface ProviderDefinition<Account = unknown> {
 	shown(settings: Readonly<Partial<Account>>): Readonly<Record<string, Shown>>;
 	/** The cloud restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
+	/** The cloud bills a VM by started units of so many seconds (3,600: an hour and a minute cost two hours), or by its smallest such charge. */
+	readonly billedSeconds?: number;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
 	create(account: Account, context: ProviderContext): Provider;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { base64 } from "./base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
@@ -7,6 +7,7 @@ import { type Fault, type HttpRequest, ignored, json, request } from "./http.ts"
 import { agreedId } from "./oldest.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -52,6 +53,7 @@ export const vultr: ProviderDefinition<VultrAccount> = {
 		api_url: api_url ?? null,
 	}),
 	twoStepRestart: false,
+	billedSeconds: 3600,
 	create: (account, context) => new Vultr(account, context),
 };
 
@@ -67,6 +69,8 @@ const Instance = z.object({
 	server_status: z.string().nullish(),
 	tags: z.array(z.string()).nullish(),
 });
+const Plan = z.object({ id: z.string(), monthly_cost: z.number() });
+const HOURS_A_MONTH = 672;
 const Page = z.looseObject({ meta: z.object({ links: z.object({ next: z.string().nullish() }).nullish() }).nullish() });
 const ErrorBody = z.object({ error: z.string() });
 
@@ -142,6 +146,14 @@ class Vultr implements Provider {
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
 		await this.#call("POST", `/v2/instances/${encodeURIComponent(vm)}/reboot`, ignored);
+	}
+
+	/** The address is included. A month is billed as 672 hours at the most: https://docs.vultr.com/support/platform/billing */
+	async hourlyPrice(): Promise<Price> {
+		const { plan } = this.#account;
+		const plans = await this.#all("/v2/plans", "plans", Plan);
+		const monthly = plans.find(({ id }) => id === plan)?.monthly_cost;
+		return priced("Vultr", "plan", plan, monthly === undefined ? undefined : monthly / HOURS_A_MONTH, "USD", this.#context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {

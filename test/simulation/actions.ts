@@ -61,6 +61,10 @@ export function act(world: World, action: Action): void {
 				{},
 			);
 			return;
+		case "priceChanges":
+			world.faults.count("priceChanges");
+			world.cloud.changePrices(action.choice < 0.5 ? 0.5 + action.choice : 2 * action.choice);
+			return;
 		default:
 			order(world, host, action);
 			return;
@@ -113,6 +117,9 @@ function order(world: World, host: Host, action: Action): void {
 			if (action.choice > 0.2) admitOnly(world, host.deployment, action.choice > 0.7 ? [] : [`203.0.113.${Number(password) % 250}/32`]);
 			break;
 		}
+		case "newBounds":
+			newBounds(world, host, action);
+			break;
 		case "deletePool":
 			deletePool(world, host);
 			break;
@@ -136,6 +143,17 @@ function admitOnly(world: World, deployment: string, allow: readonly string[]): 
 	for (const host of world.hosts) {
 		if (host.deployment !== deployment || host.config === null) continue;
 		host.config = { ...host.config, settings: { ...host.config.settings, allow } };
+	}
+}
+
+/** Where there are bounds on cost, others: for this pool, or for its deployment. */
+function newBounds(world: World, host: Host, { choice }: Action): void {
+	const bound = Math.round(Math.floor(choice * 100) % 9) * world.scenario.hourlyPrice;
+	const isMended = world.isMended;
+	if (choice < 0.5 && world.budgets.has(host.deployment) && !isMended) world.budgets.set(host.deployment, bound);
+	else if (host.config !== null && host.config.settings.spec.maxHourlyCost !== null && !isMended) {
+		const { settings } = host.config;
+		host.config = { ...host.config, settings: { ...settings, spec: { ...settings.spec, maxHourlyCost: bound } } };
 	}
 }
 

@@ -52,7 +52,7 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 			const tags = { deployment, pool: tag, intent: effect.id };
 			cloud.protectAtCreate(deployment, state.allow);
 			cloud.create(
-				{ name: `muster-${deployment}-${effect.id}`, tags, boot },
+				{ name: `muster-${deployment}-${effect.id}`, tags, boot, account: state.account },
 				answered((vm) => ({ on: "created", id: effect.id, vm })),
 			);
 			return;
@@ -93,6 +93,34 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				wanted,
 				answered((vm) => ({ on: "found", id: effect.id, vm, startedAt })),
 			);
+			return;
+		}
+		case "price":
+			count();
+			cloud.price(effect.account, (answer) => {
+				if ("failure" in answer) return done({ on: "failed", effect, failure: answer.failure }, answer.rate);
+				if (asker.isListening()) world.watch.quoted(host, effect.account, answer.ok.hourly);
+				done({ on: "priced", account: effect.account, price: answer.ok }, answer.rate);
+			});
+			return;
+		case "reserve": {
+			const wanted = { ...effect, object: state.pool.object, now: startedAt };
+			clock.after(random.between(...DATABASE_MS), () => {
+				try {
+					const held = database.reserve(wanted);
+					const event: Event =
+						held === null
+							? { on: "failed", effect, failure: { kind: "conflict", say: "a newer request is there" } }
+							: { on: "reserved", version: effect.version, ...held };
+					clock.after(random.between(...DATABASE_MS), () => done(event));
+				} catch {
+					// Given up on, it may still arrive.
+					if (random.chance(0.3)) clock.after(random.between(10, 90_000), () => database.carryOutReserve(wanted));
+					clock.after(random.pick([10, 3000]), () =>
+						done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } }),
+					);
+				}
+			});
 			return;
 		}
 		case "list":
@@ -163,7 +191,7 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 		case "forget":
 			clock.after(random.between(2, 60), () => {
 				try {
-					database.forget(state.pool.object);
+					database.forget(state.pool.object, world.core.chargesLeft(state, startedAt));
 					done({ on: "forgotten" });
 				} catch {
 					done({ on: "failed", effect, failure: { kind: "transient", say: "D1 does not answer" } });

@@ -1,4 +1,4 @@
-import type { Failure, Id, Ms, Rate, Vm, VmTags } from "../../src/pool/core/state.ts";
+import type { Failure, Id, Ms, Price, Rate, Vm, VmTags } from "../../src/pool/core/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 import type { Profile } from "./profiles.ts";
@@ -20,6 +20,8 @@ export interface Machine {
 	readonly name: string;
 	readonly tags: VmTags;
 	readonly boot: Boot | null;
+	/** The settings that say of what size it is. */
+	readonly account: string;
 	readonly madeAt: Ms;
 	readonly findableAt: Ms;
 	readonly listableAt: Ms;
@@ -45,6 +47,8 @@ export interface CreateCall {
 	readonly name: string;
 	readonly tags: VmTags;
 	readonly boot: Boot;
+	/** The settings that say of what size it is. */
+	readonly account: string;
 }
 
 /** What the cloud tells the simulation. */
@@ -94,7 +98,13 @@ export class Cloud {
 	private readonly random: Random;
 	private readonly profile: Profile;
 	private readonly watch: CloudWatch;
-	private readonly limits: { readonly pageSize: number; readonly callsAnHour: number; readonly quota: number; readonly windowMs: Ms };
+	private readonly limits: {
+		readonly pageSize: number;
+		readonly callsAnHour: number;
+		readonly quota: number;
+		readonly windowMs: Ms;
+		readonly hourlyPrice: number;
+	};
 
 	constructor(clock: Clock, faults: Faults, random: Random, profile: Profile, limits: Cloud["limits"], watch: CloudWatch) {
 		this.clock = clock;
@@ -143,8 +153,9 @@ export class Cloud {
 			return { ok: this.shown(same, this.clock.now), rate: this.rate() };
 		}
 		const isCut = profile.createSteps > 1 && faults.strikes("createCut");
-		const machine = this.make(call.name, call.tags, isCut ? null : call.boot, { isTwin: false, isCut });
-		if (faults.strikes("createdTwice")) this.make(call.name, call.tags, call.boot, { isTwin: true, isCut: false });
+		const { account } = call;
+		const machine = this.make(call.name, call.tags, isCut ? null : call.boot, { isTwin: false, isCut, account });
+		if (faults.strikes("createdTwice")) this.make(call.name, call.tags, call.boot, { isTwin: true, isCut: false, account });
 		if (profile.failsLater && faults.strikes("createFailsLater")) {
 			this.clock.after(this.random.between(SECOND, 60 * SECOND), () => this.vanish(machine));
 		}
@@ -157,7 +168,7 @@ export class Cloud {
 		name: string,
 		tags: VmTags,
 		boot: Boot | null,
-		kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean; address?: string },
+		kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean; address?: string; account?: string },
 	): Machine {
 		const { clock, profile, random, limits } = this;
 		const lag = ([least, most]: readonly [number, number]) => Math.floor(limits.windowMs * (least + random.next() * (most - least)));
@@ -166,6 +177,7 @@ export class Cloud {
 			name,
 			tags,
 			boot,
+			account: kind.account ?? "",
 			madeAt: clock.now,
 			findableAt: clock.now + lag(profile.findLag),
 			listableAt: clock.now + lag(profile.listLag),
@@ -310,6 +322,27 @@ export class Cloud {
 		this.byAddress.delete(machine.address);
 		if (!this.burnt.has(machine.address)) this.freeAddresses.push(machine.address);
 	}
+
+	/** What a VM costs with these settings, each of which stands for a size; it may change behind everybody's back. */
+	price(account: string, done: (answer: Answer<Price>) => void): void {
+		this.call(done, () => {
+			if (this.faults.strikes("pricesFail")) return this.no("auth", "this token may not read prices");
+			return { ok: { hourly: this.hourlyOf(account), currency: "USD", asOf: this.pricedAt }, rate: this.rate() };
+		});
+	}
+
+	private hourlyOf(account: string): number {
+		const size = 1 + ((account.length + (account.codePointAt(account.length - 1) ?? 0)) % 3);
+		return Math.round(this.limits.hourlyPrice * this.priceLevel * size * 1e6) / 1e6;
+	}
+
+	/** All prices rise or fall. */
+	changePrices(factor: number): void {
+		this.priceLevel *= factor;
+		this.pricedAt = this.clock.now;
+	}
+	private priceLevel = 1;
+	private pricedAt: Ms = 0;
 
 	/** By id where it is known, else by name; only what carries the tags that were asked for. */
 	find(wanted: { vm: string | null; name: string; deployment: string; intent: Id }, done: (answer: Answer<Vm | null>) => void): void {

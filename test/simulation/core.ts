@@ -1,5 +1,6 @@
 import type * as Apply from "../../src/pool/core/apply.ts";
 import type * as Birth from "../../src/pool/core/birth.ts";
+import type * as Cost from "../../src/pool/core/cost.ts";
 import type * as MetricsModule from "../../src/pool/core/metrics.ts";
 import type * as PlanModule from "../../src/pool/core/plan.ts";
 import type * as Projection from "../../src/pool/core/projection.ts";
@@ -25,23 +26,26 @@ export interface Core {
 	readonly dropsFor: typeof Sessions.dropsFor;
 	readonly openSessions: typeof Sessions.openSessions;
 	readonly sessionsHash: typeof Sessions.sessionsHash;
+	readonly chargesLeft: typeof Cost.chargesLeft;
 	readonly Ledger: typeof Parts.Ledger;
 }
 
 /** Loads the core from a folder laid out as `src/pool`. */
 export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ apply }, { plan }, runner, { newState }, registration, projection, sessions, { Ledger }, { samplesOf }] = await Promise.all([
-		load<typeof Apply>("core/apply.ts"),
-		load<typeof PlanModule>("core/plan.ts"),
-		load<typeof Runner>("runner.ts"),
-		load<typeof Birth>("core/birth.ts"),
-		load<typeof Registration>("core/registration.ts"),
-		load<typeof Projection>("core/projection.ts"),
-		load<typeof Sessions>("core/sessions.ts"),
-		load<typeof Parts>("parts.ts"),
-		load<typeof MetricsModule>("core/metrics.ts"),
-	]);
+	const [{ apply }, { plan }, runner, { newState }, registration, projection, sessions, { chargesLeft }, { Ledger }, { samplesOf }] =
+		await Promise.all([
+			load<typeof Apply>("core/apply.ts"),
+			load<typeof PlanModule>("core/plan.ts"),
+			load<typeof Runner>("runner.ts"),
+			load<typeof Birth>("core/birth.ts"),
+			load<typeof Registration>("core/registration.ts"),
+			load<typeof Projection>("core/projection.ts"),
+			load<typeof Sessions>("core/sessions.ts"),
+			load<typeof Cost>("core/cost.ts"),
+			load<typeof Parts>("parts.ts"),
+			load<typeof MetricsModule>("core/metrics.ts"),
+		]);
 	const { judgeRegistration, judgeKey } = registration;
 	const { dropsFor, openSessions, sessionsHash } = sessions;
 	const { projectionHash, summaryOf } = projection;
@@ -61,6 +65,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		dropsFor,
 		openSessions,
 		sessionsHash,
+		chargesLeft,
 		Ledger,
 	};
 }

@@ -1,3 +1,4 @@
+import { type Held, heldOf, type Reservation } from "../../src/db/leases.ts";
 import type { Id, LogEntry, Ms } from "../../src/pool/core/state.ts";
 import type { ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 import type { Clock } from "./clock.ts";
@@ -19,9 +20,18 @@ export interface PoolRow {
 	sessions: ReadonlyMap<Id, readonly string[]>;
 }
 
+interface LeaseRow {
+	readonly deployment: string;
+	readonly version: number;
+	readonly hourly: number;
+	readonly until: Ms | null;
+}
+
 /** D1 as `src/db` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
 	readonly pools = new Map<string, PoolRow>();
+	/** Parts of deployments' budgets, by object. */
+	readonly leases = new Map<string, LeaseRow>();
 	writes = 0;
 	private readonly clock: Clock;
 	private readonly faults: Faults;
@@ -94,10 +104,47 @@ export class Database {
 		this.failAfter();
 	}
 
-	forget(object: string): void {
+	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null): void {
 		this.failBefore();
 		this.pools.delete(object);
+		const lease = this.leases.get(object);
+		if (charges === null) this.leases.delete(object);
+		else if (lease !== undefined) this.leases.set(object, { ...lease, ...charges });
 		this.failAfter();
+	}
+
+	/** `db/leases.ts`: what this pool holds from now on, or null. Throws where D1 fails; it may have been done nevertheless. */
+	reserve(wanted: Reservation): Held | null {
+		this.failBefore();
+		const granted = this.carryOutReserve(wanted);
+		this.failAfter();
+		return granted;
+	}
+
+	/** The statement itself, which may be carried out long after whoever sent it has given up. */
+	carryOutReserve(wanted: Reservation): Held | null {
+		const { object, version, hold, price, count, bound, now } = wanted;
+		const row = this.pools.get(object);
+		const before = this.leases.get(object);
+		if (row === undefined || (before !== undefined && before.version >= version)) return null;
+		const others = this.heldBy(row.deployment, object, now);
+		const fitting = Math.max(0, Math.min(count, Math.trunc((bound - hold - others) / price + 1e-9)));
+		const hourly = hold + price * fitting;
+		this.leases.set(object, { deployment: row.deployment, version, hourly, until: null });
+		return heldOf(wanted, hourly, others + hourly);
+	}
+
+	/** What cron tells pools. */
+	leased(deployment: string, now: Ms): Readonly<Record<string, number>> {
+		return { USD: this.heldBy(deployment, null, now) };
+	}
+
+	private heldBy(deployment: string, but: string | null, now: Ms): number {
+		let sum = 0;
+		for (const [object, lease] of this.leases) {
+			if (lease.deployment === deployment && object !== but && (lease.until === null || lease.until > now)) sum += lease.hourly;
+		}
+		return sum;
 	}
 
 	/** What clients are given: every ready proxy of every pool that is not removed. Throws where D1 fails. */

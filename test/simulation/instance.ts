@@ -93,7 +93,8 @@ export class Instance {
 	learn(agentUrl: string | null): void {
 		this.configure();
 		if (agentUrl !== null) this.fold({ on: "agentUrl", url: agentUrl });
-		this.fold({ on: "fleet", proxies: this.state?.proxies.size ?? 0, dailyRequests: 1_000_000 });
+		const leased = this.host.world.database.leased(this.host.deployment, this.host.now());
+		this.fold({ on: "fleet", proxies: this.state?.proxies.size ?? 0, dailyRequests: 1_000_000, leased });
 		if (this.state !== null) this.host.world.core.rearm(this.ports);
 	}
 
@@ -167,6 +168,7 @@ export class Instance {
 
 	private configure(): void {
 		const { host } = this;
+		this.fold({ on: "budget", budget: host.world.budgets.get(host.deployment) ?? null });
 		if (host.source !== "environment" || this.state === null) {
 			// An endpoint's configuration comes as commands.
 			if (host.source === "api" && host.config !== null && this.configured !== host.config) this.settle(host.config);

@@ -14,7 +14,7 @@ describe("a planted bug is caught", () => {
 			const job = {
 				from: 1,
 				seeds: MOST_SEEDS,
-				options: mutant.focus ? { focus: mutant.focus } : {},
+				options: { ...(mutant.focus ? { focus: mutant.focus } : {}), ...(mutant.isBounded ? { isBounded: true } : {}) },
 				folder: folder.href,
 				stopsAtFirst: true,
 			};

@@ -14,6 +14,8 @@ export interface Mutant {
 	readonly replace: string;
 	/** The faults that bring it to light, where it hides from most; all if missing. */
 	readonly focus?: NonNullable<ScenarioOptions["focus"]>;
+	/** It shows only where cost is bounded. */
+	readonly isBounded?: boolean;
 }
 
 /** Bugs that fleet controllers had, and slips of our own. A text that is not found fails the test: no mutant rots in silence. */
@@ -326,6 +328,65 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/sessions.ts",
 		find: `if (hash === sessionsHash(state) ||`,
 		replace: `if (hash === sessionsHash(state) || sessionsHash(state) === "" ||`,
+	},
+	{
+		name: "ignore the pool's own bound on cost",
+		file: "core/budget.ts",
+		find: "const own = spec.maxHourlyCost === null ? wanted :",
+		replace: "const own = spec.maxHourlyCost !== null ? wanted :",
+		isBounded: true,
+	},
+	{
+		name: "count only ready proxies against a bound on cost",
+		file: "core/cost.ts",
+		find: "hourly += priceOf(state, proxy)?.hourly ?? 0;",
+		replace: `if (proxy.phase.at === "ready") hourly += priceOf(state, proxy)?.hourly ?? 0;`,
+		isBounded: true,
+	},
+	{
+		name: "launch without a part of the deployment's budget",
+		file: "core/budget.ts",
+		find: "if (total === null || own === 0) return own;",
+		replace: "return own;",
+		isBounded: true,
+	},
+	{
+		name: "launch what was reserved while all together hold too much",
+		file: "core/budget.ts",
+		find: "const leased = lease.isOver ? 0 :",
+		replace: "const leased =",
+		isBounded: true,
+	},
+	{
+		name: "count on what was given back before D1 has answered",
+		file: "core/budget.ts",
+		find: "const hourly = Math.min(lease.hourly, effect.hold);",
+		replace: "const { hourly } = lease;",
+		isBounded: true,
+		focus: ["databaseAmbiguous", "databaseFails"],
+	},
+	{
+		name: "forget that a started hour is billed to its end",
+		file: "core/cost.ts",
+		find: "if (isUnsent || unitMs === 0) return state;",
+		replace: "if (isUnsent || unitMs >= 0) return state;",
+		isBounded: true,
+		focus: ["vmDeleted", "agentDies"],
+	},
+	{
+		name: "launch though the price is not known",
+		file: "core/budget.ts",
+		find: "draft.held = `nothing is launched while its price is not known, since MAX_HOURLY_COST bounds it${why}`;\n\t\treturn 0;",
+		replace: "return why === null ? 0 : wanted;",
+		isBounded: true,
+		focus: ["pricesFail"],
+	},
+	{
+		name: "go by the price of the settings that were",
+		file: "core/cost.ts",
+		find: "return money.prices.find((price) => price.account === account) ?? null;",
+		replace: "return money.prices.find((price) => price.account === account) ?? money.prices.at(-1) ?? null;",
+		isBounded: true,
 	},
 ];
 

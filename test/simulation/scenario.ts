@@ -47,6 +47,7 @@ export const LASTING = [
 	"alarmLost",
 	"cronOut",
 	"badSetting",
+	"pricesFail",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
 
@@ -64,6 +65,7 @@ export const SUDDEN = [
 	"replayedRegistration",
 	"untaggedVm",
 	"strayVm",
+	"priceChanges",
 ] as const;
 export type Sudden = (typeof SUDDEN)[number];
 
@@ -77,6 +79,7 @@ export const ORDERS = [
 	"stop",
 	"start",
 	"reconfigure",
+	"newBounds",
 	"newCredentials",
 	"deletePool",
 	"recreatePool",
@@ -109,6 +112,8 @@ export interface PoolSetup {
 	readonly ageLimitSeconds: number;
 	readonly rolling: Rolling;
 	readonly canProbe: boolean;
+	/** What its VMs may cost an hour; null: whatever they cost. */
+	readonly maxHourlyCost: number | null;
 }
 
 /** A run as data: everything but the random numbers drawn while it runs. */
@@ -122,6 +127,10 @@ export interface Scenario {
 	/** VMs that the account may have. */
 	readonly quota: number;
 	readonly pools: readonly PoolSetup[];
+	/** What a VM of the usual size costs an hour at first. */
+	readonly hourlyPrice: number;
+	/** What each deployment may spend; one that is not named, whatever it takes. */
+	readonly budgets: Readonly<Record<string, number>>;
 	/** Nobody uses the proxies: what is done to them depends on no client. */
 	readonly isUnused?: boolean;
 	readonly actions: readonly Action[];
@@ -130,6 +139,8 @@ export interface Scenario {
 export interface ScenarioOptions {
 	readonly hours?: number;
 	readonly provider?: CloudName;
+	/** Bounds on cost in each run; without it, in some. */
+	readonly isBounded?: boolean;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
 	/** Deals these and no other faults, and plenty of them. */
@@ -146,6 +157,10 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const provider = options.provider ?? drawn;
 	const first = poolSetup(random, "default", "a");
 	const pools = [first];
+	const money = new Random(`money ${seed}`);
+	const isBounded = options.isBounded ?? money.chance(0.35);
+	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
+	if (isBounded && money.chance(0.5)) pools.push(poolSetup(money, "third", "a"));
 	if (random.chance(0.12)) pools.push(poolSetup(random, "second", "a"));
 	if (random.chance(0.12)) pools.push(poolSetup(random, "default", "b"));
 	const faulty = { hours };
@@ -172,7 +187,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		// As little as leaves a quarter for deletes and finds, with room for lists of several pages.
 		callsAnHour: random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
-		pools,
+		pools: pools.map((pool) => ({ ...pool, maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null })),
+		hourlyPrice,
+		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
 		actions,
 	};
 }
@@ -191,7 +208,14 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		ageLimitSeconds: random.chance(0.15) ? random.between(1, 4) * 3600 : 0,
 		rolling: { enabled: random.chance(0.5), minAvailable: random.between(0, min), batchSize: random.between(1, 3) },
 		canProbe: random.chance(0.85),
+		maxHourlyCost: null,
 	};
+}
+
+/** From what is too tight for the pools' minimum to what leaves room for their surge. */
+function boundOf(random: Random, pools: readonly Pick<PoolSetup, "min">[], hourlyPrice: number): number {
+	const min = pools.reduce((sum, pool) => sum + pool.min, 0);
+	return Math.round(random.between(Math.ceil(min / 2), min + 4) * hourlyPrice * 1e6) / 1e6;
 }
 
 function kind(random: Random): Lasting | Sudden {

@@ -8,6 +8,7 @@ import type { Host } from "./host.ts";
 import type { Dispatched, Instance } from "./instance.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
+import { Spend } from "./spend.ts";
 import type { World } from "./world.ts";
 
 /** As `docs/reliability.md` states it. */
@@ -43,9 +44,17 @@ export class Watch {
 	private nudgedAt = Number.NEGATIVE_INFINITY;
 	private jumpedAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
+	private readonly spend: Spend;
 
 	constructor(world: World) {
 		this.world = world;
+		this.spend = new Spend(world);
+	}
+
+	/** A pool is told what a VM costs with these settings. */
+	quoted(host: Host, account: string, hourly: number): void {
+		this.world.note(() => `${host.object} is told that a VM of ${account} costs ${hourly}`);
+		this.spend.quoted(host, account, hourly);
 	}
 
 	broken(promise: string, say: string): void {
@@ -177,6 +186,9 @@ export class Watch {
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		// 11: within the bounds on cost.
+		const overspent = this.spend.creating(host, state, id);
+		if (overspent !== null && this.isClockSound) this.broken("11", overspent);
 		// Refused creates are not repeated without a pause.
 		const window = Math.floor(world.clock.now / WINDOW_MS);
 		record.creates = record.creates.window === window ? { window, count: record.creates.count + 1 } : { window, count: 1 };

@@ -21,6 +21,8 @@ const WRONG_URL = "https://wrong.example";
 
 /** Between two looks of cron. */
 const CRON_MS = MINUTE;
+/** More than any pools here can cost an hour. */
+const ROOMY = 10;
 /** So many events at one instant and nothing moves on any more. */
 const EVENTS_WITHOUT_TIME = 5_000;
 /** Promises chained behind one answer until everything that follows from it has happened; each level takes a turn of the queue. */
@@ -59,14 +61,17 @@ export class World {
 	readonly trace: string[] | null;
 	/** Something was resolved: what waits for it goes on before time does. */
 	mustSettle = false;
+	/** By deployment: what it may spend an hour. */
+	readonly budgets: Map<string, number>;
 	/** By deployment: whom its proxies shall admit; everybody if missing. */
 	readonly allowed = new Map<string, readonly string[]>();
 	/** The faults are over, and nothing ages any more: a pool can come to rest. */
-	private isMended = false;
+	isMended = false;
 	private hash = 0;
 
 	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
 		this.scenario = scenario;
+		this.budgets = new Map(Object.entries(scenario.budgets));
 		this.core = core;
 		this.trace = isTraced ? [] : null;
 		this.random = new Random(`world ${scenario.seed}`);
@@ -74,7 +79,7 @@ export class World {
 		this.faults = new Faults(this.clock, new Random(`faults ${scenario.seed}`));
 		const { provider, pageSize, callsAnHour, quota, pools } = scenario;
 		const windowMs = Math.min(...pools.map(({ unknownTimeoutSeconds }) => unknownTimeoutSeconds)) * SECOND;
-		const limits = { pageSize, callsAnHour, quota, windowMs };
+		const limits = { pageSize, callsAnHour, quota, windowMs, hourlyPrice: scenario.hourlyPrice };
 		this.watch = new Watch(this);
 		this.cloud = new Cloud(this.clock, this.faults, this.random, PROFILES[provider], limits, {
 			started: (machine) => this.agents.machineStarted(machine, this.random.between(...PROFILES[provider].bootMs)),
@@ -193,7 +198,7 @@ export class World {
 
 	/** Whom proxies admit is one setting of a deployment. */
 	settingsOf(setup: PoolSetup, source: "environment" | "api"): Settings {
-		const settled = this.isMended ? { ...setup, ageLimitSeconds: 0 } : setup;
+		const settled = this.isMended ? { ...setup, ageLimitSeconds: 0, maxHourlyCost: setup.maxHourlyCost && ROOMY } : setup;
 		return { ...settingsOf(settled, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
 	}
 
@@ -219,6 +224,8 @@ export class World {
 	/** The faults are over: what an operator would put right by hand is put right. */
 	private mend(): void {
 		this.isMended = true;
+		// Where a bound leaves no room for a replacement, a pool would never be as it should.
+		for (const deployment of this.budgets.keys()) this.budgets.set(deployment, ROOMY);
 		this.note(() => "the faults are over");
 		for (const host of this.hosts) {
 			const { state } = host;
@@ -227,7 +234,9 @@ export class World {
 			host.jump(-host.skewMs);
 			if (host.config !== null) {
 				const { settings } = host.config;
-				host.config = { ...host.config, settings: { ...settings, suspended: null, spec: { ...settings.spec, ageLimitSeconds: 0 } } };
+				const maxHourlyCost = settings.spec.maxHourlyCost && ROOMY;
+				const spec = { ...settings.spec, ageLimitSeconds: 0, maxHourlyCost };
+				host.config = { ...host.config, settings: { ...settings, suspended: null, spec } };
 			}
 			if (state.run === "paused") host.current()?.command({ do: "run", run: "running" });
 		}
@@ -289,6 +298,8 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			rules: [],
+			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
+			maxHourlyCost: setup.maxHourlyCost,
 			statics: [],
 			rampLimit: 5,
 			scaleInWindowSeconds: 300,

@@ -46,6 +46,7 @@ describe("what is asked for nothing", () => {
 			plan: "free",
 			dailyRequests: 100_000,
 			implicitByAddress: false,
+			maxHourlyCost: null,
 			ageLimitSeconds: 0,
 			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 			timing: { intervalSeconds: 30, unknownTimeoutSeconds: 120, unregisteredTimeoutSeconds: 600, decommissionedTimeoutSeconds: 600 },
@@ -72,6 +73,8 @@ describe("what is asked for nothing", () => {
 					rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 					canProbe: true,
 					twoStepRestart: false,
+					billedSeconds: 60,
+					maxHourlyCost: null,
 					rules: [],
 					statics: [],
 					rampLimit: 5,
@@ -458,6 +461,31 @@ describe("several accounts", () => {
 		};
 		expect(readConfig({ ...OPEN, ...foreign })).toEqual(readConfig(OPEN));
 	});
+});
+
+describe("bounds on cost", () => {
+	it("are an amount for every currency, or one for each that is named, and an amount for a pool", () => {
+		const read = (text: string) => readConfig({ ...OPEN, MAX_HOURLY_COST: text }).global.maxHourlyCost;
+		expect([read("0.5"), read("0"), read("0.5 USD, 0.25EUR"), read("")]).toEqual([0.5, 0, { USD: 0.5, EUR: 0.25 }, null]);
+		const config = readConfig({
+			...OPEN,
+			DIGITALOCEAN_MAX_HOURLY_COST: "0.02",
+			DIGITALOCEAN_NYC_ENABLED: "True",
+			DIGITALOCEAN_NYC_ACCESS_TOKEN: "t",
+		});
+		expect(config.pools.filter(({ enabled }) => enabled).map(({ settings }) => settings.spec.maxHourlyCost)).toEqual([0.02, 0.02]);
+	});
+
+	it.each(["cheap", "-1", "1e3", "0.5 USD 0.2 EUR", "0.5 USD, 0.2 USD", "0.5 dollars", "1,5"])(
+		"suspend the pools when they cannot be read: %s",
+		(text) => {
+			const config = readConfig({ ...OPEN, MAX_HOURLY_COST: text });
+			expect(pool(config).problem).toMatch(/^MAX_HOURLY_COST must be an amount of money an hour/);
+			expect(pool(readConfig({ ...OPEN, DIGITALOCEAN_MAX_HOURLY_COST: text })).problem).toMatch(
+				/^DIGITALOCEAN_MAX_HOURLY_COST must be an amount/,
+			);
+		},
+	);
 });
 
 describe("a further provider", () => {

@@ -61,6 +61,7 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 			keyHash: "k",
 			claim: null,
 			credentials: 0,
+			account: "",
 			offSince: null,
 			suspectAt: null,
 			absentAt: null,

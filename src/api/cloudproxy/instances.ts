@@ -14,6 +14,10 @@ export interface Instance {
 	readonly ips: readonly string[];
 	readonly scaling: { readonly min_scaling: number; readonly max_scaling: number };
 	readonly display_name: string;
+	/** What its VMs cost an hour; null: not known; missing: it has not run yet. */
+	readonly cost?: ShownCost | null;
+	/** Why that is not known, as far as anybody said. */
+	readonly unpriced?: string;
 	/** Sentences; missing where nothing is wrong. */
 	readonly problems?: readonly string[];
 	readonly [setting: string]: unknown;
@@ -89,6 +93,7 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: rea
 		ips,
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
+		...costOf(summary),
 		...problemsOf([...own, ...summary.problems]),
 	};
 }
@@ -98,6 +103,31 @@ const UNKNOWN = { enabled: true, ips: [], scaling: { min_scaling: 0, max_scaling
 
 function settingsOf(shown: Readonly<Record<string, Shown>>): Record<string, Shown> {
 	return { size: null, region: null, ...shown };
+}
+
+/** An amount of money an hour, and when the price of a VM was last confirmed (RFC 3339). */
+export interface ShownCost {
+	readonly hourly: number;
+	readonly currency: string;
+	readonly asOf: string;
+}
+
+function costOf({ cost, unpriced = null }: PoolSummary): Pick<Instance, "cost" | "unpriced"> {
+	if (cost === undefined) return {};
+	if (cost !== null) return { cost: { ...cost, asOf: new Date(cost.asOf).toISOString() } };
+	return unpriced === null ? { cost } : { cost, unpriced };
+}
+
+/** Sums of what instances cost, one for each currency, by its name; each as old as the oldest price in it. */
+export function totalCost(instances: readonly Instance[]): readonly ShownCost[] {
+	const totals = new Map<string, ShownCost>();
+	for (const { cost } of instances) {
+		if (!cost) continue;
+		const sum = totals.get(cost.currency) ?? { ...cost, hourly: 0 };
+		const hourly = Math.round((sum.hourly + cost.hourly) * 1e6) / 1e6;
+		totals.set(cost.currency, { hourly, currency: cost.currency, asOf: sum.asOf < cost.asOf ? sum.asOf : cost.asOf });
+	}
+	return [...totals.values()].sort((a, b) => (a.currency < b.currency ? -1 : 1));
 }
 
 function problemsOf(problems: readonly string[]): { problems?: readonly string[] } {

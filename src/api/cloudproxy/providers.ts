@@ -5,7 +5,16 @@ import type { ProviderName } from "../../pool/core/state.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { stateAge } from "../headers.ts";
-import { DEFAULT_INSTANCE, type Instance, instanceNamed, instancesOf, providerNamed, type Sources, unknownProvider } from "./instances.ts";
+import {
+	DEFAULT_INSTANCE,
+	type Instance,
+	instanceNamed,
+	instancesOf,
+	providerNamed,
+	type Sources,
+	totalCost,
+	unknownProvider,
+} from "./instances.ts";
 import { ADMIN_FAULTS, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, ProviderList, providerParam } from "./shapes.ts";
 
 const listSchema = {
@@ -42,12 +51,14 @@ export class ListProviders extends Endpoint {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const sources = await readSources(c);
+		const all: Instance[] = [];
 		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
+			all.push(...instances.values());
 			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
 			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
 		});
-		return c.json({ metadata: metadata(c), providers: Object.fromEntries(providers) });
+		return c.json({ metadata: metadata(c), cost: totalCost(all), providers: Object.fromEntries(providers) });
 	}
 }
 

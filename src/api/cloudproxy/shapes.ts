@@ -19,6 +19,7 @@ const PROXY = {
 	instance: "default",
 	display_name: "My DigitalOcean Instance",
 };
+const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const INSTANCE = {
 	enabled: true,
 	ips: ["192.0.2.1", "192.0.2.2"],
@@ -27,9 +28,11 @@ const INSTANCE = {
 	region: "lon1",
 	image: "ubuntu-24-04-x64",
 	display_name: "My DigitalOcean Instance",
+	cost: COST,
 };
 const SECOND = {
 	...INSTANCE,
+	cost: { ...COST, hourly: 0.00595 },
 	ips: ["192.0.2.3"],
 	scaling: { min_scaling: 1, max_scaling: 3 },
 	region: "nyc1",
@@ -59,6 +62,11 @@ export const ProxyAnswer = z
 	.object({ metadata: Metadata, message: z.string(), proxy: Proxy })
 	.openapi("ProxyAnswer", { example: { metadata: METADATA, message: "Random proxy retrieved successfully", proxy: PROXY } });
 
+/** What is billed costs an hour, before tax; `asOf`: when the price of a VM was last confirmed. */
+export const Cost = z
+	.object({ hourly: z.number(), currency: z.string(), asOf: z.iso.datetime() })
+	.openapi("Cost", { example: COST, description: "What everything that is billed costs an hour, before tax." });
+
 /** Beside these fields: every setting of the provider that is no secret. */
 export const InstanceShape = z
 	.looseObject({
@@ -68,6 +76,8 @@ export const InstanceShape = z
 		size: z.string().nullable(),
 		region: z.string().nullable(),
 		display_name: z.string(),
+		cost: Cost.nullable().optional(),
+		unpriced: z.string().optional().openapi({ description: "Why the cost is not known." }),
 		problems: z.array(z.string()).optional(),
 	})
 	.openapi("Instance", { example: INSTANCE });
@@ -76,8 +86,18 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 	example: { ...INSTANCE, instances: INSTANCES },
 });
 export const ProviderList = z
-	.object({ metadata: Metadata, providers: z.record(z.string(), ProviderShape) })
-	.openapi("ProviderList", { example: { metadata: METADATA, providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } } } });
+	.object({
+		metadata: Metadata,
+		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
+		providers: z.record(z.string(), ProviderShape),
+	})
+	.openapi("ProviderList", {
+		example: {
+			metadata: METADATA,
+			cost: [{ ...COST, hourly: 0.01785 }],
+			providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } },
+		},
+	});
 export const ProviderAnswer = z
 	.object({ metadata: Metadata, message: z.string(), provider: InstanceShape, instances: Instances })
 	.openapi("ProviderAnswer", {

@@ -1,4 +1,6 @@
 import { newState } from "./birth.ts";
+import { budgeted, reserved, reserveFailed, reserveSent } from "./budget.ts";
+import { withStrayCharge } from "./cost.ts";
 import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { credentialsAsked, withAsked } from "./credentials.ts";
 import { woken } from "./demand.ts";
@@ -8,6 +10,7 @@ import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
 import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, MOST_LOG_CHARS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { reportedMetrics, withPosted } from "./metrics.ts";
 import { refusalOf } from "./orders.ts";
+import { priced, pricingFailed } from "./pricing.ts";
 import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
 import { sessionsSent, sessionsShown, withDrop, withoutSessions, withSessions } from "./sessions.ts";
@@ -53,7 +56,7 @@ export function apply(state: State, event: Event, now: Ms): State {
 		}
 		case "strayGone": {
 			const strays = new Map(known.strays);
-			return strays.delete(event.vm) ? { ...answered(known, now), strays } : known;
+			return strays.delete(event.vm) ? { ...withStrayCharge(answered(known, now), now), strays } : known;
 		}
 		case "listed":
 			return applyListed(answered(known, now, "list"), event.vms, event.startedAt, now);
@@ -68,7 +71,9 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "fleet": {
 			const perDay = (86_400 * event.proxies) / (event.dailyRequests * HEARTBEAT_SHARE);
 			const heartbeatSeconds = Math.max(known.spec.intervalSeconds, Math.ceil(perDay));
-			return heartbeatSeconds === known.heartbeatSeconds ? known : { ...known, heartbeatSeconds };
+			const leased = event.leased ?? null;
+			const isSame = heartbeatSeconds === known.heartbeatSeconds && JSON.stringify(leased) === JSON.stringify(known.leased);
+			return isSame ? known : { ...known, heartbeatSeconds, leased };
 		}
 		case "agentUrl":
 			return event.url === known.agentUrl ? known : withLog({ ...known, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
@@ -76,6 +81,12 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return applyRolling(known, event, now);
 		case "measured":
 			return applyMeasured(known, event, now);
+		case "budget":
+			return budgeted(known, event.budget, now);
+		case "reserved":
+			return reserved(known, event, now);
+		case "priced":
+			return priced(known, event, now);
 		case "forgotten":
 			return { ...known, forgotten: true };
 		default:
@@ -251,7 +262,15 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			if (proxy?.phase.at !== "launching") return state;
 			const credentials = credentialsAsked(state)?.version ?? 0;
 			const behind = { ...state, firewall: firewallAtCreate(state) };
-			return withProxy(behind, { ...proxy, phase: { at: "launching", sentAt: now }, createdAt: now, tokenHash, credentials, retryAt: 0 });
+			return withProxy(behind, {
+				...proxy,
+				phase: { at: "launching", sentAt: now },
+				createdAt: now,
+				tokenHash,
+				credentials,
+				account: state.account,
+				retryAt: 0,
+			});
 		}
 		case "delete":
 		case "restart": {
@@ -269,6 +288,8 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 			return firewallSent(state, now);
 		case "sessions":
 			return sessionsSent(state, now);
+		case "reserve":
+			return reserveSent(state, effect, now);
 		case "forget":
 			return { ...state, leaving: true };
 		default:
@@ -469,7 +490,8 @@ function withGate(state: State, which: keyof State["gates"], gate: Gate, now: Ms
 function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): State {
 	const seed = known.pool.object;
 	let state = known;
-	if (failure.kind === "auth") {
+	// A key that may make VMs and not read price lists is a good one.
+	if (failure.kind === "auth" && effect.call !== "price") {
 		const why = `the provider refuses our credentials: ${failure.say}`;
 		state = withGate(state, "auth", closed(state.gates.auth, BACK_OFF.auth, now, why, seed), now, "ERROR");
 	} else if (failure.kind === "rate") {
@@ -506,6 +528,10 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 		}
 		case "firewall":
 			return firewallFailed(state, failure, now);
+		case "reserve":
+			return reserveFailed(state, failure, now);
+		case "price":
+			return pricingFailed(state, failure, now);
 		case "probe":
 		case "measure":
 		case "sessions": // its next turn comes after an interval

@@ -1,3 +1,4 @@
+import { NO_MONEY } from "./cost.ts";
 import { NEVER_CHANGED } from "./firewall.ts";
 import { OPEN } from "./gates.ts";
 import type { Ms, Run, State } from "./state.ts";
@@ -17,6 +18,8 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
 			canProbe: true,
 			twoStepRestart: false,
+			billedSeconds: 0,
+			maxHourlyCost: null,
 			rules: [],
 			statics: [],
 			rampLimit: 5,
@@ -32,6 +35,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 		credentials: [],
 		allow: [],
 		firewall: NEVER_CHANGED,
+		money: NO_MONEY,
 		proxies: new Map(),
 		strays: new Map(),
 		failed: [],
@@ -60,6 +64,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 		foreign: { pools: 0, deployments: 0 },
 		rate: null,
 		sampledAt: 0,
+		leased: null,
 		heartbeatSeconds: 30,
 		decidedAt: 0,
 		scaleInWindow: [],

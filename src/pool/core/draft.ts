@@ -1,3 +1,4 @@
+import { withCharge } from "./cost.ts";
 import { withLog } from "./edit.ts";
 import type { Id, Ms, Proxy, Severity, State } from "./state.ts";
 
@@ -7,6 +8,10 @@ export class Draft {
 	readonly now: Ms;
 	readonly random: () => number;
 	wakeAt: Ms = Number.POSITIVE_INFINITY;
+	/** VMs that are wanted, fit all other bounds, and have no part of the deployment's budget yet. */
+	lacking = 0;
+	/** Why a bound on cost keeps VMs from being launched; null: none does. */
+	held: string | null = null;
 	private readonly mine: Set<object> = new Set();
 
 	constructor(state: State, now: Ms, random: () => number) {
@@ -26,6 +31,8 @@ export class Draft {
 	}
 
 	remove(id: Id): void {
+		const gone = this.state.proxies.get(id);
+		if (gone !== undefined) this.state = withCharge(this.state, gone, this.now);
 		const proxies = this.own();
 		proxies.delete(id);
 		const vitals = new Map(this.state.vitals);

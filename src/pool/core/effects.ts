@@ -1,4 +1,5 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
+import { isWithinBounds, reserves } from "./budget.ts";
 import { absenceCountsFrom, billable, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { firewalls, isFirewallWrong } from "./firewall.ts";
@@ -15,6 +16,7 @@ import {
 	STRAY_MS,
 	UNPUBLISHED_DRAIN_MS,
 } from "./limits.ts";
+import { isPriceWanted, prices } from "./pricing.ts";
 import { projectionHash } from "./projection.ts";
 import { showSessions } from "./sessions.ts";
 import type { Effect, Ms, Proxy, State } from "./state.ts";
@@ -28,8 +30,8 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	const effects: Effect[] = [];
 	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
 	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
-	effects.push(...publishes(draft), ...showSessions(draft));
-	if (isRich) effects.push(...firewalls(draft), ...lists(draft));
+	effects.push(...publishes(draft), ...reserves(draft), ...showSessions(draft));
+	if (isRich) effects.push(...firewalls(draft), ...lists(draft), ...prices(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
 	if (state.spec.canProbe) effects.push(...probes(draft));
 	effects.push(...forgets(draft), ...measures(draft));
@@ -140,6 +142,7 @@ function lists(draft: Draft): Effect[] {
 function creates(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (state.run !== "running" || state.agentUrl === null || !draft.isDue(state.gates.launch.until)) return [];
+	if (!isWithinBounds(state, draft.now)) return [];
 	const effects: Effect[] = [];
 	for (const { id, phase } of draft.proxies) {
 		if (phase.at === "launching" && phase.sentAt === null) effects.push({ call: "create", id });
@@ -238,6 +241,10 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			return effect.version === state.published.version + 1;
 		case "list":
 			return isOpen;
+		case "reserve":
+			return effect.version === state.money.lease.version + 1;
+		case "price":
+			return isOpen && effect.account === state.account && isPriceWanted(state);
 		case "firewall":
 			return isOpen && effect.allow === state.allow && isFirewallWrong(state);
 		case "forget":
@@ -245,7 +252,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 		case "create": {
 			const phase = phaseOf(effect.id);
 			const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
-			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now && isWithinBound;
+			const isAllowed = isWithinBound && isWithinBounds(state, now);
+			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now && isAllowed;
 			return isOpen && isWanted && phase?.at === "launching" && phase.sentAt === null;
 		}
 		case "restart": {

@@ -20,6 +20,10 @@ export const BACK_OFF = {
 	launch: { firstMs: 5 * SECOND, longestMs: 10 * MINUTE },
 	/** Boots that never came up: a canary at a time. */
 	boots: { firstMs: 2 * MINUTE, longestMs: 60 * MINUTE },
+	/** A part of the deployment's budget that is refused, or that D1 does not answer for. */
+	lease: { firstMs: 10 * SECOND, longestMs: 2 * MINUTE },
+	/** A price that cannot be had. */
+	price: { firstMs: MINUTE, longestMs: 60 * MINUTE },
 	list: { firstMs: 2 * SECOND, longestMs: 2 * MINUTE },
 	publish: { firstMs: SECOND, longestMs: MINUTE },
 	/** A call about one proxy. */

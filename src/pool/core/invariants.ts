@@ -1,15 +1,18 @@
+import { overspend } from "./budget.ts";
 import { billable, surgeOf, vmOf } from "./count.ts";
-import type { State } from "./state.ts";
+import type { Ms, State } from "./state.ts";
 
 /**
  * The cheap checks that stay on in production: what a plan must never do to the state. Returns a sentence that says what did not
  * hold, or null. A breach stops the pool's creates and deletes until an operator starts it again; its proxies go on being served.
  */
-export function breachOf(before: State, after: State): string | null {
+export function breachOf(before: State, after: State, now: Ms): string | null {
 	const bound = after.spec.max + surgeOf(after.spec);
 	if (billable(after) > bound && billable(after) > billable(before)) {
 		return `${billable(after)} VMs would be billed where at most ${bound} may be`;
 	}
+	const cost = overspend(before, after, now);
+	if (cost !== null) return cost;
 	const owners = new Map<string, string>();
 	for (const proxy of after.proxies.values()) {
 		const vm = vmOf(proxy);

@@ -42,6 +42,10 @@ export const IDLE_LIST_MS = 5 * 60_000;
 export const LIST_SPACING_MS = 1_000;
 /** Share of its plan's daily requests that a deployment's heartbeats may use. */
 export const HEARTBEAT_SHARE = 0.5;
+/** A part of the deployment's budget that is not needed goes back after so long. */
+export const LEASE_RETURN_MS = 60_000;
+/** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
+export const PRICE_MS = 24 * 3_600_000;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
 /** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */

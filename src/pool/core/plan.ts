@@ -16,7 +16,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	settle(draft);
 	settleDrops(draft);
 	scale(draft);
-	const breach = draft.state.breach === null ? breachOf(state, draft.state) : null;
+	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
 	if (breach !== null) {
 		// Nothing of a plan that breaks a promise is kept but the reason.
 		const stopped = new Draft({ ...state, breach }, now, random);

@@ -1,8 +1,10 @@
 /** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
 import type { PoolSummary, ProxyRow, ReadyEntry } from "../rpc.ts";
+import { costOf } from "./cost.ts";
 import { billable, vmOf } from "./count.ts";
 import { canWake } from "./demand.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
+import { whyUnpriced } from "./pricing.ts";
 import type { Gate, Proxy, State } from "./state.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
@@ -18,6 +20,8 @@ export function summaryOf(state: State): CoreSummary {
 		wakes: canWake(state),
 		reconciled: state.reconciledAt !== null,
 		billable: billable(state),
+		cost: costOf(state),
+		unpriced: whyUnpriced(state),
 		problems: problemsOf(state),
 		degraded: state.suspended !== null || state.breach !== null || isClosed(gates.auth) || isClosed(gates.list) || isClosed(gates.rate),
 		strays: state.strays.size,
@@ -35,6 +39,7 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
 	for (const gate of [gates.auth, gates.rate, gates.launch, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	if (state.money.held !== null) sentences.push(state.money.held);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(gates.boots.why);
 	const stuck = [...state.proxies.values()].filter((proxy) => proxy.phase.at === "deleting" && isStuck(state, proxy));
@@ -84,6 +89,8 @@ const SHOWN = [
 	"foreign",
 	"credentials",
 	"firewall",
+	"account",
+	"money",
 	"logSeq",
 	"listedAt",
 ] as const satisfies readonly (keyof State)[];

@@ -1,4 +1,5 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
+import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
 import { billable, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
 import { doom } from "./deadlines.ts";
 import { decideTarget } from "./demand.ts";
@@ -21,6 +22,7 @@ export function scale(draft: Draft): void {
 	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
 	const wanted = target === 0 ? 0 : target + stillSick + ahead;
 	takeBack(draft);
+	takeBackUnaffordable(draft);
 	let [places, kept] = [0, 0];
 	for (const proxy of draft.proxies) {
 		if (holdsPlace(proxy, draft.now)) places++;
@@ -29,6 +31,7 @@ export function scale(draft: Draft): void {
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
 	if (places < wanted) grow(draft, wanted - places);
 	else if (kept > wanted) shrink(draft, kept - wanted);
+	noteHeld(draft);
 	for (const proxy of draft.proxies) {
 		if (proxy.phase.at === "deleting" && proxy.phase.acceptedAt === null) draft.wake(proxy.since + STUCK_DELETE_MS);
 	}
@@ -56,7 +59,7 @@ function grow(draft: Draft, missing: number): void {
 		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
 		left--;
 	}
-	for (let room = Math.min(left, roomToLaunch(draft)); room > 0; room--) {
+	for (let room = affordable(draft, Math.min(left, roomToLaunch(draft))); room > 0; room--) {
 		const id = newId(draft.random);
 		draft.put({ ...intent(id, draft.now), why: "to meet the target" });
 		draft.say("INFO", `launching ${id}`);
@@ -112,6 +115,7 @@ function intent(id: Id, now: Ms): Proxy {
 		keyHash: null,
 		claim: null,
 		credentials: 0,
+		account: "",
 		offSince: null,
 		suspectAt: null,
 		absentAt: null,

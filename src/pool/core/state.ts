@@ -62,6 +62,8 @@ export interface Proxy {
 	readonly claim: Claim | null;
 	/** Version of the proxy credentials that its agent has acknowledged. */
 	readonly credentials: number;
+	/** Fingerprint of the account's settings that it was launched with, which its price goes by; empty until its create is sent. */
+	readonly account: string;
 	/** When its provider first listed it as switched off, null while it does not. */
 	readonly offSince: Ms | null;
 	/** When something last hinted that its VM may be gone; a `find` is due. Cleared by any sighting. */
@@ -139,6 +141,10 @@ export interface Spec {
 	readonly canProbe: boolean;
 	/** The provider restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
+	/** The provider bills a VM by started units of so many seconds; 0: by what it took. */
+	readonly billedSeconds: number;
+	/** What the pool's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
+	readonly maxHourlyCost: number | null;
 	/** See rules.ts. None: the pool keeps `min` proxies. */
 	readonly rules: readonly string[];
 	/** How many proxies rules may add, and take away, in one interval. */
@@ -208,6 +214,8 @@ export interface State {
 	readonly allow: readonly string[];
 	/** Whom the cloud's firewall is known to admit (null: nothing was made yet), and how changing it went. See firewall.ts. */
 	readonly firewall: { readonly admits: readonly string[] | null; readonly tries: number; readonly retryAt: Ms; readonly why: string };
+	/** What VMs cost and what may be spent. See cost.ts, pricing.ts and budget.ts. */
+	readonly money: Money;
 	readonly proxies: ReadonlyMap<Id, Proxy>;
 	/** VMs tagged for this pool without an intent of theirs. */
 	readonly strays: ReadonlyMap<string, Stray>;
@@ -269,6 +277,8 @@ export interface State {
 	/** The account's rate limit as the provider stated it last. */
 	readonly rate: Rate | null;
 	readonly sampledAt: Ms;
+	/** What all pools of the deployment have reserved of its budget, by currency; null: nobody said. Only a hint: D1 decides. */
+	readonly leased: Readonly<Record<string, number>> | null;
 	/** The interval that agents are told, in seconds: stretched so that a deployment stays within its plan. */
 	readonly heartbeatSeconds: number;
 	/** When rules last decided on the target, which they do once an interval. */
@@ -306,6 +316,58 @@ export interface Source extends Measurements {
 export interface Drop {
 	readonly session: string;
 	readonly at: Ms;
+}
+
+/** What one VM costs. */
+export interface Price {
+	/** In units of the currency, before tax, the public IPv4 address included. */
+	readonly hourly: number;
+	/** ISO 4217: USD, EUR. */
+	readonly currency: string;
+	/** When the cloud said so; the date of the price list where Muster brings its own. */
+	readonly asOf: Ms;
+}
+
+/** A price that was asked for with these settings of the account. */
+export interface KnownPrice extends Price {
+	readonly account: string;
+	readonly askedAt: Ms;
+}
+
+/** What the deployment may spend an hour: one amount for each currency apart, or amounts by currency (one that is not named: nothing). */
+export type Budget = number | Readonly<Record<string, number>>;
+
+/** The part of the deployment's budget that D1 has granted to this pool. */
+export interface Lease {
+	/** Of the newest request; a request that arrives after a newer one changes nothing. */
+	readonly version: number;
+	/** What the pool's VMs may cost an hour: D1 holds this much for it, or more. */
+	readonly hourly: number;
+	/** D1 is known to hold just this much. */
+	readonly isSettled: boolean;
+	/** All parts together were more than the budget then, so that what becomes free of this one is not to be used again. */
+	readonly isOver: boolean;
+	/** The last request got less than it asked for. */
+	readonly isRefused: boolean;
+	/** When D1 last answered. */
+	readonly at: Ms;
+	readonly tries: number;
+	readonly retryAt: Ms;
+	readonly why: string;
+}
+
+export interface Money {
+	/** Of the present settings, and of former ones as long as a VM that was launched with them is there. */
+	readonly prices: readonly KnownPrice[];
+	/** How asking for the price went: failures in a row, when to ask again, and what was wrong. */
+	readonly pricing: { readonly tries: number; readonly retryAt: Ms; readonly why: string };
+	/** VMs that are gone and billed until the end of a started unit: how long, and what an hour. */
+	readonly charges: readonly { readonly until: Ms; readonly hourly: number }[];
+	/** What the deployment may spend; null: whatever it takes. */
+	readonly budget: Budget | null;
+	readonly lease: Lease;
+	/** Why a bound on cost keeps VMs from being launched that are wanted; null: none does. */
+	readonly held: string | null;
 }
 
 /** When lists first and last showed it, and when the next call about it may go out. */
@@ -420,10 +482,16 @@ export type Event =
 	| { readonly on: "published"; readonly hash: string; readonly version: number; readonly startedAt: Ms; readonly logSeq: number }
 	/** D1 shows the sessions of which this is the hash. */
 	| { readonly on: "sessionsShown"; readonly hash: string }
-	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. */
-	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number }
 	/** What the endpoint that is the source of the pool's metrics answered; a sentence where it cannot be one. */
 	| { readonly on: "measured"; readonly endpoint: string; readonly startedAt: Ms; readonly found: Measurements | string }
+	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `leased`: see State. */
+	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number; readonly leased?: State["leased"] }
+	/** What one VM costs with these settings of the account. */
+	| { readonly on: "priced"; readonly account: string; readonly price: Price; readonly rate?: Rate }
+	/** What the deployment may spend. */
+	| { readonly on: "budget"; readonly budget: Budget | null }
+	/** D1 holds this much of the budget for the pool; `isRefused`: less than was asked for. `isOver`: see Lease. */
+	| { readonly on: "reserved"; readonly version: number; readonly hourly: number; readonly isRefused: boolean; readonly isOver: boolean }
 	/** The directory knows the pool no more; its storage may go. */
 	| { readonly on: "forgotten" };
 
@@ -436,6 +504,18 @@ export type Effect =
 	/** Shows in D1 which sessions are open. */
 	| { readonly call: "sessions" }
 	| { readonly call: "list" }
+	/** Asks what one VM costs. */
+	| { readonly call: "price"; readonly account: string }
+	/** Has D1 hold `hold` of the deployment's budget for this pool, and up to `count` times `price` more as far as `bound` allows. */
+	| {
+			readonly call: "reserve";
+			readonly version: number;
+			readonly currency: string;
+			readonly hold: number;
+			readonly price: number;
+			readonly count: number;
+			readonly bound: number;
+	  }
 	/** Makes the firewall in front of the pool's VMs admit these addresses (CIDR; none: everyone) and no others. */
 	| { readonly call: "firewall"; readonly allow: readonly string[] }
 	/** Takes an emptied pool out of the directory. */

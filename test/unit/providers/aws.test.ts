@@ -35,7 +35,7 @@ describe("settings", () => {
 	it("have the documented defaults, and are shown without secrets", () => {
 		const account = aws.schema.parse({ access_key_id: "AKIA", secret_access_key: "s" });
 		const shown = { size: "t4g.nano", region: "eu-west-2", ami: null, spot: false };
-		expect(account).toEqual({ access_key_id: "AKIA", secret_access_key: "s", ...shown, api_url: null });
+		expect(account).toEqual({ access_key_id: "AKIA", secret_access_key: "s", ...shown, hourly_price: null, api_url: null });
 		expect(aws.shown(account)).toEqual({ ...shown, api_url: "https://ec2.eu-west-2.amazonaws.com" });
 		expect(aws.shown({ region: "cn-north-1" }).api_url).toBe("https://ec2.cn-north-1.amazonaws.com.cn");
 	});

@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { apply } from "../../../src/pool/core/apply.ts";
+import { costOf, spentHourly } from "../../../src/pool/core/cost.ts";
+import { plan } from "../../../src/pool/core/plan.ts";
+import { problemsOf } from "../../../src/pool/core/projection.ts";
+import type { Effect, Event, Price, State } from "../../../src/pool/core/state.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const HOUR = 3_600_000;
+const PRICE: Price = { hourly: 0.1, currency: "EUR", asOf: NOW };
+
+/** A pool of so many ready proxies, launched with the settings "a", whose price is known. */
+function pool(
+	ready: number,
+	{ spec, money = {}, ...more }: Partial<Omit<State, "spec" | "money">> & { spec?: object; money?: object } = {},
+): State {
+	const state = poolOf(ready, () => ({ account: "a" }));
+	const known = { ...PRICE, account: "a", askedAt: NOW };
+	return {
+		...state,
+		account: "a",
+		...more,
+		spec: { ...state.spec, max: 10, ...spec },
+		money: { ...state.money, prices: [known], ...money },
+	};
+}
+
+let drawn = 0;
+/** Each intent has another id. */
+const random = () => (drawn++ % 36) / 36;
+const planned = (state: State, now = NOW) => plan(state, now, random);
+const fold = (state: State, ...events: readonly Event[]) => events.reduce((before, event) => apply(before, event, NOW), state);
+const launching = (state: State) => [...state.proxies.values()].filter(({ phase }) => phase.at === "launching").length;
+const callsOf = (effects: readonly Effect[], call: Effect["call"]) => effects.filter((effect) => effect.call === call);
+
+describe("the price of a VM", () => {
+	it("is asked for at once, then once a day, and for new settings at once", () => {
+		const unpriced = pool(1, { money: { prices: [] } });
+		expect(callsOf(planned(unpriced).effects, "price")).toEqual([{ call: "price", account: "a" }]);
+		const priced = fold(unpriced, { on: "priced", account: "a", price: PRICE });
+		expect(callsOf(planned(priced).effects, "price")).toEqual([]);
+		expect(callsOf(planned(priced, NOW + 24 * HOUR).effects, "price")).toHaveLength(1);
+		expect(callsOf(planned({ ...priced, account: "b" }).effects, "price")).toEqual([{ call: "price", account: "b" }]);
+	});
+
+	it("that cannot be had leaves the known one in force, and is not asked for again at once", () => {
+		const effect = { call: "price", account: "a" } as const;
+		const failed = fold(pool(1), { on: "failed", effect, failure: { kind: "auth", say: "this token may not read sizes" } });
+		expect(costOf(failed)).toEqual({ hourly: 0.1, currency: "EUR", asOf: NOW });
+		expect(failed.gates.auth.failures).toBe(0);
+		expect(callsOf(planned({ ...failed, account: "b" }).effects, "price")).toEqual([]);
+	});
+
+	it("of former settings goes on being that of the VMs that were launched with them", () => {
+		const state = fold({ ...pool(2), account: "b" }, { on: "priced", account: "b", price: { ...PRICE, hourly: 0.5 } });
+		expect(costOf(state)?.hourly).toBe(0.2);
+		expect(spentHourly({ ...state, strays: new Map([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(
+			0.7,
+		);
+	});
+});
+
+describe("a pool's own bound", () => {
+	it("launches as many as fit, decimal fractions or not, and says once what it leaves out", () => {
+		const { state } = planned(pool(1, { target: 6, spec: { min: 6, maxHourlyCost: 0.3 } }));
+		expect(launching(state)).toBe(2);
+		const said = state.log.filter(({ severity }) => severity === "WARNING").map(({ text }) => text);
+		expect(said).toEqual(["its own MAX_HOURLY_COST of 0.3 EUR has no room for another VM at 0.1"]);
+		expect(problemsOf(state)).toEqual(said);
+		expect(planned(state).state.log).toHaveLength(state.log.length);
+	});
+
+	it("launches nothing while the price is not known, and says why", () => {
+		const pricing = { tries: 1, retryAt: NOW + HOUR, why: "its price cannot be had: the table lacks it" };
+		const { state, effects } = planned(pool(1, { spec: { min: 3, maxHourlyCost: 5 }, money: { prices: [], pricing } }));
+		expect([launching(state), callsOf(effects, "create")]).toEqual([0, []]);
+		expect(problemsOf(state)[0]).toMatch(/price is not known.*the table lacks it/);
+	});
+
+	it("takes back intents, and deletes nothing, when it is lowered", () => {
+		const before = planned(pool(2, { spec: { min: 4, maxHourlyCost: 1 } })).state;
+		expect(launching(before)).toBe(2);
+		const { state, effects } = planned({ ...before, spec: { ...before.spec, maxHourlyCost: 0.1 } });
+		expect([launching(state), state.proxies.size]).toEqual([0, 2]);
+		expect([callsOf(effects, "create"), callsOf(effects, "delete")]).toEqual([[], []]);
+	});
+
+	it("counts a VM that is gone until the end of the hour that it began", () => {
+		const state = pool(2, { spec: { min: 3, maxHourlyCost: 0.3, billedSeconds: 3600 } });
+		const [first] = state.proxies.values();
+		if (first === undefined) throw new Error("no proxy");
+		const deleting = {
+			...first,
+			createdAt: NOW - 10 * 60_000,
+			phase: { at: "deleting", vm: "vm-0", acceptedAt: NOW - 1 } as const,
+			absentAt: NOW,
+		};
+		const after = planned({ ...state, proxies: new Map(state.proxies).set(first.id, deleting) }).state;
+		expect([after.proxies.size, launching(after)]).toEqual([2, 1]);
+		expect(spentHourly(after, NOW)).toBeCloseTo(0.3);
+		expect(launching(planned(after, NOW + 51.6 * 60_000).state)).toBe(2);
+	});
+});
+
+describe("the deployment's budget", () => {
+	const budgeted = (ready: number, min: number, lease: object = {}, more: object = {}) => {
+		const { money } = pool(ready);
+		return pool(ready, {
+			...more,
+			target: min,
+			spec: { min },
+			money: { budget: 0.5, lease: { ...money.lease, hourly: ready * 0.1, ...lease } },
+		});
+	};
+
+	it("is asked for a part before anything is launched, and that part only is launched", () => {
+		const { state, effects } = planned(budgeted(1, 4));
+		expect(launching(state)).toBe(0);
+		const [ask] = callsOf(effects, "reserve");
+		expect(ask).toMatchObject({ version: 1, currency: "EUR", hold: 0.1, price: 0.1, count: 3, bound: 0.5 });
+		if (ask?.call !== "reserve") throw new Error("nothing is asked for");
+		const sent = fold(state, { on: "sent", effect: ask });
+		expect(planned(sent).effects.filter(({ call }) => call === "reserve" || call === "create")).toEqual([]);
+		const granted = fold(sent, { on: "reserved", version: 1, hourly: 0.30000000000000004, isRefused: true, isOver: false });
+		const after = planned(granted).state;
+		expect(launching(after)).toBe(2);
+		expect(problemsOf(after)).toEqual(["the deployment's MAX_HOURLY_COST of 0.5 EUR has no room for another VM at 0.1"]);
+	});
+
+	it("is asked again only once others are known to have given some back", () => {
+		const refused = budgeted(1, 2, { isRefused: true, tries: 1, retryAt: NOW - 1 }, { leased: { EUR: 0.5 } });
+		expect(callsOf(planned(refused).effects, "reserve")).toEqual([]);
+		const told = fold(refused, { on: "fleet", proxies: 2, dailyRequests: 100_000, leased: { EUR: 0.4 } });
+		expect(callsOf(planned(told).effects, "reserve")).toHaveLength(1);
+	});
+
+	it("gets back what is not needed after a minute, and not sooner", () => {
+		const state = budgeted(1, 1, { hourly: 0.3, at: NOW });
+		expect(callsOf(planned(state).effects, "reserve")).toEqual([]);
+		expect(planned(state).wakeAt).toBeLessThanOrEqual(NOW + 60_000);
+		const [back] = callsOf(planned(state, NOW + 60_000).effects, "reserve");
+		expect(back).toMatchObject({ hold: 0.1, count: 0 });
+		if (back?.call !== "reserve") throw new Error("nothing is given back");
+		// From now on it counts on no more, whether the answer comes or not.
+		expect(fold(state, { on: "sent", effect: back }).money.lease).toMatchObject({ hourly: 0.1, isSettled: false });
+	});
+
+	it("that all together exceed is not used again when VMs go", () => {
+		const state = budgeted(1, 2, { hourly: 0.2, isOver: true });
+		const { state: after, effects } = planned(state);
+		expect([launching(after), callsOf(effects, "reserve").length]).toEqual([0, 1]);
+	});
+
+	it("is nothing in a currency that it does not name", () => {
+		const { money } = pool(1);
+		const { state, effects } = planned(pool(1, { target: 2, spec: { min: 2 }, money: { ...money, budget: { USD: 5 } } }));
+		expect(launching(state)).toBe(0);
+		expect(callsOf(effects, "reserve")).toMatchObject([{ bound: 0, hold: 0.1 }]);
+	});
+
+	it("costs no write while nothing changes", () => {
+		const { state, effects } = planned(budgeted(2, 2));
+		expect([state.money, callsOf(effects, "reserve")]).toEqual([budgeted(2, 2).money, []]);
+	});
+});
