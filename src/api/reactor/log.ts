@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LOG_KEPT, readLog } from "../../db/logs.ts";
+import { MOST_LOG_CHARS } from "../../pool/core/limits.ts";
 import type { LogEntry, Severity } from "../../pool/core/state.ts";
 import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint } from "../context.ts";
@@ -7,8 +8,6 @@ import { BadRequest } from "../errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
-/** Longest message that may be posted. */
-const MAX_TEXT_CHARS = 1_000;
 /** The severities by the names that clients use for them. */
 const SEVERITIES: Readonly<Record<string, Severity>> = { INFO: "INFO", WARN: "WARNING", WARNING: "WARNING", ERROR: "ERROR" };
 /** Between two instants of the log (milliseconds) and far above what is lost of one that is given in seconds with six decimals. */
@@ -47,7 +46,7 @@ const postSchema = {
 			required: true,
 			content: {
 				"application/json": {
-					schema: z.string().max(MAX_TEXT_CHARS, `must be at most ${MAX_TEXT_CHARS} characters`),
+					schema: z.string().max(MOST_LOG_CHARS, `must be at most ${MOST_LOG_CHARS} characters`),
 					example: "the nightly run begins",
 				},
 			},
