@@ -27,7 +27,8 @@ interface Details {
 	readonly disk: string;
 	readonly interface: string;
 	readonly address: string | null;
-	readonly partTags: Labels;
+	readonly interfaceTags: Labels;
+	readonly addressTags: Labels;
 	readonly securityGroup: string;
 	readonly subnet: string;
 	/** Digest of its custom data, which no answer shows. */
@@ -129,7 +130,8 @@ export async function put(call: Call, account: Account, place: Place, name: stri
 		disk: storageProfile.osDisk.name ?? `${name}_OsDisk_1`,
 		interface: configuration?.name ?? name,
 		address: ip?.properties.publicIPAddressConfiguration?.name ?? null,
-		partTags: configuration?.tags ?? {},
+		interfaceTags: configuration?.tags ?? {},
+		addressTags: ip?.properties.publicIPAddressConfiguration?.tags ?? {},
 		securityGroup: configuration?.properties.networkSecurityGroup?.id ?? "",
 		subnet: ip?.properties.subnet.id ?? "",
 		customData,

@@ -45,13 +45,13 @@ function parts(account: Account, { subscription, group }: Place): readonly Part[
 }
 
 function partsOf(machine: Machine): Part[] {
-	const { subscription, group, location, partTags, disk, address } = machine.details;
+	const { subscription, group, location, interfaceTags, addressTags, disk, address } = machine.details;
 	const base = `/subscriptions/${subscription}/resourceGroups/${group}/providers`;
 	const common = { location, subscription, group, vm: idOf(machine), interface: interfaceId(machine), ip: null, goneAt: null };
 	const part = (type: PartType, name: string, tags: Labels): Part => ({ ...common, type, id: `${base}/${type}/${name}`, name, tags });
 	return [
-		part(INTERFACE, interfaceId(machine).split("/").at(-1) ?? "", partTags),
-		...(address === null ? [] : [{ ...part(ADDRESS, generated(address, machine), partTags), ip: machine.address }]),
+		part(INTERFACE, interfaceId(machine).split("/").at(-1) ?? "", interfaceTags),
+		...(address === null ? [] : [{ ...part(ADDRESS, generated(address, machine), addressTags), ip: machine.address }]),
 		// A disk takes over the tags of its VM when it is made; a VM that found no room never had one.
 		...(machine.provisioning === "Failed" ? [] : [part(DISK, disk, machine.tags)]),
 	];

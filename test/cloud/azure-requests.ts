@@ -6,7 +6,7 @@ import { Cidr } from "./requests.ts";
 const Tags = z.record(z.string().min(1).max(512), z.string().max(256));
 const Id = z.strictObject({ id: z.string().startsWith("/subscriptions/") });
 const Disposal = z.enum(["Delete", "Detach"]).optional();
-const Name = z.string().regex(/^[A-Za-z0-9][\w.-]{0,78}[A-Za-z0-9_]$/, "is not valid");
+const Name = z.string().regex(/^[A-Za-z0-9]([\w.-]{0,78}[A-Za-z0-9_])?$/, "is not valid");
 
 const isBase64 = (text: string) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
 /** Some of the names that Azure refuses for administrators. */
