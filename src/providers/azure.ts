@@ -1,13 +1,15 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { type Accepted, Arm, accepted } from "./azure-call.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./azure-machine.ts";
 import { ensureNetwork, networkIds } from "./azure-network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./azure-parts.ts";
+import { AZURE_PRICES_AS_OF, azureHourly } from "./azure-prices.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, flag, secret, slug } from "./fields.ts";
 import { ignored, json } from "./http.ts";
 import { Once } from "./once.ts";
+import { priced, statedPrice } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -43,6 +45,8 @@ const schema = z.object({
 	/** Null: Ubuntu 24.04 for the size's architecture. */
 	image: image().nullable().default(null),
 	spot: flag(false),
+	/** Null: that of Muster's table. */
+	hourly_price: statedPrice(),
 	api_url: apiUrl("https://management.azure.com"),
 	login_url: apiUrl("https://login.microsoftonline.com"),
 });
@@ -66,6 +70,7 @@ export const azure: ProviderDefinition<AzureAccount> = {
 		login_url: login_url ?? null,
 	}),
 	twoStepRestart: false,
+	billedSeconds: 60,
 	create: (account, context) => new Azure(account, context),
 };
 
@@ -167,6 +172,13 @@ class Azure implements Provider {
 	async restart(vm: string): Promise<void> {
 		const place = placeOf(vm);
 		await this.#arm.call("POST", "compute", `${this.#path(place)}/restart`, ignored);
+	}
+
+	async hourlyPrice(): Promise<Price> {
+		const { size, location, hourly_price } = this.#account;
+		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
+		const what = `${size} in ${location} (AZURE_HOURLY_PRICE can state it)`;
+		return priced("Azure", "size", what, azureHourly(location, size), "USD", AZURE_PRICES_AS_OF);
 	}
 
 	/** One call puts tags on, or takes them off, without a change of the others. */

@@ -62,7 +62,7 @@ describe("settings", () => {
 			api_url: "https://management.azure.com",
 			login_url: "https://login.microsoftonline.com",
 		};
-		expect(account).toEqual({ ...shown, client_secret, image: null });
+		expect(account).toEqual({ ...shown, client_secret, image: null, hourly_price: null });
 		const { client_secret: _, ...rest } = account;
 		expect(azure.shown(rest)).toEqual({ ...shown, region: "eastus", image: "Canonical:ubuntu-24_04-lts:server:latest" });
 	});
@@ -477,6 +477,22 @@ describe("what is left of a VM", () => {
 		world.calls.length = 0;
 		expect(await open().list()).toHaveLength(1 + 5);
 		expect(world.calls).toHaveLength(4 + 5);
+	});
+});
+
+describe("the price", () => {
+	it("is that of the VM, its address and its disk, from a dated table, or as the operator states it", async () => {
+		const table = { currency: "USD", asOf: Date.UTC(2025, 8, 1) };
+		expect(await open().hourlyPrice?.()).toEqual({ hourly: 0.0187, ...table });
+		expect(await open({ size: "standard_b2pts_v2", location: "WestEurope" }).hourlyPrice?.()).toEqual({ hourly: 0.01802, ...table });
+		expect(await open({ hourly_price: "0.5" }).hourlyPrice?.()).toMatchObject({ hourly: 0.5, asOf: world.clock.now() });
+		expect(world.calls).toEqual([]);
+	});
+
+	it("that the table lacks is said to be unknown, and how to state it", async () => {
+		const price = open({ size: "Standard_D2s_v3" }).hourlyPrice?.() ?? Promise.resolve();
+		const say = "Azure: no price is known of the size Standard_D2s_v3 in eastus (AZURE_HOURLY_PRICE can state it)";
+		expect(await failureOf(price)).toEqual({ kind: "invalid", say });
 	});
 });
 
