@@ -309,3 +309,97 @@ describe("metadata", () => {
 		expect((await ask("PUT", `${path}/large`, "x".repeat(20_000))).status).toBe(413);
 	});
 });
+
+describe("an endpoint of the environment", () => {
+	const DEFAULT = at("digitalocean-default");
+	const start = async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.settle();
+		return pool;
+	};
+	const GENERATED = {
+		endpoint: { cloud: "digitalocean", unknown_timeout: 120, unregistered_timeout: 600, decommissioned_timeout: 600 },
+		scaling: { min_instances: 1, max_instances: 3, rules: [] },
+		manager: { interval: 30 },
+		"cloud:digitalocean": {
+			access_token: "********",
+			size: "s-1vcpu-512mb-10gb",
+			region: "lon1",
+			image: "ubuntu-24-04-x64",
+			api_url: "http://cloud.test/digitalocean",
+		},
+	};
+
+	test("shows what the environment comes to, its secrets masked", async () => {
+		await start();
+		expect((await ask("GET", DEFAULT)).body).toEqual(GENERATED);
+	});
+
+	test("takes other scaling and time-outs, which hold over a crash, until the environment's own change", async () => {
+		const pool = await start();
+		const given = {
+			...GENERATED,
+			endpoint: { ...GENERATED.endpoint, unknown_timeout: 60, metrics_source: "demo" },
+			scaling: { min_instances: 0, max_instances: 5, rules: ["2<=active<=4"], ramp_limit: 2 },
+			manager: { interval: 10 },
+		};
+		expect((await askRunning(pool, "POST", DEFAULT, given)).status).toBe(200);
+		expect((await ask("GET", DEFAULT)).body).toEqual(given);
+		await pool.crash();
+		const spec = {
+			min: 0,
+			max: 5,
+			rules: ["2<=active<=4"],
+			rampLimit: 2,
+			unknownTimeoutSeconds: 60,
+			intervalSeconds: 10,
+			metricsSource: "demo",
+		};
+		expect((await pool.state()).spec).toMatchObject(spec);
+		const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 0 };
+		const says = async (settings: Record<string, string>) => {
+			await pool.inside((inside) => {
+				inside.env = { ...inside.env, ...settings };
+			});
+			await pool.stub.tick(facts);
+			return (await pool.state()).spec;
+		};
+		expect(await says({}), "nothing else").toMatchObject(spec);
+		expect(await says({ UNKNOWN_TIMEOUT: "90" })).toMatchObject({ ...spec, unknownTimeoutSeconds: 90 });
+		expect(await says({ DIGITALOCEAN_MAX_SCALING: "4" })).toMatchObject({ ...spec, unknownTimeoutSeconds: 90, min: 1, max: 4 });
+	});
+
+	test("keeps its cloud, and is deleted in the environment", async () => {
+		await start();
+		for (const change of [
+			{ endpoint: { cloud: "hetzner" } },
+			{ "cloud:digitalocean": { region: "nyc1" } },
+			{ "cloud:digitalocean": { access_token: "another-token" } },
+			{ "cloud:hetzner": { location: "nbg1" } },
+		])
+			expect((await ask("POST", DEFAULT, change)).status, JSON.stringify(change)).toBe(409);
+		const deleted = await ask("DELETE", DEFAULT);
+		expect([deleted.status, deleted.body]).toEqual([409, expect.stringContaining("DIGITALOCEAN_ENABLED")]);
+		expect((await ask("POST", `${DEFAULT}/alias`, "mine")).status).toBe(200);
+		expect((await ask("DELETE", at("mine"))).status, "an alias").toBe(200);
+		expect((await ask("GET", DEFAULT)).body).toEqual(GENERATED);
+		const faults = await ask("POST", DEFAULT, { scaling: { min_instances: 4, max_instances: 2 } });
+		expect([faults.status, Object.keys(faults.body.scaling)]).toEqual([400, ["min_instances", "max_instances"]]);
+	});
+
+	test("is looked at as often as its manager's configuration says, at once, and as before when that goes", async () => {
+		const pool = await start();
+		const interval = async () => (await pool.state()).spec.intervalSeconds;
+		await ask("POST", "/v1.1/managers/configs/default", { manager: { interval: 20 } });
+		expect(await interval()).toBe(20);
+		await ask("POST", "/v1.1/managers/configs/digitalocean-default", { manager: { interval: 5 } });
+		expect(await interval()).toBe(5);
+		await pool.crash();
+		await pool.settle();
+		expect(await interval(), "it is stored").toBe(5);
+		await ask("DELETE", "/v1.1/managers/configs/digitalocean-default");
+		expect(await interval()).toBe(20);
+		await ask("DELETE", "/v1.1/managers/configs/default");
+		expect(await interval()).toBe(30);
+	});
+});
