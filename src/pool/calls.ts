@@ -73,11 +73,8 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			return { on: "accepted", effect };
 		case "list":
 			return { on: "listed", startedAt, vms: await world.provider().list() };
-		case "price": {
-			const price = await world.provider().hourlyPrice?.();
-			if (price === undefined) throw new ProviderError({ kind: "invalid", say: "this cloud's prices are not known" });
-			return { on: "priced", account: effect.account, price };
-		}
+		case "price":
+			return { on: "priced", account: effect.account, price: await world.provider().hourlyPrice() };
 		case "reserve": {
 			const held = await reserve(world.db, { ...effect, object: state.pool.object, now: startedAt });
 			if (held === null)

@@ -49,7 +49,7 @@ export interface Provider {
 	 * cloud's catalogue, or from a dated table of Muster's own where the cloud has none that the account may read.
 	 * Throws `invalid` where the size has no price there, with a sentence that says so.
 	 */
-	hourlyPrice?(): Promise<Price>;
+	hourlyPrice(): Promise<Price>;
 
 	/**
 	 * Any one VM of the account, whoever's it is and whatever its tags, as `list` would describe it; null only when the cloud itself
@@ -117,7 +117,7 @@ export interface ProviderDefinition<Account = unknown> {
 	/** The cloud restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
 	/** The cloud bills a VM by started units of so many seconds (3,600: an hour and a minute cost two hours), or by its smallest such charge. */
-	readonly billedSeconds?: number;
+	readonly billedSeconds: number;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
 	create(account: Account, context: ProviderContext): Provider;
 }

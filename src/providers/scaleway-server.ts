@@ -70,6 +70,8 @@ function stateOf(state: string): Vm["state"] {
 /** As the catalogue of a zone shows it. */
 const ServerType = z.object({
 	volumes_constraint: z.object({ min_size: z.number(), max_size: z.number() }).nullish(),
+	/** In euros, the server alone. */
+	hourly_price: z.number().nullish(),
 });
 export const Types = z.object({ servers: z.record(z.string(), ServerType) });
 export type ServerType = z.infer<typeof ServerType>;
@@ -88,4 +90,16 @@ export function rootVolumeFor(type: ServerType): RootVolume {
 	const local = type.volumes_constraint ?? { min_size: 0, max_size: 0 };
 	if (local.max_size < IMAGE_BYTES) return { volume_type: "sbs_volume", size: IMAGE_BYTES };
 	return { volume_type: "l_ssd", size: Math.max(IMAGE_BYTES, local.min_size) };
+}
+
+/** A public IPv4 address, in euros an hour: https://www.scaleway.com/en/pricing/network/ */
+const ADDRESS_HOURLY = 0.004;
+/** The root volume where it is block storage, 10 GB of it: https://www.scaleway.com/en/pricing/storage/ */
+const BLOCK_HOURLY = 0.0012;
+
+/** What a server of the type costs in euros an hour, its address and volume included; undefined: the catalogue does not say. */
+export function hourlyOf(type: ServerType): number | undefined {
+	const server = type.hourly_price ?? undefined;
+	if (server === undefined) return undefined;
+	return server + ADDRESS_HOURLY + (rootVolumeFor(type).volume_type === "sbs_volume" ? BLOCK_HOURLY : 0);
 }

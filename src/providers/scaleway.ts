@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Price, Vm } from "../pool/core/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { type HttpRequest, ignored, json } from "./http.ts";
 import { agreedId } from "./oldest.ts";
 import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
+import { priced } from "./prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -19,6 +20,7 @@ import { allOf, scaleway as call } from "./scaleway-call.ts";
 import { areAsWanted, GroupRule, groupBody, groupRules, SecurityGroup } from "./scaleway-group.ts";
 import {
 	BlockVolume,
+	hourlyOf,
 	LocalVolume,
 	placeOf,
 	type RootVolume,
@@ -68,6 +70,7 @@ export const scaleway: ProviderDefinition<ScalewayAccount> = {
 		api_url: api_url ?? null,
 	}),
 	twoStepRestart: false,
+	billedSeconds: 3600,
 	create: (account, context) => new Scaleway(account, context),
 };
 
@@ -242,24 +245,32 @@ class Scaleway implements Provider {
 		return this.#all(serversOf(zone), { project: project_id, ...query, order: "creation_date_asc" }, "servers", Server);
 	}
 
+	async hourlyPrice(): Promise<Price> {
+		const { zone, size } = this.#account;
+		return priced("Scaleway", "server type", `${size} in ${zone}`, hourlyOf(await this.#type()), "EUR", this.#context.now());
+	}
+
 	/** What the type's root volume is to be. */
 	async #volume(): Promise<RootVolume> {
 		const { api_url, secret_key, zone, size } = this.#account;
 		const key = JSON.stringify([api_url, secret_key, zone, size]);
 		try {
-			return await volumes.ensure(this.#context, key, "", async () => {
-				const path = `/instance/v1/zones/${zone}/products/servers`;
-				const types = await allPages<ServerType, number>(`Scaleway: the pages of ${path}`, 1, async (page) => {
-					const { servers } = await this.#call("GET", `${path}?per_page=100&page=${page}`, json(Types));
-					const isOver = servers[size] !== undefined || Object.keys(servers).length === 0;
-					return { items: servers[size] === undefined ? [] : [servers[size]], next: isOver ? null : page + 1 };
-				});
-				if (types[0] === undefined) throw new ProviderError({ kind: "invalid", say: `Scaleway: ${zone} has no server type ${size}` });
-				return rootVolumeFor(types[0]);
-			});
+			return await volumes.ensure(this.#context, key, "", async () => rootVolumeFor(await this.#type()));
 		} catch (error) {
 			throw asBeforeCreate(error);
 		}
+	}
+
+	async #type(): Promise<ServerType> {
+		const { zone, size } = this.#account;
+		const path = `/instance/v1/zones/${zone}/products/servers`;
+		const types = await allPages<ServerType, number>(`Scaleway: the pages of ${path}`, 1, async (page) => {
+			const { servers } = await this.#call("GET", `${path}?per_page=100&page=${page}`, json(Types));
+			const isOver = servers[size] !== undefined || Object.keys(servers).length === 0;
+			return { items: servers[size] === undefined ? [] : [servers[size]], next: isOver ? null : page + 1 };
+		});
+		if (types[0] === undefined) throw new ProviderError({ kind: "invalid", say: `Scaleway: ${zone} has no server type ${size}` });
+		return types[0];
 	}
 
 	/** The id of the one security group that the deployment has, which lets in whom it shall. */

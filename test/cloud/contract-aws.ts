@@ -15,6 +15,7 @@ const groups = (things: Things) => Object.entries(things["security-groups"] ?? {
 export const AWS_TERMS: Terms = {
 	settings: { access_key_id: KEY, secret_access_key: secretOf(KEY) },
 	refused: { access_key_id: KEY, secret_access_key: "another" },
+	price: { hourly: 0.0107, currency: "USD" },
 	userDataIs: "base64",
 	sameName: "same",
 	deleteWhileInstalling: "accepted",

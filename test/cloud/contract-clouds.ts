@@ -14,6 +14,8 @@ export interface Terms {
 	readonly refused: Readonly<Record<string, string>>;
 	/** Settings that say where the cloud is; `base` is its mount at the local cloud. */
 	readonly addresses?: (base: string) => Readonly<Record<string, string>>;
+	/** What a VM of the usual size costs an hour, with its address. */
+	readonly price: { readonly hourly: number; readonly currency: string };
 	/** How user data travels. */
 	readonly userDataIs: "plain" | "base64";
 	/** What a second create under the same name comes to: refused, the very same VM again, or a second one. */
@@ -56,6 +58,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 	digitalocean: {
 		settings: { access_token: "local-contract-digitalocean" },
 		refused: { access_token: "dop_v1_refused" },
+		price: { hourly: 0.00595, currency: "USD" },
 		userDataIs: "plain",
 		sameName: "second",
 		deleteWhileInstalling: "accepted",
@@ -82,6 +85,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 	hetzner: {
 		settings: { access_token: "local-contract-hetzner" },
 		refused: { access_token: "refused" },
+		price: { hourly: 0.0056, currency: "EUR" },
 		userDataIs: "plain",
 		sameName: "conflict",
 		deleteWhileInstalling: "later",
@@ -105,6 +109,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 	vultr: {
 		settings: { api_token: "local-contract-vultr" },
 		refused: { api_token: "refused" },
+		price: { hourly: 0.00744, currency: "USD" },
 		userDataIs: "base64",
 		sameName: "second",
 		deleteWhileInstalling: "later",

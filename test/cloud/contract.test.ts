@@ -125,6 +125,22 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 		});
 	});
 
+	describe("the price of a VM", () => {
+		it("is that of the account's size and region, with its address, in its cloud's currency", async () => {
+			const { open, done, clock } = start();
+			const price = await done(open().hourlyPrice());
+			expect(price).toMatchObject(terms.price);
+			expect(price.asOf).toBeLessThanOrEqual(Math.max(clock.now(), Date.UTC(2026, 0, 1)));
+		});
+
+		it("that nobody knows is a failure that names the size", async () => {
+			const { open, failureOf, settings } = start();
+			const key = "plan" in definition.schema.shape ? "plan" : "size";
+			const { kind, say } = await failureOf(open({ settings: { ...settings, [key]: "no-such-size" } }).hourlyPrice());
+			expect([kind, say.includes("no-such-size")]).toEqual(["invalid", true]);
+		});
+	});
+
 	describe("a create whose answer is lost", () => {
 		it.each([
 			["the connection breaks after it was done", { dropAnswer: true }],

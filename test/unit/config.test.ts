@@ -497,6 +497,7 @@ describe("a further provider", () => {
 		aliases: { api_token: "access_token" },
 		shown: ({ zone, plan }) => ({ region: zone ?? null, size: plan ?? null }),
 		twoStepRestart: true,
+		billedSeconds: 60,
 		create: () => {
 			throw new ProviderError({ kind: "invalid", say: "not asked for here" });
 		},
