@@ -33,6 +33,8 @@ const INSTANCE = {
 	display_name: "DigitalOcean",
 	image: "ubuntu-24-04-x64",
 	api_url: expect.any(String),
+	// Ours, beside CloudProxy's fields.
+	cost: { hourly: 0.0119, currency: "USD", asOf: METADATA.timestamp },
 };
 const DISABLED = expect.objectContaining({
 	enabled: false,
@@ -96,6 +98,7 @@ const READS: readonly Row[] = [
 		200,
 		{
 			metadata: METADATA,
+			cost: [INSTANCE.cost],
 			providers: {
 				digitalocean: { ...INSTANCE, instances: { default: INSTANCE } },
 				...Object.fromEntries(OTHERS.map((name) => [name, DISABLED])),
