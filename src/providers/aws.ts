@@ -20,7 +20,7 @@ import {
 	ProviderError,
 	type Wanted,
 } from "./provider.ts";
-import { labels, readLabels, TAG } from "./tags.ts";
+import { isOurLabel, labels, readLabels, relabelled, TAG } from "./tags.ts";
 import type { Xml } from "./xml.ts";
 
 /**
@@ -155,6 +155,27 @@ class Aws implements Provider {
 		return instances?.find((one) => !one.isTerminated && isOurs(one.vm))?.vm ?? null;
 	}
 
+	async get(vm: string): Promise<Vm | null> {
+		const look = async () => {
+			const { region, id } = placeOf(vm);
+			const found = await this.#instance(region, id);
+			return found === null || found.isTerminated ? null : found.vm;
+		};
+		return orNull(look());
+	}
+
+	/** One call puts tags on, another takes them off; either leaves the others as they are. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { region, id } = placeOf(vm);
+		const found = await this.#instance(region, id);
+		if (found === null) throw new ProviderError({ kind: "notFound", say: `AWS: there is no instance ${id}` });
+		if (relabelled(found.tags, tags) === null) return;
+		const Tag = Object.entries(tags === null ? found.tags : labels(tags))
+			.filter(([name]) => isOurLabel(name))
+			.map(([Key, Value]) => (tags === null ? { Key } : { Key, Value }));
+		await this.#call(tags === null ? "DeleteTags" : "CreateTags", { ResourceId: [id], Tag }, done, { region });
+	}
+
 	/** A spot request is cancelled first: a persistent one would launch another instance. */
 	async delete(vm: string): Promise<void> {
 		const { region, id } = placeOf(vm);
@@ -246,6 +267,8 @@ const done = () => undefined;
 
 interface Instance {
 	readonly vm: Vm;
+	/** All of them, ours or not. */
+	readonly tags: Readonly<Record<string, string>>;
 	readonly isTerminated: boolean;
 	readonly spotRequest: string | null;
 }
@@ -274,6 +297,7 @@ function instanceOf(item: Xml, region: string): Instance {
 			address: item.text("ipAddress"),
 			tags: readLabels(tags),
 		},
+		tags,
 		isTerminated: state === "terminated",
 		spotRequest: item.text("spotInstanceRequestId"),
 	};

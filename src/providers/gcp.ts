@@ -19,7 +19,7 @@ import {
 	ProviderError,
 	type Wanted,
 } from "./provider.ts";
-import { labels, readLabels, TAG } from "./tags.ts";
+import { labels, readLabels, relabelled, TAG } from "./tags.ts";
 
 /**
  * Google Compute Engine (https://cloud.google.com/compute/docs/reference/rest/v1/instances). What shapes this driver:
@@ -65,12 +65,13 @@ export const gcp: ProviderDefinition<GcpAccount> = {
 /** The most that the API gives at once. */
 const PAGE_SIZE = 500;
 /** A VM's metadata hold its user data: 500 of them whole would be more than an answer may be. */
-const FIELDS = "name,status,labels,networkInterfaces/accessConfigs/natIP";
+const FIELDS = "name,status,labels,labelFingerprint,networkInterfaces/accessConfigs/natIP";
 
 const Instance = z.object({
 	name: z.string(),
 	status: z.string(),
 	labels: z.record(z.string(), z.string()).nullish(),
+	labelFingerprint: z.string().nullish(),
 	networkInterfaces: z.array(z.object({ accessConfigs: z.array(z.object({ natIP: z.string().nullish() })).nullish() })).nullish(),
 });
 const Page = z.object({ items: z.array(Instance).nullish(), nextPageToken: z.string().nullish() });
@@ -120,10 +121,32 @@ class Gcp implements Provider {
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		const { zone, name } = wanted.vm === null ? { zone: this.#account.zone, name: wanted.name } : placeOf(wanted.vm);
-		const path = `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`;
-		const instance = await orNull(this.#call("GET", path, json(Instance)));
+		const instance = await orNull(this.#instance(zone, name));
 		const vm = instance === null ? null : vmOf(zone, instance);
 		return vm?.tags.deployment === wanted.tags.deployment && vm.tags.intent === wanted.tags.intent ? vm : null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		const look = async () => {
+			const { zone, name } = placeOf(vm);
+			return vmOf(zone, await this.#instance(zone, name));
+		};
+		return orNull(look());
+	}
+
+	/** Labels are set as a whole, over those that were read: had somebody changed them meanwhile, it would be refused. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { zone, name } = placeOf(vm);
+		const instance = await this.#instance(zone, name);
+		const wanted = relabelled(instance.labels ?? {}, tags);
+		if (wanted === null) return;
+		const body = { labels: wanted, labelFingerprint: instance.labelFingerprint };
+		const operation = await this.#call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
+		assertSucceeded(await this.#settled(`/zones/${zone}`, operation));
+	}
+
+	#instance(zone: string, name: string): Promise<z.infer<typeof Instance>> {
+		return this.#call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
 	}
 
 	async delete(vm: string): Promise<void> {

@@ -8,7 +8,7 @@ import { Once } from "./once.ts";
 import { allPages } from "./pages.ts";
 import { priced } from "./prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "./provider.ts";
-import { DEPLOYMENT_TAG, labels, readLabels, TAG } from "./tags.ts";
+import { DEPLOYMENT_TAG, labels, readLabels, relabelled, TAG } from "./tags.ts";
 
 /**
  * Hetzner Cloud (https://docs.hetzner.cloud/reference/cloud). What shapes this driver:
@@ -124,6 +124,18 @@ class Hetzner implements Provider {
 		const vm = wanted.vm === null ? await this.#named(wanted.name) : await this.#byId(wanted.vm);
 		const isOurs = vm?.tags.deployment === wanted.tags.deployment && vm.tags.intent === wanted.tags.intent;
 		return isOurs ? vm : null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		return /^\d+$/.test(vm) ? this.#byId(vm) : null;
+	}
+
+	/** Labels are set as a whole. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const path = `/v1/servers/${encodeURIComponent(vm)}`;
+		const { server } = await this.#call("GET", path, json(z.object({ server: Server })));
+		const wanted = relabelled(server.labels ?? {}, tags);
+		if (wanted !== null) await this.#call("PUT", path, ignored, { body: { labels: wanted } });
 	}
 
 	async delete(vm: string): Promise<void> {

@@ -32,7 +32,7 @@ import {
 	type VolumeFound,
 	vmOf,
 } from "./scaleway-server.ts";
-import { DEPLOYMENT_TAG, TAG, tagList } from "./tags.ts";
+import { DEPLOYMENT_TAG, retagged, TAG, tagList } from "./tags.ts";
 
 /**
  * Scaleway Instances (https://www.scaleway.com/en/developers/api/instances/). What shapes this driver:
@@ -128,6 +128,21 @@ class Scaleway implements Provider {
 		const { zone, id } = placeOf(wanted.vm);
 		const server = await orNull(this.#server(zone, id));
 		return server !== null && isOf(vmOf(zone, server), wanted.tags) ? vmOf(zone, server) : null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		const look = async () => {
+			const { zone, id } = placeOf(vm);
+			return vmOf(zone, await this.#server(zone, id));
+		};
+		return orNull(look());
+	}
+
+	/** Tags are set as a whole. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { zone, id } = placeOf(vm);
+		const wanted = retagged((await this.#server(zone, id)).tags ?? [], tags);
+		if (wanted !== null) await this.#call("PATCH", `${serversOf(zone)}/${id}`, ignored, { body: { tags: wanted } });
 	}
 
 	async delete(vm: string): Promise<void> {

@@ -17,7 +17,7 @@ import {
 	ProviderError,
 	type Wanted,
 } from "./provider.ts";
-import { readTagList, TAG, tagList } from "./tags.ts";
+import { readTagList, retagged, TAG, tagList } from "./tags.ts";
 import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./vultr-firewall.ts";
 
 /**
@@ -131,6 +131,18 @@ class Vultr implements Provider {
 		const ours = found.filter(({ tags }) => tags.deployment === wanted.tags.deployment && tags.intent === wanted.tags.intent);
 		// Labels are not unique: were there two, the same one is found each time.
 		return ours.sort((a, b) => (a.vm < b.vm ? -1 : 1))[0] ?? null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		return /^[0-9a-f-]{36}$/.test(vm) ? ((await this.#byId(vm))[0] ?? null) : null;
+	}
+
+	/** Tags are set as a whole. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const path = `/v2/instances/${encodeURIComponent(vm)}`;
+		const { instance } = await this.#call("GET", path, json(z.object({ instance: Instance })));
+		const wanted = retagged(instance.tags ?? [], tags);
+		if (wanted !== null) await this.#call("PATCH", path, ignored, { body: { tags: wanted } });
 	}
 
 	async delete(vm: string): Promise<void> {

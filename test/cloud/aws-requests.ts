@@ -92,6 +92,12 @@ export const StopInstances = z.strictObject({ InstanceId, Force: Flag.optional()
 export const StartInstances = z.strictObject({ InstanceId });
 export const RebootInstances = z.strictObject({ InstanceId });
 export const CancelSpotInstanceRequests = z.strictObject({ SpotInstanceRequestId: z.array(z.string()).min(1) });
+export const CreateTags = z.strictObject({ ResourceId: z.array(z.string()).min(1).max(1000), Tag: Tags });
+/** A tag without a value is taken off whatever its value is. */
+export const DeleteTags = z.strictObject({
+	ResourceId: z.array(z.string()).min(1).max(1000),
+	Tag: z.array(z.strictObject({ Key: z.string(), Value: z.string().optional() })).min(1),
+});
 export const DescribeVpcs = z.strictObject({ Filter: Filter.optional(), VpcId: z.array(z.string()).optional(), ...Page });
 export const DescribeImages = z.strictObject({
 	Filter: Filter.optional(),

@@ -10,6 +10,7 @@ import { answer, refuse } from "./aws-xml.ts";
 import type { Call, Dialect, Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import type { VmRecord } from "./inventory.ts";
+import { type Labels, labelsOf, wordsOf } from "./labels.ts";
 import { firstComplaint } from "./requests.ts";
 
 /**
@@ -60,6 +61,7 @@ function operationOf(call: Call): Operation {
 	if (action === "TerminateInstances") return "delete";
 	if (/^(Stop|Start|Reboot)Instances$/.test(action)) return "restart";
 	if (/SecurityGroup/.test(action)) return "firewall";
+	if (/^(Create|Delete)Tags$/.test(action)) return "retag";
 	if (action !== "DescribeInstances") return "other";
 	return form.has("InstanceId.1") || [...form.values()].includes("client-token") ? "get" : "list";
 }
@@ -101,6 +103,21 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 			return read(requests.StartInstances, (body) => start(body.InstanceId[0] ?? "", account, region));
 		case "RebootInstances":
 			return read(requests.RebootInstances, (body) => reboot(body.InstanceId[0] ?? "", account, region));
+		case "CreateTags":
+			return read(requests.CreateTags, ({ ResourceId, Tag }) =>
+				changeTags(action, ResourceId, account, region, (has) => ({
+					...has,
+					...Object.fromEntries(Tag.map(({ Key, Value }) => [Key, Value])),
+				})),
+			);
+		case "DeleteTags":
+			return read(requests.DeleteTags, ({ ResourceId, Tag }) =>
+				changeTags(action, ResourceId, account, region, (has) =>
+					Object.fromEntries(
+						Object.entries(has).filter(([key, value]) => !Tag.some((tag) => tag.Key === key && (tag.Value ?? value) === value)),
+					),
+				),
+			);
 		case "CancelSpotInstanceRequests":
 			return read(requests.CancelSpotInstanceRequests, (body) => cancelSpotRequests(body.SpotInstanceRequestId, account));
 		case "DescribeVpcs":
@@ -183,6 +200,17 @@ function reboot(id: string, account: Account, region: string): Response {
 	if (found instanceof Response) return found;
 	if (found.state !== "running" || !account.power(found.vm, "restart", "reboot")) return wrongState(id, "rebooted");
 	return answer("RebootInstances", { return: true });
+}
+
+/** Of what can have tags, instances alone are spoken of here. */
+function changeTags(action: string, ids: readonly string[], account: Account, region: string, change: (has: Labels) => Labels): Response {
+	const missing = ids.find((id) => instance(account, region, id) === null);
+	if (missing !== undefined) return notFound(missing);
+	for (const id of ids) {
+		const vm = account.vm(id);
+		if (vm) account.retag(vm, wordsOf(change(labelsOf(vm.tags))));
+	}
+	return answer(action, { return: true });
 }
 
 function changed(action: string, instances: readonly { readonly id: string; readonly from: State; readonly to: State }[]): Response {

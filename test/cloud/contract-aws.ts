@@ -41,5 +41,6 @@ export const AWS_TERMS: Terms = {
 			things["security-groups"] = { ...things["security-groups"], [id]: { ...group, rules } };
 		}
 	},
+	cloudId: (number) => idOf("i", String(number)),
 	id: (number) => `eu-west-2/${idOf("i", String(number))}`,
 };

@@ -37,6 +37,8 @@ export interface Terms {
 	readonly leftBehind?: (things: Things) => readonly string[];
 	/** A VM's id as the cloud makes it from a number, or from its name where that is what it goes by. */
 	readonly id: (number: number, name?: string) => string;
+	/** As the cloud itself has it, where our id says more (a zone). */
+	readonly cloudId?: (number: number) => string;
 }
 
 /** What an account at the local cloud has besides VMs, by kind and id. */

@@ -37,5 +37,6 @@ export const GCP_TERMS: Terms = {
 	tamper(things) {
 		for (const [key, rule] of rules(things)) things.firewalls = { ...things.firewalls, [key]: { ...rule, sourceRanges: [ELSEWHERE] } };
 	},
-	id: (number) => `us-central1-a/vm-${number}`,
+	cloudId: String,
+	id: (number, name = `vm-${number}`) => `us-central1-a/${name}`,
 };

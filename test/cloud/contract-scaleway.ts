@@ -35,5 +35,6 @@ export const SCALEWAY_TERMS: Terms = {
 		}
 	},
 	leftBehind: (things) => [...(Object.values(things.volumes ?? {}) as Volume[]).map(({ name }) => name), ...Object.keys(things.ips ?? {})],
+	cloudId: uuidOf,
 	id: (number) => `fr-par-1/${uuidOf(number)}`,
 };

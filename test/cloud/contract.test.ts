@@ -303,20 +303,24 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const [model] = world.cloud.fleet.vms();
 			if (model === undefined) throw new Error("the create made no VM");
 			const { provider, account, details } = model;
+			let id = "";
 			const theirs = {
 				provider,
 				name: "theirs",
 				tags: [THEIR_TAG],
 				userData: "",
 				details,
-				id: (number: number) => terms.id(number, "theirs"),
+				id: (number: number) => {
+					id = terms.id(number, "theirs");
+					return (terms.cloudId ?? terms.id)(number, "theirs");
+				},
 			};
 			const { vm } = await world.cloud.fleet.create(account, theirs, { failsLater: false, isDead: false });
 			world.clock.advance(BOOT_MS);
-			const retag = (tags: CreateRequest["tags"] | null) => adopting(world.open()).retag(vm.id, tags);
-			const get = () => world.done(adopting(world.open()).get(vm.id));
-			const record = () => world.cloud.fleet.vms().find(({ id }) => id === vm.id);
-			return { world, id: vm.id, retag, get, record };
+			const retag = (tags: CreateRequest["tags"] | null) => adopting(world.open()).retag(id, tags);
+			const get = () => world.done(adopting(world.open()).get(id));
+			const record = () => world.cloud.fleet.vms().find((each) => each.id === vm.id);
+			return { world, id, retag, get, record };
 		}
 
 		it("is shown by its id, without tags; one that does not exist is not, whatever its id looks like", async () => {

@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import type { Account } from "./account.ts";
 import { json } from "./dialect.ts";
 import { begin, exists, notFound, notReady, operation, refuse, SELF } from "./gcp-answers.ts";
-import type { InsertInstance } from "./gcp-requests.ts";
+import type { InsertInstance, SetLabels } from "./gcp-requests.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { labelsOf, wordsOf } from "./labels.ts";
 
@@ -154,6 +155,20 @@ export async function power(account: Account, place: Place, name: string, action
 	return begin(account, { type: action, where: whereOf(place), target, task: task?.id ?? null }).answer;
 }
 
+/** Labels are replaced as a whole, and only by who has seen the latest. */
+export function setLabels(account: Account, place: Place, name: string, { labels, labelFingerprint }: SetLabels): Response {
+	const vm = vmOf(account, place, name);
+	const target = targetOf(place, name);
+	if (!vm) return notFound(target);
+	if (labelFingerprint !== fingerprintOf(vm)) {
+		return refuse(412, "conditionNotMet", "Labels fingerprint either invalid or resource labels have changed");
+	}
+	account.retag(vm, wordsOf(labels));
+	return begin(account, { type: "setLabels", where: whereOf(place), target, task: null }).answer;
+}
+
+const fingerprintOf = ({ tags }: VmRecord) => createHash("sha256").update(JSON.stringify(tags)).digest("base64").slice(0, 11).concat("=");
+
 function statusOf(vm: VmRecord, account: Account): string {
 	const last = account.tasks(vm).at(-1);
 	if (vm.state === "new") return "STAGING";
@@ -182,6 +197,7 @@ function show(vm: VmRecord, account: Account) {
 		canIpForward: false,
 		deletionProtection: false,
 		labels: labelsOf(vm.tags),
+		labelFingerprint: fingerprintOf(vm),
 		tags: { items: networkTags, fingerprint: "42WmSpB8rSM=" },
 		metadata: { kind: "compute#metadata", items: [{ key: "user-data", value: vm.userData }], fingerprint: "42WmSpB8rSM=" },
 		networkInterfaces: [

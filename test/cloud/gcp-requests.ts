@@ -40,6 +40,9 @@ export const InsertInstance = z.strictObject({
 });
 export type InsertInstance = z.infer<typeof InsertInstance>;
 
+export const SetLabels = z.strictObject({ labels: Labels, labelFingerprint: z.string() });
+export type SetLabels = z.infer<typeof SetLabels>;
+
 const ranges = z.array(z.union([z.cidrv4(), z.cidrv6()], "Must be a valid CIDR range"));
 /** A PATCH replaces the fields that it names. */
 export const FirewallBody = z.strictObject({

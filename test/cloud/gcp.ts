@@ -5,8 +5,8 @@ import type { Limits } from "./dialects.ts";
 import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
 import { answerClaim, bearer, claimant } from "./gcp-credentials.ts";
 import * as firewalls from "./gcp-firewalls.ts";
-import { insert, instances, type Place, power, remove } from "./gcp-instances.ts";
-import { FirewallBody, InsertInstance, labelFilter, partial } from "./gcp-requests.ts";
+import { insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
+import { FirewallBody, InsertInstance, labelFilter, partial, SetLabels } from "./gcp-requests.ts";
 import { firstComplaint, maskJson } from "./requests.ts";
 
 /**
@@ -75,10 +75,10 @@ function token(call: Call, account: Account): Response {
 
 function operationOf(call: Call): Operation {
 	if (/\/global\/(firewalls|operations)/.test(call.path)) return "firewall";
-	const [, name, action] = /\/zones\/[^/]+\/instances(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [null];
+	const [, name, action] = /\/zones\/[^/]+\/instances(?:\/([^/]+))?(?:\/([A-Za-z]+))?$/.exec(call.path) ?? [null];
 	if (!/\/zones\/[^/]+\/instances/.test(call.path)) return "other";
 	if (name === undefined) return call.method === "POST" ? "create" : "list";
-	if (action !== undefined) return "restart";
+	if (action !== undefined) return action === "setLabels" ? "retag" : "restart";
 	return call.method === "DELETE" ? "delete" : "get";
 }
 
@@ -103,6 +103,8 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		case "POST zone instances/*/start":
 		case "POST zone instances/*/reset":
 			return power(account, place, name ?? "", action ?? "");
+		case "POST zone instances/*/setLabels":
+			return read(call, SetLabels, (body) => setLabels(account, place, name ?? "", body));
 		case "GET zone operations/*":
 		case "GET global operations/*":
 			return shown(operation(account, where, name ?? ""), `${where}/operations/${name}`);

@@ -43,6 +43,9 @@ export const CreateServer = z.strictObject({
 });
 export type CreateServer = z.infer<typeof CreateServer>;
 
+/** A name is not changed here. */
+export const UpdateServer = z.strictObject({ labels: Labels.optional() });
+
 const Rule = z
 	.strictObject({
 		description: z.string().max(255).nullable().optional(),

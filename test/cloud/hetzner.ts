@@ -4,8 +4,9 @@ import type { Limits } from "./dialects.ts";
 import { action, done, invalid, labelsOf, listOf, notFound, page, read, refuse, serverShown } from "./hetzner-answers.ts";
 import { findImage, IMAGES, LOCATIONS, PRICING, SERVER_TYPES } from "./hetzner-catalogue.ts";
 import { answerFirewall, createFirewall, type Firewall, firewallShown } from "./hetzner-firewalls.ts";
-import { CreateFirewall, CreateServer } from "./hetzner-requests.ts";
+import { CreateFirewall, CreateServer, UpdateServer } from "./hetzner-requests.ts";
 import type { VmRecord } from "./inventory.ts";
+import { wordsOf } from "./labels.ts";
 import { localToken, maskJson, shortPages } from "./requests.ts";
 
 /**
@@ -76,6 +77,7 @@ function operationOf(call: Call): Operation {
 	if (collection !== "servers") return "other";
 	if (id === undefined) return call.method === "POST" ? "create" : call.query.has("name") ? "get" : "list";
 	if (action !== undefined) return "restart";
+	if (call.method === "PUT") return "retag";
 	return call.method === "DELETE" ? "delete" : "get";
 }
 
@@ -150,13 +152,18 @@ async function createServer(wanted: CreateServer, account: Account): Promise<Res
 	});
 }
 
-function answerServer(call: Call, id: string, act: string | undefined, account: Account): Response {
+function answerServer(call: Call, id: string, act: string | undefined, account: Account): Promise<Response> | Response {
 	const vm = account.vm(id);
 	if (!vm) return notFound(`server with ID '${id}'`);
 	const isLocked = account.tasks(vm).some(({ status }) => status === "running");
 	switch (`${call.method} ${act ?? ""}`) {
 		case "GET ":
 			return json(200, { server: serverShown(vm) });
+		case "PUT ":
+			return read(call, UpdateServer, ({ labels }) => {
+				if (labels !== undefined) account.retag(vm, wordsOf(labels));
+				return json(200, { server: serverShown(account.vm(id) ?? vm) });
+			});
 		case "DELETE ":
 			if (isLocked) return refuse(423, "locked", "cannot perform operation because server is locked");
 			account.delete(vm);

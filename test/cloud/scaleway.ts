@@ -77,7 +77,8 @@ function operationOf(call: Call): Operation {
 	if (id === undefined) return call.method === "POST" ? "create" : call.query.has("name") ? "get" : "list";
 	if (part === "user_data") return "create";
 	if (part === "action") return /"(terminate|poweroff)"/.test(call.body) ? "delete" : "restart";
-	return call.method === "DELETE" ? "delete" : call.method === "GET" ? "get" : "other";
+	if (call.method === "PATCH") return call.body.includes('"tags"') ? "retag" : "delete";
+	return call.method === "DELETE" ? "delete" : "get";
 }
 
 function route(call: Call, account: Account): Promise<Response> | Response {
@@ -211,7 +212,8 @@ function updateServer(change: UpdateServer, vm: VmRecord, account: Account): Res
 			Object.values(change.volumes).map(({ id }) => id),
 		);
 	}
-	return json(200, { server: shown(vm, account) });
+	if (change.tags !== undefined) account.retag(vm, change.tags);
+	return json(200, { server: shown(account.vm(vm.id) ?? vm, account) });
 }
 
 /** Its volumes stay behind. */

@@ -39,6 +39,9 @@ export const CreateInstance = z.strictObject({
 });
 export type CreateInstance = z.infer<typeof CreateInstance>;
 
+/** Of what an instance can be changed in, its tags alone are spoken here. */
+export const UpdateInstance = z.strictObject({ tags: words.optional() });
+
 export const CreateGroup = z.strictObject({ description: z.string("must be a string").max(255).default("") });
 
 export const CreateRule = z

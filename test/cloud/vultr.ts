@@ -6,7 +6,7 @@ import { localToken, maskJson, rfc3339, shortPages } from "./requests.ts";
 import { page, read, refuse } from "./vultr-answers.ts";
 import { PLANS, REGIONS, SYSTEMS } from "./vultr-catalogue.ts";
 import { answerFirewalls, groupsOf } from "./vultr-firewalls.ts";
-import { CreateInstance } from "./vultr-requests.ts";
+import { CreateInstance, UpdateInstance } from "./vultr-requests.ts";
 
 /**
  * Vultr's API v2, the part about instances and firewall groups. Paths, fields and limits are those of its OpenAPI document
@@ -61,6 +61,7 @@ function operationOf(call: Call): Operation {
 	if (collection !== "instances") return "other";
 	if (id === undefined) return call.method === "POST" ? "create" : call.query.has("label") ? "get" : "list";
 	if (part !== undefined) return "restart";
+	if (call.method === "PATCH") return "retag";
 	return call.method === "DELETE" ? "delete" : "get";
 }
 
@@ -134,7 +135,13 @@ function listInstances(call: Call, account: Account): Response {
 	return page(call, "instances", shown.map(instance));
 }
 
-function answerInstance(call: Call, id: string, part: string | undefined, account: Account, deleted: Deleted): Response {
+function answerInstance(
+	call: Call,
+	id: string,
+	part: string | undefined,
+	account: Account,
+	deleted: Deleted,
+): Promise<Response> | Response {
 	const vm = account.vm(id);
 	const key = `${account.key}/${id}`;
 	if (!vm) {
@@ -150,6 +157,11 @@ function answerInstance(call: Call, id: string, part: string | undefined, accoun
 	switch (`${call.method} ${part ?? ""}`) {
 		case "GET ":
 			return json(200, { instance: instance(vm) });
+		case "PATCH ":
+			return read(call, UpdateInstance, ({ tags }) => {
+				if (tags !== undefined) account.retag(vm, tags);
+				return json(202, { instance: instance(account.vm(id) ?? vm) });
+			});
 		case "DELETE ":
 			// Said with a 500, though nothing is wrong but the moment.
 			if (isLocked) return refuse(500, `Unable to destroy server: Unable to remove VM: ${LOCKED}`);
