@@ -1,4 +1,6 @@
+import type { CloudName } from "../src/pool/core/state.ts";
 import { dialects } from "../test/cloud/dialects.ts";
+import { localAccount } from "./dev-clouds.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Settings = Readonly<Record<string, string>>;
@@ -9,6 +11,7 @@ const PROVIDER_PREFIXES = ["DIGITALOCEAN_", "AWS_", "GCP_", "HETZNER_", "VULTR_"
 const GLOBAL_SETTINGS = [
 	"PROXY_USERNAME",
 	"PROXY_PASSWORD",
+	"MAX_HOURLY_COST",
 	"AGE_LIMIT",
 	"ONLY_HOST_IP",
 	"HOST_IP",
@@ -35,26 +38,20 @@ export function settingsAmong(environment: Environment): Settings {
 }
 
 /**
- * The Worker's settings for `npm run dev`: what is given, and for the rest a pool of two on the local cloud.
+ * The Worker's settings for `npm run dev`: what is given, and for the rest a pool of two at each of these clouds, all of them the local cloud.
  * `encryptionKey` must be the same at each start, or what was stored under it is lost.
  */
 export function devSettings(
 	given: Settings,
-	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string },
+	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string; readonly clouds: readonly CloudName[] },
 ): Settings {
-	const cloud = `http://127.0.0.1:${local.cloudPort}`;
-	const ofDefault = (name: string) => SPELLINGS.map((prefix) => given[prefix + name]).find((text) => text !== undefined);
-	const min = ofDefault("MIN_SCALING") ?? String(Math.min(2, Number(ofDefault("MAX_SCALING") ?? 2) || 2));
-	const pool = { ENABLED: "True", ACCESS_TOKEN: "local-dev", MIN_SCALING: min, MAX_SCALING: min };
+	const mount = (provider: string) => `http://127.0.0.1:${local.cloudPort}/${provider}`;
+	const speaking = dialects({ requestsPerHour: null }).map(({ provider }) => provider);
 	return {
-		...Object.fromEntries(
-			Object.entries(pool).flatMap(([name, preset]) => (ofDefault(name) === undefined ? [[`DIGITALOCEAN_${name}`, preset]] : [])),
-		),
+		...Object.assign({}, ...local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))),
 		...localTokens(given),
-		...Object.fromEntries(
-			dialects({ requestsPerHour: null }).map(({ provider }) => [`${provider.toUpperCase()}_API_URL`, `${cloud}/${provider}`]),
-		),
-		AZURE_LOGIN_URL: `${cloud}/azure`,
+		...Object.fromEntries(speaking.map((provider) => [`${provider.toUpperCase()}_API_URL`, mount(provider)])),
+		AZURE_LOGIN_URL: mount("azure"),
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
@@ -64,8 +61,18 @@ export function devSettings(
 	};
 }
 
-/** How a setting of the pool `digitalocean/default` may be spelt. */
-const SPELLINGS = ["DIGITALOCEAN_", "DIGITALOCEAN_DEFAULT_", "DIGITALOCEAN_INSTANCE_DEFAULT_"];
+/** The pool `<cloud>/default`: enabled, of two, with an account at the local cloud, as far as nothing else is given. */
+function poolAt(cloud: CloudName, mount: string, given: Settings): Settings {
+	const start = `${cloud.toUpperCase()}_`;
+	// How a setting of it may be spelt.
+	const spellings = [start, `${start}DEFAULT_`, `${start}INSTANCE_DEFAULT_`];
+	const ofDefault = (name: string) => spellings.map((prefix) => given[prefix + name]).find((text) => text !== undefined);
+	const min = ofDefault("MIN_SCALING") ?? String(Math.min(2, Number(ofDefault("MAX_SCALING") ?? 2) || 2));
+	const pool = { ENABLED: "True", ...localAccount(cloud, mount), MIN_SCALING: min, MAX_SCALING: min };
+	return Object.fromEntries(
+		Object.entries(pool).flatMap(([name, preset]) => (ofDefault(name) === undefined ? [[`${start}${name}`, preset]] : [])),
+	);
+}
 
 /** A token, and so an account at the local cloud, for each further DigitalOcean account that is enabled without one. */
 function localTokens(given: Settings): Settings {

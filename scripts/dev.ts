@@ -1,6 +1,7 @@
 /**
  * `npm run dev`: the Worker and the local cloud side by side, on loopback only, until Ctrl-C. Every setting of Muster in the
- * environment, or in `.dev.vars`, is passed on; PORT and CLOUD_PORT say where the two listen, LOCALCLOUD_BOOT_MS and
+ * environment, or in `.dev.vars`, is passed on; CLOUDS names the clouds to run pools at (`aws,hetzner`, or `all`; DigitalOcean if it is
+ * not given), PORT and CLOUD_PORT say where the two listen, LOCALCLOUD_BOOT_MS and
  * LOCALCLOUD_LIMIT how the cloud behaves, MUSTER_STATE_DIR where everything is kept.
  */
 import { execFileSync } from "node:child_process";
@@ -9,6 +10,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { hasLoopbackAddress } from "../test/cloud/addresses.ts";
+import { cloudsAsked } from "./dev-clouds.ts";
 import { Groups } from "./dev-group.ts";
 import { devSettings, settingsAmong } from "./dev-settings.ts";
 import { claimState, DEFAULT_PORT, encryptionKey, PROJECT, runningDev, stateDirectory } from "./dev-state.ts";
@@ -28,6 +30,14 @@ function portSetting(name: string, preset: number): number {
 	const port = Number(text);
 	if (!Number.isInteger(port) || port < 1 || port > 65_535) giveUp(`${name} is '${text}'; it must be a port, 1 to 65535.`);
 	return port;
+}
+
+function chosenClouds(text: string | undefined): ReturnType<typeof cloudsAsked> {
+	try {
+		return cloudsAsked(text);
+	} catch (error) {
+		giveUp((error as Error).message);
+	}
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -55,6 +65,8 @@ async function answered(url: string, isWanted: () => boolean): Promise<Response 
 const port = portSetting("PORT", DEFAULT_PORT);
 const cloudPort = portSetting("CLOUD_PORT", 8790);
 const directory = stateDirectory(port);
+const devVars = existsSync(join(PROJECT, ".dev.vars")) ? parseEnv(readFileSync(join(PROJECT, ".dev.vars"), "utf8")) : {};
+const clouds = chosenClouds(process.env.CLOUDS || devVars.CLOUDS);
 
 if (port === cloudPort) giveUp(`PORT and CLOUD_PORT are both ${port}; they must differ.`);
 const other = runningDev(directory);
@@ -138,8 +150,8 @@ function half(name: string): (how: string) => void {
 	};
 }
 
-const devVars = existsSync(join(PROJECT, ".dev.vars")) ? parseEnv(readFileSync(join(PROJECT, ".dev.vars"), "utf8")) : {};
-const settings = devSettings(settingsAmong({ ...devVars, ...process.env }), { port, cloudPort, encryptionKey: encryptionKey(directory) });
+const given = { ...devVars, ...process.env };
+const settings = devSettings(settingsAmong(given), { port, cloudPort, clouds, encryptionKey: encryptionKey(directory) });
 const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(PATH|HOME|LANG|TMPDIR|NO_COLOR|FORCE_COLOR)$/.test(name)));
 
 groups.start(process.execPath, [join(PROJECT, "test/cloud/main.ts")], {
