@@ -21,5 +21,10 @@ export function normaliseCidr(text: string): string | null {
 	return `${base.toString()}/${prefix}`;
 }
 
+/** One address in its one spelling, as {@link normaliseCidr} reads it; null for anything else. */
+export function canonicalAddress(text: string): string | null {
+	return text.includes("/") ? null : (normaliseCidr(text)?.replace(/\/\d+$/, "") ?? null);
+}
+
 /** True for a network that restricts nothing. */
 export const isEverywhere = (cidr: string) => cidr.endsWith("/0");

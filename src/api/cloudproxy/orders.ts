@@ -4,7 +4,7 @@ import { forgetReady } from "../../db/ready.ts";
 import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint, metadata } from "../context.ts";
 import { Conflict, NotFound } from "../errors.ts";
-import { canonicalAddress } from "./address.ts";
+import { requireAddress } from "./address.ts";
 import { publishedProxy } from "./proxy.ts";
 import { ADMIN_FAULTS, faults, json, ProxyAnswer, ProxyList } from "./shapes.ts";
 
@@ -85,7 +85,7 @@ export class ListRestartQueue extends Endpoint {
 }
 
 async function order(c: AppContext, queue: Queue, text: string): Promise<Response> {
-	const proxy = await findByAddress(c.env.DB, canonicalAddress(text, "ip_address"));
+	const proxy = await findByAddress(c.env.DB, requireAddress(text, "ip_address"));
 	if (!proxy) throw unknown(text);
 	const { object, id } = proxy;
 	const outcome = await askPool(c.env, object, (pool) => pool.command({ do: queue, id }));

@@ -3,7 +3,7 @@ import type { Config } from "../../config.ts";
 import type { Snapshot } from "../../db/ready.ts";
 import { isSelected, type Selection, selectFrom } from "../../db/select.ts";
 import { NotFound, ServiceUnavailable } from "../errors.ts";
-import { canonicalAddress } from "./address.ts";
+import { requireAddress } from "./address.ts";
 
 const STARTING_RETRY_SECONDS = 5;
 const MAX_TEXT_CHARS = 200;
@@ -31,7 +31,7 @@ const Query = z.object(selectionQuery);
 /** What a request's query selects. Throws ValidationError. */
 export function selectionOf(query: z.infer<typeof Query>): Selection {
 	const addresses = (query.exclude ?? "").split(",").map((address) => address.trim());
-	const exclude = new Set(addresses.filter((address) => address !== "").map((address) => canonicalAddress(address, "exclude")));
+	const exclude = new Set(addresses.filter((address) => address !== "").map((address) => requireAddress(address, "exclude")));
 	return {
 		provider: query.provider?.toLowerCase() ?? null,
 		instance: query.instance?.toLowerCase() ?? null,

@@ -1,3 +1,4 @@
+import { canonicalAddress } from "../../config/addresses.ts";
 import { findEndpoint, findEndpointAt } from "../../db/directory.ts";
 import { clientAddress } from "../auth.ts";
 import type { Addressed, AppContext } from "../context.ts";
@@ -24,7 +25,7 @@ export function finderOf(c: AppContext, [, pattern]: Route): (() => Promise<Addr
 			return object === null ? null : { name, object, caller: null };
 		});
 	}
-	return ip === undefined ? undefined : once(() => findAt(c, ip, false));
+	return ip === undefined ? undefined : once(() => findAt(c, canonicalAddress(ip) ?? "", false));
 }
 
 /** The endpoint that the request is about. Throws NotFound and DatabaseUnavailable. */

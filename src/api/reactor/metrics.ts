@@ -1,5 +1,5 @@
-import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { canonicalAddress } from "../../config/addresses.ts";
 import { MOST_METRICS } from "../../pool/core/metrics.ts";
 import { isMetricName } from "../../pool/core/rules.ts";
 import type { Metrics } from "../../pool/core/state.ts";
@@ -103,7 +103,8 @@ export class GetEndpointIpMetrics extends Endpoint {
 		const { params } = await this.getValidatedData<typeof getOfIpSchema>();
 		const { object } = await addressed(c, params.endpoint);
 		const samples = (await askPool(c.env, object, (pool) => pool.metrics())) ?? unknownEndpoint(params.endpoint);
-		return c.json(Object.hasOwn(samples.byAddress, params.ip) ? samples.byAddress[params.ip] : {});
+		const address = canonicalAddress(params.ip) ?? "";
+		return c.json(Object.hasOwn(samples.byAddress, address) ? samples.byAddress[address] : {});
 	}
 }
 
@@ -123,8 +124,9 @@ export class PostEndpointIpMetrics extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		await requireBody(c);
 		const { params, body } = await this.getValidatedData<typeof postOfIpSchema>();
-		if (!ipaddr.isValid(params.ip)) throw new BadRequest(`"${params.ip}" is no IP address.`);
-		return post(c, params.endpoint, params.ip, body);
+		const address = canonicalAddress(params.ip);
+		if (address === null) throw new BadRequest(`"${params.ip}" is no IP address.`);
+		return post(c, params.endpoint, address, body);
 	}
 }
 
