@@ -9,9 +9,9 @@ import { chargesLeft } from "./core/cost.ts";
 import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import { summaryOf } from "./core/projection.ts";
 import { sessionsHash } from "./core/sessions.ts";
-import type { Effect, Event, Failure, Id, Measurements, Rate, State } from "./core/state.ts";
+import type { Effect, Event, Failure, Id, Measurements, Rate, State, Vm } from "./core/state.ts";
 import type { Ledger } from "./parts.ts";
-import { probe } from "./probe.ts";
+import { probe, probePlainly } from "./probe.ts";
 import type { PoolSummary, Publication } from "./rpc.ts";
 import type { SessionLedger } from "./session-parts.ts";
 import { renderUserData } from "./userdata.ts";
@@ -87,9 +87,18 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 		}
 		case "probe": {
 			const credentials = credentialsOfVersion(state, state.proxies.get(effect.id)?.credentials ?? 0);
-			const verdict = await probe({ address: effect.address, keyHash: effect.keyHash, credentials });
+			const { address, keyHash } = effect;
+			const verdict =
+				keyHash === null
+					? await probePlainly({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl })
+					: await probe({ address, keyHash, credentials });
 			return { on: "probed", id: effect.id, verdict, startedAt };
 		}
+		case "adopt":
+			return { on: "adopted", id: effect.id, vm: await adopt(effect, state, world.provider()) };
+		case "release":
+			await retagging(world.provider()).retag(effect.vm, null);
+			return { on: "accepted", effect };
 		case "publish":
 			return publishState(effect, state, world, startedAt);
 		case "measure":
@@ -130,6 +139,29 @@ async function create(id: Id, state: State, world: World) {
 		allow: state.allow,
 		port: AGENT_PORT,
 	});
+}
+
+/** Puts this pool's tags on a VM of its account that no Muster has. */
+async function adopt({ id, vm }: Effect & { call: "adopt" }, { pool }: State, provider: Provider): Promise<Vm> {
+	const { get, retag } = retagging(provider);
+	const found = await get(vm);
+	if (found === null || found.state === "going") throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
+	const isTheirs = found.tags.deployment !== null && (found.tags.deployment !== pool.deployment || found.tags.pool !== pool.tag);
+	if (isTheirs) throw new ProviderError({ kind: "conflict", say: `VM "${vm}" carries the tags of another pool or deployment` });
+	const tags = { deployment: pool.deployment, pool: pool.tag, intent: id };
+	await retag(vm, tags);
+	return { ...found, tags };
+}
+
+/** Whether the driver can put tags on VMs and take them off. */
+export function canRetag(provider: Provider): boolean {
+	return provider.get !== undefined && provider.retag !== undefined;
+}
+
+function retagging(provider: Provider) {
+	const { get, retag } = provider;
+	if (get === undefined || retag === undefined) throw new ProviderError({ kind: "conflict", say: "this cloud cannot change a VM's tags" });
+	return { get: get.bind(provider), retag: retag.bind(provider) };
 }
 
 async function publishState(effect: Effect & { call: "publish" }, state: State, world: World, startedAt: number): Promise<Event> {

@@ -8,17 +8,19 @@ import { type Config, readConfig } from "../config.ts";
 import type { Env } from "../env.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
-import { carryOut } from "./calls.ts";
+import { canRetag, carryOut } from "./calls.ts";
+import { isFinal, proxyNamed } from "./core/adopt.ts";
 import { newState } from "./core/birth.ts";
 import { isKept } from "./core/count.ts";
 import { credentialsAsked } from "./core/credentials.ts";
+import { type InstanceIds, instancesOf } from "./core/instances.ts";
 import { type Samples, samplesOf } from "./core/metrics.ts";
-import { refusalOf } from "./core/orders.ts";
+import { type Refusal, refusalOf } from "./core/orders.ts";
 import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
 import { dropsFor } from "./core/sessions.ts";
-import type { Command, Event, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
+import type { Command, Event, Failure, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
 import type { Derived, StoredEndpoint } from "./endpoint.ts";
 import { Ledger } from "./parts.ts";
 import type {
@@ -40,6 +42,9 @@ import { Store } from "./store.ts";
 
 /** A command waits so long for D1 to show its change; it is stored in any case. */
 const READABLE_DEADLINE_MS = 3_000;
+/** A VM's tags are changed within this, or the order is answered for before it is done. */
+const RETAG_DEADLINE_MS = 6_000;
+const RETAG_LOOK_MS = 50;
 /** After a pass that failed as a whole, which only a fault of ours can make it do. */
 const FAILED_PASS_PAUSE_MS = 5_000;
 /** An alarm so late was lost; the platform drops one after six failures. */
@@ -114,15 +119,23 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 	async command(command: Command): Promise<CommandOutcome> {
 		const { state } = this;
 		if (state === null) return { ok: false, error: "notFound", say: GONE };
-		const refusal = refusalOf(state, command);
+		const refusal = refusalOf(state, command) ?? this.refusalOfRetagging(command);
 		if (refusal !== null) return { ok: false, ...refusal };
 		if (command.do === "scale") this.settings?.rebound(command.min, command.max);
 		this.fold({ on: "command", command });
+		if (command.do === "adopt" || command.do === "release") {
+			const failure = await this.untilRetagged(command.do === "adopt" ? command.vm : command.id);
+			if (failure !== null) return { ok: false, error: failure.kind === "notFound" ? "notFound" : "conflict", say: failure.say };
+		}
 		// These show nothing that somebody would look for at once, and come often.
 		if (command.do !== "wake" && command.do !== "metrics") await this.untilReadable();
 		const after = this.state ?? state;
 		const ips = [...after.proxies.values()].filter((proxy) => proxy.phase.at === "ready").flatMap((proxy) => proxy.address ?? []);
 		return { ok: true, summary: { ...this.names(), ...summaryOf(after) }, ips };
+	}
+
+	async instances(): Promise<InstanceIds | null> {
+		return this.state === null ? null : instancesOf(this.state);
 	}
 
 	async configuration(): Promise<EndpointConfiguration | null> {
@@ -388,6 +401,9 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 					},
 					now: () => this.now(),
 				});
+				if (event.on === "failed" && event.effect.call === "adopt" && isFinal(event.failure)) {
+					this.retagFailures.set(event.effect.id, event.failure);
+				}
 				if (event.on === "published") for (const tell of heard) tell();
 				else this.waiting.push(...heard);
 				return event;
@@ -410,6 +426,40 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		if (token === undefined) throw new ProviderError({ kind: "transient", say: "the boot token was lost" });
 		return token;
 	}
+
+	/** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */
+	private refusalOfRetagging(command: Command): Refusal | null {
+		const isMeant = command.do === "adopt" || command.do === "release" || (command.do === "run" && command.keep === true);
+		if (!isMeant || this.state?.pool.provider === "static") return null;
+		try {
+			if (canRetag(this.provider())) return null;
+		} catch {
+			return null; // the account cannot be used now: the order waits until it can
+		}
+		return {
+			error: "conflict",
+			say: `${this.state?.pool.provider} cannot change the tags of a VM: it can be neither associated nor left running.`,
+		};
+	}
+
+	/** Resolves once a VM is taken in or let go, with the reason where it is not; or when it takes too long: it is gone on with in any case. */
+	private async untilRetagged(name: string): Promise<Failure | null> {
+		const id = this.state === null ? undefined : proxyNamed(this.state, name)?.id;
+		if (id === undefined) return null;
+		const isOver = () => {
+			const at = this.state?.proxies.get(id)?.phase.at;
+			return at !== "adopting" && at !== "releasing";
+		};
+		this.retagFailures.delete(id);
+		const deadline = Date.now() + RETAG_DEADLINE_MS;
+		while (!isOver() && !this.retagFailures.has(id) && Date.now() < deadline) {
+			await new Promise((resolve) => setTimeout(resolve, RETAG_LOOK_MS));
+		}
+		const failure = this.retagFailures.get(id) ?? null;
+		this.retagFailures.delete(id);
+		return failure;
+	}
+	private readonly retagFailures = new Map<Id, Failure>();
 
 	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
 	private async untilReadable(): Promise<void> {

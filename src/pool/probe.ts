@@ -14,17 +14,49 @@ const MAX_ANSWER_BYTES = 4_096;
  * `keyHash` is the SHA-256 (hex) of the VM's key.
  */
 export async function probe(target: { address: string; keyHash: string; credentials: Credentials | null }): Promise<Verdict> {
-	const nonce = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+	const nonce = newNonce();
+	const question = requestText(`http://${PROBE_HOST}/${nonce}`, PROBE_HOST, target.credentials);
+	return asked(target.address, AGENT_PORT, question, (body) => judgeBody(body, nonce, target.keyHash));
+}
+
+/**
+ * Asks a proxy that no agent of ours serves for our own `/probe` page: who gets the nonce back has come through it, with its credentials.
+ * In plain HTTP, since nothing of it is secret and a proxy fetches nothing else for an absolute-form request. Never throws.
+ */
+export async function probePlainly(target: {
+	address: string;
+	port: number;
+	credentials: Credentials | null;
+	agentUrl: string | null;
+}): Promise<Verdict> {
+	const host = target.agentUrl === null ? undefined : URL.parse(target.agentUrl)?.host;
+	// Nothing is wrong with the proxy: we do not know ourselves what to ask it for.
+	if (host === undefined) return { is: "egress" };
+	const nonce = newNonce();
+	const question = requestText(`http://${host}/probe?nonce=${nonce}`, host, target.credentials);
+	return asked(target.address, target.port, question, (body) => (body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" }));
+}
+
+function newNonce(): string {
+	return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function asked(
+	hostname: string,
+	port: number,
+	question: string,
+	judge: (body: string) => Verdict | Promise<Verdict>,
+): Promise<Verdict> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<Verdict>((resolve) => {
 		timer = setTimeout(() => resolve({ is: "silent" }), PROBE_DEADLINE_MS);
 	});
 	let socket: Socket | undefined;
 	try {
-		socket = connect({ hostname: target.address, port: AGENT_PORT });
+		socket = connect({ hostname: hostname.includes(":") ? `[${hostname}]` : hostname, port });
 		// Its own rejection is that of the reads and writes below.
 		socket.closed.catch(() => undefined);
-		return await Promise.race([exchange(socket, nonce, target), late]);
+		return await Promise.race([exchange(socket, question, judge), late]);
 	} catch {
 		return { is: "refused" };
 	} finally {
@@ -33,22 +65,22 @@ export async function probe(target: { address: string; keyHash: string; credenti
 	}
 }
 
-async function exchange(socket: Socket, nonce: string, target: { keyHash: string; credentials: Credentials | null }): Promise<Verdict> {
+async function exchange(socket: Socket, question: string, judge: (body: string) => Verdict | Promise<Verdict>): Promise<Verdict> {
 	await socket.opened;
 	const writer = socket.writable.getWriter();
-	await writer.write(new TextEncoder().encode(requestText(nonce, target.credentials)));
+	await writer.write(new TextEncoder().encode(question));
 	const text = await readAll(socket.readable);
 	const status = /^HTTP\/1\.[01] (\d{3}) /.exec(text)?.[1];
 	if (status === "407") return { is: "credentials" };
 	if (status === "502") return { is: "egress" };
 	if (status !== "200") return { is: "silent" };
-	return judgeBody(text.slice(text.indexOf("\r\n\r\n") + 4), nonce, target.keyHash);
+	return judge(text.slice(text.indexOf("\r\n\r\n") + 4));
 }
 
-function requestText(nonce: string, credentials: Credentials | null): string {
+function requestText(url: string, host: string, credentials: Credentials | null): string {
 	const bytes = credentials === null ? null : new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
 	const authorization = bytes === null ? "" : `Proxy-Authorization: Basic ${btoa(String.fromCharCode(...bytes))}\r\n`;
-	return `GET http://${PROBE_HOST}/${nonce} HTTP/1.1\r\nHost: ${PROBE_HOST}\r\n${authorization}Connection: close\r\n\r\n`;
+	return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${authorization}Connection: close\r\n\r\n`;
 }
 
 async function readAll(readable: ReadableStream<Uint8Array>): Promise<string> {

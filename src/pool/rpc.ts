@@ -1,5 +1,6 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../config/configuration.ts";
+import type { InstanceIds } from "./core/instances.ts";
 import type { Samples } from "./core/metrics.ts";
 import type { RollingStatus } from "./core/rolling.ts";
 import type { Command, Id, LogEntry, Ms, PatchedRolling, Price, ProviderName, Run } from "./core/state.ts";
@@ -32,6 +33,8 @@ export interface PoolRpc {
 	setMetadata(key: string, json: string | null): Promise<MetadataOutcome>;
 	/** How it stands, straight from the pool; null where there is none any more. */
 	status(): Promise<PoolStatus | null>;
+	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
+	instances(): Promise<InstanceIds | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
 	metrics(): Promise<Samples | null>;
 	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
@@ -153,7 +156,7 @@ export interface ProxyRow {
 	readonly id: Id;
 	readonly vm: string | null;
 	readonly address: string | null;
-	readonly phase: "launching" | "booting" | "ready" | "unready" | "draining" | "restarting" | "deleting";
+	readonly phase: "launching" | "booting" | "ready" | "unready" | "draining" | "restarting" | "adopting" | "releasing" | "deleting";
 	readonly credentials: number;
 	readonly since: Ms;
 	readonly createdAt: Ms;

@@ -120,6 +120,27 @@ function order(world: World, host: Host, action: Action): void {
 		case "newBounds":
 			newBounds(world, host, action);
 			break;
+		case "adopt": {
+			// A VM that somebody made; now and then one that is not there, or another pool's.
+			const theirs = world.cloud.make("theirs", { deployment: null, pool: null, intent: null }, null, { isBait: true, isPlain: true });
+			const any = [...world.cloud.machines.values()][Math.floor(action.choice * world.cloud.machines.size)] ?? theirs;
+			const machine = action.choice > 0.85 ? any : theirs;
+			world.clock.after(MINUTE, () => {
+				host.current()?.command({ do: "adopt", vm: machine.vm });
+				// Confirmed too early, in time or never.
+				const confirm = () => host.current()?.command({ do: "confirm", address: machine.address });
+				if (action.choice < 0.7) world.clock.after(action.choice * 5 * MINUTE, confirm);
+			});
+			break;
+		}
+		case "release":
+			if (chosen !== undefined) instance.command({ do: "release", id: chosen.id });
+			break;
+		case "removeKeeping":
+			if (host.source !== "api" || world.database.isOut) break;
+			world.database.remove(host.object);
+			instance.command({ do: "run", run: "removing", keep: true });
+			break;
 		case "deletePool":
 			deletePool(world, host);
 			break;

@@ -1,4 +1,4 @@
-import type { Effect, Event, Id, Ms, Rate, State } from "../../src/pool/core/state.ts";
+import type { Effect, Event, Failure, Id, Ms, Rate, State, Vm } from "../../src/pool/core/state.ts";
 import type { Ledger } from "../../src/pool/parts.ts";
 import type { Answer } from "./cloud.ts";
 import type { Host } from "./host.ts";
@@ -78,6 +78,33 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 			cloud.restart(
 				effect.vm,
 				effect.step,
+				answered(() => ({ on: "accepted", effect })),
+			);
+			return;
+		case "adopt": {
+			count();
+			const { deployment, tag } = state.pool;
+			const tags = { deployment, pool: tag, intent: effect.id };
+			const refused = (failure: Failure) => done({ on: "failed", effect, failure });
+			cloud.get(effect.vm, (answer) => {
+				if ("failure" in answer) return answered<Vm | null>(() => ({ on: "failed", effect, failure: answer.failure }))(answer);
+				const found = answer.ok;
+				if (found === null || found.state === "going") return refused({ kind: "notFound", say: "there is no such VM" });
+				const isTheirs = found.tags.deployment !== null && (found.tags.deployment !== deployment || found.tags.pool !== tag);
+				if (isTheirs) return refused({ kind: "conflict", say: "it is another pool's" });
+				cloud.retag(
+					effect.vm,
+					tags,
+					answered(() => ({ on: "adopted", id: effect.id, vm: { ...found, tags } })),
+				);
+			});
+			return;
+		}
+		case "release":
+			count();
+			cloud.retag(
+				effect.vm,
+				{ deployment: null, pool: null, intent: null },
 				answered(() => ({ on: "accepted", effect })),
 			);
 			return;

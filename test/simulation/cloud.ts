@@ -18,7 +18,11 @@ export interface Boot {
 export interface Machine {
 	readonly vm: string;
 	readonly name: string;
-	readonly tags: VmTags;
+	tags: VmTags;
+	/** What lists that are older than its last change of tags show. */
+	tagsBefore: { readonly tags: VmTags; readonly until: Ms } | null;
+	/** It serves without an agent of ours: others made it. */
+	readonly isPlain: boolean;
 	readonly boot: Boot | null;
 	/** The settings that say of what size it is. */
 	readonly account: string;
@@ -168,7 +172,7 @@ export class Cloud {
 		name: string,
 		tags: VmTags,
 		boot: Boot | null,
-		kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean; address?: string; account?: string },
+		kind: { isTwin?: boolean; isCut?: boolean; isBait?: boolean; isPlain?: boolean; address?: string; account?: string },
 	): Machine {
 		const { clock, profile, random, limits } = this;
 		const lag = ([least, most]: readonly [number, number]) => Math.floor(limits.windowMs * (least + random.next() * (most - least)));
@@ -176,6 +180,8 @@ export class Cloud {
 			vm: `vm${this.machines.size + 1}`,
 			name,
 			tags,
+			tagsBefore: null,
+			isPlain: kind.isPlain ?? false,
 			boot,
 			account: kind.account ?? "",
 			madeAt: clock.now,
@@ -276,6 +282,35 @@ export class Cloud {
 					this.clock.after(this.random.between(SECOND, 10 * SECOND), () => this.switchOn(machine));
 				}
 				return { ok: null, rate: this.rate() };
+			},
+			"unknown",
+		);
+	}
+
+	/** Any VM, whosever it is. */
+	get(vm: string, done: (answer: Answer<Vm | null>) => void): void {
+		this.call(done, () => {
+			const machine = this.machines.get(vm);
+			const isThere = machine !== undefined && machine.goneAt === null && this.clock.now >= machine.findableAt;
+			return { ok: isThere ? this.shown(machine, this.clock.now) : null, rate: this.rate() };
+		});
+	}
+
+	/** Tag by tag, as the clouds that take a call for each. */
+	retag(vm: string, tags: VmTags, done: (answer: Answer<null>) => void): void {
+		this.call(
+			done,
+			() => {
+				const machine = this.machines.get(vm);
+				if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt)
+					return this.no("notFound", "there is no such VM");
+				if (this.faults.strikes("retagRefused")) return this.no("invalid", "no more tags are possible");
+				const isCut = this.faults.strikes("retagCut");
+				// The deployment's goes first and comes last.
+				const next = isCut ? { ...machine.tags, deployment: null, ...(tags.deployment === null ? {} : { intent: tags.intent }) } : tags;
+				machine.tagsBefore = { tags: machine.tags, until: this.clock.now };
+				machine.tags = next;
+				return isCut ? this.unknown("internal server error") : { ok: null, rate: this.rate() };
 			},
 			"unknown",
 		);
@@ -400,7 +435,8 @@ export class Cloud {
 	}
 
 	private shown(machine: Machine, asOf: Ms): Vm {
-		const { vm, name, tags } = machine;
+		const { vm, name, tagsBefore } = machine;
+		const tags = tagsBefore !== null && asOf < tagsBefore.until ? tagsBefore.tags : machine.tags;
 		const isGoing = (machine.goneAt !== null && asOf >= machine.goneAt) || (machine.goingAt !== null && asOf >= machine.goingAt);
 		const state = isGoing ? "going" : machine.power === "off" ? "off" : asOf < machine.startedAt ? "starting" : "running";
 		const address =

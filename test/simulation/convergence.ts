@@ -35,6 +35,7 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
 		if (machine === undefined || machine.goneAt !== null || machine.power === "off") say(`${id} has no VM that runs`);
 		else if (machine.address !== address) say(`${id} is at ${machine.address}, not at ${address}`);
+		else if (machine.isPlain) continue;
 		else if (agent === undefined || !agent.isServing || agent.key !== keyHash?.slice(1)) say(`${id} does not serve`);
 	}
 	for (const [name, gate] of Object.entries(state.gates)) {

@@ -388,6 +388,31 @@ export const MUTANTS: readonly Mutant[] = [
 		replace: "return money.prices.find((price) => price.account === account) ?? money.prices.at(-1) ?? null;",
 		isBounded: true,
 	},
+	{
+		name: "delete a VM that was let go, when a list still shows its tags",
+		file: "core/apply.ts",
+		find: `vm.state !== "going" && !state.released.includes(vm.vm)`,
+		replace: `vm.state !== "going"`,
+		focus: ["staleList"],
+	},
+	{
+		name: "put tags on a VM without recording it",
+		file: "runner.ts",
+		find: `return call !== "find" &&`,
+		replace: `return call !== "adopt" && call !== "find" &&`,
+	},
+	{
+		name: "delete the VMs of a pool that is to leave them running",
+		file: "core/plan.ts",
+		find: `if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);`,
+		replace: `if (draft.state.forgotten) releaseAll(draft);`,
+	},
+	{
+		name: "forget a VM that is to be let go as soon as one call does not find it",
+		file: "core/adopt.ts",
+		find: "if (!isBelievedGone(draft.state, proxy)) return;",
+		replace: "if (proxy.absentAt === null) return;",
+	},
 ];
 
 /** Copies `src/pool` with the bug planted. Throws where the text to be replaced is not there exactly once. */

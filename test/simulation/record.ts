@@ -25,6 +25,8 @@ export interface PoolRecord {
 	fruitless: number;
 	fruitlessSince: Ms;
 	mutations: number;
+	/** VMs that an operator wants to run on. */
+	readonly spared: Set<string>;
 	/** When its last proxy went, and when it last listed its account. */
 	emptyAt: Ms;
 	lookedAt: Ms;
@@ -44,6 +46,7 @@ export function newRecord(now: Ms): PoolRecord {
 		fruitless: 0,
 		fruitlessSince: now,
 		mutations: 0,
+		spared: new Set(),
 		emptyAt: now,
 		lookedAt: 0,
 		sessions: { at: Number.NEGATIVE_INFINITY, by: null },

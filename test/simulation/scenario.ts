@@ -48,6 +48,8 @@ export const LASTING = [
 	"cronOut",
 	"badSetting",
 	"pricesFail",
+	"retagCut",
+	"retagRefused",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
 
@@ -83,6 +85,9 @@ export const ORDERS = [
 	"newCredentials",
 	"deletePool",
 	"recreatePool",
+	"adopt",
+	"release",
+	"removeKeeping",
 ] as const;
 export type Order = (typeof ORDERS)[number];
 

@@ -82,9 +82,20 @@ export class Watch {
 
 	ordered(host: Host, command: Command): void {
 		const record = this.record(host);
+		if (command.do === "release" || (command.do === "run" && command.keep === true)) this.sparing(host, record, command);
+		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
 		if (command.do === "destroy") record.destroyed.add(command.id);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
+	}
+
+	/** What an operator wants to run on is never deleted from then on, unless its deletion was ordered before. */
+	private sparing(host: Host, record: PoolRecord, command: Command): void {
+		for (const proxy of host.state?.proxies.values() ?? []) {
+			const { phase } = proxy;
+			const isMeant = command.do !== "release" || proxy.id === command.id;
+			if (isMeant && phase.at !== "launching" && phase.at !== "deleting" && phase.vm !== null) record.spared.add(phase.vm);
+		}
 	}
 
 	made(machine: Machine): void {
@@ -113,7 +124,8 @@ export class Watch {
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
 		const isMutation = effect.call === "create" || effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
-		const isProvider = isMutation || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
+		const isRetag = effect.call === "adopt" || effect.call === "release";
+		const isProvider = isMutation || isRetag || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
 		// 10: nothing before Retry-After.
 		const earlyMs = Math.min(host.notBefore.at - this.world.clock.now, host.notBefore.byClock - host.now());
 		if (isProvider && !instance.isSuperseded && earlyMs > 0) {
@@ -123,6 +135,7 @@ export class Watch {
 		if (effect.call === "sessions") this.showing(host, instance, state);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
+		if (effect.call === "adopt" || effect.call === "release") this.retagging(host, instance, effect, state);
 		if (!isMutation) return;
 		const record = this.record(host);
 		record.mutations++;
@@ -207,9 +220,21 @@ export class Watch {
 		if (existing > bound && this.isClockSound) this.broken("1", `a create brings ${existing} VMs into being where ${bound} are the most`);
 	}
 
+	/** 9: tags are changed for a stored intent alone, once its fact is stored. */
+	private retagging(host: Host, instance: Instance, effect: Effect & { call: "adopt" | "release" }, state: State): void {
+		this.record(host).mutations++;
+		const proxy = state.proxies.get(effect.id);
+		const wanted = effect.call === "adopt" ? "adopting" : "releasing";
+		const isRecorded = host.state === state && !instance.isSuperseded && proxy !== undefined && proxy.retryAt > host.now();
+		if (!isRecorded || proxy.phase.at !== wanted) this.broken("9", `${effect.call} of ${effect.vm} goes out unrecorded`);
+	}
+
 	private touching(host: Host, state: State, effect: Effect & { call: "delete" | "deleteStray" | "restart" }): void {
 		const { world } = this;
 		const machine = world.cloud.machines.get(effect.vm);
+		if (this.record(host).spared.has(effect.vm) && effect.call !== "restart") {
+			this.broken("keep", `${effect.call} of ${effect.vm}, which an operator left running`);
+		}
 		// 3: only what carries this deployment's, and this pool's, tags.
 		if (machine !== undefined && (machine.tags.deployment !== host.deployment || machine.tags.pool !== host.tag)) {
 			this.broken("3", `${effect.call} of ${effect.vm}, which is not ours: ${JSON.stringify(machine.tags)}`);
@@ -263,6 +288,9 @@ export class Watch {
 			const was = before.proxies.get(id);
 			if (was === proxy) continue;
 			if (was === undefined) {
+				// 1: what is taken in costs money like what is made.
+				const count = after.proxies.size + after.strays.size;
+				if (proxy.phase.at === "adopting" && count > after.spec.max + surgeOf(after.spec)) this.broken("1", `${count} VMs with ${id}`);
 				this.world.note(() => `${host.object} + ${describe(proxy)}`);
 				continue;
 			}
@@ -284,7 +312,7 @@ export class Watch {
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
 			record.fruitlessSince = this.world.clock.now;
-			if (!proxy.registered || proxy.keyHash === null || proxy.address === null)
+			if (!proxy.registered || (proxy.keyHash === null && !proxy.isAdopted) || proxy.address === null)
 				this.broken("12", `${describe(proxy)} became ready unproven`);
 		}
 		if (proxy.keyHash !== was.keyHash || (proxy.registered && !was.registered)) this.bound(host, proxy);
@@ -339,6 +367,7 @@ export class Watch {
 
 	/** 12: a key is bound to the VM that its intent made, and no other. */
 	private bound(host: Host, proxy: Proxy): void {
+		if (proxy.isAdopted && proxy.keyHash === null) return;
 		const agent = proxy.keyHash === null ? undefined : this.world.agents.byKey.get(proxy.keyHash.slice(1));
 		if (agent === undefined) {
 			this.broken("12", `${proxy.id} is bound to a key that no agent has: ${proxy.keyHash}`);
@@ -357,7 +386,7 @@ export class Watch {
 		this.world.note(() => `${host.object} - ${describe(was)}`);
 		if (!this.isClockSound) return;
 		const { cloud } = this.world;
-		const alive = (cloud.byIntent.get(was.id) ?? []).filter((machine) => machine.goneAt === null);
+		const alive = (cloud.byIntent.get(was.id) ?? []).filter((machine) => machine.goneAt === null && machine.tags.pool !== null);
 		const untracked = alive.filter((machine) => !after.strays.has(machine.vm));
 		const hasTwin = (cloud.byIntent.get(was.id) ?? []).some(({ isTwin }) => isTwin);
 		if (untracked.length > 0 && !hasTwin)

@@ -257,12 +257,12 @@ export class World {
 		}
 	}
 
-	probe(address: string, keyHash: string, version: number, done: (verdict: Verdict) => void): void {
+	probe(address: string, keyHash: string | null, version: number, done: (verdict: Verdict) => void): void {
 		const { clock, random, agents } = this;
 		if (this.faults.strikes("probesLost")) return void clock.after(3 * SECOND, () => done({ is: "silent" }));
 		clock.after(random.between(10, 300), () => {
 			const machine = this.cloud.byAddress.get(address);
-			const verdict = agents.probe(machine, keyHash.slice(1), version);
+			const verdict = keyHash === null ? this.probePlainly(machine) : agents.probe(machine, keyHash.slice(1), version);
 			if (verdict.is === "silent") clock.after(3 * SECOND, () => done(verdict));
 			else clock.after(random.between(10, 300), () => done(verdict));
 		});
@@ -275,6 +275,11 @@ export class World {
 		if (state == null) return "the source is no endpoint";
 		const { averages, reporting, missing } = this.core.samplesOf(state, asker.now());
 		return { averages, reporting, missing };
+	}
+
+	private probePlainly(machine: Machine | undefined): Verdict {
+		if (machine === undefined || machine.power === "off" || !machine.isPlain) return { is: "silent" };
+		return this.agentUrl === GOOD_URL ? { is: "ok", active: null } : { is: "egress" };
 	}
 
 	/** VMs of a pool that exist, whatever it knows of them. */

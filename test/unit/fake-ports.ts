@@ -54,6 +54,7 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 			since: NOW - 1000,
 			createdAt: NOW - 1000,
 			why: "",
+			isAdopted: false,
 			address: `203.0.113.${index}`,
 			registered: true,
 			wasReady: true,
@@ -96,6 +97,8 @@ export function succeed(effect: Effect, state: State): Event {
 			return { on: "probed", id: effect.id, verdict: { is: "ok", active: 0 }, startedAt: NOW };
 		case "find":
 			return { on: "found", id: effect.id, vm: null, startedAt: NOW };
+		case "adopt":
+			return { on: "adopted", id: effect.id, vm: { ...vmOf(effect.id, state), vm: effect.vm, state: "running" } };
 		default:
 			return { on: "accepted", effect };
 	}

@@ -1,3 +1,16 @@
+import {
+	adoptFailed,
+	isReleasable,
+	proxyNamed,
+	released,
+	releaseFailed,
+	retagSent,
+	withAdoption,
+	withConfirmation,
+	withoutConfirmation,
+	withRelease,
+	withRemembered,
+} from "./adopt.ts";
 import { newState } from "./birth.ts";
 import { budgeted, reserved, reserveFailed, reserveSent } from "./budget.ts";
 import { withStrayCharge } from "./cost.ts";
@@ -32,18 +45,18 @@ export function apply(state: State, event: Event, now: Ms): State {
 			const heard = withVitals(reported, event.id, { heardAt: now, active: event.active, reportedAt: now, metrics, metricsAt: now });
 			return proxy.credentials === event.credentials ? heard : withProxy(heard, { ...proxy, credentials: event.credentials });
 		}
-		case "unregistered": {
-			const proxy = known.proxies.get(event.id);
-			if (proxy === undefined || !proxy.registered) return known;
-			const left = { ...proxy, registered: false };
-			return proxy.phase.at === "ready" ? unready(known, left, "its agent unregistered", now) : withProxy(known, left);
-		}
+		case "unregistered":
+			return applyUnregistered(known, event.id, "its agent unregistered", now);
 		case "sent":
 			return applySent(known, event.effect, event.tokenHash ?? null, now);
 		case "created": {
 			const proxy = known.proxies.get(event.id);
 			if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return known;
 			return sighted(answered(known, now, "launch"), proxy, event.vm, now);
+		}
+		case "adopted": {
+			const proxy = known.proxies.get(event.id);
+			return proxy?.phase.at === "adopting" ? sighted(answered(known, now), proxy, event.vm, now) : known;
 		}
 		case "found":
 			return applyFound(answered(known, now), event, now);
@@ -118,8 +131,14 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 		case "run": {
 			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
 			if (state.leaving) return state;
-			if (state.run === command.run && state.breach === null) return state;
-			const words = { running: "started", paused: "paused", stopped: "stopped", removing: "removed: its VMs are being deleted" };
+			const keep = command.run === "removing" && command.keep === true;
+			if (state.run === command.run && state.keep === keep && state.breach === null) return state;
+			const words = {
+				running: "started",
+				paused: "paused",
+				stopped: "stopped",
+				removing: `removed: its VMs are being ${keep ? "let go" : "deleted"}`,
+			};
 			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
 			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
 			const isResumed = command.run === "running" || command.run === "removing";
@@ -127,7 +146,7 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			const suspended = command.run === "removing" ? null : state.suspended;
 			// A pool that has long been empty is looked through once more before it is forgotten.
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
-			return withLog({ ...state, run: command.run, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
+			return withLog({ ...state, run: command.run, keep, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);
@@ -148,6 +167,18 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 			return woken(state, now);
 		case "metrics":
 			return applyPosted(state, command, now);
+		case "adopt":
+			return withAdoption(state, command.vm, now);
+		case "release": {
+			const proxy = proxyNamed(state, command.id);
+			return proxy === null ? state : withRelease(state, proxy, "disassociated by an operator", now);
+		}
+		case "confirm":
+			return withConfirmation(state, command.address, now);
+		case "leave": {
+			const left = withoutConfirmation(state, command.address);
+			return left.id === null ? left.state : applyUnregistered(left.state, left.id, "an operator unregistered it", now);
+		}
 		case "drop":
 			return withLog(withDrop(state, command.session, now), now, "INFO", `dropping session ${command.session}`);
 		case "log":
@@ -229,6 +260,13 @@ function applyRolling(state: State, { patched, environment }: Event & { on: "rol
 	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);
 }
 
+function applyUnregistered(state: State, id: string, why: string, now: Ms): State {
+	const proxy = state.proxies.get(id);
+	if (proxy === undefined || !proxy.registered) return state;
+	const left = { ...proxy, registered: false };
+	return proxy.phase.at === "ready" ? unready(state, left, why, now) : withProxy(state, left);
+}
+
 function applyRegistered(state: State, event: Event & { on: "registered" }, now: Ms): State {
 	const proxy = state.proxies.get(event.id);
 	if (proxy === undefined) return state;
@@ -282,6 +320,9 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 		}
 		case "deleteStray":
 			return withStray(state, effect.vm, (stray) => ({ ...stray, retryAt: now + LOST_RESULT_MS }));
+		case "adopt":
+		case "release":
+			return retagSent(state, effect, now);
 		case "publish":
 			return { ...state, published: { ...state.published, version: effect.version } };
 		case "firewall":
@@ -313,6 +354,9 @@ function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 		if (proxy.phase.sentAt === null) return state;
 		seen = inPhase(proxy, { at: "booting", vm: vm.vm }, "launched", now);
 		after = withLog(after, now, "INFO", `launched ${vm.vm}`);
+	} else if (proxy.phase.at === "adopting" && proxy.phase.vm === vm.vm) {
+		seen = inPhase(proxy, { at: "booting", vm: vm.vm }, "associated", now);
+		after = withLog(after, now, "INFO", `associated ${vm.vm}`);
 	} else if (proxy.phase.at === "deleting" && proxy.phase.vm === null) {
 		seen = { ...proxy, phase: { ...proxy.phase, vm: vm.vm }, tries: 0, retryAt: 0 };
 	} else if (vmOf(proxy) !== vm.vm) {
@@ -333,6 +377,7 @@ function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 	}
 	if (seen !== proxy) after = withProxy(after, seen);
 	const { claim } = seen;
+	if (claim === null && seen.address !== null) return withRemembered(after, seen, now);
 	if (claim === null || seen.address === null) return after;
 	if (claim.address === seen.address) return confirmed(after, seen, claim.keyHash, now);
 	const refused = withProxy(after, { ...seen, claim: null });
@@ -361,6 +406,7 @@ function backedOff(state: State, { id }: Proxy, now: Ms): State {
 
 function applyAccepted(state: State, effect: Effect, now: Ms): State {
 	if (effect.call === "firewall") return firewallChanged(state, effect.allow, now);
+	if (effect.call === "release") return released(state, effect.id, now);
 	if (effect.call === "delete") {
 		const proxy = state.proxies.get(effect.id);
 		if (proxy?.phase.at !== "deleting" || proxy.phase.vm !== effect.vm) return state;
@@ -399,14 +445,14 @@ function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): 
 				seen.add(proxy.id);
 				strays.delete(vm.vm);
 				after = sighted(after, proxy, vm, now);
-			} else if (vm.state !== "going") {
+			} else if (vm.state !== "going" && !state.released.includes(vm.vm)) {
 				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
 				strays.set(vm.vm, { ...stray, seenAt: startedAt });
 			}
 		}
 	}
 	for (const proxy of after.proxies.values()) {
-		const isExpected = vmOf(proxy) !== null && proxy.phase.at !== "deleting" && proxy.createdAt < startedAt;
+		const isExpected = vmOf(proxy) !== null && isReleasable(proxy) && proxy.createdAt < startedAt;
 		if (isExpected && !seen.has(proxy.id) && proxy.suspectAt === null && proxy.absentAt === null) {
 			after = withProxy(after, { ...proxy, suspectAt: now });
 		}
@@ -462,7 +508,8 @@ function applyProbed(state: State, event: Event & { on: "probed" }, now: Ms): St
 	const { verdict } = event;
 	const { phase } = proxy;
 	if (verdict.is === "ok") {
-		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, active: verdict.active, reportedAt: now });
+		const told = verdict.active === null ? {} : { active: verdict.active, reportedAt: now };
+		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
 			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), ...WELL, wasReady: true };
@@ -512,6 +559,10 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 			const what = effect.call === "delete" ? "delete" : "restart";
 			return withLog(after, now, "WARNING", `${what} of ${nameOf(proxy)} failed: ${failure.say}`);
 		}
+		case "adopt":
+			return adoptFailed(state, effect.id, failure, now);
+		case "release":
+			return releaseFailed(state, effect.id, failure, now);
 		case "deleteStray":
 			return withStray(state, effect.vm, (stray) => {
 				const tries = stray.tries + 1;

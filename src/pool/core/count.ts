@@ -22,13 +22,13 @@ export function billable(state: State): number {
 /** Whether it is meant to stay: what meets, or will meet, demand. */
 export function isKept(proxy: Proxy): boolean {
 	const at = proxy.phase.at;
-	return at !== "draining" && at !== "deleting";
+	return at !== "draining" && at !== "deleting" && at !== "releasing";
 }
 
 /** Whether it takes one of the target's places. A delete that was accepted, or is stuck, has freed its place (within surge). */
 export function holdsPlace(proxy: Proxy, now: Ms): boolean {
 	if (proxy.phase.at === "deleting") return proxy.phase.acceptedAt === null && now < proxy.since + STUCK_DELETE_MS;
-	return proxy.phase.at !== "draining";
+	return proxy.phase.at !== "draining" && proxy.phase.at !== "releasing";
 }
 
 /** The provider's id of its VM, null while none is known. */

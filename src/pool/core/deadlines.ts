@@ -1,4 +1,5 @@
 /** What time alone brings about: every phase that waits ends here. */
+import { isNewcomer, isPlain, release, settleAdopting, settleReleasing } from "./adopt.ts";
 import { heardWithin, isBelievedGone, mayAct } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf, withFailed } from "./edit.ts";
@@ -21,6 +22,12 @@ export function settle(draft: Draft): void {
 				break;
 			case "restarting":
 				settleRestarting(draft, proxy, proxy.phase);
+				break;
+			case "adopting":
+				settleAdopting(draft, proxy, proxy.phase);
+				break;
+			case "releasing":
+				settleReleasing(draft, proxy);
 				break;
 			case "draining":
 				settleDraining(draft, proxy, proxy.phase);
@@ -51,19 +58,27 @@ function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" 
 	// Seen off once, it may have been on its way up again: the inventory must say so for as long as its answers may lag.
 	const seenAt = draft.state.vitals.get(proxy.id)?.seenAt ?? 0;
 	if (proxy.offSince !== null && seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000) {
-		doom(draft, proxy, "its VM is switched off");
 		// A create that was cut between its steps leaves such a VM, and may do so each time.
-		if (!proxy.wasReady) bootFailed(draft);
+		bootEnded(draft, proxy, "its VM is switched off");
 		return;
 	}
 	if (!proxy.wasReady && draft.isDue(bootLimitAt(draft, proxy))) {
 		const why = `not ready ${spec.unregisteredTimeoutSeconds} s after its launch`;
 		failed(draft, proxy, why);
-		doom(draft, proxy, why);
-		bootFailed(draft);
+		bootEnded(draft, proxy, why);
 		return;
 	}
 	if (!spec.canProbe) settleUnprobed(draft, proxy, phase);
+}
+
+/** What others made and was never of use is theirs again; what we made is deleted, and counts as a boot that failed. */
+function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
+	if (isNewcomer(proxy)) {
+		release(draft, proxy, why);
+		return;
+	}
+	doom(draft, proxy, why);
+	if (!proxy.wasReady) bootFailed(draft);
 }
 
 /** A restart starts the boot limit anew for a proxy that never was ready. */
@@ -74,8 +89,9 @@ function bootLimitAt(draft: Draft, proxy: Proxy): Ms {
 
 /** Where a firewall keeps the Worker out, the agent's own word decides. */
 function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
-	const isHeard = proxy.registered && heardWithin(draft.state, proxy, SILENT_INTERVALS, draft.now);
-	if (isHeard) draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
+	const isHeard = proxy.registered && (isPlain(proxy) || heardWithin(draft.state, proxy, SILENT_INTERVALS, draft.now));
+	if (isHeard && !isPlain(proxy))
+		draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
 	if (isHeard && phase.at !== "ready") {
 		draft.put({ ...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now), wasReady: true });
 		draft.say("INFO", `ready ${nameOf(proxy)}`);
@@ -117,12 +133,17 @@ function dropIfGone(draft: Draft, proxy: Proxy): boolean {
 	draft.remove(proxy.id);
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	// A create that was accepted and failed later must not be repeated for ever either.
-	if (proxy.phase.at === "booting") bootFailed(draft);
+	if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft);
 	return true;
 }
 
-/** To `deleting`. */
+/** To `deleting`; what has no tags of ours for sure, or is to lose them, is let go instead. */
 export function doom(draft: Draft, proxy: Proxy, why: string): void {
+	if (proxy.phase.at === "releasing") return;
+	if (proxy.phase.at === "adopting") {
+		release(draft, proxy, why);
+		return;
+	}
 	const vm = proxy.phase.at === "launching" ? null : proxy.phase.vm;
 	draft.put(inPhase(proxy, { at: "deleting", vm, acceptedAt: null }, why, draft.now));
 	draft.say("INFO", `deleting ${nameOf(proxy)}: ${why}`);

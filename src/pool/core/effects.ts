@@ -1,4 +1,6 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
+
+import { adoptions, isPlain } from "./adopt.ts";
 import { isWithinBounds, reserves } from "./budget.ts";
 import { absenceCountsFrom, billable, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
@@ -28,7 +30,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	const isRich = isReachable && hasQuota(draft);
 	const mayChange = mayAct(state);
 	const effects: Effect[] = [];
-	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft));
+	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft), ...adoptions(draft));
 	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
 	effects.push(...publishes(draft), ...reserves(draft), ...showSessions(draft));
 	if (isRich) effects.push(...firewalls(draft), ...lists(draft), ...prices(draft));
@@ -90,6 +92,9 @@ function findDueAt(state: State, proxy: Proxy): Ms | null {
 		case "deleting":
 			if (phase.vm === null) return 0;
 			return isDeleteTurn(proxy) ? null : 0;
+		case "adopting":
+		case "releasing":
+			return null;
 		case "booting":
 		case "ready":
 		case "unready":
@@ -167,7 +172,7 @@ function probes(draft: Draft): Effect[] {
 	const share = ready === 0 ? 0 : Math.max(SAMPLE_SHARE, 1 / ready);
 	if (isSampleDue && ready > 0) draft.state = { ...draft.state, sampledAt: now };
 	for (const proxy of draft.proxies) {
-		if (proxy.address === null || proxy.keyHash === null) continue;
+		if (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy))) continue;
 		const isSample = proxy.phase.at === "ready" && isSampleDue && draft.random() < share;
 		const dueAt = probeDueAt(state, proxy, intervalMs, now);
 		if (isSample || (dueAt !== null && draft.isDue(dueAt))) {
@@ -235,6 +240,11 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			return isOpen && mayAct(state) && state.strays.has(effect.vm);
 		case "find":
 			return isOpen && state.proxies.has(effect.id);
+		case "adopt":
+		case "release": {
+			const wanted = effect.call === "adopt" ? "adopting" : "releasing";
+			return isOpen && mayAct(state) && phaseOf(effect.id)?.at === wanted;
+		}
 		case "sessions":
 			return true;
 		case "publish":

@@ -1,3 +1,4 @@
+import { isPlain } from "./adopt.ts";
 import { overspend } from "./budget.ts";
 import { billable, surgeOf, vmOf } from "./count.ts";
 import type { Ms, State } from "./state.ts";
@@ -22,7 +23,7 @@ export function breachOf(before: State, after: State, now: Ms): string | null {
 		owners.set(vm, proxy.id);
 	}
 	for (const [id, proxy] of after.proxies) {
-		if (proxy.phase.at === "ready" && (proxy.address === null || proxy.keyHash === null || !proxy.registered)) {
+		if (proxy.phase.at === "ready" && (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy)) || !proxy.registered)) {
 			return `${id} is ready without an address or a registration`;
 		}
 	}

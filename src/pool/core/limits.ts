@@ -28,6 +28,13 @@ export const LOOK_AFTER_DELETE_MS = 1_000;
 export const STRAY_MS = 10 * 60_000;
 /** Whole lists in a row without a VM of it that a removed pool is forgotten after: one may be wrong, and then nobody looks again. */
 export const LOOKS_TO_FORGET = 2;
+/** A VM that is associated is let go again when its tags could not be put on for so long. */
+export const ADOPT_LIMIT_MS = 120_000;
+/** VMs that were let go and are remembered as such: a list that still shows their tags is never so late as to miss the last of these. */
+export const KEPT_RELEASED = 1_000;
+/** A confirmation of an address that no VM is known to have yet is remembered for so long, and so many of them. */
+export const CONFIRMATION_MS = 10 * 60_000;
+export const KEPT_CONFIRMATIONS = 100;
 /** Characters of an entry that is posted to the log. */
 export const MOST_LOG_CHARS = 1_000;
 /** Sessions that are known of one proxy: what a report holds. */

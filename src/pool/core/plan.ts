@@ -1,3 +1,4 @@
+import { releaseAll } from "./adopt.ts";
 import { settle } from "./deadlines.ts";
 import { Draft } from "./draft.ts";
 import { dueEffects } from "./effects.ts";
@@ -15,7 +16,8 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	draft.wake(now + state.spec.intervalSeconds * 1000);
 	settle(draft);
 	settleDrops(draft);
-	scale(draft);
+	if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);
+	else scale(draft);
 	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
 	if (breach !== null) {
 		// Nothing of a plan that breaks a promise is kept but the reason.

@@ -18,7 +18,8 @@ export function judgeRegistration(
 	now: Ms,
 ): Judgement {
 	const proxy = state.proxies.get(request.id);
-	if (proxy === undefined || proxy.phase.at === "deleting") return refused("this proxy is not, or no longer, part of the fleet");
+	if (proxy === undefined || proxy.phase.at === "deleting" || proxy.phase.at === "releasing")
+		return refused("this proxy is not, or no longer, part of the fleet");
 	if (proxy.tokenHash === null || proxy.tokenHash !== request.tokenHash) return refused("the boot token is not valid");
 	const boundKey = proxy.keyHash ?? proxy.claim?.keyHash ?? null;
 	if (boundKey !== null && boundKey !== request.keyHash) return refused("the boot token was used with another key");
@@ -34,7 +35,8 @@ export function judgeRegistration(
  */
 export function judgeKey(state: State, id: Id, keyHash: string): Judgement {
 	const proxy = state.proxies.get(id);
-	if (proxy === undefined || proxy.phase.at === "deleting") return refused("this proxy is not, or no longer, part of the fleet");
+	if (proxy === undefined || proxy.phase.at === "deleting" || proxy.phase.at === "releasing")
+		return refused("this proxy is not, or no longer, part of the fleet");
 	const boundKey = proxy.keyHash ?? proxy.claim?.keyHash ?? null;
 	return boundKey !== null && boundKey === keyHash ? ACCEPTED : refused("the key is not this proxy's");
 }

@@ -1,4 +1,6 @@
 /** Which proxies are to be replaced, and when the old one may go: replace first, then delete. */
+import { isReleasable } from "./adopt.ts";
+import { vmOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
 import type { Proxy, State } from "./state.ts";
@@ -30,10 +32,11 @@ function countReady(state: State): number {
 
 /** To `draining`; `spare` ones may come back while they drain. One that does not serve anyway has nothing to wait for. */
 export function drain(draft: Draft, proxy: Proxy, why: string, spare: boolean): void {
-	if (proxy.phase.at === "launching" || proxy.phase.at === "deleting" || proxy.phase.at === "draining") return;
+	const vm = vmOf(proxy);
+	if (vm === null || !isReleasable(proxy) || proxy.phase.at === "draining") return;
 	const isServing = proxy.phase.at === "ready";
 	const until = isServing ? draft.now + draft.state.spec.decommissionedTimeoutSeconds * 1000 : draft.now;
-	const phase = { at: "draining", vm: proxy.phase.vm, until, hiddenAt: null, spare: spare && isServing } as const;
+	const phase = { at: "draining", vm, until, hiddenAt: null, spare: spare && isServing } as const;
 	draft.put({ ...inPhase(proxy, phase, why, draft.now), failedProbes: 0 });
 	draft.say("INFO", `decommissioning ${nameOf(proxy)}: ${why}`);
 }

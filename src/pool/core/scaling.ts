@@ -1,15 +1,18 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
+
+import { isNewcomer, releaseNewcomers } from "./adopt.ts";
 import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
 import { billable, holdsPlace, isKept, mayAct, surgeOf } from "./count.ts";
 import { doom } from "./deadlines.ts";
 import { decideTarget } from "./demand.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
+import { intentOf } from "./intent.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { isIdle } from "./metrics.ts";
 import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
 import { retireAged } from "./rolling.ts";
-import type { Id, Ms, Proxy } from "./state.ts";
+import type { Id, Proxy } from "./state.ts";
 
 export function scale(draft: Draft): void {
 	if (!mayAct(draft.state) || draft.state.run === "paused") return;
@@ -23,8 +26,11 @@ export function scale(draft: Draft): void {
 	const wanted = target === 0 ? 0 : target + stillSick + ahead;
 	takeBack(draft);
 	takeBackUnaffordable(draft);
+	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	let [places, kept] = [0, 0];
 	for (const proxy of draft.proxies) {
+		// Whether it will ever serve nobody knows: until then no other goes for it, nor waits for it.
+		if (isNewcomer(proxy)) continue;
 		if (holdsPlace(proxy, draft.now)) places++;
 		if (isKept(proxy)) kept++;
 	}
@@ -61,7 +67,7 @@ function grow(draft: Draft, missing: number): void {
 	}
 	for (let room = affordable(draft, Math.min(left, roomToLaunch(draft))); room > 0; room--) {
 		const id = newId(draft.random);
-		draft.put({ ...intent(id, draft.now), why: "to meet the target" });
+		draft.put({ ...intentOf(id, draft.now), why: "to meet the target" });
 		draft.say("INFO", `launching ${id}`);
 	}
 }
@@ -92,38 +98,13 @@ function shrink(draft: Draft, surplus: number): void {
 		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
 	};
 	const victims = [...draft.proxies]
-		.filter(isKept)
+		.filter((proxy) => isKept(proxy) && !isNewcomer(proxy))
 		.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 	for (const proxy of victims.slice(0, surplus)) {
 		if (proxy.phase.at === "launching" && proxy.phase.sentAt === null) draft.remove(proxy.id);
 		else if (!proxy.wasReady) doom(draft, proxy, "not needed any more");
 		else drain(draft, proxy, "one too many", true);
 	}
-}
-
-function intent(id: Id, now: Ms): Proxy {
-	return {
-		id,
-		phase: { at: "launching", sentAt: null },
-		since: now,
-		createdAt: now,
-		why: "",
-		address: null,
-		registered: false,
-		wasReady: false,
-		tokenHash: null,
-		keyHash: null,
-		claim: null,
-		credentials: 0,
-		account: "",
-		offSince: null,
-		suspectAt: null,
-		absentAt: null,
-		tries: 0,
-		retryAt: 0,
-		failedProbes: 0,
-		posted: {},
-	};
 }
 
 const ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz";

@@ -69,9 +69,13 @@ export function openSessions(
 ): readonly { readonly proxy: Proxy & { readonly address: string }; readonly sessions: readonly string[] }[] {
 	return [...state.sessions].flatMap(([id, sessions]) => {
 		const proxy = state.proxies.get(id);
-		if (proxy === undefined || proxy.address === null || proxy.phase.at === "deleting") return [];
+		if (proxy === undefined || proxy.address === null || !mayServe(proxy)) return [];
 		return [{ proxy: { ...proxy, address: proxy.address }, sessions }];
 	});
+}
+
+function mayServe({ phase }: Proxy): boolean {
+	return phase.at !== "deleting" && phase.at !== "releasing";
 }
 
 /** Lists are never mutated, so that each is hashed once. */

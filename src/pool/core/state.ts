@@ -30,6 +30,10 @@ export type Phase =
 	| { readonly at: "draining"; readonly vm: string; readonly until: Ms; readonly hiddenAt: Ms | null; readonly spare: boolean }
 	/** Clouds that restart in two calls resume at `step`; the others only know `off`. */
 	| { readonly at: "restarting"; readonly vm: string; readonly step: "off" | "on" }
+	/** A VM that others made gets our tags; `sentAt` null: no call went out yet. */
+	| { readonly at: "adopting"; readonly vm: string; readonly sentAt: Ms | null }
+	/** Our tags come off, then it is forgotten and runs on. Never back from here, and never deleted. */
+	| { readonly at: "releasing"; readonly vm: string }
 	/** `vm` null: a create was sent and its VM never seen; it is looked for until the consistency window closes. */
 	| { readonly at: "deleting"; readonly vm: string | null; readonly acceptedAt: Ms | null };
 
@@ -46,6 +50,8 @@ export interface Proxy {
 	readonly phase: Phase;
 	/** When the phase began. */
 	readonly since: Ms;
+	/** Its VM was made by others and associated by an operator. */
+	readonly isAdopted: boolean;
 	/** When its create was sent; until then, when the intent was stored. */
 	readonly createdAt: Ms;
 	/** Why it is in this phase, as an operator would say it. */
@@ -255,6 +261,12 @@ export interface State {
 	readonly emptySince: Ms | null;
 	/** Whole lists in a row that held nothing of a removed pool, read after its last VM can have shown up. */
 	readonly looks: number;
+	/** A removed pool leaves its VMs running. */
+	readonly keep: boolean;
+	/** VMs that were let go, the newest last: however late a list shows their tags, they are no strays. */
+	readonly released: readonly string[];
+	/** Addresses that an operator has confirmed before a VM was known to have them. */
+	readonly confirmations: readonly { readonly address: string; readonly at: Ms }[];
 	/** Sessions that an operator wants closed. */
 	readonly drops: readonly Drop[];
 	/** The directory was asked to forget the pool: whatever comes of that, it does not come back; a pool of its name is another one. */
@@ -422,7 +434,8 @@ export type Command =
 	| { readonly do: "scale"; readonly min: number; readonly max: number }
 	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
 	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
-	| { readonly do: "run"; readonly run: Run }
+	/** `keep`: a pool that is removed leaves its VMs running, without our tags. */
+	| { readonly do: "run"; readonly run: Run; readonly keep?: boolean }
 	/** A client asked for a proxy and found none. */
 	| { readonly do: "wake" }
 	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
@@ -431,6 +444,13 @@ export type Command =
 	| { readonly do: "restart"; readonly id: Id }
 	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through. */
 	| { readonly do: "drop"; readonly session: string }
+	/** Takes in a VM of the pool's account that others made, by its provider's id. */
+	| { readonly do: "adopt"; readonly vm: string }
+	/** Lets a VM go and leaves it running; by its provider's id, or the proxy's. */
+	| { readonly do: "release"; readonly id: string }
+	/** An operator vouches for what has this address (canonical), or does so no more. */
+	| { readonly do: "confirm"; readonly address: string }
+	| { readonly do: "leave"; readonly address: string }
 	/** An entry of an operator's own. */
 	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
 
@@ -446,8 +466,8 @@ export interface Settings {
 }
 
 export type Verdict =
-	/** The agent proved its key; `active` is its number of open client connections. */
-	{ readonly is: "ok"; readonly active: number } | { readonly is: "refused" | "credentials" | "silent" | "egress" | "impostor" };
+	/** The agent proved its key; `active` is its number of open client connections, null where no agent says it. */
+	{ readonly is: "ok"; readonly active: number | null } | { readonly is: "refused" | "credentials" | "silent" | "egress" | "impostor" };
 
 export type Event =
 	| { readonly on: "command"; readonly command: Command }
@@ -467,7 +487,9 @@ export type Event =
 	| { readonly on: "sent"; readonly effect: Effect; readonly tokenHash?: string }
 	| { readonly on: "created"; readonly id: Id; readonly vm: Vm; readonly rate?: Rate }
 	| { readonly on: "found"; readonly id: Id; readonly vm: Vm | null; readonly startedAt: Ms; readonly rate?: Rate }
-	/** The provider accepted a delete or a restart. */
+	/** The VM has our tags. */
+	| { readonly on: "adopted"; readonly id: Id; readonly vm: Vm; readonly rate?: Rate }
+	/** The provider accepted a delete or a restart, or has taken our tags off. */
 	| { readonly on: "accepted"; readonly effect: Effect; readonly rate?: Rate }
 	/** The provider says that what was to be deleted does not exist. */
 	| { readonly on: "gone"; readonly id: Id; readonly rate?: Rate }
@@ -518,11 +540,15 @@ export type Effect =
 	  }
 	/** Makes the firewall in front of the pool's VMs admit these addresses (CIDR; none: everyone) and no others. */
 	| { readonly call: "firewall"; readonly allow: readonly string[] }
+	/** Puts our tags on a VM that others made; takes them off one that is to run on without us. */
+	| { readonly call: "adopt"; readonly id: Id; readonly vm: string }
+	| { readonly call: "release"; readonly id: Id; readonly vm: string }
 	/** Takes an emptied pool out of the directory. */
 	| { readonly call: "forget" }
 	| { readonly call: "create"; readonly id: Id }
 	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
-	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string }
+	/** `keyHash` null: no agent of ours is there, and a plain request is all that can be asked. */
+	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string | null }
 	/** Asks another pool what its proxies report. */
 	| { readonly call: "measure"; readonly endpoint: string };
 
