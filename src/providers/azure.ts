@@ -140,7 +140,7 @@ class Azure implements Provider {
 			const address = interfaces.flatMap(({ id }) => addresses.get(interfaceKey(id)) ?? [])[0] ?? null;
 			return vmOf(idOf({ group: resource_group, name: machine.name }), machine, codes.get(machine.id.toLowerCase()) ?? [], address);
 		});
-		const leftovers = await this.#leftovers(group, new Set(machines.map(({ name }) => name)));
+		const leftovers = await this.#leftovers(group, new Set(machines.map(({ name }) => name.toLowerCase())));
 		return [...new Map([...vms, ...leftovers].map((vm) => [vm.vm, vm])).values()];
 	}
 
@@ -223,16 +223,22 @@ class Azure implements Provider {
 	async #codes(): Promise<ReadonlyMap<string, string[]>> {
 		const { subscription_id } = this.#account;
 		const path = `/subscriptions/${subscription_id}/providers/Microsoft.Compute/virtualMachines?statusOnly=true`;
-		const machines = await this.#arm.all("compute", path, Machine);
-		return new Map(machines.map((machine) => [machine.id.toLowerCase(), codesOf(machine)]));
+		try {
+			const machines = await this.#arm.all("compute", path, Machine);
+			return new Map(machines.map((machine) => [machine.id.toLowerCase(), codesOf(machine)]));
+		} catch (error) {
+			// A role on the resource group alone need not reach so far. Then a VM that is switched off shows only by not answering.
+			if (isFailure(error, "auth") && error.code === "AuthorizationFailed") return new Map();
+			throw error;
+		}
 	}
 
-	/** Parts of VMs that are not among `names`, and that the cloud itself says are not there: a list may lag behind. */
+	/** Parts of VMs whose names, in lower case, are not among `names`, and that the cloud itself says are not there: a list may lag behind. */
 	async #leftovers(group: string, names: ReadonlySet<string>): Promise<Vm[]> {
 		const tagged = (await allParts(this.#arm, group)).flatMap(({ tags }) => (tags?.[TAG] === "true" ? [tags] : []));
 		const byName = new Map(tagged.map((tags) => [tags[VM_TAG] ?? "", tags]));
 		const found: Vm[] = [];
-		for (const [name, tags] of [...byName].filter(([name]) => NAME.test(name) && !names.has(name)).slice(0, MAX_LEFTOVERS)) {
+		for (const [name, tags] of [...byName].filter(([name]) => NAME.test(name) && !names.has(name.toLowerCase())).slice(0, MAX_LEFTOVERS)) {
 			const place = { group: this.#account.resource_group, name };
 			if ((await orNull(this.#machine(place))) === null) found.push(leftover(place, readLabels(tags)));
 		}

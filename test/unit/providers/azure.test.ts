@@ -395,6 +395,15 @@ describe("lists", () => {
 		expect(await open().list()).toEqual([{ vm: "cloudproxy-rg/a", name: "a", state, address: null, tags: ASK.tags }]);
 	});
 
+	it("do without power states where the role does not reach beyond the resource group, and not for a bad token", async () => {
+		await create();
+		const states = /^\/azure\/subscriptions\/[^/]+\/providers\/Microsoft\.Compute\/virtualMachines$/;
+		on("GET", states, () => refuse(403, "AuthorizationFailed", "The client does not have authorization."));
+		expect(await open().list()).toMatchObject([{ vm: ID, state: "running" }]);
+		on("GET", states, () => refuse(401, "InvalidAuthenticationToken", "The access token is invalid."));
+		expect((await failureOf(open().list())).kind).toBe("auth");
+	});
+
 	it("of a resource group that does not exist yet are empty; of a subscription that does not, they are refused", async () => {
 		expect(await open().list()).toEqual([]);
 		on("GET", MACHINES, () => refuse(404, "SubscriptionNotFound", "The subscription could not be found."));
