@@ -22,9 +22,11 @@ import { rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isImplicit } from "./reactor/addressed.ts";
+import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
 import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
+import { AssociateEndpointInstance, DisassociateEndpointInstance, ListEndpointInstances } from "./reactor/instances.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
 import { GetEndpointLog, PostEndpointLog } from "./reactor/log.ts";
 import {
@@ -70,6 +72,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/register", "agent", Register],
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
+	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],
 	["get", "/v1.1", "admin", GetVersion],
 	["get", "/v1.0/domain", "admin", GetDomain],
 	["post", "/v1.1/auth_key", "admin", SetAuthKey],
@@ -106,6 +110,9 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
 	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
+	["get", "/v1.1/endpoints/:endpoint/instances", "endpoint", ListEndpointInstances],
+	["post", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", AssociateEndpointInstance],
+	["delete", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", DisassociateEndpointInstance],
 	["get", "/v1.1/endpoints/:endpoint/sessions", "endpoint", ListEndpointSessions],
 	["get", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", QueryEndpointSession],
 	["delete", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", DropEndpointSession],

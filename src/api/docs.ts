@@ -78,6 +78,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
+	Instances: "The VMs of an endpoint.",
 	Sessions: "The connections that are open through an endpoint's proxies.",
 	Managers: "What looks after each pool, in that dialect: here the pool itself.",
 	Global: "What holds for the whole deployment, in that dialect.",

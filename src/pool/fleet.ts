@@ -92,10 +92,7 @@ async function forgetHalfMade(env: Env, entry: DirectoryEntry, now: number): Pro
 }
 
 /** Asks these pools one thing, six at a time. Throws what the first one that failed threw. */
-export async function eachPool<T, Pool extends DirectoryEntry>(
-	pools: readonly Pool[],
-	ask: (pool: Pool) => Promise<T>,
-): Promise<readonly T[]> {
+export async function eachPool<T, Pool>(pools: readonly Pool[], ask: (pool: Pool) => Promise<T>): Promise<readonly T[]> {
 	const answers: T[] = [];
 	const queue = [...pools.entries()];
 	const worker = async () => {

@@ -14,6 +14,7 @@ const JSON_HEADERS = { "Content-Type": "application/json", Accept: "application/
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
 const IP = expect.stringMatching(/^127\.\d+\.\d+\.\d+$/);
 const ENTRY = [expect.any(Number), expect.stringMatching(/^(INFO|WARNING|ERROR)$/), expect.any(String)];
+const VM = expect.stringMatching(/^\d+$/);
 const CLIENT = "198.51.100.7:50123";
 const NONE = "";
 
@@ -74,7 +75,9 @@ const GLOBAL: readonly Row[] = [
 	["Set URL", "POST", "/v1.1/url", '{"url": null}', NONE],
 	["Get Global Info", "GET", "/v1.1/info", undefined, { active: 1, instances: 2, endpoints: { PAUSED: 1, RUNNING: 2 }, managers: 2 }],
 	["Register IP", "POST", "/v1.1/register", undefined, NONE],
+	["Register IP", "POST", "/v1.1/register/127.0.0.1", undefined, NONE],
 	["Unregister IP", "POST", "/v1.1/unregister", undefined, NONE],
+	["Unregister IP", "POST", "/v1.1/unregister/127.0.0.1", undefined, NONE],
 ];
 
 const MANAGERS: readonly Row[] = [
@@ -144,6 +147,15 @@ const OF_ONE_ENDPOINT: readonly (readonly [
 	["Query Endpoint Session", "GET", "/sessions/127.0.0.1:38743", undefined, null, null],
 	["Query Endpoint Session", "GET", `/sessions/${CLIENT}`, undefined, null, expect.stringMatching(/^127\.\d+\.\d+\.\d+:8899$/)],
 	["Drop Endpoint Session", "DELETE", "/sessions/127.0.0.1:38273", undefined, NONE, NONE],
+	["List Endpoint Instances", "GET", "/instances", undefined, [], [VM, VM]],
+	[
+		"List Endpoint Instances",
+		"GET",
+		"/instances?state=all",
+		undefined,
+		{ active: [], decommissioned: [], errored: [], discarded: [] },
+		{ active: [VM, VM], decommissioned: [], errored: [], discarded: [] },
+	],
 ];
 
 function walk(rows: readonly Row[]): void {
@@ -181,6 +193,22 @@ describe("Reactor's API reference, endpoints", () => {
 		expect(await curl("GET", "/v1.1/endpoints/fleet/metrics")).toEqual([200, { active: 0.5, requests: 2.5, metric: (7.2 + 6) / 4 }]);
 	});
 
+	for (const path of ["/v1.1/endpoints/fleet/instances", "/v1.1/endpoint/instances"])
+		test(`Associate and Disassociate Endpoint Instance: POST and DELETE ${path}/{id}`, async () => {
+			const from = { "CF-Connecting-IP": addresses[0] ?? "" };
+			const id = await makeDroplet();
+			const ids = (await curl("GET", path, undefined, from))[1] as string[];
+			expect(await curl("POST", `${path}/${id}`, undefined, from)).toEqual([200, NONE]);
+			expect(await curl("GET", path, undefined, from)).toEqual([200, expect.arrayContaining([...ids, id])]);
+			expect((await droplet(id)).tags).toContain("muster");
+			expect((await curl("POST", `${path}/${id}`, undefined, from))[0], "twice").toBe(409);
+			expect(await curl("DELETE", `${path}/${id}`, undefined, from)).toEqual([200, NONE]);
+			expect(await curl("GET", path, undefined, from)).toEqual([200, ids]);
+			expect((await droplet(id)).tags).toEqual(["theirs"]);
+			expect((await curl("POST", `${path}/93818249`, undefined, from))[0], "no such VM").toBe(404);
+			expect((await curl("DELETE", `${path}/93818249`, undefined, from))[0], "not the pool's").toBe(404);
+		});
+
 	test("Delete Endpoint: DELETE /v1.1/endpoints/demo", async () => {
 		expect(await curl("DELETE", "/v1.1/endpoints/demo")).toEqual([200, NONE]);
 		expect(await curl("GET", "/v1.1/endpoints")).toEqual([200, ["digitalocean-default", "fleet"]]);
@@ -204,6 +232,20 @@ test("Reactor's API reference, authentication: a key that is set is required, as
 	expect(await curl("POST", "/v1.1/auth_key", '{"auth_key": null}', { "X-Auth-Key": "bar" })).toEqual([200, NONE]);
 	expect(await curl("GET", "/v1.1/endpoints")).toEqual(listed);
 });
+
+const DROPLETS = "http://cloud.test/digitalocean/v2/droplets";
+const AS_POOL = { headers: { Authorization: "Bearer local-pool-tests", "Content-Type": "application/json" } };
+
+/** A VM that somebody else made in the fleet's account. */
+async function makeDroplet(): Promise<string> {
+	const wish = { name: "theirs", region: "lon1", size: "s-1vcpu-512mb-10gb", image: "ubuntu-24-04-x64", tags: ["theirs"] };
+	const answer = await fetch(DROPLETS, { ...AS_POOL, method: "POST", body: JSON.stringify(wish) });
+	return String(((await answer.json()) as { droplet: { id: number } }).droplet.id);
+}
+
+async function droplet(id: string): Promise<{ tags: string[] }> {
+	return ((await (await fetch(`${DROPLETS}/${id}`, AS_POOL)).json()) as { droplet: { tags: string[] } }).droplet;
+}
 
 function uuidOf(object: string): string {
 	return object.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
