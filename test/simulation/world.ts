@@ -23,6 +23,7 @@ const WRONG_URL = "https://wrong.example";
 const CRON_MS = MINUTE;
 /** More than any pools here can cost an hour. */
 const ROOMY = 10;
+const roomy = (bound: number | null) => (bound === null ? null : ROOMY);
 /** So many events at one instant and nothing moves on any more. */
 const EVENTS_WITHOUT_TIME = 5_000;
 /** Promises chained behind one answer until everything that follows from it has happened; each level takes a turn of the queue. */
@@ -198,7 +199,7 @@ export class World {
 
 	/** Whom proxies admit is one setting of a deployment. */
 	settingsOf(setup: PoolSetup, source: "environment" | "api"): Settings {
-		const settled = this.isMended ? { ...setup, ageLimitSeconds: 0, maxHourlyCost: setup.maxHourlyCost && ROOMY } : setup;
+		const settled = this.isMended ? { ...setup, ageLimitSeconds: 0, maxHourlyCost: roomy(setup.maxHourlyCost) } : setup;
 		return { ...settingsOf(settled, this.scenario, source), allow: this.allowed.get(setup.deployment) ?? [] };
 	}
 
@@ -234,7 +235,7 @@ export class World {
 			host.jump(-host.skewMs);
 			if (host.config !== null) {
 				const { settings } = host.config;
-				const maxHourlyCost = settings.spec.maxHourlyCost && ROOMY;
+				const maxHourlyCost = roomy(settings.spec.maxHourlyCost);
 				const spec = { ...settings.spec, ageLimitSeconds: 0, maxHourlyCost };
 				host.config = { ...host.config, settings: { ...settings, suspended: null, spec } };
 			}
