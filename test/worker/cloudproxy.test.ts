@@ -121,6 +121,70 @@ describe("GET /random with nothing ready", () => {
 	});
 });
 
+describe("GET /random where a pool is empty while nobody uses it", () => {
+	const WAKES = { ...SUMMARY, min: 0, max: 3, target: 0, wakes: true };
+	const ok: CommandOutcome = { ok: true, summary: WAKES, ips: [] };
+	const pools = (outcome: () => CommandOutcome) => {
+		const command = vi.fn(async () => outcome());
+		const random = async (path = "/random") => {
+			const response = await askWith(poolsAnswering({ command }), path, KEY);
+			return [response.status, response.headers.get("Retry-After"), (await bodyOf(response)).detail];
+		};
+		return { command, random };
+	};
+	const STARTED = [503, "15", "A proxy is being started; none is ready yet."];
+	const NONE = [404, null, "No proxies available"];
+	const enterAs = async (name: string, summary: Partial<typeof SUMMARY>) => {
+		const object = await enter(name);
+		await show(publicationOf(object, { summary: { ...WAKES, ...summary } }));
+		return object;
+	};
+
+	test("wakes it, is 503 meanwhile, and asks it no more than once for a burst", async () => {
+		await enterAs("default", {});
+		const { command, random } = pools(() => ok);
+		for (let i = 0; i < 5; i++) expect(await random()).toEqual(STARTED);
+		expect(command).toHaveBeenCalledTimes(1);
+		expect(command).toHaveBeenCalledWith({ do: "wake" });
+	});
+
+	test("wakes only what is asked for, in the order of /providers", async () => {
+		const settings = (region: string) => ({ settings: { ...SUMMARY.settings, region } });
+		await enterAs("asleep", { wakes: false, ...settings("lon1") });
+		await enterAs("b", settings("lon1"));
+		await enterAs("c", settings("fra1"));
+		const { command, random } = pools(() => ok);
+		expect(await random("/random?instance=asleep")).toEqual(NONE);
+		expect(await random("/random?provider=hetzner")).toEqual(NONE);
+		expect(await random("/random?region=nyc1")).toEqual(NONE);
+		expect(command).not.toHaveBeenCalled();
+		expect(await random()).toEqual(STARTED);
+		expect(await random("/random?region=lon1")).toEqual(STARTED);
+		expect(command, "b was woken a moment ago").toHaveBeenCalledTimes(1);
+		expect(await random("/random?region=fra1")).toEqual(STARTED);
+		expect(command).toHaveBeenCalledTimes(2);
+	});
+
+	test("wakes nothing where others are ready, and only excluded", async () => {
+		await enterAs("default", {});
+		await show(readyPublication(await enter("other"), 1));
+		const { command, random } = pools(() => ok);
+		const ready = await bodyOf(await askWith({}, "/random", KEY));
+		expect(await random(`/random?exclude=${ready.proxy.ip}`)).toEqual(NONE);
+		expect(command).not.toHaveBeenCalled();
+	});
+
+	test("says so where the pool does not answer, and asks again the next time", async () => {
+		await enterAs("default", {});
+		const { command, random } = pools(() => {
+			throw new Error("no answer");
+		});
+		const SILENT = [503, "15", "No proxy is ready, and the pool that would start one does not answer."];
+		expect([await random(), await random()]).toEqual([SILENT, SILENT]);
+		expect(command).toHaveBeenCalledTimes(2);
+	});
+});
+
 describe("DELETE /destroy and /restart", () => {
 	const ok: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
 	const order = (path: string, outcome: CommandOutcome) => {
