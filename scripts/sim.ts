@@ -1,7 +1,7 @@
 /**
  * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
- * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2]`. Prints what happened in it; exit code 1 when a
- * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--trace` prints everything that happens.
+ * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2] [--demand]`. Prints what happened in it; exit code 1 when a
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--demand` gives rules to the pools of every run, `--trace` prints everything that happens.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -26,6 +26,7 @@ const { values } = parseArgs({
 		hours: { type: "string", default: "12" },
 		threads: { type: "string", default: String(Math.min(8, availableParallelism())) },
 		profile: { type: "string" },
+		demand: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
 	},
 });
@@ -40,7 +41,11 @@ if (values.profile !== undefined && !Object.hasOwn(PROFILES, values.profile)) {
 	throw new Error(`--profile must be one of ${Object.keys(PROFILES).join(", ")}`);
 }
 const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whole("hours", LEAST_HOURS), whole("threads", 1)];
-const options: ScenarioOptions = { hours, ...(values.profile === undefined ? {} : { provider: values.profile as CloudName }) };
+const options: ScenarioOptions = {
+	hours,
+	isDemanding: values.demand,
+	...(values.profile === undefined ? {} : { provider: values.profile as CloudName }),
+};
 
 if (values.trace) {
 	const outcome = await run(scenarioOf(from, options), await loadCore(), true);

@@ -1,6 +1,8 @@
 import type { Proxy } from "../../src/pool/core/state.ts";
 import type { Machine } from "./cloud.ts";
+import { DEMANDS, type DemandAction, loadOf, rulesSetup, textOf } from "./demand.ts";
 import type { Host } from "./host.ts";
+import { Random } from "./random.ts";
 import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -23,7 +25,11 @@ export function act(world: World, action: Action): void {
 		return;
 	}
 	if (host === undefined) return;
-	switch (action.what as Exclude<Action["what"], Lasting>) {
+	if ((DEMANDS as readonly string[]).includes(action.what)) {
+		demand(world, host, action);
+		return;
+	}
+	switch (action.what as Exclude<Action["what"], Lasting | DemandAction>) {
 		case "evicted":
 			world.faults.count("evicted");
 			host.evict(action.choice < 0.8);
@@ -68,6 +74,31 @@ export function act(world: World, action: Action): void {
 		default:
 			order(world, host, action);
 			return;
+	}
+}
+
+/** Clients come and go, rules change. Pools without rules have neither. */
+function demand(world: World, host: Host, action: Action): void {
+	if (world.setupOf(host).demand === null) return;
+	world.watch.count(action.what);
+	switch (action.what as DemandAction) {
+		case "load":
+			world.crowd.load(host, loadOf(action.choice), action.forMs);
+			return;
+		case "burst":
+			world.crowd.burst(host, action);
+			return;
+		case "postersAway":
+			world.crowd.postersAway(action.forMs);
+			return;
+		case "newRules": {
+			if (host.config === null) return;
+			const { settings } = host.config;
+			const rules = action.choice < 0.15 ? [] : rulesSetup(new Random(`rules ${action.choice}`)).map(textOf);
+			host.config = { ...host.config, settings: { ...settings, spec: { ...settings.spec, rules } } };
+			return;
+		}
+		default:
 	}
 }
 

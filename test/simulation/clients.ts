@@ -11,6 +11,7 @@ export class Clients {
 	draws = 0;
 	private readonly world: World;
 	private readonly random: Random;
+	private isOver = false;
 	private kept: { readonly readAt: number; readonly ready: ReadonlyMap<string, readonly ReadyEntry[]> } | null = null;
 
 	constructor(world: World, random: Random) {
@@ -20,9 +21,15 @@ export class Clients {
 
 	begin(): void {
 		this.world.clock.after(this.random.between(10 * SECOND, 5 * MINUTE), () => {
+			if (this.isOver) return;
 			this.draw();
 			this.begin();
 		});
+	}
+
+	/** They use what they have, and draw nothing more. */
+	end(): void {
+		this.isOver = true;
 	}
 
 	private draw(): void {

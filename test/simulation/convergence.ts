@@ -1,5 +1,6 @@
 import { describe } from "./actions.ts";
 import type { Host } from "./host.ts";
+import { restlessness } from "./watch-demand.ts";
 import type { World } from "./world.ts";
 
 /** What keeps a pool from being as it should: nothing, once the faults are over long enough. A sentence each. */
@@ -18,7 +19,9 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (state.leaving && row === undefined && state.proxies.size === 0 && machines.length === 0) return wrong;
 	if (state.run === "removing") say("is not forgotten");
 	if (state.breach !== null) say(`stopped itself: ${state.breach}`);
-	const target = state.run === "running" ? state.spec.min : 0;
+	const target = state.run !== "running" ? 0 : state.spec.rules.length === 0 ? state.spec.min : state.target;
+	const restless = state.run === "running" ? restlessness(host, host.current()?.state ?? state) : null;
+	if (restless !== null) say(restless);
 	const proxies = [...state.proxies.values()];
 	const unready = proxies.filter(({ phase }) => phase.at !== "ready");
 	if (unready.length > 0) say(`not all are ready: ${unready.map(describe).join(" ")}`);

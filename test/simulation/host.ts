@@ -122,6 +122,7 @@ export class Host {
 		if (instance === null) return;
 		instance.isDropped = true;
 		this.instance = null;
+		this.world.watch.dropped(this);
 		this.endHandling(comesAgain);
 	}
 
@@ -131,6 +132,7 @@ export class Host {
 		if (instance === null) return;
 		instance.isSuperseded = true;
 		this.instance = null;
+		this.world.watch.dropped(this);
 		this.world.clock.after(this.world.random.between(SECOND, 30 * SECOND), () => {
 			instance.isDropped = true;
 		});

@@ -1,4 +1,4 @@
-import type { Command, Effect, Event, Id, Ms, Phase, Rate, State } from "../../src/pool/core/state.ts";
+import type { Command, Effect, Event, Id, Metrics, Ms, Phase, Rate, State } from "../../src/pool/core/state.ts";
 import type { Ports } from "../../src/pool/runner.ts";
 import type { Reply } from "./agents.ts";
 import { type Asker, asked, carryOut, hashOf } from "./calls.ts";
@@ -101,6 +101,17 @@ export class Instance {
 	command(command: Command): void {
 		this.host.world.noteOrder(this.host, command);
 		this.fold({ on: "command", command });
+	}
+
+	/** A client found no proxy. */
+	wake(): void {
+		this.host.world.watch.count("wake");
+		this.fold({ on: "command", command: { do: "wake" } });
+	}
+
+	post(address: string | null, metrics: Metrics): void {
+		this.host.world.watch.count("post");
+		this.fold({ on: "command", command: { do: "metrics", address, metrics } });
 	}
 
 	register(request: { token: string; key: string; address: string }): Reply {

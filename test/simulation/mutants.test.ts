@@ -14,7 +14,11 @@ describe("a planted bug is caught", () => {
 			const job = {
 				from: 1,
 				seeds: MOST_SEEDS,
-				options: { ...(mutant.focus ? { focus: mutant.focus } : {}), ...(mutant.isBounded ? { isBounded: true } : {}) },
+				options: {
+					...(mutant.focus ? { focus: mutant.focus } : {}),
+					...(mutant.isBounded ? { isBounded: true } : {}),
+					...(mutant.isDemanding ? { isDemanding: true } : {}),
+				},
 				folder: folder.href,
 				stopsAtFirst: true,
 			};

@@ -16,6 +16,8 @@ export interface Mutant {
 	readonly focus?: NonNullable<ScenarioOptions["focus"]>;
 	/** It shows only where cost is bounded. */
 	readonly isBounded?: boolean;
+	/** Only a pool with rules shows it. */
+	readonly isDemanding?: boolean;
 }
 
 /** Bugs that fleet controllers had, and slips of our own. A text that is not found fails the test: no mutant rots in silence. */
@@ -412,6 +414,120 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/adopt.ts",
 		find: "if (!isBelievedGone(draft.state, proxy)) return;",
 		replace: "if (proxy.absentAt === null) return;",
+	},
+	{
+		name: "treat a proxy that does not report as one without load",
+		file: "core/demand.ts",
+		find: "measured === null || measured.missing > 0 || rules.length",
+		replace: "measured === null || rules.length",
+		isDemanding: true,
+	},
+	{
+		name: "scale in on a metric that nobody reports",
+		file: "core/demand.ts",
+		find: "\t\t\tisBlind = true;\n",
+		replace: "",
+		isDemanding: true,
+	},
+	{
+		name: "ignore the scale-in window",
+		file: "core/demand.ts",
+		find: "const highest = highestWish(scaleInWindow, wish);",
+		replace: "const highest = highestWish([], wish);",
+		isDemanding: true,
+	},
+	{
+		name: "count a window that was lost as one in which nothing was asked for",
+		file: "core/window.ts",
+		find: "newest === undefined || newest.at <= now - gapMs ? [{ at: now, target: present }] : known;",
+		replace: "newest === undefined || newest.at <= now - gapMs ? [] : known;",
+		isDemanding: true,
+	},
+	{
+		name: "forget a higher wish as soon as a lower one comes",
+		file: "core/window.ts",
+		find: "target > wish.target);",
+		replace: "target > wish.target * 2);",
+		isDemanding: true,
+	},
+	{
+		name: "ramp at each plan, not once an interval",
+		file: "core/demand.ts",
+		find: "if (draft.isDue(nextDecisionAt(draft.state, draft.now))) decide(draft, bounds);",
+		replace: "decide(draft, bounds);",
+		isDemanding: true,
+	},
+	{
+		name: "let the ramp begin anew with each instance",
+		file: "core/demand.ts",
+		find: "const past = [decidedAt, ramped.at].filter((at) => at <= now);",
+		replace: "const past = [decidedAt].filter((at) => at <= now && ramped.at >= 0);",
+		isDemanding: true,
+		focus: ["evicted"],
+	},
+	{
+		name: "no ramp",
+		file: "core/demand.ts",
+		find: "const ramp = Math.max(1, spec.rampLimit);",
+		replace: "const ramp = 1_000;",
+		isDemanding: true,
+	},
+	{
+		name: "take strict bounds for loose ones",
+		file: "core/rules.ts",
+		find: "return Math.max(0, isStrict ? whole + beyond : whole);",
+		replace: "return Math.max(0, isStrict ? whole : whole + beyond - beyond);",
+		isDemanding: true,
+	},
+	{
+		name: "divide as binary numbers do",
+		file: "core/rules.ts",
+		find: "const EXACTNESS = 1e-9;",
+		replace: "const EXACTNESS = 0;",
+		isDemanding: true,
+	},
+	{
+		name: "a wake never ends",
+		file: "core/demand.ts",
+		find: "canWake(state) && !draft.isDue(awakeUntil(state));",
+		replace: "canWake(state) && awakeUntil(state) > 0;",
+		isDemanding: true,
+	},
+	{
+		name: "wake nothing",
+		file: "core/demand.ts",
+		find: "return isKnown || !canWake(state) ? state : { ...state, wokenAt: now };",
+		replace: "return isKnown || canWake(state) ? state : { ...state, wokenAt: now };",
+		isDemanding: true,
+	},
+	{
+		name: "hold on to a size that nothing was ever measured for",
+		file: "core/demand.ts",
+		find: "const isHeld = own.least > 0 || [...state.proxies.values()].some(({ wasReady }) => wasReady);",
+		replace: "const isHeld = own.least >= 0;",
+		isDemanding: true,
+	},
+	{
+		name: "lose what was posted at the next heartbeat",
+		file: "core/apply.ts",
+		find: "return proxy.credentials === event.credentials ? heard : withProxy(heard, { ...proxy, credentials: event.credentials });",
+		replace: "return withProxy(heard, { ...proxy, posted: {}, credentials: event.credentials });",
+		isDemanding: true,
+	},
+	{
+		name: "go by another endpoint's metrics however old they are",
+		file: "core/metrics.ts",
+		find: "source?.endpoint === metricsSource && isWithin(source.at, SAMPLE_INTERVALS * intervalSeconds, now);",
+		replace: "source?.endpoint === metricsSource && SAMPLE_INTERVALS * intervalSeconds <= now;",
+		isDemanding: true,
+		focus: ["databaseOut"],
+	},
+	{
+		name: "shrink below what rules ask for while it is draining: its connections count for nothing",
+		file: "core/metrics.ts",
+		find: `if (proxy.phase.at === "deleting") return null;`,
+		replace: `if (proxy.phase.at === "deleting" || proxy.phase.at === "draining") return null;`,
+		isDemanding: true,
 	},
 ];
 

@@ -35,6 +35,18 @@ export interface PoolRecord {
 	creates: { readonly window: number; readonly count: number };
 	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
 	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
+	readonly demand: DemandRecord;
+}
+
+/** What of a pool's decisions about its size is remembered. */
+export interface DemandRecord {
+	/** What it should have wished for, at each decision. */
+	wishes: readonly { readonly at: Ms; readonly size: number }[];
+	/** Since when it has decided without a gap. */
+	since: Ms;
+	decidedAt: Ms;
+	/** When rules last changed its target. */
+	steppedAt: Ms;
 }
 
 export function newRecord(now: Ms): PoolRecord {
@@ -52,5 +64,6 @@ export function newRecord(now: Ms): PoolRecord {
 		sessions: { at: Number.NEGATIVE_INFINITY, by: null },
 		creates: { window: 0, count: 0 },
 		drains: new Map(),
+		demand: { wishes: [], since: now, decidedAt: Number.NEGATIVE_INFINITY, steppedAt: Number.NEGATIVE_INFINITY },
 	};
 }

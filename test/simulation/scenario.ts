@@ -1,4 +1,5 @@
 import type { CloudName, Ms, Rolling } from "../../src/pool/core/state.ts";
+import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
 
@@ -95,7 +96,7 @@ export type Order = (typeof ORDERS)[number];
 export interface Action {
 	/** From the start of the run. */
 	readonly at: Ms;
-	readonly what: Lasting | Sudden | Order;
+	readonly what: Lasting | Sudden | Order | DemandAction;
 	readonly forMs: Ms;
 	/** Probability with which a lasting fault meets a chance. */
 	readonly p: number;
@@ -119,6 +120,8 @@ export interface PoolSetup {
 	readonly canProbe: boolean;
 	/** What its VMs may cost an hour; null: whatever they cost. */
 	readonly maxHourlyCost: number | null;
+	/** Null: it keeps its minimum. */
+	readonly demand: DemandSetup | null;
 }
 
 /** A run as data: everything but the random numbers drawn while it runs. */
@@ -148,6 +151,8 @@ export interface ScenarioOptions {
 	readonly isBounded?: boolean;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
+	/** All pools of every run have rules; else those of some. */
+	readonly isDemanding?: boolean;
 	/** Deals these and no other faults, and plenty of them. */
 	readonly focus?: readonly (Lasting | Sudden)[];
 }
@@ -163,7 +168,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const first = poolSetup(random, "default", "a");
 	const pools = [first];
 	const money = new Random(`money ${seed}`);
-	const isBounded = options.isBounded ?? money.chance(0.35);
+	const isBounded = options.isBounded ?? (money.chance(0.35) && options.isDemanding !== true);
 	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
 	if (isBounded && money.chance(0.5)) pools.push(poolSetup(money, "third", "a"));
 	if (random.chance(0.12)) pools.push(poolSetup(random, "second", "a"));
@@ -183,6 +188,8 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
+	// What a budget holds back is judged where nothing else changes what is wanted.
+	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
 	return {
 		seed,
@@ -192,11 +199,30 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		// As little as leaves a quarter for deletes and finds, with room for lists of several pages.
 		callsAnHour: random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
-		pools: pools.map((pool) => ({ ...pool, maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null })),
+		pools: setups.map((pool) => ({ ...pool, maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null })),
 		hourlyPrice,
 		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
 		actions,
 	};
+}
+
+/** A share of the runs has pools with rules, and clients who come and go. Dealt from numbers of its own, so that the other runs are what they were. */
+function withDemand(seed: number, pools: readonly PoolSetup[], actions: Action[], end: Ms, options: ScenarioOptions): readonly PoolSetup[] {
+	const random = new Random(`demand ${seed}`);
+	if (!random.chance(options.isDemanding === true ? 1 : 0.4)) return pools;
+	const changes = random.pick([2, 6, 12, 24]);
+	for (let i = 0; i < changes; i++) {
+		const what = random.chance(0.6) ? "load" : random.pick(DEMANDS);
+		const at = random.between(0, end - MINUTE);
+		const forMs = Math.min(random.between(0, random.pick([MINUTE, 20 * MINUTE, 2 * HOUR])), end - at);
+		actions.push({ at, what, forMs, p: 1, pool: random.between(0, 7), choice: random.next() });
+	}
+	return pools.map((pool, index) => {
+		if (index > 0 && random.chance(0.4)) return pool;
+		const min = random.pick([0, 0, 1, 2]);
+		const follows = index > 0 && random.chance(0.5);
+		return { ...pool, min, max: min + random.between(1, 10), demand: demandSetup(random, follows ? "object1" : null) };
+	});
 }
 
 function poolSetup(random: Random, name: string, deployment: string): PoolSetup {
@@ -214,6 +240,7 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		rolling: { enabled: random.chance(0.5), minAvailable: random.between(0, min), batchSize: random.between(1, 3) },
 		canProbe: random.chance(0.85),
 		maxHourlyCost: null,
+		demand: null,
 	};
 }
 

@@ -9,6 +9,7 @@ import type { Dispatched, Instance } from "./instance.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
+import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
 import type { World } from "./world.ts";
 
 /** As `docs/reliability.md` states it. */
@@ -78,6 +79,16 @@ export class Watch {
 			this.records.set(host.object, record);
 		}
 		return record;
+	}
+
+	/** Counts what happens besides faults and calls. */
+	count(what: string): void {
+		this.effects.set(what, (this.effects.get(what) ?? 0) + 1);
+	}
+
+	/** An instance is gone with its memory. */
+	dropped(host: Host): void {
+		forgetLost(host, this.record(host).demand);
 	}
 
 	ordered(host: Host, command: Command): void {
@@ -282,6 +293,7 @@ export class Watch {
 	/** The state of a pool changed. */
 	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
 		if (before.strays !== after.strays) this.straysChanged(host, before, after);
+		this.scaled(host, before, after);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -300,6 +312,15 @@ export class Watch {
 		for (const [id, was] of before.proxies) if (!after.proxies.has(id)) this.removed(host, was, after);
 		if (after.proxies.size === 0) record.emptyAt = this.world.clock.now;
 		if (applying !== null && "id" in applying.effect) this.applied(before, after, applying, applying.effect.id);
+	}
+
+	/** The size that a pool is to have is what its load asks for: no sooner, no later, and never out of its bounds. */
+	private scaled(host: Host, before: State, after: State): void {
+		const say = (text: string) => {
+			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
+		};
+		judgeTarget(host, this.record(host).demand, before, after, say);
+		if (before.proxies !== after.proxies) judgePosted(host, before, after, say);
 	}
 
 	private changed(

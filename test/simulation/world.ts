@@ -5,7 +5,9 @@ import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
 import type { Core } from "./core.ts";
+import { Crowd } from "./crowd.ts";
 import { Database } from "./database.ts";
+import { textOf } from "./demand.ts";
 import { Faults } from "./faults.ts";
 import { Host, type HostConfig } from "./host.ts";
 import { PROFILES } from "./profiles.ts";
@@ -57,6 +59,7 @@ export class World {
 	readonly database: Database;
 	readonly agents: Agents;
 	readonly clients: Clients;
+	readonly crowd: Crowd;
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
@@ -99,6 +102,7 @@ export class World {
 		};
 		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
+		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));
 	}
 
 	get startedAt(): Ms {
@@ -119,6 +123,7 @@ export class World {
 			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
 			this.cron();
 			if (!scenario.isUnused) this.clients.begin();
+			if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
 			clock.at(faultsEnd, () => this.mend());
 			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
 			clock.at(faultsEnd + CONVERGENCE_MS + QUIET_MS - 1, () => this.watch.stillConverged());
@@ -239,6 +244,10 @@ export class World {
 				const spec = { ...settings.spec, ageLimitSeconds: 0, maxHourlyCost };
 				host.config = { ...host.config, settings: { ...settings, suspended: null, spec } };
 			}
+			// From now on the load is constant: a pool with rules can come to rest.
+			const { demand } = this.setupOf(host);
+			if (demand !== null) this.clients.end();
+			if (demand !== null) this.crowd.load(host, demand.finalLoad, 0);
 			if (state.run === "paused") host.current()?.command({ do: "run", run: "running" });
 		}
 	}
@@ -303,13 +312,13 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			rolling: setup.rolling,
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
-			rules: [],
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
+			rules: setup.demand?.rules.map(textOf) ?? [],
 			statics: [],
-			rampLimit: 5,
-			scaleInWindowSeconds: 300,
-			metricsSource: null,
+			rampLimit: setup.demand?.rampLimit ?? 5,
+			scaleInWindowSeconds: setup.demand?.scaleInWindowSeconds ?? 300,
+			metricsSource: setup.demand?.metricsSource ?? null,
 		},
 		suspended: null,
 		agentUrl: null,

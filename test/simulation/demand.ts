@@ -1,0 +1,151 @@
+/** What a pool with rules should do, worked out anew from the pages and not from the core's code: the watch's measure of demand. */
+import type { Ms, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Random } from "./random.ts";
+import { SECOND } from "./scenario.ts";
+
+/** A rule as data; {@link textOf} is what the pool is given. */
+export interface RuleSetup {
+	readonly metric: "active" | "jobs" | "instances";
+	readonly lower: number | null;
+	readonly upper: number | null;
+	readonly isStrict: boolean;
+}
+
+export interface DemandSetup {
+	readonly rules: readonly RuleSetup[];
+	readonly rampLimit: number;
+	readonly scaleInWindowSeconds: number;
+	/** Object of the pool whose metrics it goes by. */
+	readonly metricsSource: string | null;
+	/** Open connections once the faults are over. */
+	readonly finalLoad: number;
+}
+
+/** What a sample counts for. */
+const SAMPLE_INTERVALS = 3;
+
+export function textOf({ metric, lower, upper, isStrict }: RuleSetup): string {
+	const sign = isStrict ? "<" : "<=";
+	return `${lower === null ? "" : `${lower} ${sign} `}${metric}${upper === null ? "" : ` ${sign} ${upper}`}`;
+}
+
+export function demandSetup(random: Random, metricsSource: string | null): DemandSetup {
+	return {
+		rules: rulesSetup(random),
+		rampLimit: random.pick([1, 2, 5]),
+		scaleInWindowSeconds: random.pick([0, 60, 300, 300, 900]),
+		metricsSource,
+		finalLoad: random.pick([0, 0, 1, 5, 12]),
+	};
+}
+
+/** Always with a lower bound on the connections: without it nothing would ever ask for fewer proxies. */
+export function rulesSetup(random: Random): readonly RuleSetup[] {
+	const lower = random.pick([1, 2, 2.5]);
+	const rules: RuleSetup[] = [{ metric: "active", lower, upper: random.chance(0.9) ? lower * 2 : null, isStrict: random.chance(0.5) }];
+	if (random.chance(0.25)) rules.push({ metric: "jobs", lower: null, upper: 3, isStrict: random.chance(0.5) });
+	if (random.chance(0.15)) rules.push({ metric: "instances", lower: null, upper: random.between(3, 6), isStrict: false });
+	return rules;
+}
+
+/** The rules that a pool has been given, read back. */
+function ruleOf(text: string): RuleSetup {
+	const parts = text.split(" ");
+	const at = parts.findIndex((part) => part === "active" || part === "jobs" || part === "instances");
+	const number = (part: string | undefined) => (part === undefined ? null : Number(part));
+	const metric = parts[at] as RuleSetup["metric"];
+	return { metric, lower: at === 2 ? number(parts[0]) : null, upper: number(parts[at + 2]), isStrict: parts.includes("<") };
+}
+
+/** What a pool knew when it decided, and what it should have wished for. */
+export interface Expectation {
+	readonly isBlind: boolean;
+	/** The size to have now, blind or not. */
+	readonly wish: number;
+	/** Draining proxies that may come back. */
+	readonly spare: number;
+}
+
+/** `held`: the size in force. */
+export function expectationOf(state: State, now: Ms, held: number): Expectation {
+	const { spec } = state;
+	const proxies = [...state.proxies.values()];
+	const isRecent = (at: Ms, seconds: number) => at <= now && now - at < SAMPLE_INTERVALS * seconds * SECOND;
+	const isFresh = (at: Ms) => isRecent(at, state.heartbeatSeconds);
+	const vitalsOf = (proxy: Proxy) => state.vitals.get(proxy.id);
+	const counted = proxies.filter(({ phase, address }) => phase.at !== "deleting" && address !== null);
+
+	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
+	const posted = counted.flatMap(({ posted }) => (posted.jobs !== undefined && isFresh(posted.jobs[2]) ? [posted.jobs] : []));
+	const custom = state.custom.jobs !== undefined && isFresh(state.custom.jobs[2]) ? [state.custom.jobs] : [];
+	const jobs = [...posted, ...custom].map(([, value]) => value);
+	const heard = counted.filter(
+		(proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0) || (proxy.posted.jobs !== undefined && isFresh(proxy.posted.jobs[2])),
+	);
+	const reporting = Math.max(heard.length, custom.length);
+	const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+	const totals = new Map<string, number>();
+	let isBlind = false;
+	if (spec.metricsSource === null) {
+		if (active.length > 0) totals.set("active", mean(active) * reporting);
+		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
+		const isSilent = (proxy: Proxy) => !isFresh(vitalsOf(proxy)?.metricsAt ?? 0);
+		isBlind = proxies.some((proxy) => proxy.wasReady && proxy.phase.at !== "draining" && proxy.phase.at !== "deleting" && isSilent(proxy));
+	} else {
+		const { source } = state;
+		const isKnown = source !== null && source.endpoint === spec.metricsSource && isRecent(source.at, spec.intervalSeconds);
+		if (isKnown) for (const [name, average] of Object.entries(source.averages)) totals.set(name, average * source.reporting);
+		isBlind = !isKnown || source.missing > 0;
+	}
+
+	let [least, most] = [0, Number.POSITIVE_INFINITY];
+	for (const rule of spec.rules.map(ruleOf)) {
+		const total = totals.get(rule.metric);
+		let range: [number, number] = [0, Number.POSITIVE_INFINITY];
+		if (rule.metric === "instances") range = [rule.lower ?? 0, rule.upper ?? Number.POSITIVE_INFINITY];
+		else if (total === undefined) {
+			isBlind = true;
+			continue;
+		} else range = sizesOf(rule, total);
+		const within = (value: number) => Math.min(most, Math.max(least, value));
+		[least, most] = [within(range[0]), within(range[1])];
+	}
+	const within = (value: number) => Math.min(spec.max, Math.max(spec.min, value));
+	const [low, high] = [within(least), within(most)];
+	const ideal = held >= low && held <= high ? held : Math.floor((low + high) / 2);
+	const isHeld = spec.min > 0 || proxies.some(({ wasReady }) => wasReady);
+	const wish = !isBlind ? ideal : isHeld ? Math.max(ideal, within(held)) : low;
+	const spare = proxies.filter(({ phase, failedProbes }) => phase.at === "draining" && phase.spare && failedProbes === 0).length;
+	return { isBlind: isBlind && isHeld, wish, spare };
+}
+
+/** By counting up: the fewest proxies whose share is small enough, and the most that the dialect leaves them. */
+function sizesOf({ lower, upper, isStrict }: RuleSetup, total: number): [number, number] {
+	const slack = 1e-6;
+	let least = 0;
+	if (upper !== null && total > 0) while (least * upper < total - slack || (isStrict && Math.abs(least * upper - total) < slack)) least++;
+	let most = Number.POSITIVE_INFINITY;
+	if (lower !== null) {
+		most = 0;
+		if (total > 0) {
+			while (most * lower < total - slack) most++;
+			if (isStrict && Math.abs(most * lower - total) < slack) most--;
+		}
+	}
+	return [least, Math.max(least, most)];
+}
+
+/** Until when a client that asked in vain has one proxy kept. */
+export function awakeUntil({ spec, wokenAt }: State): Ms {
+	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * SECOND;
+}
+
+/** What befalls the demand of a pool. */
+export const DEMANDS = ["load", "burst", "newRules", "postersAway"] as const;
+export type DemandAction = (typeof DEMANDS)[number];
+
+/** Connections that a load action asks for, from its `choice`. */
+export function loadOf(choice: number): number {
+	const levels = [0, 0, 1, 3, 6, 10, 16, 24, 40];
+	return levels[Math.floor(choice * levels.length)] ?? 0;
+}
