@@ -27,6 +27,6 @@ async function ask(env: Env, endpoint: string, object: string): Promise<Measurem
 	if (source === object) return `metrics_source "${endpoint}" is this endpoint itself`;
 	const samples = source === null ? null : await askPool(env, source, (pool) => pool.metrics());
 	if (samples === null) return `metrics_source "${endpoint}" is no endpoint`;
-	const { averages, reporting, missing } = samples;
-	return { averages, reporting, missing };
+	const { averages, reporting, missing, isUnused } = samples;
+	return { averages, reporting, missing, isUnused };
 }

@@ -87,6 +87,8 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const totals = new Map<string, number>();
 	let isBlind = false;
 	if (spec.metricsSource === null) {
+		// Where nothing is that anybody could use, nobody has a connection.
+		if (proxies.every(({ wasReady, phase }) => !wasReady || phase.at === "deleting")) totals.set("active", 0);
 		if (active.length > 0) totals.set("active", mean(active) * reporting);
 		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
 		const isSilent = (proxy: Proxy) => !isFresh(vitalsOf(proxy)?.metricsAt ?? 0);
@@ -94,6 +96,7 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	} else {
 		const { source } = state;
 		const isKnown = source !== null && source.endpoint === spec.metricsSource && isRecent(source.at, spec.intervalSeconds);
+		if (isKnown && source.isUnused) totals.set("active", 0);
 		if (isKnown) for (const [name, average] of Object.entries(source.averages)) totals.set(name, average * source.reporting);
 		isBlind = !isKnown || source.missing > 0;
 	}
@@ -113,7 +116,7 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const within = (value: number) => Math.min(spec.max, Math.max(spec.min, value));
 	const [low, high] = [within(least), within(most)];
 	const ideal = held >= low && held <= high ? held : Math.floor((low + high) / 2);
-	const isHeld = spec.min > 0 || proxies.some(({ wasReady }) => wasReady);
+	const isHeld = spec.min > 0 || proxies.some(({ wasReady, phase }) => wasReady && phase.at !== "draining" && phase.at !== "deleting");
 	const wish = !isBlind ? ideal : isHeld ? Math.max(ideal, within(held)) : low;
 	const spare = proxies.filter(({ phase, failedProbes }) => phase.at === "draining" && phase.spare && failedProbes === 0).length;
 	return { isBlind: isBlind && isHeld, wish, spare };

@@ -503,7 +503,7 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "hold on to a size that nothing was ever measured for",
 		file: "core/demand.ts",
-		find: "const isHeld = own.least > 0 || [...state.proxies.values()].some(({ wasReady }) => wasReady);",
+		find: "const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));",
 		replace: "const isHeld = own.least >= 0;",
 		isDemanding: true,
 	},

@@ -1,5 +1,5 @@
 import type { State } from "../../src/pool/core/state.ts";
-import { awakeUntil, expectationOf } from "./demand.ts";
+import { awakeUntil, type Expectation, expectationOf } from "./demand.ts";
 import type { Host } from "./host.ts";
 import type { DemandRecord } from "./record.ts";
 import { SECOND } from "./scenario.ts";
@@ -16,7 +16,6 @@ export function judgeTarget(host: Host, record: DemandRecord, before: State, aft
 	const isDecision = before.decidedAt !== after.decidedAt;
 	if (!isDecision && before.target === after.target) return;
 	const { spec } = after;
-	const now = host.world.clock.now;
 	if (after.run !== "running" && after.run !== "paused") {
 		if (after.target !== 0) say(`a pool that is ${after.run} is to have ${after.target}`);
 		return;
@@ -26,19 +25,28 @@ export function judgeTarget(host: Host, record: DemandRecord, before: State, aft
 		if (after.target !== spec.min) say(`the target is ${after.target} without rules, the minimum ${spec.min}`);
 		return;
 	}
-	const isAwake = after.wokenAt > 0 && spec.min === 0 && spec.max >= 1 && host.now() < awakeUntil(after);
-	const floor = isAwake && after.wokenAt <= host.now() ? 1 : spec.min;
+	const isAwake = spec.min === 0 && spec.max >= 1 && after.wokenAt > 0 && after.wokenAt <= host.now() && host.now() < awakeUntil(after);
+	const floor = isAwake ? 1 : spec.min;
 	const held = Math.min(spec.max, Math.max(floor, before.target));
-	if (!isDecision) {
-		if (after.target !== held) say(`the target went from ${before.target} to ${after.target} without a decision`);
-		return;
-	}
-	const expected = expectationOf(before, host.now(), held);
+	if (isDecision) judgeDecision(host, record, { held, floor, before, after }, say);
+	else if (after.target !== held) say(`the target went from ${before.target} to ${after.target} without a decision`);
+}
+
+interface Decision {
+	/** The size in force. */
+	readonly held: number;
+	readonly floor: number;
+	readonly before: State;
+	readonly after: State;
+}
+
+function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, after }: Decision, say: Say): void {
+	const { now } = host.world.clock;
+	const { spec } = after;
 	const intervalMs = spec.intervalSeconds * SECOND;
 	const windowMs = spec.scaleInWindowSeconds * SECOND;
 	if (now - record.decidedAt > Math.max(windowMs, GAP_INTERVALS * intervalMs)) record.since = now;
 	record.decidedAt = now;
-	record.wishes = [...record.wishes.filter(({ at }) => at > now - windowMs), { at: now, size: expected.wish }];
 
 	const step = after.target - held;
 	if (step !== 0) {
@@ -46,19 +54,40 @@ export function judgeTarget(host: Host, record: DemandRecord, before: State, aft
 		if (sinceMs < intervalMs - SLACK_MS) say(`rules changed the target twice within ${Math.round(sinceMs / SECOND)} s, to ${after.target}`);
 		record.steppedAt = now;
 	}
-	const most = spec.rampLimit + expected.spare;
-	if (step > most || step < -spec.rampLimit) say(`the target went from ${held} to ${after.target}, past the ramp of ${spec.rampLimit}`);
-	if (expected.wish > held) {
-		const wanted = Math.min(expected.wish, held + most);
-		if (after.target !== wanted) say(`the target is ${after.target}, and the load asks for ${wanted}`);
-	} else if (step > 0) say(`the target rose to ${after.target} though nothing asks for more than ${expected.wish}`);
+	// What time alone brought about in the same plan may have come before the decision.
+	const views = [before, settled(before, after)].map((state) => expectationOf(state, host.now(), held));
+	const faults = views.map((expected) => faultOf(expected, { held, step, target: after.target, rampLimit: spec.rampLimit }));
+	if (!faults.includes(null)) say(faults[0] ?? "");
+
+	record.wishes = [...record.wishes.filter(({ at }) => at > now - windowMs), { at: now, size: Math.min(...views.map(({ wish }) => wish)) }];
 	if (step >= 0) return;
-	if (expected.isBlind) say(`the target fell from ${held} to ${after.target} though a sample is missing`);
 	const highest = Math.max(...record.wishes.filter(({ at }) => at > now - windowMs + SLACK_MS).map(({ size }) => size), floor);
-	if (after.target < Math.max(highest, expected.wish))
-		say(`the target fell from ${held} to ${after.target}, and ${highest} were asked for within the window`);
+	if (after.target < highest) say(`the target fell from ${held} to ${after.target}, and ${highest} were asked for within the window`);
 	if (windowMs > 0 && now - record.since < windowMs - SLACK_MS)
 		say(`the target fell from ${held} to ${after.target} when only ${Math.round((now - record.since) / SECOND)} s were known`);
+}
+
+/** What is wrong with a step; null: nothing. */
+function faultOf(
+	{ wish, spare, isBlind }: Expectation,
+	{ held, step, target, rampLimit }: { held: number; step: number; target: number; rampLimit: number },
+): string | null {
+	const most = rampLimit + spare;
+	if (step > most || step < -rampLimit) return `the target went from ${held} to ${target}, past the ramp of ${rampLimit}`;
+	if (wish > held && target !== Math.min(wish, held + most))
+		return `the target is ${target}, and the load asks for ${Math.min(wish, held + most)}`;
+	if (wish <= held && step > 0) return `the target rose to ${target} though nothing asks for more than ${wish}`;
+	if (step < 0 && isBlind) return `the target fell from ${held} to ${target} though a sample is missing`;
+	return step < 0 && target < wish ? `the target fell from ${held} to ${target}, and the load asks for ${wish}` : null;
+}
+
+/** As it was before, without what the plan has found gone, or has begun to delete. */
+function settled(before: State, after: State): State {
+	const proxies = [...before.proxies].flatMap(([id, proxy]) => {
+		const then = after.proxies.get(id);
+		return then === undefined ? [] : [[id, then.phase.at === "deleting" ? then : proxy] as const];
+	});
+	return { ...before, proxies: new Map(proxies) };
 }
 
 /** What was posted for an address stays with it for as long as it counts. */

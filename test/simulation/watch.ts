@@ -319,6 +319,8 @@ export class Watch {
 		const say = (text: string) => {
 			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
 		};
+		if (before.target !== after.target)
+			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
 		judgeTarget(host, this.record(host).demand, before, after, say);
 		if (before.proxies !== after.proxies) judgePosted(host, before, after, say);
 	}

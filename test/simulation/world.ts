@@ -283,8 +283,8 @@ export class World {
 		const state = this.hosts.find(({ object }) => object === endpoint)?.current()?.state;
 		if (endpoint === asker.object) return "the source is this endpoint itself";
 		if (state == null) return "the source is no endpoint";
-		const { averages, reporting, missing } = this.core.samplesOf(state, asker.now());
-		return { averages, reporting, missing };
+		const { averages, reporting, missing, isUnused } = this.core.samplesOf(state, asker.now());
+		return { averages, reporting, missing, isUnused };
 	}
 
 	private probePlainly(machine: Machine | undefined): Verdict {

@@ -10,6 +10,7 @@ const SAMPLES = {
 	byAddress: { "192.0.2.1": { active: [1, 2] as const, queue: [3, 7.5] as const } },
 	reporting: 2,
 	missing: 0,
+	isUnused: false,
 };
 const done: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
 const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => done);

@@ -1,7 +1,7 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
-import { hasCloud, mayAct } from "./count.ts";
+import { hasCloud, isKept, mayAct } from "./count.ts";
 import type { Draft } from "./draft.ts";
-import { measurementsOf } from "./metrics.ts";
+import { measurementsOf, totalOf } from "./metrics.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "./rules.ts";
 import type { Measurements, Ms, State } from "./state.ts";
 import { highestWish, isWithinWindow, withWish } from "./window.ts";
@@ -99,7 +99,7 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 	let isBlind = measured === null || measured.missing > 0 || rules.length < draft.state.spec.rules.length;
 	const known: Rule[] = [];
 	for (const rule of rules) {
-		const total = rule.metric === INSTANCES ? 0 : totalOf(rule.metric, measured);
+		const total = rule.metric === INSTANCES ? 0 : measured && totalOf(rule.metric, measured);
 		if (total === null) {
 			isBlind = true;
 			reasons.push(`${rule.metric} is not reported`);
@@ -118,20 +118,14 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 }
 
 /**
- * The size that is wished for now. Blind, it is never less than the present one; but a pool that may be empty and has nothing that ever
+ * The size that is wished for now. Blind, it is never less than the present one; but a pool that may be empty and keeps nothing that ever
  * was ready holds on to nothing: boots that fail must not go on when nobody asks any more.
  */
 function wishOf(state: State, asked: Asked, own: Range, present: number): number {
 	const ideal = sizeIn(asked.range, own, present);
 	if (!asked.isBlind) return ideal;
-	const isHeld = own.least > 0 || [...state.proxies.values()].some(({ wasReady }) => wasReady);
+	const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));
 	return isHeld ? Math.max(ideal, clamp(present, own)) : clamp(asked.range.least, own);
-}
-
-/** A metric of all proxies together; null where nobody reports it. */
-function totalOf(metric: string, measured: Measurements | null): number | null {
-	const mean = measured !== null && Object.hasOwn(measured.averages, metric) ? measured.averages[metric] : undefined;
-	return mean === undefined || measured === null ? null : mean * measured.reporting;
 }
 
 /** Draining proxies that may come back: they cost nothing anew, and so the ramp does not count them. */

@@ -6,6 +6,8 @@ import type { Measurements, Metrics, Ms, Posted, Proxy, State } from "./state.ts
 
 /** The number of open client connections, which every agent reports. */
 export const ACTIVE = "active";
+/** All that agents report. */
+const AGENT_METRICS: readonly string[] = [ACTIVE, "requests", "bytes", "errors", "cpu", "load"];
 /** Names kept of one address, and of the endpoint as a whole. */
 export const MOST_METRICS = 64;
 
@@ -25,7 +27,9 @@ export function samplesOf(state: State, now: Ms): Samples {
 	};
 	const byAddress = new Map<string, Metrics>();
 	let missing = 0;
+	let isUnused = true;
 	for (const proxy of state.proxies.values()) {
+		if (proxy.wasReady && proxy.phase.at !== "deleting") isUnused = false;
 		if (isKept(proxy) && proxy.wasReady && !hasReported(state, proxy, now)) missing++;
 		const sample = sampleOf(state, proxy, now);
 		if (sample === null || proxy.address === null) continue;
@@ -38,7 +42,14 @@ export function samplesOf(state: State, now: Ms): Samples {
 		.map(([name, { weights, weighted }]) => [name, weighted / weights] as const)
 		.filter(([, mean]) => Number.isFinite(mean));
 	const reporting = Math.max(byAddress.size, Object.keys(custom).length > 0 ? 1 : 0);
-	return { averages: Object.fromEntries(means), reporting, missing, byAddress: Object.fromEntries(byAddress) };
+	return { averages: Object.fromEntries(means), reporting, missing, isUnused, byAddress: Object.fromEntries(byAddress) };
+}
+
+/** A metric of all proxies together; null where nobody reports it. */
+export function totalOf(metric: string, { averages, reporting, isUnused }: Measurements): number | null {
+	const mean = Object.hasOwn(averages, metric) ? averages[metric] : undefined;
+	if (mean !== undefined) return mean * reporting;
+	return isUnused && AGENT_METRICS.includes(metric) ? 0 : null;
 }
 
 /** What a rule may go by: the other endpoint's measurements where one is named, null while they are not known or too old. */

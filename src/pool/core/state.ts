@@ -317,6 +317,8 @@ export interface Measurements {
 	readonly reporting: number;
 	/** Proxies that were ready, are to stay, and have not reported for too long. */
 	readonly missing: number;
+	/** There is no proxy that anybody could be using: what agents would report is 0, and not unknown. */
+	readonly isUnused: boolean;
 }
 
 export interface Source extends Measurements {

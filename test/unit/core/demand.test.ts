@@ -318,6 +318,15 @@ describe("a pool that may be empty", () => {
 		expect([pool.target, pool.size]).toEqual([0, 0]);
 	});
 
+	test("does not come and go where two rules contradict each other: where nobody can be connected, the connections are 0", () => {
+		const pool = new Pool(1, { min: 0, max: 4, rules: ["1<=active<=4", "jobs<3"], scaleInWindowSeconds: 0 });
+		for (let i = 0; i < 20; i++) {
+			pool.command({ do: "metrics", address: null, metrics: { jobs: [1, 6] } });
+			pool.pass();
+			if (i > 0) expect([pool.target, pool.size]).toEqual([0, 0]);
+		}
+	});
+
 	test("takes a wake down once an interval", () => {
 		const pool = asleep();
 		pool.command({ do: "wake" });
@@ -366,6 +375,7 @@ describe("samples", () => {
 			byAddress: { "203.0.113.0": { active: [3, 2], cpu: [1, 1], jobs: [1, 7] }, "203.0.113.1": { active: [1, 10], cpu: [1, 1] } },
 			reporting: 2,
 			missing: 0,
+			isUnused: false,
 		});
 	});
 
@@ -419,7 +429,7 @@ describe("samples", () => {
 });
 
 describe("another endpoint's metrics", () => {
-	const found = { averages: { active: 10 }, reporting: 3, missing: 0 };
+	const found = { averages: { active: 10 }, reporting: 3, missing: 0, isUnused: false };
 	const following = () => {
 		const pool = new Pool(2, { rules: ["2<=active<=4"], metricsSource: "other", scaleInWindowSeconds: 0, rampLimit: 100 });
 		pool.active = spread(4);
