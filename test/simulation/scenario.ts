@@ -219,8 +219,10 @@ function withDemand(seed: number, pools: readonly PoolSetup[], actions: Action[]
 	}
 	return pools.map((pool, index) => {
 		if (index > 0 && random.chance(0.4)) return pool;
-		const min = random.pick([0, 0, 1, 2]);
+		const drawn = random.pick([0, 0, 1, 2]);
 		const follows = index > 0 && random.chance(0.5);
+		// One that goes by another's load would never rest, empty, while clients of its own keep asking for a proxy.
+		const min = follows ? Math.max(1, drawn) : drawn;
 		return { ...pool, min, max: min + random.between(1, 10), demand: demandSetup(random, follows ? "object1" : null) };
 	});
 }
