@@ -142,14 +142,14 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "delete what is not tagged for this pool",
 		file: "core/apply.ts",
-		find: "else if (vm.tags.pool !== state.pool.tag) pools++;",
-		replace: "else if (vm.tags.pool === null) pools++;",
+		find: "if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {",
+		replace: "if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool === null) {",
 	},
 	{
 		name: "delete what is another deployment's",
 		file: "core/apply.ts",
-		find: "if (vm.tags.deployment !== state.pool.deployment) deployments++;\n\t\telse if (vm.tags.pool !== state.pool.tag) pools++;",
-		replace: "if (vm.tags.deployment === null) deployments++;",
+		find: "if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {",
+		replace: "if (vm.tags.deployment === null) {",
 	},
 	{
 		name: "count only ready proxies as billable",

@@ -71,13 +71,18 @@ describe("an hour without D1", () => {
 
 	test("changes nothing that is done to the cloud but the 30 s for which a drained VM waits", async () => {
 		for (let seed = 1; seed <= 20; seed++) {
-			const calm = { ...scenarioOf(seed, { isFaultless: true, provider: "hetzner" }), quota: 1000, callsAnHour: 20_000, isUnused: true };
+			const calm = {
+				...scenarioOf(seed, { isFaultless: true, provider: "hetzner", isBounded: false }),
+				quota: 1000,
+				callsAnHour: 20_000,
+				isUnused: true,
+			};
 			const orders = [
 				{ at: 2 * HOUR + 10 * MINUTE, what: "scale", forMs: 0, p: 1, pool: 0, choice: 0.6 },
 				{ at: 2 * HOUR + 40 * MINUTE, what: "scale", forMs: 0, p: 1, pool: 0, choice: 0.2 },
 			] as const;
 			const out = { at: 2 * HOUR, what: "databaseOut", forMs: HOUR, p: 1, pool: 0, choice: 0 } as const;
-			const pools = calm.pools.slice(0, 1).map((pool) => ({ ...pool, ageLimitSeconds: 0, canProbe: true }));
+			const pools = calm.pools.slice(0, 1).map((pool) => ({ ...pool, ageLimitSeconds: 0, canProbe: true, demand: null }));
 			const quiet = await mutations({ ...calm, pools, actions: orders });
 			const without = await mutations({ ...calm, pools, actions: [out, ...orders] });
 			expect(without.map(({ call }) => call)).toEqual(quiet.map(({ call }) => call));
