@@ -3,8 +3,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Dev, type Proxy, SOON_MS, TIMES, temporaryState, within } from "./harness.ts";
 
 const WINDOW_SECONDS = 6;
-/** What heartbeats, the decision and the boots that follow may take, and the machine's share of its other work. */
-const GROWN_MS = 2 * TIMES.interval * 1000 + SOON_MS;
+/** From a change of the load to the decision that it calls for: a report, and then the interval's decision. */
+const DECIDED_MS = 2 * TIMES.interval * 1000;
+/** What boots, drains and deletes may take besides, on a machine that runs other tests as well. */
+const DONE_MS = 30_000;
 
 /** A server that says back what it hears. */
 const echo = createServer((socket) => socket.pipe(socket).on("error", () => socket.destroy()));
@@ -18,8 +20,8 @@ beforeAll(async () => {
 	await new Promise<void>((done) => echo.listen(0, "127.0.0.1", done));
 	const address = echo.address();
 	echoPort = typeof address === "object" && address ? address.port : 0;
-	// Nothing but the endpoints of these tests.
-	dev = await Dev.start(state.directory, { DIGITALOCEAN_MIN_SCALING: "0", DIGITALOCEAN_MAX_SCALING: "0" });
+	// Nothing but the endpoints of these tests, and heartbeats as often as is configured: the free plan would stretch them.
+	dev = await Dev.start(state.directory, { DIGITALOCEAN_MIN_SCALING: "0", DIGITALOCEAN_MAX_SCALING: "0", PLAN: "paid" });
 });
 afterAll(async () => {
 	for (const tunnel of open) tunnel.close();
@@ -81,8 +83,8 @@ async function reactor(method: string, path: string, body?: unknown): Promise<un
 }
 
 const act = (endpoint: string, action: string) => reactor("POST", `/endpoints/${endpoint}/state`, { action });
-const logOf = async (endpoint: string) =>
-	((await reactor("GET", `/endpoints/${endpoint}/log`)) as [number, string, string][]).map(([, , text]) => text);
+const entriesOf = async (endpoint: string) => (await reactor("GET", `/endpoints/${endpoint}/log`)) as [number, string, string][];
+const logOf = async (endpoint: string) => (await entriesOf(endpoint)).map(([, , text]) => text);
 const proxiesOf = async (endpoint: string) => (await dev.proxies()).filter(({ instance }) => instance === endpoint);
 const vmsOf = async (proxies: readonly Proxy[]) => {
 	const addresses = new Set(proxies.map(({ ip }) => ip));
@@ -97,7 +99,7 @@ const configurationOf = (token: string, scaling: object) => ({
 test("an endpoint grows with its connections, shrinks when they end, idle proxies first, and cuts none; it stops and starts", async () => {
 	await reactor("PUT", "/endpoints/demand", configurationOf("local-demand", { min_instances: 1, max_instances: 6 }));
 	await act("demand", "start");
-	const first = await within(2 * SOON_MS, async () => {
+	const first = await within(DONE_MS, async () => {
 		const [proxy, ...others] = await proxiesOf("demand");
 		if (proxy === undefined || others.length > 0) throw new Error(`${others.length} proxies`);
 		return proxy;
@@ -105,12 +107,15 @@ test("an endpoint grows with its connections, shrinks when they end, idle proxie
 
 	// 20 connections: 5 to 10 proxies by the rules, 5 or 6 within the bounds, and 5 is their middle rounded down.
 	const tunnels = await Promise.all(Array.from({ length: 20 }, () => Tunnel.through(first)));
-	const grown = await within(GROWN_MS, async () => {
+	const openedAt = Date.now();
+	const grown = await within(DECIDED_MS + DONE_MS, async () => {
 		const proxies = await proxiesOf("demand");
 		expect(proxies).toHaveLength(5);
 		return proxies;
 	});
-	expect(await logOf("demand")).toContain("target changed 1 => 5: active is 20 in all: 2<=active<=4 asks for 5 to 10");
+	const grew = (await entriesOf("demand")).find(([, , text]) => text.startsWith("target changed 1 => "));
+	expect(grew?.[2]).toBe("target changed 1 => 5: active is 20 in all: 2<=active<=4 asks for 5 to 10");
+	expect((grew?.[0] ?? 0) * 1000 - openedAt).toBeLessThan(DECIDED_MS + SOON_MS);
 	for (const tunnel of tunnels) expect(await tunnel.ask("still there?")).toBe("still there?");
 
 	// All but two end, and those two are not of the oldest proxy.
@@ -119,9 +124,9 @@ test("an endpoint grows with its connections, shrinks when they end, idle proxie
 	const kept = [await Tunnel.through(busy), await Tunnel.through(busy)];
 	for (const tunnel of tunnels) tunnel.close();
 	const endedAt = Date.now();
-	await within(WINDOW_SECONDS * 1000 + GROWN_MS, async () => expect(await proxiesOf("demand")).toEqual([busy]));
+	await within(WINDOW_SECONDS * 1000 + DECIDED_MS + DONE_MS, async () => expect(await proxiesOf("demand")).toEqual([busy]));
 	expect(Date.now() - endedAt).toBeGreaterThan((WINDOW_SECONDS - TIMES.interval) * 1000);
-	await within(2 * SOON_MS, async () => expect(await vmsOf(grown)).toHaveLength(1));
+	await within(DONE_MS, async () => expect(await vmsOf(grown)).toHaveLength(1));
 	for (const tunnel of kept) expect(await tunnel.ask("and now?")).toBe("and now?");
 
 	// Stopped, it hands nothing out, and still waits for who is connected.
@@ -130,14 +135,16 @@ test("an endpoint grows with its connections, shrinks when they end, idle proxie
 	await new Promise((done) => setTimeout(done, 2 * TIMES.interval * 1000));
 	for (const tunnel of kept) expect(await tunnel.ask("to the end?")).toBe("to the end?");
 	for (const tunnel of kept) tunnel.close();
-	await within(2 * GROWN_MS, async () => expect(await vmsOf(grown)).toEqual([]));
+	await within(DONE_MS, async () => expect(await vmsOf(grown)).toEqual([]));
 
 	await act("demand", "start");
-	await within(2 * SOON_MS, async () => expect(await proxiesOf("demand")).toHaveLength(1));
+	await within(DONE_MS, async () => expect(await proxiesOf("demand")).toHaveLength(1));
 
 	const log = await logOf("demand");
+	// It may have gone by steps: connections that end are reported by one proxy sooner than by another.
+	const steps = log.filter((text) => text.startsWith("target changed"));
+	expect(steps).toContainEqual(expect.stringMatching(/^target changed \d => 1: active is 2 in all: 2<=active<=4 asks for 1\b/));
 	for (const text of [
-		"target changed 5 => 1: active is 2 in all: 2<=active<=4 asks for 1",
 		`deleted ${first.ip}`,
 		"stopped",
 		"target changed 1 => 0: stopped",
@@ -156,13 +163,13 @@ test("an endpoint that may be empty starts a proxy for the client that asks for 
 		endpoint: { cloud: "digitalocean", unregistered_timeout: 8 },
 	});
 	await act("sleeper", "start");
-	await within(SOON_MS, async () => expect((await dev.api("GET", "/random?instance=sleeper")).status).toBe(503));
+	await within(DONE_MS, async () => expect((await dev.api("GET", "/random?instance=sleeper")).status).toBe(503));
 	const asked = await fetch(`http://127.0.0.1:${dev.port}/random?instance=sleeper`);
 	expect([asked.status, asked.headers.get("Retry-After")]).toEqual([503, "15"]);
-	await within(2 * SOON_MS, async () => expect((await dev.api("GET", "/random?instance=sleeper")).status).toBe(200));
+	await within(DONE_MS, async () => expect((await dev.api("GET", "/random?instance=sleeper")).status).toBe(200));
 	expect(await logOf("sleeper")).toContain("target changed 0 => 1: a client asks for a proxy");
 	// The boot limit of 8 s after the last one who asked in vain.
-	await within(8_000 + WINDOW_SECONDS * 1000 + GROWN_MS, async () => expect(await proxiesOf("sleeper")).toEqual([]));
+	await within(8_000 + WINDOW_SECONDS * 1000 + DECIDED_MS + DONE_MS, async () => expect(await proxiesOf("sleeper")).toEqual([]));
 	expect((await logOf("sleeper")).some((text) => text.startsWith("target changed 1 => 0"))).toBe(true);
 	await act("sleeper", "stop");
 });
