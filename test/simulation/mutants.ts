@@ -283,7 +283,7 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "repeat for ever a create that is accepted and fails later",
 		file: "core/deadlines.ts",
-		find: `if (proxy.phase.at === "booting") bootFailed(draft);`,
+		find: `if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft);`,
 		replace: "",
 		focus: ["createFailsLater"],
 	},
