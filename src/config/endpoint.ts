@@ -71,6 +71,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			billedSeconds: definition?.billedSeconds ?? 0,
 			maxHourlyCost: readCost(reader),
+			finishesCreate: definition?.finishesCreate ?? false,
 		},
 		suspended: reasons.length === 0 ? null : reasons.join(". "),
 		agentUrl: null,
@@ -86,7 +87,10 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 export function readTuning(
 	reader: Reader,
 	global: Global,
-): Omit<Settings["spec"], "ageLimitSeconds" | "rolling" | "canProbe" | "twoStepRestart" | "billedSeconds" | "maxHourlyCost"> {
+): Omit<
+	Settings["spec"],
+	"ageLimitSeconds" | "rolling" | "canProbe" | "twoStepRestart" | "finishesCreate" | "billedSeconds" | "maxHourlyCost"
+> {
 	const seconds = (section: string, key: string, usual: number, max: number) =>
 		reader.whole(section, key, usual, { min: 1, max, unit: "seconds" });
 	const timeout = (key: "unknownTimeoutSeconds" | "unregisteredTimeoutSeconds" | "decommissionedTimeoutSeconds") =>

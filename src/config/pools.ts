@@ -93,6 +93,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			billedSeconds: definition?.billedSeconds ?? 0,
 			maxHourlyCost,
+			finishesCreate: definition?.finishesCreate ?? false,
 			rules: [],
 			statics: [],
 			rampLimit: 5,

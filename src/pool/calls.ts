@@ -57,6 +57,9 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 			const vm = await create(effect.id, state, world);
 			return { on: "created", id: effect.id, vm };
 		}
+		case "finish":
+			await create(effect.id, state, world, effect.vm);
+			return { on: "accepted", effect };
 		case "delete":
 		case "restart":
 		case "deleteStray":
@@ -118,7 +121,8 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 	}
 }
 
-async function create(id: Id, state: State, world: World) {
+/** `unfinished`: the VM that an earlier create left. */
+async function create(id: Id, state: State, world: World, unfinished?: string) {
 	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", say: "the address that agents call is not known" });
 	const userData = await renderUserData(
 		{
@@ -138,6 +142,7 @@ async function create(id: Id, state: State, world: World) {
 		userData,
 		allow: state.allow,
 		port: AGENT_PORT,
+		...(unfinished === undefined ? {} : { unfinished }),
 	});
 }
 
@@ -193,7 +198,7 @@ function failed(effect: Effect, error: unknown): Event {
 		error instanceof ProviderError
 			? error.failure
 			: {
-					kind: effect.call === "create" ? "unknown" : "transient",
+					kind: effect.call === "create" || effect.call === "finish" ? "unknown" : "transient",
 					say: error instanceof Error ? error.message : "it failed without a reason",
 				};
 	if (failure.kind === "notFound") {

@@ -65,7 +65,7 @@ export async function pass(ports: Ports, callsAPass: number = CALLS_A_PASS): Pro
 
 async function perform(ports: Ports, effect: Effect): Promise<void> {
 	if (isMutating(effect)) {
-		const token = effect.call === "create" ? { tokenHash: ports.mintToken(effect.id) } : {};
+		const token = effect.call === "create" || effect.call === "finish" ? { tokenHash: ports.mintToken(effect.id) } : {};
 		fold(ports, { on: "sent", effect, ...token });
 	}
 	fold(ports, await ports.call(effect, ports.load()));

@@ -37,6 +37,8 @@ export interface HttpRequest<T> {
 	readonly secrets: readonly string[];
 	/** Texts that hold secrets (user data): a sentence that quotes from them is withheld. */
 	readonly confidential?: readonly string[];
+	/** How long it may take, where that is less than usual: one of several calls that must be over by a time. */
+	readonly deadlineMs?: number;
 	/** Where a used-up quota is refilled steadily rather than at once at the stated reset: how long until it is worth another look. */
 	readonly refillMs?: number;
 	/** What the provider itself says of an error: its sentence, and its kind where the status alone does not tell. */
@@ -81,7 +83,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 	context.countCall();
 
 	// The clock starts with the call itself: a caller that waited for its turn has its whole deadline.
-	const deadlineMs = reads ? READ_DEADLINE_MS : CHANGE_DEADLINE_MS;
+	const deadlineMs = Math.min(reads ? READ_DEADLINE_MS : CHANGE_DEADLINE_MS, wanted.deadlineMs ?? Number.POSITIVE_INFINITY);
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), deadlineMs);
 	let response: Response;

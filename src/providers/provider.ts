@@ -83,6 +83,11 @@ export interface CreateRequest extends Protection {
 	readonly tags: { readonly deployment: string; readonly pool: string; readonly intent: string };
 	/** cloud-init user data as plain text; the driver encodes it as its cloud wants it. At most 16,384 bytes. */
 	readonly userData: string;
+	/**
+	 * The VM that an earlier create of this intent made and never switched on: it gets these user data and is switched on, and none is made.
+	 * `notFound` when it is gone. Only where the cloud's definition `finishesCreate`.
+	 */
+	readonly unfinished?: string;
 }
 
 export interface Wanted {
@@ -118,6 +123,8 @@ export interface ProviderDefinition<Account = unknown> {
 	readonly twoStepRestart: boolean;
 	/** The cloud bills a VM by started units of so many seconds (3,600: an hour and a minute cost two hours), or by its smallest such charge. */
 	readonly billedSeconds: number;
+	/** A create takes several calls, and one that was cut between them can be gone on with (`CreateRequest.unfinished`). */
+	readonly finishesCreate?: true;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
 	create(account: Account, context: ProviderContext): Provider;
 }

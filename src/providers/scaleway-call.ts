@@ -22,7 +22,7 @@ export function scaleway<T>(
 	method: HttpRequest<T>["method"],
 	path: string,
 	read: HttpRequest<T>["read"],
-	more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
+	more: Pick<HttpRequest<T>, "body" | "confidential" | "deadlineMs"> = {},
 ): Promise<T> {
 	return request(context, {
 		provider: "Scaleway",

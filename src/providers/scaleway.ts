@@ -71,9 +71,12 @@ export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	finishesCreate: true,
 	create: (account, context) => new Scaleway(account, context),
 };
 
+/** A create is over by then, however many calls it took: whoever finds its server stopped later knows that it was cut. */
+const CREATE_MS = 30_000;
 /** What a type is changes less often than that. */
 const CATALOGUE_MS = 24 * 3_600_000;
 
@@ -91,18 +94,22 @@ class Scaleway implements Provider {
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const { zone } = this.#account;
-		const group = await this.#group(wanted);
-		const volume = await this.#volume();
-		const server = (await this.#begun(wanted)) ?? (await this.#make(wanted, group, volume));
+		const endsAt = this.#context.now() + CREATE_MS;
+		const { zone, server } = wanted.unfinished === undefined ? await this.#made(wanted) : await this.#unfinished(wanted, wanted.unfinished);
 		const made = { ...vmOf(zone, server), tags: wanted.tags };
 		// An earlier create came so far.
 		if (server.state !== "stopped") return made;
 		const path = `${serversOf(zone)}/${server.id}`;
 		const confidential = [wanted.userData];
+		const step = (...[method, below, body]: ["PATCH" | "POST", string, unknown]) => {
+			const deadlineMs = endsAt - this.#context.now();
+			if (deadlineMs <= 0)
+				throw new ProviderError({ kind: "unknown", say: "Scaleway: the create took too long, and is gone on with later" });
+			return this.#call(method, path + below, ignored, { body, confidential, deadlineMs });
+		};
 		try {
-			await this.#call("PATCH", `${path}/user_data/cloud-init`, ignored, { body: wanted.userData, confidential });
-			await this.#call("POST", `${path}/action`, ignored, { body: { action: "poweron" }, confidential });
+			await step("PATCH", "/user_data/cloud-init", wanted.userData);
+			await step("POST", "/action", { action: "poweron" });
 		} catch (error) {
 			throw await this.#takenBack(zone, server, error);
 		}
@@ -162,6 +169,21 @@ class Scaleway implements Provider {
 			if (!isFailure(error, "invalid")) throw error;
 			await act("poweron");
 		}
+	}
+
+	/** The server of an intent: the one that is there, else a new one. */
+	async #made(wanted: CreateRequest): Promise<Placed> {
+		const group = await this.#group(wanted);
+		const volume = await this.#volume();
+		const server = (await this.#begun(wanted)) ?? (await this.#make(wanted, group, volume));
+		return { zone: this.#account.zone, server };
+	}
+
+	async #unfinished({ tags }: CreateRequest, vm: string): Promise<Placed> {
+		const { zone, id } = placeOf(vm);
+		const server = await this.#server(zone, id);
+		if (isOf(vmOf(zone, server), tags)) return { zone, server };
+		throw new ProviderError({ kind: "notFound", say: `Scaleway: ${vm} is not this proxy's` });
 	}
 
 	async #make({ name, tags, userData }: CreateRequest, group: string, volume: RootVolume): Promise<Server> {
@@ -337,10 +359,15 @@ class Scaleway implements Provider {
 		method: HttpRequest<T>["method"],
 		path: string,
 		read: HttpRequest<T>["read"],
-		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
+		more: Pick<HttpRequest<T>, "body" | "confidential" | "deadlineMs"> = {},
 	): Promise<T> {
 		return call(this.#context, this.#account, method, path, read, more);
 	}
+}
+
+interface Placed {
+	readonly zone: string;
+	readonly server: Server;
 }
 
 const serversOf = (zone: string) => `/instance/v1/zones/${zone}/servers`;

@@ -46,6 +46,25 @@ describe("a create whose server exists", () => {
 		expect(vms().filter(({ name }) => name === wanted().name)).toMatchObject([{ userData, state: "active" }]);
 	});
 
+	it("is finished by its id with the user data that hold now, and no other is made when it is gone", async () => {
+		const { open, done, failureOf, fault, vms, clock, settings } = world();
+		fault({ operation: "create", delayMs: 1 });
+		fault({ operation: "create", status: 503 });
+		expect((await failureOf(open().create(wanted()))).kind).toBe("unknown");
+		const found = await done(open().find(lookUp(wanted())));
+		const unfinished = found?.vm ?? "";
+		const userData = "#cloud-config\n# another token\n";
+		const driver = open({ settings: { ...settings, zone: "nl-ams-1" } });
+		expect(await done(driver.create(wanted(1, { userData, unfinished })))).toMatchObject({ vm: unfinished, state: "starting" });
+		clock.advance(BOOT_MS);
+		expect(vms()).toMatchObject([{ userData, state: "active" }]);
+		await done(open().delete(unfinished));
+		clock.advance(BOOT_MS);
+		expect((await failureOf(open().create(wanted(1, { unfinished })))).kind).toBe("notFound");
+		expect((await failureOf(open().create(wanted(2, { unfinished })))).kind).toBe("notFound");
+		expect(vms()).toEqual([]);
+	});
+
 	it("and is on its way up is left as it is", async () => {
 		const { open, done, journal } = world();
 		const made = await done(open().create(wanted()));

@@ -37,7 +37,8 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 		};
 	};
 	switch (effect.call) {
-		case "create": {
+		case "create":
+		case "finish": {
 			count();
 			const token = asker.takeToken(effect.id);
 			if (token === undefined || state.agentUrl === null) throw new Error("a create without its token or URL");
@@ -50,6 +51,17 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				credentials: asked(state),
 			};
 			const tags = { deployment, pool: tag, intent: effect.id };
+			if (state.proxies.get(effect.id)?.tokenHash !== boot.tokenHash) {
+				world.watch.broken("9", `${effect.call} of ${effect.id} goes out with a token that is not stored`);
+			}
+			if (effect.call === "finish") {
+				cloud.finish(
+					effect.vm,
+					boot,
+					answered(() => ({ on: "accepted", effect })),
+				);
+				return;
+			}
 			cloud.protectAtCreate(deployment, state.allow);
 			cloud.create(
 				{ name: `muster-${deployment}-${effect.id}`, tags, boot, account: state.account },

@@ -23,7 +23,8 @@ export interface Machine {
 	tagsBefore: { readonly tags: VmTags; readonly until: Ms } | null;
 	/** It serves without an agent of ours: others made it. */
 	readonly isPlain: boolean;
-	readonly boot: Boot | null;
+	/** Null: it has not got its user data yet. */
+	boot: Boot | null;
 	/** The settings that say of what size it is. */
 	readonly account: string;
 	readonly madeAt: Ms;
@@ -131,11 +132,64 @@ export class Cloud {
 		const isLost = this.faults.strikes("createAnswerLost");
 		const slowMs = this.faults.strikes("slowCalls") || isLost ? this.random.between(0, SLOW_CREATE_MS) : 0;
 		const isCarriedOut = !isLost || this.random.chance(0.8);
-		this.clock.after(slowMs + this.latency(), () => {
-			settle();
-			const answer = isCarriedOut ? this.carryOutCreate(call) : this.unknown("the connection was lost");
+		const tell = (answer: Answer<Vm>) => {
 			if (isLost) this.clock.at(deadline, () => done(this.unknown("the answer was lost")));
 			else this.clock.after(this.latency(), () => done(answer));
+		};
+		this.clock.after(slowMs + this.latency(), () => {
+			const answer = isCarriedOut ? this.carryOutCreate(call) : this.unknown("the connection was lost");
+			const machine = "ok" in answer ? this.machines.get(answer.ok.vm) : undefined;
+			if (machine === undefined || machine.startedAt !== Number.POSITIVE_INFINITY) {
+				settle();
+				return tell(answer);
+			}
+			// Its further steps, all within the deadline.
+			const stepsMs = this.faults.strikes("slowCalls") ? this.random.between(0, CREATE_DEADLINE_MS) : 2 * this.latency();
+			this.clock.at(Math.min(this.clock.now + stepsMs, deadline - 1), () => {
+				settle();
+				this.switchOnFirst(machine, call.boot);
+				tell({ ok: this.shown(machine, this.clock.now), rate: this.rate() });
+			});
+		});
+	}
+
+	/** Goes on with a create that was cut: user data, and switching on. */
+	finish(vm: string, boot: Boot, done: (answer: Answer<null>) => void): void {
+		this.call(
+			done,
+			() => {
+				const machine = this.machines.get(vm);
+				if (machine === undefined || machine.goneAt !== null || this.clock.now < machine.findableAt)
+					return this.no("notFound", "there is no such VM");
+				if (machine.goingAt !== null) return this.unknown("the VM is going");
+				if (this.faults.strikes("capacity")) {
+					this.vanish(machine); // the driver takes it back
+					return this.no("capacity", "none of this size is left");
+				}
+				if (this.faults.strikes("createCut")) return this.unknown("internal server error");
+				if (machine.boot === null) this.faults.count("createFinished");
+				this.switchOnFirst(machine, boot);
+				return { ok: null, rate: this.rate() };
+			},
+			"unknown",
+		);
+	}
+
+	/** A VM that was made switched off gets its user data and is switched on; one that is on already stays as it is. */
+	private switchOnFirst(machine: Machine, boot: Boot): void {
+		if (machine.goneAt !== null || machine.goingAt !== null || machine.startedAt !== Number.POSITIVE_INFINITY) return;
+		machine.boot = boot;
+		machine.power = "on";
+		machine.startedAt = this.clock.now + this.random.between(...this.profile.startMs);
+		this.start(machine);
+	}
+
+	private start(machine: Machine): void {
+		this.clock.at(machine.startedAt, () => {
+			if (machine.goneAt !== null) return;
+			if (machine.address === "") this.giveAddress(machine);
+			else this.byAddress.set(machine.address, machine);
+			if (machine.power === "on") this.watch.started(machine);
 		});
 	}
 
@@ -158,7 +212,8 @@ export class Cloud {
 		}
 		const isCut = profile.createSteps > 1 && faults.strikes("createCut");
 		const { account } = call;
-		const machine = this.make(call.name, call.tags, isCut ? null : call.boot, { isTwin: false, isCut, account });
+		const isOff = profile.createSteps > 1;
+		const machine = this.make(call.name, call.tags, isOff ? null : call.boot, { isTwin: false, isCut: isOff, account });
 		if (faults.strikes("createdTwice")) this.make(call.name, call.tags, call.boot, { isTwin: true, isCut: false, account });
 		if (profile.failsLater && faults.strikes("createFailsLater")) {
 			this.clock.after(this.random.between(SECOND, 60 * SECOND), () => this.vanish(machine));
@@ -206,14 +261,7 @@ export class Cloud {
 		this.byIntent.set(intent, [...(this.byIntent.get(intent) ?? []), machine]);
 		if (!machine.isBait) this.made++;
 		this.watch.made(machine);
-		if (!kind.isCut) {
-			clock.at(machine.startedAt, () => {
-				if (machine.goneAt !== null) return;
-				if (machine.address === "") this.giveAddress(machine);
-				else this.byAddress.set(machine.address, machine);
-				if (machine.power === "on") this.watch.started(machine);
-			});
-		}
+		if (!kind.isCut) this.start(machine);
 		return machine;
 	}
 

@@ -18,6 +18,7 @@ describe("a planted bug is caught", () => {
 					...(mutant.focus ? { focus: mutant.focus } : {}),
 					...(mutant.isBounded ? { isBounded: true } : {}),
 					...(mutant.isDemanding ? { isDemanding: true } : {}),
+					...(mutant.provider ? { provider: mutant.provider } : {}),
 				},
 				folder: folder.href,
 				stopsAtFirst: true,

@@ -18,6 +18,8 @@ export interface Mutant {
 	readonly isBounded?: boolean;
 	/** Only a pool with rules shows it. */
 	readonly isDemanding?: boolean;
+	/** The cloud that brings it to light, where the others cannot; all if missing. */
+	readonly provider?: NonNullable<ScenarioOptions["provider"]>;
 }
 
 /** Bugs that fleet controllers had, and slips of our own. A text that is not found fails the test: no mutant rots in silence. */
@@ -292,6 +294,28 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/deadlines.ts",
 		find: "if (!proxy.wasReady) bootFailed(draft);",
 		replace: "",
+		focus: ["createCut"],
+	},
+	{
+		name: "finish a create that may still be under way",
+		file: "core/finish.ts",
+		find: " && seenAt >= proxy.createdAt + CREATE_DEADLINE_MS",
+		replace: " && seenAt > 0",
+		focus: ["slowCalls", "evicted", "superseded"],
+		provider: "scaleway",
+	},
+	{
+		name: "finish a create with a token that nobody stored",
+		file: "core/finish.ts",
+		find: "{ ...proxy, tokenHash, credentials, offSince: null",
+		replace: "{ ...proxy, credentials, offSince: null",
+		focus: ["createCut"],
+	},
+	{
+		name: "finish a create time and again, without a pause",
+		file: "core/finish.ts",
+		find: "offSince: null, retryAt: now + LOST_RESULT_MS",
+		replace: "retryAt: 0",
 		focus: ["createCut"],
 	},
 	{

@@ -22,7 +22,7 @@ export interface Profile {
 	readonly bootMs: Span;
 	/** A create that was accepted may fail later: the VM vanishes. */
 	readonly failsLater: boolean;
-	/** Calls that one create takes; a cut between them leaves a VM that is switched off. */
+	/** Calls that one create takes: the VM is made switched off, and on at the last. A cut between them leaves it off. */
 	readonly createSteps: 1 | 3;
 	readonly twoStepRestart: boolean;
 	readonly newAddressAtRestart: boolean;

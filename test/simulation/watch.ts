@@ -134,7 +134,8 @@ export class Watch {
 		this.effects.set(effect.call, (this.effects.get(effect.call) ?? 0) + 1);
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
-		const isMutation = effect.call === "create" || effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
+		const isChange = effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
+		const isMutation = isChange || effect.call === "create" || effect.call === "finish";
 		const isRetag = effect.call === "adopt" || effect.call === "release";
 		const isProvider = isMutation || isRetag || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
 		// 10: nothing before Retry-After.
@@ -154,7 +155,20 @@ export class Watch {
 		if (host.state !== state) this.broken("9", `${effect.call} goes out on a state that is not stored`);
 		if (state.suspended !== null) this.broken("1", `${effect.call} goes out though the pool is suspended`);
 		if (effect.call === "create") this.creating(host, state, effect.id, record);
-		else this.touching(host, state, effect);
+		else if (effect.call === "finish") this.finishing(host, state, effect);
+		else if (isChange) this.touching(host, state, effect);
+	}
+
+	/** A create that was cut is gone on with once, by nobody else at the same time, and under a token that is stored. */
+	private finishing(host: Host, state: State, { id, vm }: Effect & { call: "finish" }): void {
+		const { world } = this;
+		const proxy = state.proxies.get(id);
+		if (proxy?.phase.at !== "booting" || proxy.phase.vm !== vm || proxy.tokenHash === null || proxy.retryAt <= host.now())
+			this.broken("9", `the create of ${id} is finished unrecorded`);
+		if (world.cloud.underway.has(id) && this.isClockSound) this.broken("2", `the create of ${id} is finished while it is under way`);
+		const tags = world.cloud.machines.get(vm)?.tags;
+		if (tags !== undefined && (tags.deployment !== host.deployment || tags.pool !== host.tag || tags.intent !== id))
+			this.broken("3", `${vm} is finished as ${id}'s, and is not: ${JSON.stringify(tags)}`);
 	}
 
 	/** 6: nobody looks for a pool's VMs once it is forgotten, so that it must have looked when its last one can have shown up. */

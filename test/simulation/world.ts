@@ -312,6 +312,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			rolling: setup.rolling,
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
+			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
 			rules: setup.demand?.rules.map(textOf) ?? [],

@@ -75,6 +75,7 @@ describe("what is asked for nothing", () => {
 					twoStepRestart: false,
 					billedSeconds: 60,
 					maxHourlyCost: null,
+					finishesCreate: false,
 					rules: [],
 					statics: [],
 					rampLimit: 5,

@@ -18,8 +18,9 @@ import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { credentialsAsked, withAsked } from "./credentials.ts";
 import { woken } from "./demand.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
+import { finishAccepted, finishing, finishSent } from "./finish.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
-import { BACK_OFF, closed, OPEN, pauseMs } from "./gates.ts";
+import { BACK_OFF, type BackOff, closed, OPEN, pauseMs } from "./gates.ts";
 import { HEARTBEAT_SHARE, LOOK_AFTER_DELETE_MS, LOST_RESULT_MS, MOST_LOG_CHARS, PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { reportedMetrics, withPosted } from "./metrics.ts";
 import { refusalOf } from "./orders.ts";
@@ -310,6 +311,8 @@ function applySent(state: State, effect: Effect, tokenHash: string | null, now: 
 				retryAt: 0,
 			});
 		}
+		case "finish":
+			return finishSent(state, effect, tokenHash, now);
 		case "delete":
 		case "restart": {
 			const proxy = state.proxies.get(effect.id);
@@ -407,6 +410,7 @@ function backedOff(state: State, { id }: Proxy, now: Ms): State {
 function applyAccepted(state: State, effect: Effect, now: Ms): State {
 	if (effect.call === "firewall") return firewallChanged(state, effect.allow, now);
 	if (effect.call === "release") return released(state, effect.id, now);
+	if (effect.call === "finish") return finishAccepted(state, effect, now);
 	if (effect.call === "delete") {
 		const proxy = state.proxies.get(effect.id);
 		if (proxy?.phase.at !== "deleting" || proxy.phase.vm !== effect.vm) return state;
@@ -549,6 +553,20 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 	switch (effect.call) {
 		case "create":
 			return createFailed(state, effect.id, failure, now);
+		case "finish": {
+			const proxy = finishing(state, effect);
+			if (proxy === undefined) return state;
+			const why = `the create of ${nameOf(proxy)} could not be finished: ${failure.say}`;
+			// What does not exist is looked for, and believed gone in time.
+			const suspectAt = failure.kind === "notFound" ? (proxy.suspectAt ?? now) : proxy.suspectAt;
+			const after = backedOff(withProxy(state, { ...proxy, suspectAt }), proxy, now);
+			const backOff = LAUNCH_BACK_OFF[failure.kind];
+			const isRefused = failure.kind === "quota" || failure.kind === "capacity" || failure.kind === "invalid";
+			if (isRefused && backOff !== null) {
+				return withGate(after, "launch", closed(state.gates.launch, backOff, now, why, seed, failure.retryAt), now, "ERROR");
+			}
+			return proxy.tries > 0 ? after : withLog(after, now, "WARNING", why);
+		}
 		case "delete":
 		case "restart":
 		case "find": {
@@ -592,6 +610,19 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 	}
 }
 
+/** How long creates rest after a refusal of that kind; null: another gate, or a look, sees to it. */
+const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], BackOff | null>> = {
+	auth: null,
+	rate: null,
+	unknown: null,
+	conflict: null,
+	quota: BACK_OFF.capacity,
+	capacity: BACK_OFF.capacity,
+	invalid: BACK_OFF.invalid,
+	notFound: BACK_OFF.invalid,
+	transient: BACK_OFF.launch,
+};
+
 /** `unknown` and `conflict` leave the intent to be looked up by its name; every other kind means that certainly nothing was made. */
 function createFailed(state: State, id: string, failure: Failure, now: Ms): State {
 	const proxy = state.proxies.get(id);
@@ -602,9 +633,8 @@ function createFailed(state: State, id: string, failure: Failure, now: Ms): Stat
 	}
 	const why = `launch failed: ${failure.say}`;
 	const seed = state.pool.object;
-	const gates = { auth: null, rate: null, quota: BACK_OFF.capacity, capacity: BACK_OFF.capacity, invalid: BACK_OFF.invalid } as const;
 	const dropped = withFailed(withoutProxy(state, id, now), { id, vm: null, address: null, at: now, why });
-	const backOff = failure.kind === "notFound" ? BACK_OFF.invalid : failure.kind === "transient" ? BACK_OFF.launch : gates[failure.kind];
+	const backOff = LAUNCH_BACK_OFF[failure.kind];
 	if (backOff === null) return dropped;
 	return withGate(dropped, "launch", closed(state.gates.launch, backOff, now, why, seed, failure.retryAt), now, "ERROR");
 }

@@ -20,6 +20,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 			twoStepRestart: false,
 			billedSeconds: 0,
 			maxHourlyCost: null,
+			finishesCreate: false,
 			rules: [],
 			statics: [],
 			rampLimit: 5,

@@ -4,6 +4,7 @@ import { adoptions, isPlain } from "./adopt.ts";
 import { isWithinBounds, reserves } from "./budget.ts";
 import { absenceCountsFrom, billable, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
+import { finishes, isUnfinished } from "./finish.ts";
 import { firewalls, isFirewallWrong } from "./firewall.ts";
 import {
 	IDLE_LIST_MS,
@@ -148,7 +149,7 @@ function creates(draft: Draft): Effect[] {
 	const { state } = draft;
 	if (state.run !== "running" || state.agentUrl === null || !draft.isDue(state.gates.launch.until)) return [];
 	if (!isWithinBounds(state, draft.now)) return [];
-	const effects: Effect[] = [];
+	const effects = finishes(draft);
 	for (const { id, phase } of draft.proxies) {
 		if (phase.at === "launching" && phase.sentAt === null) effects.push({ call: "create", id });
 	}
@@ -265,6 +266,11 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			const isAllowed = isWithinBound && isWithinBounds(state, now);
 			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now && isAllowed;
 			return isOpen && isWanted && phase?.at === "launching" && phase.sentAt === null;
+		}
+		case "finish": {
+			const proxy = state.proxies.get(effect.id);
+			const isWanted = state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+			return isOpen && isWanted && proxy !== undefined && isUnfinished(state, proxy) && proxy.retryAt <= now;
 		}
 		case "restart": {
 			const phase = phaseOf(effect.id);

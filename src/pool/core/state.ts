@@ -151,6 +151,8 @@ export interface Spec {
 	readonly billedSeconds: number;
 	/** What the pool's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
 	readonly maxHourlyCost: number | null;
+	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
+	readonly finishesCreate: boolean;
 	/** See rules.ts. None: the pool keeps `min` proxies. */
 	readonly rules: readonly string[];
 	/** How many proxies rules may add, and take away, in one interval. */
@@ -547,6 +549,8 @@ export type Effect =
 	| { readonly call: "release"; readonly id: Id; readonly vm: string }
 	/** Takes an emptied pool out of the directory. */
 	| { readonly call: "forget" }
+	/** Goes on with a create that was cut between its calls. */
+	| { readonly call: "finish"; readonly id: Id; readonly vm: string }
 	| { readonly call: "create"; readonly id: Id }
 	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
 	/** `keyHash` null: no agent of ours is there, and a plain request is all that can be asked. */

@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/pool/core/apply.ts";
+import { isStillDue } from "../../../src/pool/core/effects.ts";
+import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/pool/core/limits.ts";
+import { plan } from "../../../src/pool/core/plan.ts";
+import type { Effect, Event, Failure, Proxy, State, Vm } from "../../../src/pool/core/state.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+/** A create that takes several calls and was cut between them. */
+
+const SECOND = 1000;
+const random = () => 0.5;
+const FINISH = { call: "finish", id: "p0", vm: "vm-0" } as const;
+
+const pool = (finishesCreate = true, change: Partial<Proxy> = {}): State => {
+	const cut: Partial<Proxy> = {
+		phase: { at: "launching", sentAt: NOW },
+		createdAt: NOW,
+		address: null,
+		registered: false,
+		wasReady: false,
+		keyHash: null,
+		tokenHash: "first",
+		...change,
+	};
+	const state = poolOf(1, () => cut);
+	return { ...state, spec: { ...state.spec, finishesCreate, intervalSeconds: 30 } };
+};
+const only = (state: State): Proxy => {
+	const [proxy] = state.proxies.values();
+	if (proxy === undefined) throw new Error("there is no proxy");
+	return proxy;
+};
+const effectOf = (state: State): Effect & { call: "finish" } => ({ ...FINISH, id: only(state).id });
+const seen = (state: State, how: Vm["state"], at: number, address: string | null = null): State => {
+	const { id } = only(state);
+	const tags = { deployment: state.pool.deployment, pool: state.pool.tag, intent: id };
+	return apply(state, { on: "listed", startedAt: at, vms: [{ vm: "vm-0", name: id, state: how, address, tags }] }, at);
+};
+const finishes = (state: State, at: number) => plan(state, at, random).effects.filter(({ call }) => call === "finish");
+const fold = (state: State, at: number, event: Event) => apply(state, event, at);
+const failed = (state: State, failure: Failure, at: number) => fold(state, at, { on: "failed", effect: effectOf(state), failure });
+const LATER = NOW + CREATE_DEADLINE_MS;
+
+describe("a VM that its create left switched off", () => {
+	test("is finished once its create is certainly over, and not while it may go on", () => {
+		const early = seen(pool(), "off", NOW + 5 * SECOND);
+		expect(finishes(early, LATER + 20 * SECOND)).toEqual([]);
+		const late = seen(early, "off", LATER);
+		expect(finishes(late, LATER)).toEqual([effectOf(late)]);
+	});
+
+	test("is finished at no cloud that makes VMs in one call, but deleted in time", () => {
+		const off = seen(seen(pool(false), "off", LATER), "off", LATER + 120 * SECOND);
+		expect(finishes(off, LATER)).toEqual([]);
+		expect(only(plan(off, LATER + 120 * SECOND, random).state).phase.at).toBe("deleting");
+	});
+
+	test.each([
+		["runs", (state: State) => seen(state, "running", LATER + SECOND, "192.0.2.9")],
+		["ran, and was switched off since", (state: State) => seen(seen(state, "running", LATER, "192.0.2.9"), "off", LATER + SECOND)],
+		["was made by others", (state: State) => ({ ...state, proxies: new Map([[only(state).id, { ...only(state), tokenHash: null }]]) })],
+		["is of a pool that is paused", (state: State) => fold(state, LATER, { on: "command", command: { do: "run", run: "paused" } })],
+		[
+			"is of a pool that launches nothing for now",
+			(state: State) => ({ ...state, gates: { ...state.gates, launch: { until: LATER + 60 * SECOND, failures: 1, why: "none left" } } }),
+		],
+	])("is not finished when it %s", (_, change) => {
+		const state = change(seen(pool(), "off", LATER));
+		expect(finishes(state, LATER + SECOND)).toEqual([]);
+		expect(isStillDue(state, effectOf(state), LATER + SECOND)).toBe(false);
+	});
+
+	test("is finished under a new token, and not again before a look at it says that it is still off", () => {
+		const off = seen(pool(), "off", LATER);
+		const sent = fold(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
+		expect(only(sent)).toMatchObject({ tokenHash: "second", offSince: null, createdAt: NOW, phase: { at: "booting", vm: "vm-0" } });
+		expect(finishes(sent, LATER + 2 * LOST_RESULT_MS)).toEqual([]);
+		const stillOff = seen(sent, "off", LATER + SECOND);
+		expect(finishes(stillOff, LATER + SECOND)).toEqual([]);
+		expect(finishes(stillOff, LATER + LOST_RESULT_MS)).toEqual([effectOf(off)]);
+		const done = fold(sent, LATER + SECOND, { on: "accepted", effect: effectOf(off) });
+		expect(finishes(seen(done, "starting", LATER + 30 * SECOND), LATER + 2 * LOST_RESULT_MS)).toEqual([]);
+	});
+
+	test("whose finishing fails is tried again later; where there is no room, all creates rest", () => {
+		const off = seen(pool(), "off", LATER);
+		const sent = fold(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
+		const lost = failed(sent, { kind: "unknown", say: "no answer" }, LATER + SECOND);
+		expect(only(lost)).toMatchObject({ tries: 1, phase: { at: "booting" } });
+		expect(lost.log.at(-1)?.text).toContain("could not be finished: no answer");
+		const full = failed(sent, { kind: "capacity", say: "out of stock" }, LATER + SECOND);
+		expect(full.gates.launch.until).toBeGreaterThan(LATER + 60 * SECOND);
+		expect(only(failed(sent, { kind: "notFound", say: "gone" }, LATER + SECOND)).suspectAt).toBe(LATER + SECOND);
+	});
+
+	test("that is never switched on is deleted at its boot limit", () => {
+		let state = seen(pool(), "off", LATER);
+		for (let at = LATER; only(state).phase.at === "booting" && at < NOW + 3600 * SECOND; at += 30 * SECOND) {
+			state = seen(state, "off", at);
+			for (const effect of finishes(state, at)) {
+				state = fold(state, at, { on: "sent", effect, tokenHash: `token ${at}` });
+				state = failed(state, { kind: "unknown", say: "no answer" }, at);
+			}
+			state = plan(state, at, random).state;
+			if (only(state).phase.at === "deleting") expect(at).toBeLessThanOrEqual(NOW + 600 * SECOND);
+		}
+		expect(only(state)).toMatchObject({ phase: { at: "deleting", vm: "vm-0" } });
+	});
+});
