@@ -126,8 +126,7 @@ export async function deleteEndpoint(env: Env, config: Config, object: string, n
 	if (await dropName(env.DB, object, name)) return DONE;
 	if ((await listNames(env.DB)).some((other) => other.object === object && other.name !== name))
 		return notFound(`There is no endpoint "${name}".`);
-	if (keep) return conflict("VMs cannot be kept: this version takes no tags off them.");
-	const remove = () => askPool(env, object, (pool) => pool.command({ do: "run", run: "removing" }));
+	const remove = () => askPool(env, object, (pool) => pool.command({ do: "run", run: "removing", keep }));
 	const removed = await remove();
 	if (!removed.ok && removed.error === "conflict") return conflict(removed.say);
 	await removePool(env.DB, object, now);

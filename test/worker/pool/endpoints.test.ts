@@ -248,6 +248,17 @@ describe("an endpoint", () => {
 		);
 	});
 
+	test("deleted with ?keep=true its VMs run on, and are not its own any more", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const pool = await poolOf("demo");
+		await change("demo", "POST", `${at("demo")}/state`, { action: "start" });
+		await pool.untilReady(1);
+		expect((await ask("DELETE", `${at("demo")}?keep=perhaps`)).status).toBe(400);
+		expect((await change("demo", "DELETE", `${at("demo")}?keep=true`)).status).toBe(200);
+		await pool.until((state) => state.proxies.size === 0, "its VM let go");
+		expect(await pool.vms()).toHaveLength(1);
+	});
+
 	test("whose start was lost is finished by asking again, and taken away by cron", async () => {
 		const lost = async (name: string) => {
 			const object = env.POOL.newUniqueId().toString();
