@@ -73,7 +73,9 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const isRecent = (at: Ms, seconds: number) => at <= now && now - at < SAMPLE_INTERVALS * seconds * SECOND;
 	const isFresh = (at: Ms) => isRecent(at, state.heartbeatSeconds);
 	const vitalsOf = (proxy: Proxy) => state.vitals.get(proxy.id);
-	const counted = proxies.filter(({ phase, address }) => phase.at !== "deleting" && address !== null);
+	const isOurs = ({ phase }: Proxy) => phase.at !== "deleting" && phase.at !== "releasing";
+	const isKept = (proxy: Proxy) => isOurs(proxy) && proxy.phase.at !== "draining";
+	const counted = proxies.filter((proxy) => isOurs(proxy) && proxy.address !== null);
 
 	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
 	const posted = counted.flatMap(({ posted }) => (posted.jobs !== undefined && isFresh(posted.jobs[2]) ? [posted.jobs] : []));
@@ -88,11 +90,13 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	let isBlind = false;
 	if (spec.metricsSource === null) {
 		// Where nothing is that anybody could use, nobody has a connection.
-		if (proxies.every(({ wasReady, phase }) => !wasReady || phase.at === "deleting")) totals.set("active", 0);
+		if (proxies.every((proxy) => !proxy.wasReady || !isOurs(proxy))) totals.set("active", 0);
 		if (active.length > 0) totals.set("active", mean(active) * reporting);
 		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
-		const isSilent = (proxy: Proxy) => !isFresh(vitalsOf(proxy)?.metricsAt ?? 0);
-		isBlind = proxies.some((proxy) => proxy.wasReady && proxy.phase.at !== "draining" && proxy.phase.at !== "deleting" && isSilent(proxy));
+		// A VM that was taken in, and runs no agent, has what is posted for it.
+		const reports = ({ posted, keyHash, isAdopted }: Proxy, metricsAt: Ms) =>
+			isAdopted && keyHash === null ? Object.values(posted).some(([, , at]) => isFresh(at)) : isFresh(metricsAt);
+		isBlind = proxies.some((proxy) => proxy.wasReady && isKept(proxy) && !reports(proxy, vitalsOf(proxy)?.metricsAt ?? 0));
 	} else {
 		const { source } = state;
 		const isKnown = source !== null && source.endpoint === spec.metricsSource && isRecent(source.at, spec.intervalSeconds);
@@ -116,7 +120,7 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const within = (value: number) => Math.min(spec.max, Math.max(spec.min, value));
 	const [low, high] = [within(least), within(most)];
 	const ideal = held >= low && held <= high ? held : Math.floor((low + high) / 2);
-	const isHeld = spec.min > 0 || proxies.some(({ wasReady, phase }) => wasReady && phase.at !== "draining" && phase.at !== "deleting");
+	const isHeld = spec.min > 0 || proxies.some((proxy) => proxy.wasReady && isKept(proxy));
 	const wish = !isBlind ? ideal : isHeld ? Math.max(ideal, within(held)) : low;
 	const spare = proxies.filter(({ phase, failedProbes }) => phase.at === "draining" && phase.spare && failedProbes === 0).length;
 	return { isBlind: isBlind && isHeld, wish, spare };

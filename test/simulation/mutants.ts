@@ -549,8 +549,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "shrink below what rules ask for while it is draining: its connections count for nothing",
 		file: "core/metrics.ts",
-		find: `if (proxy.phase.at === "deleting") return null;`,
-		replace: `if (proxy.phase.at === "deleting" || proxy.phase.at === "draining") return null;`,
+		find: "if (!isOurs(proxy)) return null;",
+		replace: `if (!isOurs(proxy) || proxy.phase.at === "draining") return null;`,
 		isDemanding: true,
 	},
 ];

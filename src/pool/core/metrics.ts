@@ -1,4 +1,5 @@
 /** What the proxies report and what was posted for them: samples, how fresh they are, and their weighted means. */
+import { isPlain } from "./adopt.ts";
 import { isKept } from "./count.ts";
 import { SAMPLE_INTERVALS } from "./limits.ts";
 import { isMetricName } from "./rules.ts";
@@ -29,7 +30,7 @@ export function samplesOf(state: State, now: Ms): Samples {
 	let missing = 0;
 	let isUnused = true;
 	for (const proxy of state.proxies.values()) {
-		if (proxy.wasReady && proxy.phase.at !== "deleting") isUnused = false;
+		if (proxy.wasReady && isOurs(proxy)) isUnused = false;
 		if (isKept(proxy) && proxy.wasReady && !hasReported(state, proxy, now)) missing++;
 		const sample = sampleOf(state, proxy, now);
 		if (sample === null || proxy.address === null) continue;
@@ -67,14 +68,20 @@ export function isIdle(state: State, proxy: Proxy, now: Ms): boolean {
 	return vitals !== undefined && vitals.active === 0 && isFresh(vitals.reportedAt, state, now);
 }
 
-/** Whether its agent has reported all that it reports. */
+/** Whether its agent has reported all that it reports; of a VM without one that was taken in, whether somebody posts in its stead. */
 function hasReported(state: State, proxy: Proxy, now: Ms): boolean {
+	if (isPlain(proxy)) return Object.keys(freshOf(proxy.posted, state, now)).length > 0;
 	return isFresh(state.vitals.get(proxy.id)?.metricsAt ?? 0, state, now);
+}
+
+/** Whether clients may be using it here: not one that is being deleted, or let go. */
+function isOurs({ phase }: Proxy): boolean {
+	return phase.at !== "deleting" && phase.at !== "releasing";
 }
 
 /** The agent's report, and what was posted in its place or beside it; null where nothing of it is fresh. */
 function sampleOf(state: State, proxy: Proxy, now: Ms): Metrics | null {
-	if (proxy.phase.at === "deleting") return null;
+	if (!isOurs(proxy)) return null;
 	const vitals = state.vitals.get(proxy.id);
 	const reported: [string, readonly [number, number]][] = [];
 	if (vitals !== undefined && isFresh(vitals.metricsAt, state, now)) {
