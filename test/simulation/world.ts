@@ -222,7 +222,10 @@ export class World {
 		for (const host of [...this.hosts]) {
 			if (!host.isForgotten || host.source !== "environment" || host.config === null) continue;
 			host.config = null;
-			this.makePool(this.setupOf(host), "environment");
+			const isThere = [...this.database.pools.values()].some(
+				({ name, deployment, removedAt }) => name === host.name && deployment === host.deployment && removedAt === null,
+			);
+			if (!isThere) this.makePool(this.setupOf(host), "environment");
 		}
 		for (const host of this.hosts) if (this.database.pools.has(host.object)) host.tick(this.agentUrl);
 	}
