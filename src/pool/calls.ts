@@ -97,6 +97,11 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 					: await probe({ address, keyHash, credentials });
 			return { on: "probed", id: effect.id, verdict, startedAt };
 		}
+		case "probeStatic": {
+			const { id, address, port } = effect;
+			const target = { address, port, credentials: credentialsAsked(state), agentUrl: state.agentUrl };
+			return { on: "staticProbed", id, verdict: await probePlainly(target) };
+		}
 		case "adopt":
 			return { on: "adopted", id: effect.id, vm: await adopt(effect, state, world.provider()) };
 		case "release":

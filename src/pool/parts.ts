@@ -1,7 +1,10 @@
 import { readyEntryOf, rowOf } from "./core/projection.ts";
 import type { Id, Proxy, State } from "./core/state.ts";
+import { staticEntries, staticRows } from "./core/statics.ts";
 import type { ProxyRow, ReadyEntry } from "./rpc.ts";
 
+/** Where agents listen (`src/agent/protocol.ts`, which this file must not import: it runs in the simulation too). */
+const USUAL_PORT = 8899;
 /** A ready list's part is one row of D1: some 60 KB, and one row read for a thousand proxies. */
 export const PART_SIZE = 1000;
 
@@ -11,7 +14,8 @@ export const PART_SIZE = 1000;
  */
 export class Ledger {
 	private readonly partOf = new Map<Id, number>();
-	private shown: ReadonlyMap<Id, Proxy> | null = null;
+	/** The rows as they are shown, by what they are made of: proxies are never mutated, and static backends are few. */
+	private shown: ReadonlyMap<Id, Proxy | string> | null = null;
 	private shownParts: ReadonlyMap<number, string> = new Map();
 
 	/** What is to be sent so that D1 shows `state`; `acknowledge` once it does. */
@@ -20,16 +24,20 @@ export class Ledger {
 		const texts = new Map(parts.map((entries, part) => [part, JSON.stringify(entries)]));
 		const changedParts = parts.flatMap((proxies, part) => (this.shownParts.get(part) === texts.get(part) ? [] : [{ part, proxies }]));
 		const { shown } = this;
-		const proxies = [...state.proxies.values()].filter((proxy) => shown?.get(proxy.id) !== proxy).map(rowOf);
-		const gone = shown === null ? [] : [...shown.keys()].filter((id) => !state.proxies.has(id));
+		const statics = staticRows(state);
+		const rows = new Map<Id, Proxy | string>([...state.proxies, ...statics.map((row) => [row.id, JSON.stringify(row)] as const)]);
+		const isNew = (id: Id) => shown?.get(id) !== rows.get(id);
+		const changedProxies = [...state.proxies.values()].filter(({ id }) => isNew(id)).map(rowOf);
+		const proxies = [...changedProxies, ...statics.filter(({ id }) => isNew(id))];
+		const gone = shown === null ? [] : [...shown.keys()].filter((id) => !rows.has(id));
 		return {
 			parts: changedParts,
 			partCount: parts.length,
 			proxies,
-			existing: shown === null ? [...state.proxies.keys()] : null,
+			existing: shown === null ? [...rows.keys()] : null,
 			gone,
 			acknowledge: () => {
-				this.shown = state.proxies;
+				this.shown = rows;
 				this.shownParts = texts;
 			},
 		};
@@ -43,7 +51,8 @@ export class Ledger {
 
 	/** The ready list in as few parts as can be, each proxy in the part where it was, if that still exists. */
 	private assign(state: State): ReadyEntry[][] {
-		const entries = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
+		const own = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
+		const entries = [...own, ...staticEntries(state, USUAL_PORT)];
 		const parts: ReadyEntry[][] = Array.from({ length: Math.ceil(entries.length / PART_SIZE) }, () => []);
 		const homeless: ReadyEntry[] = [];
 		for (const entry of entries) (parts[this.partOf.get(entry[0]) ?? -1] ?? homeless).push(entry);

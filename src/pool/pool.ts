@@ -385,7 +385,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
 			call: async (effect, state) => {
 				const heard = effect.call === "publish" ? this.waiting.splice(0) : [];
-				if (effect.call === "probe" || effect.call === "measure") this.callsMade++;
+				if (effect.call === "probe" || effect.call === "probeStatic" || effect.call === "measure") this.callsMade++;
 				const event = await carryOut(effect, state, {
 					db: this.env.DB,
 					provider: () => this.provider(),

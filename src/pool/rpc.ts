@@ -149,8 +149,8 @@ export interface Publication {
 	readonly log: readonly LogEntry[];
 }
 
-/** A ready proxy: id, address, version of the credentials it accepts (0: none asked). */
-export type ReadyEntry = readonly [id: Id, address: string, credentials: number];
+/** A ready proxy: id, address, version of the credentials it accepts (0: none asked), and its port where it is not 8899. */
+export type ReadyEntry = readonly [id: Id, address: string, credentials: number, port?: number];
 
 export interface ProxyRow {
 	readonly id: Id;

@@ -40,7 +40,7 @@ export async function pass(ports: Ports, callsAPass: number = CALLS_A_PASS): Pro
 	let probing = 0;
 	let dispatched = 0;
 	const next = (): Effect | undefined => {
-		const index = waiting.findIndex((effect) => effect.call !== "probe" || probing < CONCURRENT_PROBES);
+		const index = waiting.findIndex((effect) => !isProbe(effect) || probing < CONCURRENT_PROBES);
 		return index < 0 ? undefined : waiting.splice(index, 1)[0];
 	};
 	while (waiting.length > 0 || running.size > 0) {
@@ -53,10 +53,10 @@ export async function pass(ports: Ports, callsAPass: number = CALLS_A_PASS): Pro
 		}
 		if (!isStillDue(ports.load(), effect, ports.now())) continue;
 		dispatched++;
-		if (effect.call === "probe") probing++;
+		if (isProbe(effect)) probing++;
 		const done = perform(ports, effect).finally(() => {
 			running.delete(done);
-			if (effect.call === "probe") probing--;
+			if (isProbe(effect)) probing--;
 		});
 		running.add(done);
 	}
@@ -78,7 +78,11 @@ function fold(ports: Ports, event: Event): void {
 
 /** What changes the world outside is preceded by a stored fact, which also fences an instance that a deploy has superseded. */
 function isMutating({ call }: Effect): boolean {
-	return call !== "find" && call !== "list" && call !== "price" && call !== "probe" && call !== "measure";
+	return call !== "find" && call !== "list" && call !== "price" && call !== "probe" && call !== "probeStatic" && call !== "measure";
+}
+
+function isProbe({ call }: Effect): boolean {
+	return call === "probe" || call === "probeStatic";
 }
 
 /** Takes in a fact from outside a pass, and arms the alarm for what follows from it. */

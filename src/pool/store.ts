@@ -25,6 +25,7 @@ export const VOLATILE = [
 	"vitals",
 	"sessions",
 	"sessionsShown",
+	"staticsProbed",
 	"listedAt",
 	"foreign",
 	"rate",

@@ -93,6 +93,16 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				answered(() => ({ on: "accepted", effect })),
 			);
 			return;
+		case "probeStatic": {
+			count();
+			const isUp = () => !world.faults.strikes("staticsDown") && world.agentUrl === world.goodUrl;
+			clock.after(random.between(10, 3000), () => {
+				const verdict = isUp() ? ({ is: "ok", active: null } as const) : ({ is: "refused" } as const);
+				world.watch.probedStatic(host, effect.id, verdict.is === "ok");
+				done({ on: "staticProbed", id: effect.id, verdict });
+			});
+			return;
+		}
 		case "adopt": {
 			count();
 			const { deployment, tag } = state.pool;

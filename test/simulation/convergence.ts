@@ -50,7 +50,15 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (row === undefined) say("is not in the directory");
 	else {
 		const ready = [...row.parts.values()].flat();
-		const listed = new Map(ready.map(([id, address, credentials]) => [id, { address, credentials }]));
+		const isServing = state.run === "running" || state.run === "paused";
+		const backends = state.spec.statics.map(({ address, port }) => `${address}:${port}`);
+		for (const id of backends) {
+			if (isServing !== ready.some(([listed]) => listed === id)) say(`the static backend ${id} is ${isServing ? "not listed" : "listed"}`);
+			if (row.proxies.get(id)?.phase !== (isServing ? "ready" : "unready")) say(`D1 shows the static backend ${id} otherwise`);
+		}
+		const listed = new Map(
+			ready.filter(([id]) => !backends.includes(id)).map(([id, address, credentials]) => [id, { address, credentials }]),
+		);
 		for (const proxy of proxies) {
 			const entry = listed.get(proxy.id);
 			if (entry === undefined || entry.address !== proxy.address || entry.credentials !== proxy.credentials)
@@ -59,7 +67,7 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 			if (shown?.phase !== proxy.phase.at || shown.address !== proxy.address || shown.credentials !== proxy.credentials)
 				say(`D1 shows ${proxy.id} otherwise`);
 		}
-		if (listed.size !== proxies.length || row.proxies.size !== proxies.length) say("D1 shows more or less than there is");
+		if (listed.size !== proxies.length || row.proxies.size !== proxies.length + backends.length) say("D1 shows more or less than there is");
 		for (const id of row.sessions.keys()) if (!state.proxies.has(id)) say(`D1 shows sessions of ${id}, which is gone`);
 		if (row.lastLogSeq !== state.logSeq) say(`D1 has the log up to ${row.lastLogSeq} of ${state.logSeq}`);
 		if (

@@ -553,6 +553,20 @@ export const MUTANTS: readonly Mutant[] = [
 		replace: `if (!isOurs(proxy) || proxy.phase.at === "draining") return null;`,
 		isDemanding: true,
 	},
+	{
+		name: "go on handing out a static backend that is down",
+		file: "core/statics.ts",
+		find: "isUp: false, failures, since: health.isUp ? now : health.since",
+		replace: "isUp: health.isUp, failures, since: health.since",
+		focus: ["staticsDown"],
+	},
+	{
+		name: "never ask a static backend again that was down",
+		file: "core/statics.ts",
+		find: "const pauseMs = failures > 0 && failures < PROBES_TO_FAIL ? retryMs : everyMs;",
+		replace: "const pauseMs = failures < PROBES_TO_FAIL ? everyMs + retryMs : 86_400_000;",
+		focus: ["staticsDown"],
+	},
 ];
 
 /** Copies `src/pool` with the bug planted. Throws where the text to be replaced is not there exactly once. */

@@ -51,6 +51,7 @@ export const LASTING = [
 	"pricesFail",
 	"retagCut",
 	"retagRefused",
+	"staticsDown",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
 
@@ -118,6 +119,8 @@ export interface PoolSetup {
 	readonly ageLimitSeconds: number;
 	readonly rolling: Rolling;
 	readonly canProbe: boolean;
+	/** Static backends. */
+	readonly statics: number;
 	/** What its VMs may cost an hour; null: whatever they cost. */
 	readonly maxHourlyCost: number | null;
 	/** Null: it keeps its minimum. */
@@ -241,6 +244,7 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		ageLimitSeconds: random.chance(0.15) ? random.between(1, 4) * 3600 : 0,
 		rolling: { enabled: random.chance(0.5), minAvailable: random.between(0, min), batchSize: random.between(1, 3) },
 		canProbe: random.chance(0.85),
+		statics: random.chance(0.2) ? random.pick([1, 2, 12]) : 0,
 		maxHourlyCost: null,
 		demand: null,
 	};

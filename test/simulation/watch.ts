@@ -42,6 +42,7 @@ export class Watch {
 	private readonly world: World;
 	private readonly records = new Map<string, PoolRecord>();
 	private readonly probes = new Map<Id, { readonly window: number; readonly count: number }>();
+	private readonly staticFailures = new Map<string, number>();
 	private nudgedAt = Number.NEGATIVE_INFINITY;
 	private jumpedAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
@@ -145,6 +146,7 @@ export class Watch {
 		}
 		if (effect.call === "probe") this.probing(effect.id);
 		if (effect.call === "sessions") this.showing(host, instance, state);
+		if (effect.call === "probeStatic") this.probing(`${host.object} ${effect.id}`);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
 		if (effect.call === "adopt" || effect.call === "release") this.retagging(host, instance, effect, state);
@@ -204,6 +206,20 @@ export class Watch {
 			else world.clock.after(SECOND, look);
 		};
 		look();
+	}
+
+	/** A static backend answered a probe, or did not; whether the pool ever heard of it is another matter. */
+	probedStatic(host: Host, id: Id, isUp: boolean): void {
+		const key = `${host.object} ${id}`;
+		this.staticFailures.set(key, isUp ? 0 : (this.staticFailures.get(key) ?? 0) + 1);
+	}
+
+	/** Three failures in a row take it off; as many again may have been lost with an instance. */
+	private staticsChanged(host: Host, after: State): void {
+		for (const [id, { isUp }] of after.statics) {
+			if (isUp && (this.staticFailures.get(`${host.object} ${id}`) ?? 0) > 6)
+				this.broken("static", `${id} is handed out though it is down`);
+		}
 	}
 
 	/** A pool that finds no rest costs its user money as well. */
@@ -306,6 +322,7 @@ export class Watch {
 
 	/** The state of a pool changed. */
 	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
+		if (before.staticsProbed !== after.staticsProbed) this.staticsChanged(host, after);
 		if (before.strays !== after.strays) this.straysChanged(host, before, after);
 		this.scaled(host, before, after);
 		if (before.proxies === after.proxies) return;

@@ -109,6 +109,7 @@ export class World {
 		return START;
 	}
 
+	readonly goodUrl = GOOD_URL;
 	get agentUrl(): string {
 		return this.faults.isOn("wrongUrl") ? WRONG_URL : GOOD_URL;
 	}
@@ -319,7 +320,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
 			rules: setup.demand?.rules.map(textOf) ?? [],
-			statics: [],
+			statics: Array.from({ length: setup.statics }, (_, n) => ({ address: `192.0.2.${10 + n}`, port: n % 2 === 0 ? 8899 : 3128 })),
 			rampLimit: setup.demand?.rampLimit ?? 5,
 			scaleInWindowSeconds: setup.demand?.scaleInWindowSeconds ?? 300,
 			metricsSource: setup.demand?.metricsSource ?? null,

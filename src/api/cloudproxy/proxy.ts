@@ -5,24 +5,24 @@ import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { Proxy } from "./shapes.ts";
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-export function readyProxy({ pool, entry: [, address, version] }: ReadyProxy): Proxy {
-	return proxyObject(address, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
+export function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Proxy {
+	return proxyObject(address, port ?? AGENT_PORT, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
 export function publishedProxy(proxy: PublishedProxy): Proxy {
-	return proxyObject(proxy.address, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
+	return proxyObject(proxy.address, AGENT_PORT, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
 }
 
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject(address: string, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+function proxyObject(address: string, port: number, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
 	return {
 		ip: address,
-		port: AGENT_PORT,
+		port,
 		auth_enabled: credentials !== null,
-		url: proxyUrl(address, AGENT_PORT, credentials),
+		url: proxyUrl(address, port, credentials),
 		provider: owner.provider,
 		instance: owner.name,
 		display_name: owner.summary?.displayName ?? PROVIDER_NAMES[owner.provider] ?? owner.provider,

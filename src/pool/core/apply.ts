@@ -29,6 +29,7 @@ import { judgeRegistration } from "./registration.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
 import { sessionsSent, sessionsShown, withDrop, withoutSessions, withSessions } from "./sessions.ts";
 import type { Command, Effect, Event, Failure, Gate, Ms, ProviderName, Proxy, Rate, Settings, State, Stray, Vm } from "./state.ts";
+import { staticProbed } from "./statics.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
 export function apply(state: State, event: Event, now: Ms): State {
@@ -76,6 +77,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return applyListed(answered(known, now, "list"), event.vms, event.startedAt, now);
 		case "probed":
 			return applyProbed(known, event, now);
+		case "staticProbed":
+			return staticProbed(known, event, now);
 		case "failed":
 			return applyFailed(known, event.effect, event.failure, now);
 		case "published":
@@ -602,6 +605,7 @@ function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): S
 		case "price":
 			return pricingFailed(state, failure, now);
 		case "probe":
+		case "probeStatic":
 		case "measure":
 		case "sessions": // its next turn comes after an interval
 			return state;

@@ -23,6 +23,7 @@ import { isPriceWanted, prices } from "./pricing.ts";
 import { projectionHash } from "./projection.ts";
 import { showSessions } from "./sessions.ts";
 import type { Effect, Ms, Proxy, State } from "./state.ts";
+import { isStatic, staticProbes } from "./statics.ts";
 
 /** Effects in the order of their priority: delete, find, publish, list, create, restart, probe, and what concerns other pools. */
 export function dueEffects(draft: Draft): readonly Effect[] {
@@ -37,6 +38,7 @@ export function dueEffects(draft: Draft): readonly Effect[] {
 	if (isRich) effects.push(...firewalls(draft), ...lists(draft), ...prices(draft));
 	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
 	if (state.spec.canProbe) effects.push(...probes(draft));
+	effects.push(...staticProbes(draft));
 	effects.push(...forgets(draft), ...measures(draft));
 	return effects;
 }
@@ -246,6 +248,8 @@ export function isStillDue(state: State, effect: Effect, now: Ms): boolean {
 			const wanted = effect.call === "adopt" ? "adopting" : "releasing";
 			return isOpen && mayAct(state) && phaseOf(effect.id)?.at === wanted;
 		}
+		case "probeStatic":
+			return isStatic(state, effect.id);
 		case "sessions":
 			return true;
 		case "publish":

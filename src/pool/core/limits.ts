@@ -35,6 +35,8 @@ export const KEPT_RELEASED = 1_000;
 /** A confirmation of an address that no VM is known to have yet is remembered for so long, and so many of them. */
 export const CONFIRMATION_MS = 10 * 60_000;
 export const KEPT_CONFIRMATIONS = 100;
+/** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
+export const STATICS_AN_INTERVAL = 10;
 /** Characters of an entry that is posted to the log. */
 export const MOST_LOG_CHARS = 1_000;
 /** Sessions that are known of one proxy: what a report holds. */

@@ -2,6 +2,7 @@
 import { isReleasable, proxyNamed } from "./adopt.ts";
 import { billable, hasCloud, surgeOf } from "./count.ts";
 import type { Command, State } from "./state.ts";
+import { isStatic } from "./statics.ts";
 
 export interface Refusal {
 	readonly error: "notFound" | "conflict";
@@ -15,6 +16,8 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 		case "destroy":
 		case "restart": {
 			const proxy = state.proxies.get(command.id);
+			if (isStatic(state, command.id))
+				return { error: "conflict", say: "This is a static backend: others run it, and only they can do that." };
 			if (proxy === undefined) return { error: "notFound", say: "This proxy does not exist any more." };
 			const { at } = proxy.phase;
 			if (at !== "adopting" && at !== "releasing") return null;

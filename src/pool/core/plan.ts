@@ -6,6 +6,7 @@ import { breachOf } from "./invariants.ts";
 import { scale } from "./scaling.ts";
 import { settleDrops } from "./sessions.ts";
 import type { Ms, Plan, State } from "./state.ts";
+import { settleStatics } from "./statics.ts";
 
 /**
  * Derives from stored facts alone what to do now and when to look again. An effect that was lost (an eviction, a deploy, a full
@@ -16,6 +17,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	draft.wake(now + state.spec.intervalSeconds * 1000);
 	settle(draft);
 	settleDrops(draft);
+	settleStatics(draft);
 	if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);
 	else scale(draft);
 	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;

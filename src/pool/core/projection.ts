@@ -6,6 +6,7 @@ import { canWake } from "./demand.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { whyUnpriced } from "./pricing.ts";
 import type { Gate, Proxy, State } from "./state.ts";
+import { staticRows } from "./statics.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
 export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
@@ -88,6 +89,7 @@ const SHOWN = [
 	"strays",
 	"foreign",
 	"credentials",
+	"statics",
 	"firewall",
 	"account",
 	"money",
@@ -104,7 +106,7 @@ export function projectionHash(state: State): string {
 	if (last !== undefined && SHOWN.every((key) => last.of[key] === state[key])) return last.hash;
 	let rows = 0;
 	for (const proxy of state.proxies.values()) rows = (rows + rowHash(proxy)) % 2 ** 52;
-	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq]));
+	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, staticRows(state)]));
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
 	lastHashes.set(state.proxies, { of: state, hash });
 	return hash;

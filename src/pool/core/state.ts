@@ -128,6 +128,13 @@ export interface PatchedRolling extends Rolling {
 	readonly environment: Rolling;
 }
 
+/** How a static backend was found: probes that failed in a row, and since when it is up, or down. */
+export interface StaticHealth {
+	readonly isUp: boolean;
+	readonly failures: number;
+	readonly since: Ms;
+}
+
 /** The pool's settings as the core needs them. */
 export interface Spec {
 	readonly min: number;
@@ -263,6 +270,8 @@ export interface State {
 	readonly emptySince: Ms | null;
 	/** Whole lists in a row that held nothing of a removed pool, read after its last VM can have shown up. */
 	readonly looks: number;
+	/** By `address:port`: how the static backends were found; those never probed are left out. */
+	readonly statics: ReadonlyMap<Id, StaticHealth>;
 	/** A removed pool leaves its VMs running. */
 	readonly keep: boolean;
 	/** VMs that were let go, the newest last: however late a list shows their tags, they are no strays. */
@@ -285,6 +294,8 @@ export interface State {
 	readonly sessions: ReadonlyMap<Id, readonly string[]>;
 	/** What D1 is known to show of them (a hash), and when it was last asked to. */
 	readonly sessionsShown: { readonly hash: string; readonly at: Ms };
+	/** When each static backend was last probed. */
+	readonly staticsProbed: ReadonlyMap<Id, Ms>;
 	readonly listedAt: Ms;
 	/** VMs tagged `muster` that are other pools' or other deployments': counted, never touched. */
 	readonly foreign: { readonly pools: number; readonly deployments: number };
@@ -501,6 +512,7 @@ export type Event =
 	/** Whole lists only. A VM missing from it becomes a `find`, not a death. */
 	| { readonly on: "listed"; readonly startedAt: Ms; readonly vms: readonly Vm[]; readonly rate?: Rate }
 	| { readonly on: "probed"; readonly id: Id; readonly verdict: Verdict; readonly startedAt: Ms }
+	| { readonly on: "staticProbed"; readonly id: Id; readonly verdict: Verdict }
 	| { readonly on: "failed"; readonly effect: Effect; readonly failure: Failure; readonly rate?: Rate }
 	| { readonly on: "agentUrl"; readonly url: string }
 	/** What an operator (null: nobody) and the environment say of rolling replacement. */
@@ -553,6 +565,7 @@ export type Effect =
 	| { readonly call: "finish"; readonly id: Id; readonly vm: string }
 	| { readonly call: "create"; readonly id: Id }
 	| { readonly call: "restart"; readonly id: Id; readonly vm: string; readonly step: "off" | "on" }
+	| { readonly call: "probeStatic"; readonly id: Id; readonly address: string; readonly port: number }
 	/** `keyHash` null: no agent of ours is there, and a plain request is all that can be asked. */
 	| { readonly call: "probe"; readonly id: Id; readonly address: string; readonly keyHash: string | null }
 	/** Asks another pool what its proxies report. */

@@ -56,6 +56,9 @@ function answerProbe(socket: Socket, address: string): void {
 	socket.once("data", (data) => {
 		const state = agents.get(address);
 		const nonce = /^GET http:\/\/probe\.muster\/([0-9a-f]{32}) HTTP\/1\.1\r\n/.exec(data.toString("latin1"))?.[1];
+		// What a proxy that others run brings back for an absolute-form request.
+		const asked = /^GET http:\/\/muster\.test\/probe\?nonce=([0-9a-f]{32}) HTTP\/1\.1\r\n/.exec(data.toString("latin1"))?.[1];
+		if (asked !== undefined && state?.isSilent === false) return socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${asked}`);
 		if (state === undefined || nonce === undefined || state.isSilent) return socket.destroy();
 		const proof = createHmac("sha256", state.keyHash).update(nonce).digest("hex");
 		const body = JSON.stringify({ proof, active: state.active });
