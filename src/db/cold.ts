@@ -9,6 +9,7 @@ interface Row {
 	readonly object: string;
 	readonly provider: ProviderName;
 	readonly name: string;
+	readonly source: PublishedPool["source"];
 	readonly summary: string | null;
 	readonly credentials: string;
 }
@@ -28,7 +29,7 @@ interface Head extends Row {
  * https://doi.org/10.1016/j.ipl.2005.11.003), in one scan and without sorting. Columns beside max() are those of its row:
  * https://www.sqlite.org/lang_select.html#bare_columns_in_an_aggregate_query
  */
-const PICK = `SELECT pools.object, provider, name, summary, credentials,
+const PICK = `SELECT pools.object, provider, name, source, summary, credentials,
 		json_extract(part.proxies, '$[' || abs(random() % part.count) || ']') AS entry
 	FROM (SELECT object, count, proxies, max(ln(random() / 18446744073709551616.0 + 0.5) / count) FROM (
 		SELECT object, ready_count AS count, ready AS proxies FROM pools WHERE removed_at IS NULL AND ready_count > 0
@@ -40,7 +41,7 @@ const LAST_IN_HEAD = 100;
 /** More than any entry has; were one longer, the whole list would be read. */
 const ENTRY_CHARS = 90;
 // The beginnings are cut as text: D1 counts each element that SQL takes out of a JSON array as a row read.
-const HEADS = `SELECT object, provider, name, summary, credentials, ready_count AS count,
+const HEADS = `SELECT object, provider, name, source, summary, credentials, ready_count AS count,
 		(SELECT coalesce(sum(count), 0) FROM ready_parts WHERE ready_parts.object = pools.object) AS further,
 		substr(ready, 1, ?1) AS head
 	FROM pools WHERE removed_at IS NULL`;
@@ -92,11 +93,12 @@ function entriesIn(head: string): readonly ReadyEntry[] {
 }
 
 /** A pool of which only these ready proxies are known. */
-function poolOf({ object, provider, name, summary, credentials }: Row, entries: readonly ReadyEntry[]): PublishedPool {
+function poolOf({ object, provider, name, source, summary, credentials }: Row, entries: readonly ReadyEntry[]): PublishedPool {
 	return {
 		object,
 		provider,
 		name,
+		source,
 		summary: fromJson<PoolSummary | null>(summary, null),
 		credentials: fromJson<CredentialsByVersion>(credentials, {}),
 		parts: [{ count: entries.length, entries: () => entries }],

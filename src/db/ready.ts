@@ -18,6 +18,7 @@ export interface PublishedPool {
 	readonly object: string;
 	readonly provider: ProviderName;
 	readonly name: string;
+	readonly source: "environment" | "api";
 	/** Null: it has published nothing yet. */
 	readonly summary: PoolSummary | null;
 	readonly credentials: CredentialsByVersion;
@@ -50,7 +51,7 @@ export interface Reading {
 }
 
 // Sorted here and not in SQL, since D1 counts each row that it sorts once more.
-const READ_POOLS = `SELECT object, provider, name, ready_count AS readyCount, summary, credentials, ready
+const READ_POOLS = `SELECT object, provider, name, source, ready_count AS readyCount, summary, credentials, ready
 	FROM pools WHERE removed_at IS NULL`;
 const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY object, part";
 
@@ -58,6 +59,7 @@ interface PoolRow {
 	readonly object: string;
 	readonly provider: ProviderName;
 	readonly name: string;
+	readonly source: PublishedPool["source"];
 	readonly readyCount: number;
 	readonly summary: string | null;
 	readonly credentials: string;
@@ -205,6 +207,7 @@ async function readSnapshot(db: D1Database): Promise<Snapshot> {
 			object: row.object,
 			provider: row.provider,
 			name: row.name,
+			source: row.source,
 			summary: fromJson<PoolSummary | null>(row.summary, null),
 			credentials: fromJson<CredentialsByVersion>(row.credentials, {}),
 			...withParts([first, ...others]),

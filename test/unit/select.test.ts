@@ -14,6 +14,7 @@ function pool(name: string, ids: readonly string[], region = "lon1"): PublishedP
 		object: `object-of-${name}`,
 		provider: "digitalocean",
 		name,
+		source: "environment",
 		summary: {
 			displayName: name,
 			run: "running",

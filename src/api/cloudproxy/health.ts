@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Config } from "../../config.ts";
+import { endpointNameOf } from "../../db/directory.ts";
 import { type PublishedPool, readReady } from "../../db/ready.ts";
 import { readSettings } from "../../db/settings.ts";
 import { type AppContext, Endpoint } from "../context.ts";
@@ -74,19 +75,20 @@ async function look(db: D1Database, now: number): Promise<{ pools: readonly Publ
 /** By endpoint name: what is wrong with a pool, and what else its account holds. */
 function poolNotes(config: Config, pools: readonly PublishedPool[]): Record<string, string[]> {
 	const notes = new Map<string, string[]>();
-	for (const { provider, name, summary } of pools) {
+	for (const pool of pools) {
+		const { summary } = pool;
 		if (!summary) continue;
 		const { strays, foreign } = summary;
 		const others = foreign.deployments;
-		notes.set(`${provider}-${name}`, [
+		notes.set(endpointNameOf(pool), [
 			...summary.problems,
 			...(strays > 0 ? [`${strays} of its VMs have no proxy; they will be deleted.`] : []),
 			...(others > 0 ? [`${others} VMs of other deployments are in its account; they are left alone.`] : []),
 		]);
 	}
-	for (const { provider, name, problem } of config.pools) {
-		const said = notes.get(`${provider}-${name}`) ?? [];
-		if (problem !== null && !said.includes(problem)) notes.set(`${provider}-${name}`, [problem, ...said]);
+	for (const { endpoint, problem } of config.pools) {
+		const said = notes.get(endpoint) ?? [];
+		if (problem !== null && !said.includes(problem)) notes.set(endpoint, [problem, ...said]);
 	}
 	return Object.fromEntries([...notes].filter(([, sentences]) => sentences.length > 0));
 }
