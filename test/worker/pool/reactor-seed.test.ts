@@ -227,6 +227,9 @@ test("Reactor's API reference, authentication: a key that is set is required, as
 	expect(await curl("GET", "/v1.1/endpoint/ips", undefined, from)).toEqual([401, "unauthorized"]);
 	for (const key of ["bar", keyOfFirst])
 		expect(await curl("GET", "/v1.1/endpoint/ips", undefined, { ...from, "X-Auth-Key": key })).toEqual([200, [IP, IP]]);
+	const [, keyOfSecond = ""] = pool.keys.values();
+	for (const key of [keyOfSecond, `${keyOfFirst.slice(0, -1)}x`])
+		expect(await curl("GET", "/v1.1/endpoint/ips", undefined, { ...from, "X-Auth-Key": key }), "another's").toEqual([401, "unauthorized"]);
 	const { DB } = bindings;
 	expect(await DB.prepare("SELECT 1 FROM settings WHERE value LIKE '%bar%'").first()).toBeNull();
 	expect(await curl("POST", "/v1.1/auth_key", '{"auth_key": null}', { "X-Auth-Key": "bar" })).toEqual([200, NONE]);
