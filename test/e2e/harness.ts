@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const PROJECT = resolve(import.meta.dirname, "../..");
-const NODE = join(PROJECT, "node_modules/.bin/node");
+export const NODE = join(PROJECT, "node_modules/.bin/node");
 const READY_LIMIT_MS = 60_000;
 
 /** Short times, so that a test need not wait; in seconds but for the boot. */

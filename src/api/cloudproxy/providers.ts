@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listPools } from "../../db/directory.ts";
 import { readReady } from "../../db/ready.ts";
 import { listWaitingScaling } from "../../db/settings.ts";
 import type { ProviderName } from "../../pool/core/state.ts";
@@ -50,7 +51,8 @@ const instanceSchema = {
 export class ListProviders extends Endpoint {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
-		const sources = await readSources(c);
+		const [sources, pools] = await Promise.all([readSources(c), listPools(c.env.DB)]);
+		const billed = pools.reduce((sum, { billable }) => sum + billable, 0);
 		const all: Instance[] = [];
 		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
@@ -58,7 +60,7 @@ export class ListProviders extends Endpoint {
 			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
 			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
 		});
-		return c.json({ metadata: metadata(c), cost: totalCost(all), providers: Object.fromEntries(providers) });
+		return c.json({ metadata: metadata(c), billed, cost: totalCost(all), providers: Object.fromEntries(providers) });
 	}
 }
 

@@ -88,12 +88,14 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
+		billed: z.number().int().openapi({ description: "VMs that may cost money, those of removed pools that are not gone yet included." }),
 		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
 		providers: z.record(z.string(), ProviderShape),
 	})
 	.openapi("ProviderList", {
 		example: {
 			metadata: METADATA,
+			billed: 3,
 			cost: [{ ...COST, hourly: 0.01785 }],
 			providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } },
 		},

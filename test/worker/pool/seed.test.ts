@@ -98,6 +98,7 @@ const READS: readonly Row[] = [
 		200,
 		{
 			metadata: METADATA,
+			billed: 2,
 			cost: [INSTANCE.cost],
 			providers: {
 				digitalocean: { ...INSTANCE, instances: { default: INSTANCE } },

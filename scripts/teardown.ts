@@ -1,0 +1,97 @@
+/**
+ * `AUTH_KEY=… npm run teardown -- https://muster.example.workers.dev`: stops every pool of a deployment and waits until none of its VMs
+ * is billed any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+
+const LOOK_MS = 5_000;
+/** A drain takes ten minutes at the most, and a cloud its time. */
+const PATIENCE_MS = 30 * 60_000;
+const CALL_MS = 30_000;
+const TRIES = 3;
+/** Pools publish what they have; one answer may be a moment old. */
+const LOOKS_TO_BELIEVE = 2;
+
+interface Providers {
+	readonly billed: number;
+	readonly providers: Readonly<Record<string, { readonly instances: Readonly<Record<string, { readonly problems?: readonly string[] }>> }>>;
+}
+
+function giveUp(sentence: string): never {
+	console.error(sentence);
+	process.exit(1);
+}
+
+const origin = URL.parse(process.argv[2] ?? "")?.origin;
+if (origin === undefined || !/^https?:/.test(origin)) giveUp("Name the deployment: npm run teardown -- https://muster.example.workers.dev");
+const key = process.env.AUTH_KEY ?? "";
+
+/** One call of the API; throws what is wrong, without the key. */
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+	const response = await fetch(origin + path, {
+		method,
+		headers: { ...(key === "" ? {} : { "x-auth-key": key }), "content-type": "application/json" },
+		...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		signal: AbortSignal.timeout(CALL_MS),
+	});
+	const text = await response.text();
+	if (response.status === 401) throw new Error(`${origin} refuses the key: set AUTH_KEY to the deployment's admin key`);
+	if (!response.ok) throw new Error(`${method} ${path}: HTTP ${response.status} ${text.slice(0, 200)}`);
+	return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** A pool, or its database, may not answer for a moment. What is asked here may be asked again. */
+async function persistently<T>(ask: () => Promise<T>): Promise<T> {
+	for (let tries = 1; ; tries++) {
+		try {
+			return await ask();
+		} catch (error) {
+			if (tries === TRIES) throw error;
+			await pause(LOOK_MS);
+		}
+	}
+}
+
+async function stopAll(): Promise<void> {
+	const endpoints = await call<readonly string[]>("GET", "/v1.1/endpoints");
+	for (const endpoint of endpoints) {
+		await persistently(() => call("POST", `/v1.1/endpoints/${encodeURIComponent(endpoint)}/state`, { action: "stop" }));
+		console.log(`stopped ${endpoint}`);
+	}
+	if (endpoints.length === 0) console.log("There is no pool to stop.");
+}
+
+/** True once nothing is billed; false when it took too long, with what is known of the rest. */
+async function emptied(): Promise<boolean> {
+	const deadline = Date.now() + PATIENCE_MS;
+	let [last, looks, seen]: [number, number, Providers | null] = [-1, 0, null];
+	while (Date.now() < deadline) {
+		try {
+			seen = await call<Providers>("GET", "/providers");
+			if (seen.billed !== last) console.log(`${seen.billed} VMs are billed`);
+			last = seen.billed;
+			looks = last === 0 ? looks + 1 : 0;
+			if (looks >= LOOKS_TO_BELIEVE) return true;
+		} catch (error) {
+			// It may be the network's fault for a moment; the next look tells.
+			console.error((error as Error).message);
+		}
+		await pause(LOOK_MS);
+	}
+	for (const [provider, { instances }] of Object.entries(seen?.providers ?? {})) {
+		for (const [name, { problems = [] }] of Object.entries(instances))
+			for (const text of problems) console.error(`${provider}/${name}: ${text}`);
+	}
+	return false;
+}
+
+try {
+	await stopAll();
+} catch (error) {
+	giveUp(`Not every pool was stopped: ${(error as Error).message}`);
+}
+if (!(await emptied()))
+	giveUp(
+		"VMs are still billed. Run this again, or delete them at their clouds (each carries the tag 'muster') before you delete the Worker.",
+	);
+console.log("No VM is billed any more. The Worker itself goes with: npx wrangler delete");

@@ -1,0 +1,32 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Dev, NODE, SOON_MS, temporaryState, within } from "./harness.ts";
+
+const run = promisify(execFile);
+const SCRIPT = join(import.meta.dirname, "../../scripts/teardown.ts");
+
+const state = temporaryState();
+let dev: Dev;
+beforeAll(async () => {
+	dev = await Dev.start(state.directory);
+});
+afterAll(async () => {
+	await dev?.stop();
+	state.remove();
+});
+
+test("teardown empties every pool and says when nothing is billed any more", async () => {
+	await within(SOON_MS, async () => expect(await dev.proxies()).toHaveLength(2));
+	const { stdout } = await run(NODE, [SCRIPT, `http://127.0.0.1:${dev.port}`]);
+	expect(stdout).toMatch(
+		/stopped digitalocean-default\n2 VMs are billed\n(?:1 VMs are billed\n)?0 VMs are billed\nNo VM is billed any more/,
+	);
+	expect(await dev.vms()).toEqual([]);
+}, 60_000);
+
+test("teardown of what is no deployment fails, and says so", async () => {
+	const failed = await run(NODE, [SCRIPT, `http://127.0.0.1:${dev.cloudPort}`]).catch((error: { stderr: string }) => error.stderr);
+	expect(failed).toMatch(/^Not every pool was stopped: GET \/v1\.1\/endpoints: HTTP 404/);
+});
