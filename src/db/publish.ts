@@ -43,8 +43,10 @@ const UPDATE_ADDRESSES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
 const DELETE_GONE = `DELETE FROM proxies WHERE object = ?1 AND id IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;
 const DELETE_OTHERS = `DELETE FROM proxies WHERE object = ?1 AND id NOT IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;
 
-const INSERT_LOG = `INSERT OR IGNORE INTO logs (object, seq, at, severity, text)
-	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?4) WHERE ${IS_CURRENT}`;
+// An entry of a failure that repeats is written again, later and with how often.
+const INSERT_LOG = `INSERT INTO logs (object, seq, at, severity, text)
+	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?4) WHERE ${IS_CURRENT}
+	ON CONFLICT (object, seq) DO UPDATE SET at = excluded.at, text = excluded.text WHERE excluded.at > at`;
 
 const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
 

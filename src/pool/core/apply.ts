@@ -17,7 +17,7 @@ import { withStrayCharge } from "./cost.ts";
 import { absenceCountsFrom, isPending, vmOf } from "./count.ts";
 import { credentialsAsked, withAsked } from "./credentials.ts";
 import { woken } from "./demand.ts";
-import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withVitals } from "./edit.ts";
+import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withRepeated, withVitals } from "./edit.ts";
 import { finishAccepted, finishing, finishSent } from "./finish.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, type BackOff, closed, OPEN, pauseMs } from "./gates.ts";
@@ -534,11 +534,9 @@ function applyProbed(state: State, event: Event & { on: "probed" }, now: Ms): St
 	return failedProbes > PROBES_TO_FAIL ? probed : withProxy(probed, failed);
 }
 
-/** A gate's first closing, and a new reason, are logged; its further failures are not. */
+/** A gate's failures are logged, each reason once and then how often. */
 function withGate(state: State, which: keyof State["gates"], gate: Gate, now: Ms, severity: "WARNING" | "ERROR"): State {
-	const before = state.gates[which];
-	const after = { ...state, gates: { ...state.gates, [which]: gate } };
-	return before.failures > 0 && before.why === gate.why ? after : withLog(after, now, severity, gate.why);
+	return withRepeated({ ...state, gates: { ...state.gates, [which]: gate } }, now, severity, gate.why);
 }
 
 function applyFailed(known: State, effect: Effect, failure: Failure, now: Ms): State {
@@ -650,6 +648,7 @@ function applyPublished(state: State, event: Event & { on: "published" }, now: M
 		if (phase.at !== "draining" || phase.hiddenAt !== null || proxy.since > event.startedAt) continue;
 		after = withProxy(after, { ...proxy, phase: { ...phase, hiddenAt: now } });
 	}
-	const log = after.log.filter((entry) => entry.seq > event.logSeq);
+	// An entry that was renewed since keeps its number.
+	const log = after.log.filter((entry) => entry.seq > event.logSeq || entry.at > event.startedAt);
 	return { ...after, published: { hash: event.hash, version: after.published.version }, log };
 }

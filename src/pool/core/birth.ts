@@ -49,6 +49,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 		published: { hash: "", version: 0 },
 		log: [],
 		logSeq: 0,
+		repeats: [],
 		bornAt: now,
 		emptySince: now,
 		looks: 0,

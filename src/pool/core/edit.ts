@@ -1,3 +1,4 @@
+import { KEPT_REPEATS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
 
 const KEPT_FAILURES = 20;
@@ -28,6 +29,25 @@ export function inPhase(proxy: Proxy, phase: Phase, why: string, now: Ms): Proxy
 export function withLog(state: State, now: Ms, severity: Severity, text: string): State {
 	const entry: LogEntry = { seq: state.logSeq + 1, at: now, severity, text };
 	return { ...state, logSeq: entry.seq, log: [...state.log, entry].slice(-KEPT_LOG_ENTRIES) };
+}
+
+/** As {@link withLog}, for what may fail again and again: one entry, and how often. */
+export function withRepeated(state: State, now: Ms, severity: Severity, text: string): State {
+	const known = state.repeats.find((one) => one.text === text && one.severity === severity);
+	const others = state.repeats.filter((one) => one !== known);
+	const isOld = known === undefined || now - known.firstAt > REPEAT_MS || known.seq <= state.logSeq - REPEAT_ENTRIES;
+	if (isOld) {
+		const after = withLog(state, now, severity, text);
+		const repeat = { severity, text, seq: after.logSeq, count: 1, firstAt: now, writtenAt: now };
+		return { ...after, repeats: [...others, repeat].slice(-KEPT_REPEATS) };
+	}
+	const count = known.count + 1;
+	const isDue = now >= known.writtenAt + RENEW_MS;
+	const repeats = [...others, { ...known, count, writtenAt: isDue ? now : known.writtenAt }];
+	if (!isDue) return { ...state, repeats };
+	const entry: LogEntry = { seq: known.seq, at: now, severity, text: `${text} (${count} times)` };
+	const log = [...state.log.filter(({ seq }) => seq !== known.seq), entry].slice(-KEPT_LOG_ENTRIES);
+	return { ...state, repeats, log };
 }
 
 export function withFailed(state: State, failed: Failed): State {

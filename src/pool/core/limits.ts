@@ -37,6 +37,13 @@ export const CONFIRMATION_MS = 10 * 60_000;
 export const KEPT_CONFIRMATIONS = 100;
 /** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
 export const STATICS_AN_INTERVAL = 10;
+/** A failure that repeats renews its entry of the log so often at the most. */
+export const RENEW_MS = 10 * 60_000;
+/** After so long, or so many other entries, it gets one of its own again. */
+export const REPEAT_MS = 24 * 3_600_000;
+export const REPEAT_ENTRIES = 100;
+/** Failures that are watched for repeating. */
+export const KEPT_REPEATS = 20;
 /** Characters of an entry that is posted to the log. */
 export const MOST_LOG_CHARS = 1_000;
 /** Sessions that are known of one proxy: what a report holds. */

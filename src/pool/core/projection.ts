@@ -94,8 +94,14 @@ const SHOWN = [
 	"account",
 	"money",
 	"logSeq",
+	"repeats",
 	"listedAt",
 ] as const satisfies readonly (keyof State)[];
+
+/** When entries of the log were renewed, which keep their numbers. */
+function renewals({ repeats }: State): number {
+	return repeats.reduce((sum, { firstAt, writtenAt }) => sum + (writtenAt - firstAt), 0);
+}
 
 /** Each plan asks for it, and between two changes there are many plans. */
 const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly hash: string }>();
@@ -106,7 +112,7 @@ export function projectionHash(state: State): string {
 	if (last !== undefined && SHOWN.every((key) => last.of[key] === state[key])) return last.hash;
 	let rows = 0;
 	for (const proxy of state.proxies.values()) rows = (rows + rowHash(proxy)) % 2 ** 52;
-	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, staticRows(state)]));
+	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state)]));
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
 	lastHashes.set(state.proxies, { of: state, hash });
 	return hash;

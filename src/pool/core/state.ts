@@ -190,6 +190,18 @@ export interface LogEntry {
 	readonly text: string;
 }
 
+/** A failure that repeats: one entry of the log, whose count is renewed now and then. */
+export interface Repeat {
+	readonly severity: Severity;
+	readonly text: string;
+	/** Its entry. */
+	readonly seq: number;
+	readonly count: number;
+	readonly firstAt: Ms;
+	/** When its entry was last written. */
+	readonly writtenAt: Ms;
+}
+
 /** A proxy that failed, kept for the operator. */
 export interface Failed {
 	readonly id: Id;
@@ -265,6 +277,8 @@ export interface State {
 	/** Entries not yet known to be in D1. */
 	readonly log: readonly LogEntry[];
 	readonly logSeq: number;
+	/** The failures that were logged last. */
+	readonly repeats: readonly Repeat[];
 	readonly bornAt: Ms;
 	/** Since when the pool has had no proxy; null while it has one. */
 	readonly emptySince: Ms | null;
