@@ -54,7 +54,8 @@ export class Crowd {
 	burst(host: Host, action: Action): void {
 		const before = this.loadOf(host).to;
 		this.load(host, loadOf(action.choice), 0);
-		this.world.clock.after(action.forMs, () => this.load(host, before, 0));
+		// Not at the very instant at which the faults end, and the last load begins.
+		this.world.clock.after(Math.max(0, action.forMs - 1), () => this.load(host, before, 0));
 	}
 
 	postersAway(forMs: number): void {

@@ -242,10 +242,16 @@ export class World {
 			if (state === null) continue;
 			if (host.skewMs !== 0) this.watch.jumped(Math.abs(host.skewMs) > MINUTE);
 			host.jump(-host.skewMs);
+			// Rules that contradict each other need not rest where a VM that was taken in reports one metric and not the other.
 			if (host.config !== null) {
 				const { settings } = host.config;
 				const maxHourlyCost = roomy(settings.spec.maxHourlyCost);
-				const spec = { ...settings.spec, ageLimitSeconds: 0, maxHourlyCost };
+				const spec = {
+					...settings.spec,
+					rules: settings.spec.rules.filter((rule) => !rule.includes("jobs")),
+					ageLimitSeconds: 0,
+					maxHourlyCost,
+				};
 				host.config = { ...host.config, settings: { ...settings, suspended: null, spec } };
 			}
 			// From now on the load is constant: a pool with rules can come to rest.
