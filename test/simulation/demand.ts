@@ -78,12 +78,10 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const counted = proxies.filter((proxy) => isOurs(proxy) && proxy.address !== null);
 
 	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
-	const posted = counted.flatMap(({ posted }) => (posted.jobs !== undefined && isFresh(posted.jobs[2]) ? [posted.jobs] : []));
-	const custom = state.custom.jobs !== undefined && isFresh(state.custom.jobs[2]) ? [state.custom.jobs] : [];
+	const posted = counted.flatMap(({ posted }) => (posted.jobs === undefined ? [] : [posted.jobs]));
+	const custom = state.custom.jobs === undefined ? [] : [state.custom.jobs];
 	const jobs = [...posted, ...custom].map(([, value]) => value);
-	const heard = counted.filter(
-		(proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0) || (proxy.posted.jobs !== undefined && isFresh(proxy.posted.jobs[2])),
-	);
+	const heard = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0) || proxy.posted.jobs !== undefined);
 	const reporting = Math.max(heard.length, custom.length);
 	const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 	const totals = new Map<string, number>();
@@ -95,7 +93,7 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
 		// A VM that was taken in, and runs no agent, has what is posted for it.
 		const reports = ({ posted, keyHash, isAdopted }: Proxy, metricsAt: Ms) =>
-			isAdopted && keyHash === null ? Object.values(posted).some(([, , at]) => isFresh(at)) : isFresh(metricsAt);
+			isAdopted && keyHash === null ? Object.keys(posted).length > 0 : isFresh(metricsAt);
 		isBlind = proxies.some((proxy) => proxy.wasReady && isKept(proxy) && !reports(proxy, vitalsOf(proxy)?.metricsAt ?? 0));
 	} else {
 		const { source } = state;

@@ -90,15 +90,12 @@ function settled(before: State, after: State): State {
 	return { ...before, proxies: new Map(proxies) };
 }
 
-/** What was posted for an address stays with it for as long as it counts. */
-export function judgePosted(host: Host, before: State, after: State, say: Say): void {
+/** What was posted for an address stays with it. */
+export function judgePosted(before: State, after: State, say: Say): void {
 	for (const [id, proxy] of after.proxies) {
 		const was = before.proxies.get(id);
 		if (was === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
-		for (const [name, [, , at]] of Object.entries(was.posted)) {
-			const isCounting = at <= host.now() && host.now() < at + 3 * after.heartbeatSeconds * SECOND;
-			if (isCounting && !(name in proxy.posted)) say(`what was posted of ${name} for ${proxy.address} is lost`);
-		}
+		for (const name of Object.keys(was.posted)) if (!(name in proxy.posted)) say(`what was posted of ${name} for ${proxy.address} is lost`);
 	}
 }
 

@@ -353,7 +353,7 @@ export class Watch {
 		if (before.target !== after.target)
 			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
 		judgeTarget(host, this.record(host).demand, before, after, say);
-		if (before.proxies !== after.proxies) judgePosted(host, before, after, say);
+		if (before.proxies !== after.proxies) judgePosted(before, after, say);
 	}
 
 	private changed(

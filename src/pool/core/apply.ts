@@ -170,7 +170,7 @@ function applyCommand(state: State, command: Command, now: Ms): State {
 		case "wake":
 			return woken(state, now);
 		case "metrics":
-			return applyPosted(state, command, now);
+			return applyPosted(state, command);
 		case "adopt":
 			return withAdoption(state, command.vm, now);
 		case "release": {
@@ -238,14 +238,14 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 }
 
 /** Those of an address that no proxy has go nowhere. */
-function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }, now: Ms): State {
+function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }): State {
 	if (address === null) {
-		const custom = withPosted(state.custom, metrics, state, now);
+		const custom = withPosted(state.custom, metrics);
 		return custom === state.custom ? state : { ...state, custom };
 	}
 	const proxy = [...state.proxies.values()].find((one) => one.address === address && one.phase.at !== "deleting");
 	if (proxy === undefined) return state;
-	const posted = withPosted(proxy.posted, metrics, state, now);
+	const posted = withPosted(proxy.posted, metrics);
 	return posted === proxy.posted ? state : withProxy(state, { ...proxy, posted });
 }
 

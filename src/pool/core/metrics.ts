@@ -3,7 +3,7 @@ import { isPlain } from "./adopt.ts";
 import { isKept } from "./count.ts";
 import { SAMPLE_INTERVALS } from "./limits.ts";
 import { isMetricName } from "./rules.ts";
-import type { Measurements, Metrics, Ms, Posted, Proxy, State } from "./state.ts";
+import type { Measurements, Metrics, Ms, Proxy, State } from "./state.ts";
 
 /** The number of open client connections, which every agent reports. */
 export const ACTIVE = "active";
@@ -37,12 +37,11 @@ export function samplesOf(state: State, now: Ms): Samples {
 		byAddress.set(proxy.address, sample);
 		add(sample);
 	}
-	const custom = freshOf(state.custom, state, now);
-	add(custom);
+	add(state.custom);
 	const means = [...sums]
 		.map(([name, { weights, weighted }]) => [name, weighted / weights] as const)
 		.filter(([, mean]) => Number.isFinite(mean));
-	const reporting = Math.max(byAddress.size, Object.keys(custom).length > 0 ? 1 : 0);
+	const reporting = Math.max(byAddress.size, Object.keys(state.custom).length > 0 ? 1 : 0);
 	return { averages: Object.fromEntries(means), reporting, missing, isUnused, byAddress: Object.fromEntries(byAddress) };
 }
 
@@ -70,7 +69,7 @@ export function isIdle(state: State, proxy: Proxy, now: Ms): boolean {
 
 /** Whether its agent has reported all that it reports; of a VM without one that was taken in, whether somebody posts in its stead. */
 function hasReported(state: State, proxy: Proxy, now: Ms): boolean {
-	if (isPlain(proxy)) return Object.keys(freshOf(proxy.posted, state, now)).length > 0;
+	if (isPlain(proxy)) return Object.keys(proxy.posted).length > 0;
 	return isFresh(state.vitals.get(proxy.id)?.metricsAt ?? 0, state, now);
 }
 
@@ -88,13 +87,8 @@ function sampleOf(state: State, proxy: Proxy, now: Ms): Metrics | null {
 		for (const [name, value] of Object.entries(vitals.metrics)) reported.push([name, [1, value]]);
 	}
 	if (vitals !== undefined && isFresh(vitals.reportedAt, state, now)) reported.push([ACTIVE, [1, vitals.active]]);
-	const sample = { ...Object.fromEntries(reported), ...freshOf(proxy.posted, state, now) };
+	const sample = { ...Object.fromEntries(reported), ...proxy.posted };
 	return Object.keys(sample).length === 0 ? null : sample;
-}
-
-function freshOf(posted: Posted, state: State, now: Ms): Metrics {
-	const fresh = Object.entries(posted).filter(([, [, , at]]) => isFresh(at, state, now));
-	return Object.fromEntries(fresh.map(([name, [weight, value]]) => [name, [weight, value] as const]));
 }
 
 function isFresh(at: Ms, state: State, now: Ms): boolean {
@@ -116,21 +110,18 @@ export function reportedMetrics(metrics: Readonly<Record<string, number>>): Read
 
 /**
  * What is kept after `metrics` were posted: each name's newest, at most {@link MOST_METRICS} of them, the newest first to stay. The same
- * object where nothing changes that is worth a row: the same values again, within one interval.
+ * object where nothing changes that is worth a row.
  */
-export function withPosted(kept: Posted, metrics: Metrics, state: State, now: Ms): Posted {
+export function withPosted(kept: Metrics, metrics: Metrics): Metrics {
 	const usable = Object.entries(metrics).filter(
 		([name, [weight, value]]) => isMetricName(name) && Number.isFinite(value) && Number.isFinite(weight) && weight >= 0,
 	);
 	const isNew = ([name, [weight, value]]: (typeof usable)[number]) => {
 		const had = Object.hasOwn(kept, name) ? kept[name] : undefined;
-		return had?.[0] !== weight || had[1] !== value || !isWithin(had[2], state.heartbeatSeconds, now);
+		return had?.[0] !== weight || had[1] !== value;
 	};
 	if (!usable.some(isNew)) return kept;
-	const others = Object.entries(kept).filter(([name, [, , at]]) => !Object.hasOwn(metrics, name) && isFresh(at, state, now));
-	const all = [
-		...usable.map(([name, [weight, value]]) => [name, [weight, value, now]] as const),
-		...others.sort((a, b) => b[1][2] - a[1][2]),
-	];
-	return Object.fromEntries(all.slice(0, MOST_METRICS));
+	const others = Object.entries(kept).filter(([name]) => !Object.hasOwn(metrics, name));
+	// Names begin with a letter: their order is that in which they were put in.
+	return Object.fromEntries([...usable, ...others].slice(0, MOST_METRICS));
 }

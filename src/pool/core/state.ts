@@ -16,8 +16,6 @@ export type ProviderName = CloudName | "static";
 
 /** By name: how much the value weighs in an average, and the value. */
 export type Metrics = Readonly<Record<string, readonly [weight: number, value: number]>>;
-/** Metrics that somebody posted, and when; each name counts for as long as a report does. */
-export type Posted = Readonly<Record<string, readonly [weight: number, value: number, at: Ms]>>;
 
 /** Where a proxy stands in its life (design: launching → booting → ready ⇄ unready → draining → deleting → gone). */
 export type Phase =
@@ -81,8 +79,8 @@ export interface Proxy {
 	readonly retryAt: Ms;
 	/** Probes that failed in a row. */
 	readonly failedProbes: number;
-	/** Posted for its address, beside what its agent reports. */
-	readonly posted: Posted;
+	/** Posted for its address, beside what its agent reports; the newest names first. They count until others take their place. */
+	readonly posted: Metrics;
 }
 
 /** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
@@ -268,8 +266,8 @@ export interface State {
 	readonly ramped: { readonly at: Ms; readonly isRise: boolean };
 	/** When a client last asked for a proxy and found none; 0: never, or it does not matter any more. */
 	readonly wokenAt: Ms;
-	/** Metrics posted for the endpoint as a whole. */
-	readonly custom: Posted;
+	/** Metrics posted for the endpoint as a whole, the newest names first. */
+	readonly custom: Metrics;
 	/** What was said of the present rules and metrics source: once is enough. */
 	readonly told: readonly string[];
 	/** What D1 is known to hold: hash of the projection, and version (grows by one at each attempt). */
