@@ -1,5 +1,6 @@
 /** Pools in memory and ports on them, for tests of the runner and the plan. */
 import { newState } from "../../src/pool/core/birth.ts";
+import { countReady } from "../../src/pool/core/count.ts";
 import { withProxy } from "../../src/pool/core/edit.ts";
 import type { Effect, Event, Proxy, State } from "../../src/pool/core/state.ts";
 import type { Ports } from "../../src/pool/runner.ts";
@@ -74,7 +75,7 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 		};
 		state = withProxy(state, proxy);
 	}
-	return state;
+	return { ...state, counted: { all: count, ready: countReady(state) } };
 }
 
 const vmOf = (id: string, state: State) => ({

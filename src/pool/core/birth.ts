@@ -42,6 +42,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 		failed: [],
 		gates: { rate: OPEN, auth: OPEN, launch: OPEN, boots: OPEN, list: OPEN, publish: OPEN },
 		target: 0,
+		counted: { all: 0, ready: 0 },
 		ramped: { at: 0, isRise: false },
 		wokenAt: 0,
 		custom: {},

@@ -74,3 +74,10 @@ export function mayAct(state: State): boolean {
 export function heardWithin(state: State, proxy: Proxy, intervals: number, now: Ms): boolean {
 	return (state.vitals.get(proxy.id)?.heardAt ?? 0) + intervals * state.heartbeatSeconds * 1000 > now;
 }
+
+/** Proxies that are ready now. */
+export function countReady(state: State): number {
+	let ready = 0;
+	for (const proxy of state.proxies.values()) if (proxy.phase.at === "ready") ready++;
+	return ready;
+}

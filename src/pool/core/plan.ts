@@ -1,4 +1,5 @@
 import { releaseAll } from "./adopt.ts";
+import { countReady } from "./count.ts";
 import { settle } from "./deadlines.ts";
 import { Draft } from "./draft.ts";
 import { dueEffects } from "./effects.ts";
@@ -28,6 +29,16 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 		stopped.say("ERROR", `stopped by its own check: ${breach}`);
 		return { effects: dueEffects(stopped), state: stopped.state, wakeAt: stopped.wakeAt };
 	}
+	sayCounts(draft);
 	const effects = dueEffects(draft);
 	return { state: draft.state, effects, wakeAt: draft.wakeAt };
+}
+
+/** Why the pool is the size it is, the log tells; and what size that is. */
+function sayCounts(draft: Draft): void {
+	const { counted: was, proxies } = draft.state;
+	const [all, ready] = [proxies.size, countReady(draft.state)];
+	if (was.all === all && was.ready === ready) return;
+	draft.state = { ...draft.state, counted: { all, ready } };
+	draft.say("INFO", `instances ${was.all} => ${all}, ready ${was.ready} => ${ready}`);
 }

@@ -1,9 +1,9 @@
 /** Which proxies are to be replaced, and when the old one may go: replace first, then delete. */
 import { isReleasable } from "./adopt.ts";
-import { vmOf } from "./count.ts";
+import { countReady, vmOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf } from "./edit.ts";
-import type { Proxy, State } from "./state.ts";
+import type { Proxy } from "./state.ts";
 
 /** Proxies that were ready and have been unready for `unregistered_timeout`. */
 export function unhealthy(draft: Draft): readonly Proxy[] {
@@ -22,12 +22,6 @@ export function retireUnhealthy(draft: Draft, sick: readonly Proxy[], target: nu
 	for (const proxy of [...sick].sort((a, b) => a.since - b.since).slice(0, replaced)) {
 		drain(draft, proxy, `replaced: ${proxy.why}`, false);
 	}
-}
-
-function countReady(state: State): number {
-	let ready = 0;
-	for (const proxy of state.proxies.values()) if (proxy.phase.at === "ready") ready++;
-	return ready;
 }
 
 /** To `draining`; `spare` ones may come back while they drain. One that does not serve anyway has nothing to wait for. */

@@ -1,4 +1,5 @@
 /** Replacement of proxies that are older than the age limit: all at once, or a few at a time with enough others ready. */
+import { countReady } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { drain } from "./replace.ts";
 import type { Ms, PatchedRolling, Proxy, Rolling, State } from "./state.ts";
@@ -84,10 +85,4 @@ function isServing({ phase }: Proxy): boolean {
 /** On its way out, and still in its place: a delete that was accepted has ended. */
 function isLeaving({ phase }: Proxy): boolean {
 	return phase.at === "draining" || (phase.at === "deleting" && phase.acceptedAt === null);
-}
-
-function countReady(state: State): number {
-	let ready = 0;
-	for (const proxy of state.proxies.values()) if (proxy.phase.at === "ready") ready++;
-	return ready;
 }

@@ -262,6 +262,8 @@ export interface State {
 	};
 	/** The target that was in force at the last plan; a change of it is logged. */
 	readonly target: number;
+	/** How many proxies there were at the last plan, and how many of them ready; a change is logged. */
+	readonly counted: { readonly all: number; readonly ready: number };
 	/** When rules last changed the target, and whether they raised it. Stored at once: neither the ramp nor the window starts anew with an instance. */
 	readonly ramped: { readonly at: Ms; readonly isRise: boolean };
 	/** When a client last asked for a proxy and found none; 0: never, or it does not matter any more. */
