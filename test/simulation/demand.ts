@@ -124,6 +124,18 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	return { isBlind: isBlind && isHeld, wish, spare };
 }
 
+/** Whether a pool that may be empty has a client connected: then it may not. */
+export function isHeldByClients(state: State, now: Ms): boolean {
+	const { spec, suspended, breach } = state;
+	if (spec.min > 0 || spec.max < 1 || spec.rules.length === 0 || state.run !== "running" || suspended !== null || breach !== null)
+		return false;
+	return [...state.proxies.values()].some(({ id, phase }) => {
+		const { active = 0, reportedAt = 0 } = state.vitals.get(id) ?? {};
+		const isOld = reportedAt > now || now - reportedAt >= SAMPLE_INTERVALS * state.heartbeatSeconds * SECOND;
+		return active > 0 && !isOld && phase.at !== "deleting" && phase.at !== "releasing";
+	});
+}
+
 /** By counting up: the fewest proxies whose share is small enough, and the most that the dialect leaves them. */
 function sizesOf({ lower, upper, isStrict }: RuleSetup, total: number): [number, number] {
 	const slack = 1e-6;

@@ -244,7 +244,7 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		ageLimitSeconds: random.chance(0.15) ? random.between(1, 4) * 3600 : 0,
 		rolling: { enabled: random.chance(0.5), minAvailable: random.between(0, min), batchSize: random.between(1, 3) },
 		canProbe: random.chance(0.85),
-		statics: random.chance(0.2) ? random.pick([1, 2, 12]) : 0,
+		statics: random.chance(0.2) ? random.pick([1, 1, 2]) : 0,
 		maxHourlyCost: null,
 		demand: null,
 	};

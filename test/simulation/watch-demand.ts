@@ -1,5 +1,5 @@
 import type { State } from "../../src/pool/core/state.ts";
-import { awakeUntil, type Expectation, expectationOf } from "./demand.ts";
+import { awakeUntil, type Expectation, expectationOf, isHeldByClients } from "./demand.ts";
 import type { Host } from "./host.ts";
 import type { DemandRecord } from "./record.ts";
 import { SECOND } from "./scenario.ts";
@@ -26,7 +26,7 @@ export function judgeTarget(host: Host, record: DemandRecord, before: State, aft
 		return;
 	}
 	const isAwake = spec.min === 0 && spec.max >= 1 && after.wokenAt > 0 && after.wokenAt <= host.now() && host.now() < awakeUntil(after);
-	const floor = isAwake ? 1 : spec.min;
+	const floor = isAwake || isHeldByClients(settled(before, after), host.now()) ? 1 : spec.min;
 	const held = Math.min(spec.max, Math.max(floor, before.target));
 	if (isDecision) judgeDecision(host, record, { held, floor, before, after }, say);
 	else if (after.target !== held) say(`the target went from ${before.target} to ${after.target} without a decision`);
@@ -111,7 +111,10 @@ export function restlessness(host: Host, state: State): string | null {
 	const { demand } = host.world.setupOf(host);
 	const { wish, isBlind } = expectationOf(state, host.now(), target);
 	if (target < spec.min || target > spec.max) return `its target is ${target}`;
-	if (spec.rules.length > 0 && !isBlind && wish !== target) return `its target is ${target}, and its load asks for ${wish}`;
+	const wanted = isHeldByClients(state, host.now()) ? Math.max(1, wish) : wish;
+	if (spec.rules.length > 0 && !isBlind && wanted !== target) return `its target is ${target}, and its load asks for ${wanted}`;
+	// Others' backends serve those who would wake it.
+	if ([...state.statics.values()].some(({ isUp }) => isUp)) return null;
 	const isNeeded = demand !== null && demand.finalLoad > 0 && spec.rules.length > 0 && spec.max > 0;
 	return isNeeded && target === 0 ? "nothing is ready for its clients" : null;
 }

@@ -22,6 +22,8 @@ const MOST_PROBES_A_WINDOW = 80;
 const WINDOW_MS = 10 * MINUTE;
 /** Plans are what a run spends its time on: not every pass is planned once more to see whether its alarm is right. */
 const PASSES_A_CHECK = 16;
+/** Until cron has found the alarms that were lost, and what was overdue is done. */
+const AFTER_UNWOKEN_MS = 20 * MINUTE;
 /** What a clock may be off by without anybody minding. */
 const SMALL_JUMP_MS = 15 * SECOND;
 /** A clock that jumped far makes every deadline wrong for a while: what rests on them is not held against the pool. */
@@ -45,6 +47,8 @@ export class Watch {
 	private readonly staticFailures = new Map<string, number>();
 	private nudgedAt = Number.NEGATIVE_INFINITY;
 	private jumpedAt = Number.NEGATIVE_INFINITY;
+	/** When nobody was there last to wake a pool that overslept. */
+	private unwokenAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
 	private readonly spend: Spend;
 
@@ -523,14 +527,9 @@ export class Watch {
 	/** 5 (rules): whatever waits ends at its deadline, or soon after where alarms come late. */
 	deadlines(): void {
 		const { clock, hosts, faults } = this.world;
-		if (
-			clock.now % (10 * MINUTE) !== 0 ||
-			!this.isClockSound ||
-			faults.isOn("cronOut") ||
-			faults.isOn("databaseOut") ||
-			faults.isOn("alarmLost")
-		)
-			return;
+		if (clock.now % (10 * MINUTE) !== 0) return;
+		if (faults.isOn("cronOut") || faults.isOn("databaseOut") || faults.isOn("alarmLost")) this.unwokenAt = clock.now;
+		if (!this.isClockSound || clock.now - this.unwokenAt < AFTER_UNWOKEN_MS) return;
 		for (const host of hosts) {
 			const { state } = host;
 			if (state === null || state.suspended !== null || state.breach !== null || host.idleSince !== null) continue;

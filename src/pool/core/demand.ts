@@ -1,7 +1,7 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
 import { hasCloud, isKept, mayAct } from "./count.ts";
 import type { Draft } from "./draft.ts";
-import { measurementsOf, totalOf } from "./metrics.ts";
+import { isInUse, measurementsOf, totalOf } from "./metrics.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "./rules.ts";
 import type { Measurements, Ms, State } from "./state.ts";
 import { highestWish, isWithinWindow, withWish } from "./window.ts";
@@ -48,7 +48,8 @@ export function woken(state: State, now: Ms): State {
 
 function byRules(draft: Draft): void {
 	const { spec } = draft.state;
-	const isWanted = isAwake(draft);
+	// Rules that ask for none while a client is connected would have it cut off, and ask for a proxy again: a VM at each turn.
+	const isWanted = isAwake(draft) || (canWake(draft.state) && isInUse(draft.state, draft.now));
 	const bounds: Range = { least: isWanted ? Math.max(1, spec.min) : spec.min, most: spec.max };
 	const within = clamp(draft.state.target, bounds);
 	const isForClient = isWanted && within === 1 && draft.state.target === 0;

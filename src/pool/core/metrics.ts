@@ -67,6 +67,15 @@ export function isIdle(state: State, proxy: Proxy, now: Ms): boolean {
 	return vitals !== undefined && vitals.active === 0 && isFresh(vitals.reportedAt, state, now);
 }
 
+/** Whether any proxy is known to have an open connection. */
+export function isInUse(state: State, now: Ms): boolean {
+	for (const proxy of state.proxies.values()) {
+		const vitals = state.vitals.get(proxy.id);
+		if (vitals !== undefined && vitals.active > 0 && isOurs(proxy) && isFresh(vitals.reportedAt, state, now)) return true;
+	}
+	return false;
+}
+
 /** Whether its agent has reported all that it reports; of a VM without one that was taken in, whether somebody posts in its stead. */
 function hasReported(state: State, proxy: Proxy, now: Ms): boolean {
 	if (isPlain(proxy)) return Object.keys(proxy.posted).length > 0;

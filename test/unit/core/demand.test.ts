@@ -327,6 +327,14 @@ describe("a pool that may be empty", () => {
 		}
 	});
 
+	test("keeps one while a client is connected, though the rules ask for none", () => {
+		const pool = new Pool(1, { min: 0, max: 4, rules: ["2<active"], scaleInWindowSeconds: 0 });
+		pool.active = () => 1;
+		expect(pool.pass(5)).toEqual([1, 1, 1, 1, 1]);
+		pool.active = () => 0;
+		expect(pool.pass(3).at(-1)).toBe(0);
+	});
+
 	test("takes a wake down once an interval", () => {
 		const pool = asleep();
 		pool.command({ do: "wake" });
