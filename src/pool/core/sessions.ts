@@ -81,8 +81,19 @@ function mayServe({ phase }: Proxy): boolean {
 /** Lists are never mutated, so that each is hashed once. */
 const hashes = new WeakMap<readonly string[], number>();
 
+/** Each plan asks for it, and most find what the last one found. */
+const lastHashes = new WeakMap<State["sessions"], { readonly proxies: State["proxies"]; readonly hash: string }>();
+
 /** Equal for equal sessions at equal proxies; empty where there is none. */
 export function sessionsHash(state: State): string {
+	const last = lastHashes.get(state.sessions);
+	if (last?.proxies === state.proxies) return last.hash;
+	const hash = hashOf(state);
+	lastHashes.set(state.sessions, { proxies: state.proxies, hash });
+	return hash;
+}
+
+function hashOf(state: State): string {
 	let sum = 0;
 	const open = openSessions(state);
 	for (const { proxy, sessions } of open) {
