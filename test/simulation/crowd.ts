@@ -24,6 +24,8 @@ interface Load {
 	connections: Connection[];
 }
 
+const isOpen = ({ agent, session }: Connection) => agent.isServing && agent.sessions.has(session);
+
 /** The clients of pools with rules: so many connections at a time as the schedule says, over whatever is ready; and who posts metrics. */
 export class Crowd {
 	private readonly world: World;
@@ -62,6 +64,12 @@ export class Crowd {
 		this.postersBackAt = Math.max(this.postersBackAt, this.world.clock.now + forMs);
 	}
 
+	/** Whether some of a pool's clients are not connected. A VM that was let go goes on serving those that it has. */
+	isShort(host: Host): boolean {
+		const load = this.loadOf(host);
+		return load.connections.filter(isOpen).length < this.wanted(load);
+	}
+
 	private loadOf(host: Host): Load {
 		const key = `${host.deployment}/${host.name}`;
 		let load = this.loads.get(key);
@@ -82,7 +90,7 @@ export class Crowd {
 		this.post(host);
 		const load = this.loadOf(host);
 		const wanted = this.wanted(load);
-		load.connections = load.connections.filter(({ agent, session }) => agent.isServing && agent.sessions.has(session));
+		load.connections = load.connections.filter(isOpen);
 		while (load.connections.length > wanted) this.close(load);
 		if (load.connections.length >= wanted) return;
 		const row = world.database.pools.get(host.object);
@@ -116,7 +124,7 @@ export class Crowd {
 	private post(host: Host): void {
 		const { clock } = this.world;
 		const state = host.state;
-		if (state === null || clock.now < this.postersBackAt || clock.now % MINUTE >= TICK_MS) return;
+		if (state === null || clock.now < this.postersBackAt || clock.now % (3 * MINUTE) >= TICK_MS) return;
 		if (!state.spec.rules.some((rule) => rule.includes("jobs"))) return;
 		const instance = host.current();
 		const ready = [...state.proxies.values()].filter(({ phase }) => phase.at === "ready");

@@ -330,6 +330,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/apply.ts",
 		find: "if (state.leaving) return state;",
 		replace: "",
+		focus: ["databaseAmbiguous", "badSetting"],
 	},
 	{
 		name: "look through the account before the last VM can have shown up",
@@ -389,7 +390,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "const hourly = Math.min(lease.hourly, effect.hold);",
 		replace: "const { hourly } = lease;",
 		isBounded: true,
-		focus: ["databaseAmbiguous", "databaseFails"],
+		focus: ["databaseAmbiguous"],
 	},
 	{
 		name: "forget that a started hour is billed to its end",

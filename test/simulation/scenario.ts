@@ -192,6 +192,8 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
 	// What a budget holds back is judged where nothing else changes what is wanted.
+	// They are probed in each interval: most of what a run would spend its time on.
+	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
 	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
 	return {
@@ -202,7 +204,11 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		// As little as leaves a quarter for deletes and finds, with room for lists of several pages.
 		callsAnHour: random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
-		pools: setups.map((pool) => ({ ...pool, maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null })),
+		pools: setups.map((pool) => ({
+			...pool,
+			statics: hasStatics ? pool.statics : 0,
+			maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null,
+		})),
 		hourlyPrice,
 		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
 		actions,
@@ -212,7 +218,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 /** A share of the runs has pools with rules, and clients who come and go. Dealt from numbers of its own, so that the other runs are what they were. */
 function withDemand(seed: number, pools: readonly PoolSetup[], actions: Action[], end: Ms, options: ScenarioOptions): readonly PoolSetup[] {
 	const random = new Random(`demand ${seed}`);
-	if (!random.chance(options.isDemanding === true ? 1 : 0.4)) return pools;
+	if (!random.chance(options.isDemanding === true ? 1 : 0.25)) return pools;
 	const changes = random.pick([2, 6, 12, 24]);
 	for (let i = 0; i < changes; i++) {
 		const what = random.chance(0.6) ? "load" : random.pick(DEMANDS);

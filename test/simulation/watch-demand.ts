@@ -115,6 +115,6 @@ export function restlessness(host: Host, state: State): string | null {
 	if (spec.rules.length > 0 && !isBlind && wanted !== target) return `its target is ${target}, and its load asks for ${wanted}`;
 	// Others' backends serve those who would wake it.
 	if ([...state.statics.values()].some(({ isUp }) => isUp)) return null;
-	const isNeeded = demand !== null && demand.finalLoad > 0 && spec.rules.length > 0 && spec.max > 0;
+	const isNeeded = demand !== null && spec.rules.length > 0 && spec.max > 0 && host.world.crowd.isShort(host);
 	return isNeeded && target === 0 ? "nothing is ready for its clients" : null;
 }
