@@ -1,7 +1,7 @@
 import type { Proxy } from "../../src/pool/core/state.ts";
 import type { Machine } from "./cloud.ts";
 import { DEMANDS, type DemandAction, loadOf, rulesSetup, textOf } from "./demand.ts";
-import type { Host } from "./host.ts";
+import type { Host, HostConfig } from "./host.ts";
 import { Random } from "./random.ts";
 import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
@@ -111,7 +111,10 @@ function order(world: World, host: Host, action: Action): void {
 	switch (action.what) {
 		case "scale": {
 			const min = Math.floor(action.choice * 8) + (action.choice > 0.97 ? 12 : 0);
-			instance.command({ do: "scale", min, max: min + Math.floor((action.choice * 64) % 4) });
+			const max = min + Math.floor((action.choice * 64) % 4);
+			// Bounds that are PATCHed are those of an endpoint's configuration.
+			if (host.source === "api" && host.config !== null) host.config = withBounds(host.config, min, max);
+			instance.command({ do: "scale", min, max });
 			break;
 		}
 		case "destroy":
@@ -145,6 +148,12 @@ function order(world: World, host: Host, action: Action): void {
 							settings: { ...settings, spec: { ...settings.spec, ageLimitSeconds } },
 						}
 					: { ...host.config, settings: { ...settings, credentials: action.choice < 0.2 ? null : { username: "user", password } } };
+			if (host.source === "api") {
+				// Posted: it holds at once, bounds and all.
+				if (action.what === "reconfigure")
+					host.config = withBounds(host.config, Math.floor(action.choice * 5), Math.floor(action.choice * 7));
+				instance.learn(world.agentUrl);
+			}
 			if (action.choice > 0.2) admitOnly(world, host.deployment, action.choice > 0.7 ? [] : [`203.0.113.${Number(password) % 250}/32`]);
 			break;
 		}
@@ -176,7 +185,7 @@ function order(world: World, host: Host, action: Action): void {
 			deletePool(world, host);
 			break;
 		case "recreatePool": {
-			deletePool(world, host);
+			if (!deletePool(world, host)) break;
 			if (host.source === "environment" && action.choice < 0.5) {
 				// The variable comes back before the pool has gone.
 				world.clock.after(action.choice * 10 * MINUTE, () => {
@@ -209,12 +218,24 @@ function newBounds(world: World, host: Host, { choice }: Action): void {
 	}
 }
 
-function deletePool(world: World, host: Host): void {
-	if (host.source === "environment") host.config = null;
-	else if (!world.database.isOut) {
-		world.database.remove(host.object);
-		host.current()?.command({ do: "run", run: "removing" });
+/** Whether its name is free from then on; an endpoint's stays while D1 is out, though its pool is being emptied already. */
+function deletePool(world: World, host: Host): boolean {
+	if (host.source === "environment") {
+		host.config = null;
+		return true;
 	}
+	const row = world.database.pools.get(host.object);
+	// Deleted before: its name may be another pool's by now.
+	if (row === undefined || row.removedAt !== null) return false;
+	host.current()?.command({ do: "run", run: "removing" });
+	if (world.database.isOut) return false;
+	world.database.remove(host.object);
+	return true;
+}
+
+function withBounds(config: HostConfig, min: number, max: number): HostConfig {
+	const { settings } = config;
+	return { ...config, settings: { ...settings, spec: { ...settings.spec, min, max } } };
 }
 
 /** A setting that cannot be read suspends the pool until it is mended. */

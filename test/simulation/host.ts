@@ -91,7 +91,8 @@ export class Host {
 		if (this.stored === null && !this.isForgotten) {
 			const { object, name, deployment, incarnation, tag } = this;
 			const provider = this.world.scenario.provider;
-			const facts = this.world.core.newState({ object, provider, name, deployment, incarnation, tag }, this.now());
+			const run = this.source === "api" ? "paused" : "running";
+			const facts = this.world.core.newState({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
 			this.stored = { facts, volatile: volatileOf(facts), volatileAt: 0 };
 		}
 		this.current()?.learn(agentUrl);

@@ -181,8 +181,9 @@ export class Instance {
 		const { host } = this;
 		this.fold({ on: "budget", budget: host.world.budgets.get(host.deployment) ?? null });
 		if (host.source !== "environment" || this.state === null) {
-			// An endpoint's configuration comes as commands.
-			if (host.source === "api" && host.config !== null && this.configured !== host.config) this.settle(host.config);
+			// One that is deleted needs its endpoint's configuration no more.
+			const isKept = this.state !== null && this.state.run !== "removing";
+			if (isKept && host.config !== null && this.configured !== host.config) this.settle(host.config);
 			return;
 		}
 		const { config } = host;

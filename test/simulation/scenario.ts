@@ -109,6 +109,8 @@ export interface Action {
 
 export interface PoolSetup {
 	readonly name: string;
+	/** One made through the API has its settings from its endpoint's configuration, and is deleted with its last name. */
+	readonly source: "environment" | "api";
 	readonly deployment: string;
 	readonly min: number;
 	readonly max: number;
@@ -174,6 +176,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const isBounded = options.isBounded ?? (money.chance(0.35) && options.isDemanding !== true);
 	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
 	if (isBounded && money.chance(0.5)) pools.push(poolSetup(money, "third", "a"));
+	// Drawn apart, so that seeds keep the rest of their runs.
+	const api = new Random(`api ${seed}`);
+	if (api.chance(0.2)) pools.push({ ...poolSetup(api, "made", "a"), source: "api" });
 	if (random.chance(0.12)) pools.push(poolSetup(random, "second", "a"));
 	if (random.chance(0.12)) pools.push(poolSetup(random, "default", "b"));
 	const faulty = { hours };
@@ -240,6 +245,7 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 	const min = random.chance(0.04) ? random.between(8, 24) : random.pick([0, 1, 1, 2, 2, 3, 3, 4, 6]);
 	return {
 		name,
+		source: "environment",
 		deployment,
 		min,
 		max: min + random.between(0, 4),

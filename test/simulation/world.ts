@@ -21,6 +21,8 @@ const START = Date.UTC(2026, 0, 1);
 const GOOD_URL = "https://muster.example";
 const WRONG_URL = "https://wrong.example";
 
+/** Somebody starts an endpoint so long after having made it. */
+const STARTED_AFTER_MS = 5 * SECOND;
 /** Between two looks of cron. */
 const CRON_MS = MINUTE;
 /** More than any pools here can cost an hour. */
@@ -120,7 +122,7 @@ export class World {
 		const faultsEnd = START + faultsEndAt(scenario);
 		let violation: Violation | null = null;
 		try {
-			for (const setup of scenario.pools) this.makePool(setup, "environment");
+			for (const setup of scenario.pools) this.makePool(setup, setup.source);
 			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
 			this.cron();
 			if (!scenario.isUnused) this.clients.begin();
@@ -194,6 +196,9 @@ export class World {
 		this.hosts.push(host);
 		this.database.enter({ object, name: setup.name, deployment: setup.deployment, incarnation });
 		host.start(this.agentUrl);
+		// A new endpoint is paused until somebody starts it.
+		if (source === "api")
+			this.clock.after(STARTED_AFTER_MS, () => host.state?.run === "paused" && host.current()?.command({ do: "run", run: "running" }));
 		return host;
 	}
 
