@@ -140,6 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/effects.ts",
 		find: "const isOpen = state.gates.rate.until <= now && state.gates.auth.until <= now;",
 		replace: "const isOpen = true;",
+		focus: ["rateLimited"],
 	},
 	{
 		name: "delete what is not tagged for this pool",
@@ -158,18 +159,21 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/count.ts",
 		find: "return state.proxies.size + state.strays.size;",
 		replace: "return [...state.proxies.values()].filter(isReady).length;",
+		focus: ["neverBoots", "slowBoot"],
 	},
 	{
 		name: "do not count strays as billable",
 		file: "core/count.ts",
 		find: "return state.proxies.size + state.strays.size;",
 		replace: "return state.proxies.size;",
+		focus: ["createdTwice", "strayVm"],
 	},
 	{
 		name: "launch without a bound",
 		file: "core/scaling.ts",
 		find: "const room = spec.max + surgeOf(spec) - billable(state);",
 		replace: "const room = 100;",
+		focus: ["neverBoots", "slowBoot"],
 	},
 	{
 		name: "make a proxy ready that a probe found before it was drained or restarted: a stale result",
@@ -195,12 +199,14 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/registration.ts",
 		find: `if (boundKey !== null && boundKey !== request.keyHash) return refused("the boot token was used with another key");`,
 		replace: "",
+		focus: ["replayedRegistration", "tokensStolen"],
 	},
 	{
 		name: "accept a registration from another address",
 		file: "core/registration.ts",
 		find: `if (proxy.address !== null && proxy.address !== request.address) return refused("the address is not this proxy's");`,
 		replace: "",
+		focus: ["replayedRegistration", "tokensStolen"],
 	},
 	{
 		name: "believe an early registration without the inventory",
@@ -225,6 +231,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/limits.ts",
 		find: "export const BOOTS_TO_CLOSE = 3;",
 		replace: "export const BOOTS_TO_CLOSE = 1_000_000;",
+		focus: ["neverBoots"],
 	},
 	{
 		name: "treat a missing sample of connections as 0",
@@ -243,6 +250,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/apply.ts",
 		find: `const suspended = command.run === "removing" ? null : state.suspended;`,
 		replace: "const suspended = state.suspended;",
+		focus: ["badSetting"],
 	},
 	{
 		name: "launch and delete though the settings are bad",
@@ -274,6 +282,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/apply.ts",
 		find: "if (proxy.claim !== null) return state;",
 		replace: "",
+		focus: ["replayedRegistration", "tokensStolen", "slowCalls"],
 	},
 	{
 		name: "let the consistency window begin when a create is sent, not when it can have ended",
@@ -414,6 +423,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "return money.prices.find((price) => price.account === account) ?? null;",
 		replace: "return money.prices.find((price) => price.account === account) ?? money.prices.at(-1) ?? null;",
 		isBounded: true,
+		focus: ["priceChanges", "slowCalls"],
 	},
 	{
 		name: "delete a VM that was let go, when a list still shows its tags",
@@ -433,12 +443,6 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "core/plan.ts",
 		find: `if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);`,
 		replace: `if (draft.state.forgotten) releaseAll(draft);`,
-	},
-	{
-		name: "forget a VM that is to be let go as soon as one call does not find it",
-		file: "core/adopt.ts",
-		find: "if (!isBelievedGone(draft.state, proxy)) return;",
-		replace: "if (proxy.absentAt === null) return;",
 	},
 	{
 		name: "treat a proxy that does not report as one without load",

@@ -222,6 +222,14 @@ describe("what lets a pool rest", () => {
 		expect(plan(twice, NOW, random).state).toBe(twice);
 	});
 
+	test("a VM that is to be let go is not forgotten because one look-up, moments after it was made, does not find it", () => {
+		const start = poolOf(1, () => ({ phase: { at: "releasing", vm: "vm-0" }, createdAt: NOW - SECOND, absentAt: NOW }));
+		const unseen = { ...start, vitals: new Map() };
+		const isKept = (state: State, at: number) => plan(state, at, random).state.proxies.has(only(start).id);
+		expect(isKept(unseen, NOW)).toBe(true);
+		expect(isKept(absentSince(unseen, NOW + WINDOW_MS), NOW + WINDOW_MS)).toBe(false);
+	});
+
 	test("another pool's VMs that are gone, and shown for an hour more, are not counted", () => {
 		const start = poolOf(1, () => ({}));
 		const other = vmOf(start, only(start), { vm: "vm-other", tags: { deployment: start.pool.deployment, pool: "another", intent: "x" } });
