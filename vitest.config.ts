@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./scripts/assets.ts";
@@ -42,6 +43,8 @@ const POOL_SETTINGS = {
 /** One project: `npx vitest run --project unit`; one file: add its name. */
 export default defineConfig({
 	test: {
+		// The default leaves one of two processors idle while a file waits.
+		maxWorkers: Math.max(2, availableParallelism() - 1),
 		projects: [
 			node("unit", 20),
 			node("cloud", 30),
