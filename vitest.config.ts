@@ -49,7 +49,7 @@ export default defineConfig({
 			node("unit", 20),
 			node("cloud", 30),
 			node("agent", 60),
-			node("simulation", 600),
+			node("simulation", 600, { maxConcurrency: 2 }),
 			// After all others: it measures how soon things happen, on the whole machine.
 			node("e2e", 180, { fileParallelism: false, sequence: { groupOrder: 1 } }),
 			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),

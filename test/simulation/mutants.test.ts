@@ -8,7 +8,8 @@ const MOST_SEEDS = 400;
 describe("a planted bug is caught", () => {
 	const caught: string[] = [];
 
-	test.each(MUTANTS)("$name", async (mutant) => {
+	// Two at a time, each on a thread of its own.
+	test.concurrent.each(MUTANTS)("$name", async (mutant) => {
 		const { folder, remove } = await plant(mutant);
 		try {
 			const job = {

@@ -509,13 +509,6 @@ export const MUTANTS: readonly Mutant[] = [
 		isDemanding: true,
 	},
 	{
-		name: "divide as binary numbers do",
-		file: "core/rules.ts",
-		find: "const EXACTNESS = 1e-9;",
-		replace: "const EXACTNESS = 0;",
-		isDemanding: true,
-	},
-	{
 		name: "a wake never ends",
 		file: "core/demand.ts",
 		find: "canWake(state) && !draft.isDue(awakeUntil(state));",
