@@ -2,6 +2,7 @@
 import { newState } from "../../src/pool/core/birth.ts";
 import { countReady } from "../../src/pool/core/count.ts";
 import { withProxy } from "../../src/pool/core/edit.ts";
+import { intentOf } from "../../src/pool/core/intent.ts";
 import type { Effect, Event, Proxy, State } from "../../src/pool/core/state.ts";
 import type { Ports } from "../../src/pool/runner.ts";
 
@@ -50,27 +51,13 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 	for (let index = 0; index < count; index++) {
 		const id = `proxy${String(index).padStart(11, "0")}`;
 		const proxy: Proxy = {
-			id,
+			...intentOf(id, NOW - 1000),
 			phase: { at: "ready", vm: `vm-${index}` },
-			since: NOW - 1000,
-			createdAt: NOW - 1000,
-			why: "",
-			isAdopted: false,
 			address: `203.0.113.${index}`,
 			registered: true,
 			wasReady: true,
 			tokenHash: "t",
 			keyHash: "k",
-			claim: null,
-			credentials: 0,
-			account: "",
-			offSince: null,
-			suspectAt: null,
-			absentAt: null,
-			tries: 0,
-			retryAt: 0,
-			failedProbes: 0,
-			posted: {},
 			...change(index),
 		};
 		state = withProxy(state, proxy);
