@@ -316,7 +316,6 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		this.configure();
 		if (facts.agentUrl !== null) this.fold({ on: "agentUrl", url: facts.agentUrl });
 		this.fold({ on: "fleet", proxies: facts.proxies, dailyRequests, leased: facts.leased ?? null });
-		if (this.state !== null) rearm(this.ports());
 	}
 
 	/** Read once an environment: it does not change under a running instance. */

@@ -33,7 +33,8 @@ const CONCURRENT_PROBES = 3;
 export async function pass(ports: Ports, callsAPass: number = CALLS_A_PASS): Promise<void> {
 	const before = ports.load();
 	const planned = plan(before, ports.now(), ports.random);
-	ports.commit(before, planned.state, null);
+	ports.commit(before, planned.state, planned.isFinal ? planned.wakeAt : null);
+	if (planned.isFinal) return;
 
 	const waiting = [...planned.effects];
 	const running = new Set<Promise<void>>();

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Proxy } from "../../src/pool/core/state.ts";
+import { projectionHash } from "../../src/pool/core/projection.ts";
+import type { Proxy, State, Vitals } from "../../src/pool/core/state.ts";
 import { CALLS_A_PASS, pass } from "../../src/pool/runner.ts";
 import { fakePorts, NOW, poolOf, succeed } from "./fake-ports.ts";
+
+const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };
 
 describe("a pass", () => {
 	test("makes at most 40 calls, six at a time, and the next one goes on where it stopped, at once", async () => {
@@ -53,6 +56,45 @@ describe("a pass", () => {
 		);
 		await pass(ports);
 		expect(seen.calls.filter((effect) => effect.call === "create").length).toBeLessThanOrEqual(6);
+	});
+
+	describe("of a pool with nothing to call", () => {
+		/** D1 knows everything, the agents were just heard, and no sample is drawn. */
+		const rested = (change: Partial<State> = {}): State => {
+			const pool = poolOf(3, () => ({}));
+			const heard = { ...UNHEARD, heardAt: NOW, seenAt: NOW, probedAt: NOW, reportedAt: NOW };
+			const vitals = new Map([...pool.proxies.keys()].map((id) => [id, heard]));
+			const quiet = { ...pool, vitals, listedAt: NOW, sampledAt: NOW, ...change };
+			return { ...quiet, published: { hash: projectionHash(quiet), version: 1 } };
+		};
+		/** How often a pass plans: each plan asks the clock once, and so does arming. */
+		const looksOf = async (start: State) => {
+			const { ports, seen, state } = fakePorts(start, succeed);
+			let looks = 0;
+			const now = () => {
+				looks++;
+				return NOW;
+			};
+			await pass({ ...ports, now });
+			return { looks, seen, after: state() };
+		};
+
+		test("plans once where that settled it, and wakes when the plan says", async () => {
+			const { looks, seen } = await looksOf(rested());
+			expect(seen.calls).toEqual([]);
+			expect(looks).toBe(1);
+			expect(seen.armedAt).toBe(NOW + 30_000);
+		});
+
+		test("plans once more where the plan changed its proxies: what follows from that may be due earlier", async () => {
+			const closed = { until: NOW + 60_000, failures: 1, why: "D1 does not answer" };
+			const start = rested({ spec: { ...rested().spec, min: 2 } });
+			const { looks, seen, after } = await looksOf({ ...start, gates: { ...start.gates, publish: closed } });
+			expect([...after.proxies.values()].some(({ phase }) => phase.at === "draining")).toBe(true);
+			expect(seen.calls).toEqual([]);
+			expect(looks).toBeGreaterThan(1);
+			expect(seen.armedAt).toBe(NOW + 30_000);
+		});
 	});
 
 	test("stores that a call is being sent before it goes out", async () => {

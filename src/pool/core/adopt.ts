@@ -95,13 +95,11 @@ export function releaseNewcomers(draft: Draft): void {
 	}
 }
 
-export function adoptions(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+export function retag(draft: Draft): void {
 	for (const { id, phase, retryAt } of draft.proxies) {
-		if (phase.at === "adopting" && draft.isDue(retryAt)) effects.push({ call: "adopt", id, vm: phase.vm });
-		if (phase.at === "releasing" && draft.isDue(retryAt)) effects.push({ call: "release", id, vm: phase.vm });
+		if (phase.at === "adopting" && draft.isDue(retryAt)) draft.call({ call: "adopt", id, vm: phase.vm });
+		if (phase.at === "releasing" && draft.isDue(retryAt)) draft.call({ call: "release", id, vm: phase.vm });
 	}
-	return effects;
 }
 
 /** On its way to the provider. */

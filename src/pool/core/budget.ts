@@ -91,21 +91,21 @@ export function noteHeld(draft: Draft): void {
 	if (draft.held !== null) draft.say("WARNING", draft.held);
 }
 
-/** The effect that has D1 hold more of the budget, or less. */
-export function reserves(draft: Draft): Effect[] {
+/** Has D1 hold more of the budget, or less. */
+export function reserve(draft: Draft): void {
 	const { state } = draft;
 	const { lease } = state.money;
 	const price = priceNow(state);
 	const bound = price === null ? null : totalBound(state, price);
-	if (price === null || bound === null || !hasCloud(state)) return [];
+	if (price === null || bound === null || !hasCloud(state)) return;
 	const hold = spentHourly(state, draft.now);
 	const count = draft.lacking > 0 && mayAsk(state, hold, price, bound) ? draft.lacking : 0;
 	if (count === 0 && lease.isSettled && fits(hold, lease.hourly)) {
 		// What is not needed any more goes back, but not in the very moment in which a replacement may need it again.
-		if (fits(lease.hourly, hold) || !draft.isDue(lease.at + LEASE_RETURN_MS)) return [];
+		if (fits(lease.hourly, hold) || !draft.isDue(lease.at + LEASE_RETURN_MS)) return;
 	}
-	if (!draft.isDue(lease.retryAt)) return [];
-	return [{ call: "reserve", version: lease.version + 1, currency: price.currency, hold, price: price.hourly, count, bound }];
+	if (!draft.isDue(lease.retryAt)) return;
+	draft.call({ call: "reserve", version: lease.version + 1, currency: price.currency, hold, price: price.hourly, count, bound });
 }
 
 /** After a refusal D1 is asked again once the others' parts, as far as is known, leave room: a question costs a row written. */
@@ -143,7 +143,7 @@ function withLease(state: State, lease: Lease): State {
 }
 
 export function budgeted(state: State, budget: Budget | null, now: Ms): State {
-	if (JSON.stringify(budget) === JSON.stringify(state.money.budget)) return state;
+	if (budget === state.money.budget || JSON.stringify(budget) === JSON.stringify(state.money.budget)) return state;
 	// What was granted under another bound and is not used yet is asked for anew.
 	const hourly = Math.min(state.money.lease.hourly, spentHourly(state, now));
 	const lease = { ...state.money.lease, hourly, isSettled: false, isRefused: false, tries: 0, retryAt: 0 };

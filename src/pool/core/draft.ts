@@ -1,6 +1,6 @@
 import { withCharge } from "./cost.ts";
-import { withLog } from "./edit.ts";
-import type { Id, Ms, Proxy, Severity, State } from "./state.ts";
+import { copied, withLog } from "./edit.ts";
+import type { Effect, Id, Ms, Proxy, Severity, State } from "./state.ts";
 
 /** A plan in the making: the state as it will be stored, and the earliest instant at which to look again. */
 export class Draft {
@@ -8,6 +8,8 @@ export class Draft {
 	readonly now: Ms;
 	readonly random: () => number;
 	wakeAt: Ms = Number.POSITIVE_INFINITY;
+	/** What to do now, the most urgent first. */
+	readonly effects: Effect[] = [];
 	/** VMs that are wanted, fit all other bounds, and have no part of the deployment's budget yet. */
 	lacking = 0;
 	/** Why a bound on cost keeps VMs from being launched; null: none does. */
@@ -35,11 +37,15 @@ export class Draft {
 		if (gone !== undefined) this.state = withCharge(this.state, gone, this.now);
 		const proxies = this.own();
 		proxies.delete(id);
-		const vitals = new Map(this.state.vitals);
+		const vitals = copied(this.state.vitals);
 		vitals.delete(id);
-		const sessions = new Map(this.state.sessions);
+		const sessions = copied(this.state.sessions);
 		sessions.delete(id);
 		this.state = { ...this.state, vitals, sessions, emptySince: proxies.size === 0 ? this.now : null };
+	}
+
+	call(effect: Effect): void {
+		this.effects.push(effect);
 	}
 
 	say(severity: Severity, text: string): void {
@@ -61,7 +67,7 @@ export class Draft {
 	private own(): Map<Id, Proxy> {
 		let proxies = this.state.proxies as Map<Id, Proxy>;
 		if (!this.mine.has(proxies)) {
-			proxies = new Map(proxies);
+			proxies = copied(proxies);
 			this.mine.add(proxies);
 			this.state = { ...this.state, proxies };
 		}

@@ -1,11 +1,11 @@
 /** Which calls the stored facts ask for now, and when the next ones fall due. */
 
-import { adoptions, isPlain } from "./adopt.ts";
-import { isWithinBounds, reserves } from "./budget.ts";
-import { absenceCountsFrom, billable, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
+import { isPlain, retag } from "./adopt.ts";
+import { isWithinBounds, reserve } from "./budget.ts";
+import { absenceCountsFrom, billable, countReady, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
-import { finishes, isUnfinished } from "./finish.ts";
-import { firewalls, isFirewallWrong } from "./firewall.ts";
+import { finish, isUnfinished } from "./finish.ts";
+import { changeFirewall, isFirewallWrong } from "./firewall.ts";
 import {
 	IDLE_LIST_MS,
 	LATE_INTERVALS,
@@ -19,28 +19,40 @@ import {
 	STRAY_MS,
 	UNPUBLISHED_DRAIN_MS,
 } from "./limits.ts";
-import { isPriceWanted, prices } from "./pricing.ts";
+import { askPrice, isPriceWanted } from "./pricing.ts";
 import { projectionHash } from "./projection.ts";
 import { showSessions } from "./sessions.ts";
 import type { Effect, Ms, Proxy, State } from "./state.ts";
-import { isStatic, staticProbes } from "./statics.ts";
+import { isStatic, probeStatics } from "./statics.ts";
 
 /** Effects in the order of their priority: delete, find, publish, list, create, restart, probe, and what concerns other pools. */
-export function dueEffects(draft: Draft): readonly Effect[] {
+export function callWhatIsDue(draft: Draft): void {
 	const { state } = draft;
 	const isReachable = draft.isDue(state.gates.rate.until) && draft.isDue(state.gates.auth.until);
 	const isRich = isReachable && hasQuota(draft);
 	const mayChange = mayAct(state);
-	const effects: Effect[] = [];
-	if (isReachable && mayChange) effects.push(...deletes(draft), ...strayDeletes(draft), ...adoptions(draft));
-	if (isReachable) effects.push(...finds(draft, isRich && state.gates.list.until <= draft.now));
-	effects.push(...publishes(draft), ...reserves(draft), ...showSessions(draft));
-	if (isRich) effects.push(...firewalls(draft), ...lists(draft), ...prices(draft));
-	if (isRich && mayChange) effects.push(...creates(draft), ...restarts(draft));
-	if (state.spec.canProbe) effects.push(...probes(draft));
-	effects.push(...staticProbes(draft));
-	effects.push(...forgets(draft), ...measures(draft));
-	return effects;
+	if (isReachable && mayChange) {
+		deleteDoomed(draft);
+		deleteStrays(draft);
+		retag(draft);
+	}
+	if (isReachable) find(draft, isRich && state.gates.list.until <= draft.now);
+	publish(draft);
+	reserve(draft);
+	showSessions(draft);
+	if (isRich) {
+		changeFirewall(draft);
+		list(draft);
+		askPrice(draft);
+	}
+	if (isRich && mayChange) {
+		create(draft);
+		restart(draft);
+	}
+	if (state.spec.canProbe) probe(draft);
+	probeStatics(draft);
+	forget(draft);
+	measure(draft);
 }
 
 /** The account's quota is shared by pools: its last quarter is kept for deletes and finds. */
@@ -54,36 +66,30 @@ function isDeleteTurn(proxy: Proxy): boolean {
 	return proxy.phase.at === "deleting" && (proxy.phase.acceptedAt === null || proxy.tries % 4 === 3);
 }
 
-function deletes(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+function deleteDoomed(draft: Draft): void {
 	for (const proxy of draft.proxies) {
 		const { id, phase, retryAt } = proxy;
 		if (phase.at !== "deleting" || phase.vm === null || !isDeleteTurn(proxy)) continue;
-		if (draft.isDue(retryAt)) effects.push({ call: "delete", id, vm: phase.vm });
+		if (draft.isDue(retryAt)) draft.call({ call: "delete", id, vm: phase.vm });
 	}
-	return effects;
 }
 
-function strayDeletes(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+function deleteStrays(draft: Draft): void {
 	for (const [vm, stray] of draft.state.strays) {
 		// Shown by two lists so far apart, or by none for so long: then the answer to its delete is what tells that it is gone.
 		const isDue = stray.seenAt - stray.firstSeenAt >= STRAY_MS || draft.isDue(stray.seenAt + STRAY_MS);
-		if (isDue && draft.isDue(stray.retryAt)) effects.push({ call: "deleteStray", vm });
+		if (isDue && draft.isDue(stray.retryAt)) draft.call({ call: "deleteStray", vm });
 	}
-	return effects;
 }
 
-function finds(draft: Draft, mayList: boolean): Effect[] {
-	const effects: Effect[] = [];
+function find(draft: Draft, mayList: boolean): void {
 	for (const proxy of draft.proxies) {
 		// An agent that is up waits for the inventory to say where: while there can be no list, a find says it.
 		const dueAt = findDueAt(draft.state, proxy) ?? (mayList || !isPending(proxy) ? null : 0);
 		if (dueAt !== null && draft.isDue(Math.max(dueAt, proxy.retryAt))) {
-			effects.push({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
+			draft.call({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
 		}
 	}
-	return effects;
 }
 
 function findDueAt(state: State, proxy: Proxy): Ms | null {
@@ -110,11 +116,11 @@ function findDueAt(state: State, proxy: Proxy): Ms | null {
 	}
 }
 
-function publishes(draft: Draft): Effect[] {
+function publish(draft: Draft): void {
 	const { state } = draft;
 	const hash = projectionHash(state);
-	if (hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return [];
-	return [{ call: "publish", hash, version: state.published.version + 1 }];
+	if (hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return;
+	draft.call({ call: "publish", hash, version: state.published.version + 1 });
 }
 
 /** When it last happened. After a clock was set back that may lie in the future, and is no reason to wait for it. */
@@ -123,9 +129,9 @@ function passed(at: Ms, now: Ms): Ms {
 }
 
 /** The inventory is read when something waits for it, each interval while anything is in motion, else every five minutes. */
-function lists(draft: Draft): Effect[] {
+function list(draft: Draft): void {
 	const { state } = draft;
-	if (!hasCloud(state) || !draft.isDue(state.gates.list.until)) return [];
+	if (!hasCloud(state) || !draft.isDue(state.gates.list.until)) return;
 	const intervalMs = state.spec.intervalSeconds * 1000;
 	const listedAt = passed(state.listedAt, draft.now);
 	let dueAt = listedAt + Math.max(IDLE_LIST_MS, intervalMs);
@@ -144,34 +150,30 @@ function lists(draft: Draft): Effect[] {
 		if (phase.at === "unready" && proxy.since > listedAt) by(listedAt + LIST_SPACING_MS);
 	}
 	for (const stray of state.strays.values()) by(stray.firstSeenAt + STRAY_MS > listedAt ? stray.firstSeenAt + STRAY_MS : dueAt);
-	return draft.isDue(dueAt) ? [{ call: "list" }] : [];
+	if (draft.isDue(dueAt)) draft.call({ call: "list" });
 }
 
-function creates(draft: Draft): Effect[] {
+function create(draft: Draft): void {
 	const { state } = draft;
-	if (state.run !== "running" || state.agentUrl === null || !draft.isDue(state.gates.launch.until)) return [];
-	if (!isWithinBounds(state, draft.now)) return [];
-	const effects = finishes(draft);
+	if (state.run !== "running" || state.agentUrl === null || !draft.isDue(state.gates.launch.until)) return;
+	if (!isWithinBounds(state, draft.now)) return;
+	finish(draft);
 	for (const { id, phase } of draft.proxies) {
-		if (phase.at === "launching" && phase.sentAt === null) effects.push({ call: "create", id });
+		if (phase.at === "launching" && phase.sentAt === null) draft.call({ call: "create", id });
 	}
-	return effects;
 }
 
-function restarts(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+function restart(draft: Draft): void {
 	for (const { id, phase, retryAt } of draft.proxies) {
-		if (phase.at === "restarting" && draft.isDue(retryAt)) effects.push({ call: "restart", id, vm: phase.vm, step: phase.step });
+		if (phase.at === "restarting" && draft.isDue(retryAt)) draft.call({ call: "restart", id, vm: phase.vm, step: phase.step });
 	}
-	return effects;
 }
 
-function probes(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+function probe(draft: Draft): void {
 	const { state, now } = draft;
 	const intervalMs = state.spec.intervalSeconds * 1000;
 	const isSampleDue = draft.isDue(state.sampledAt + intervalMs);
-	const ready = [...draft.proxies].filter((proxy) => proxy.phase.at === "ready").length;
+	const ready = countReady(state);
 	const share = ready === 0 ? 0 : Math.max(SAMPLE_SHARE, 1 / ready);
 	if (isSampleDue && ready > 0) draft.state = { ...draft.state, sampledAt: now };
 	for (const proxy of draft.proxies) {
@@ -179,10 +181,9 @@ function probes(draft: Draft): Effect[] {
 		const isSample = proxy.phase.at === "ready" && isSampleDue && draft.random() < share;
 		const dueAt = probeDueAt(state, proxy, intervalMs, now);
 		if (isSample || (dueAt !== null && draft.isDue(dueAt))) {
-			effects.push({ call: "probe", id: proxy.id, address: proxy.address, keyHash: proxy.keyHash });
+			draft.call({ call: "probe", id: proxy.id, address: proxy.address, keyHash: proxy.keyHash });
 		}
 	}
-	return effects;
 }
 
 /** When a proxy is to be probed next for a reason of its own; null: not at all. */
@@ -213,21 +214,21 @@ function probeDueAt(state: State, proxy: Proxy, intervalMs: Ms, now: Ms): Ms | n
 }
 
 /** The endpoint whose metrics stand for the pool's own is asked once an interval, whatever came of it the last time. */
-function measures(draft: Draft): Effect[] {
+function measure(draft: Draft): void {
 	const { state, now } = draft;
 	const { metricsSource, rules, intervalSeconds } = state.spec;
-	if (metricsSource === null || rules.length === 0 || state.run !== "running") return [];
-	if (!draft.isDue(passed(state.sourceAskedAt, now) + intervalSeconds * 1000)) return [];
+	if (metricsSource === null || rules.length === 0 || state.run !== "running") return;
+	if (!draft.isDue(passed(state.sourceAskedAt, now) + intervalSeconds * 1000)) return;
 	draft.state = { ...draft.state, sourceAskedAt: now };
-	return [{ call: "measure", endpoint: metricsSource }];
+	draft.call({ call: "measure", endpoint: metricsSource });
 }
 
 /** An emptied pool is forgotten once whole lists, read after its last VM can have shown up, have held nothing of it. */
-function forgets(draft: Draft): Effect[] {
+function forget(draft: Draft): void {
 	const { state } = draft;
-	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return [];
-	if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return [];
-	return draft.isDue(state.gates.publish.until) ? [{ call: "forget" }] : [];
+	if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return;
+	if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return;
+	if (draft.isDue(state.gates.publish.until)) draft.call({ call: "forget" });
 }
 
 /** Whether an effect that was planned a moment ago is still wanted: other results of its pass may have changed that. */

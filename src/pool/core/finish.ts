@@ -8,14 +8,12 @@ import type { Effect, Ms, Proxy, State } from "./state.ts";
 
 type Finish = Effect & { readonly call: "finish" };
 
-/** The effects that finish such creates. Those that are not finished are deleted, as every VM that stays switched off. */
-export function finishes(draft: Draft): Effect[] {
-	const effects: Effect[] = [];
+/** Finishes such creates. Those that are not finished are deleted, as every VM that stays switched off. */
+export function finish(draft: Draft): void {
 	for (const proxy of draft.proxies) {
 		const vm = vmOf(proxy);
-		if (vm !== null && isUnfinished(draft.state, proxy) && draft.isDue(proxy.retryAt)) effects.push({ call: "finish", id: proxy.id, vm });
+		if (vm !== null && isUnfinished(draft.state, proxy) && draft.isDue(proxy.retryAt)) draft.call({ call: "finish", id: proxy.id, vm });
 	}
-	return effects;
 }
 
 /**

@@ -4,12 +4,12 @@ import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
 import { BACK_OFF, pauseMs } from "./gates.ts";
 import { LOST_RESULT_MS } from "./limits.ts";
-import type { Effect, Failure, Ms, State } from "./state.ts";
+import type { Failure, Ms, State } from "./state.ts";
 
-/** The effect that changes the firewall, where VMs stand behind one that admits others than it shall. */
-export function firewalls(draft: Draft): Effect[] {
+/** Changes the firewall, where VMs stand behind one that admits others than it shall. */
+export function changeFirewall(draft: Draft): void {
 	const { state } = draft;
-	return isFirewallWrong(state) && draft.isDue(state.firewall.retryAt) ? [{ call: "firewall", allow: state.allow }] : [];
+	if (isFirewallWrong(state) && draft.isDue(state.firewall.retryAt)) draft.call({ call: "firewall", allow: state.allow });
 }
 
 /** Whether VMs stand behind a firewall that is not known to admit whom it shall. */

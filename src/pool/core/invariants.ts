@@ -14,18 +14,26 @@ export function breachOf(before: State, after: State, now: Ms): string | null {
 	}
 	const cost = overspend(before, after, now);
 	if (cost !== null) return cost;
+	return sound.has(after.proxies) ? null : unsoundness(after);
+}
+
+/** Proxies that were found as they should be: they are never mutated. */
+const sound = new WeakSet<State["proxies"]>();
+
+function unsoundness({ proxies }: State): string | null {
 	const owners = new Map<string, string>();
-	for (const proxy of after.proxies.values()) {
+	for (const proxy of proxies.values()) {
 		const vm = vmOf(proxy);
 		if (vm === null) continue;
 		const owner = owners.get(vm);
 		if (owner !== undefined) return `VM ${vm} belongs to two intents, ${owner} and ${proxy.id}`;
 		owners.set(vm, proxy.id);
 	}
-	for (const [id, proxy] of after.proxies) {
+	for (const [id, proxy] of proxies) {
 		if (proxy.phase.at === "ready" && (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy)) || !proxy.registered)) {
 			return `${id} is ready without an address or a registration`;
 		}
 	}
+	sound.add(proxies);
 	return null;
 }

@@ -2,7 +2,7 @@ import { releaseAll } from "./adopt.ts";
 import { countReady } from "./count.ts";
 import { settle } from "./deadlines.ts";
 import { Draft } from "./draft.ts";
-import { dueEffects } from "./effects.ts";
+import { callWhatIsDue } from "./effects.ts";
 import { breachOf } from "./invariants.ts";
 import { scale } from "./scaling.ts";
 import { settleDrops } from "./sessions.ts";
@@ -27,11 +27,17 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 		const stopped = new Draft({ ...state, breach }, now, random);
 		stopped.wake(now + state.spec.intervalSeconds * 1000);
 		stopped.say("ERROR", `stopped by its own check: ${breach}`);
-		return { effects: dueEffects(stopped), state: stopped.state, wakeAt: stopped.wakeAt };
+		return planOf(stopped, state);
 	}
 	sayCounts(draft);
-	const effects = dueEffects(draft);
-	return { state: draft.state, effects, wakeAt: draft.wakeAt };
+	return planOf(draft, state);
+}
+
+function planOf(draft: Draft, before: State): Plan {
+	callWhatIsDue(draft);
+	const { state, effects, wakeAt } = draft;
+	const isSame = before.proxies === state.proxies && before.target === state.target && before.money === state.money;
+	return { state, effects, wakeAt, isFinal: effects.length === 0 && isSame && before.logSeq === state.logSeq };
 }
 
 /** Why the pool is the size it is, the log tells; and what size that is. */

@@ -6,15 +6,15 @@ import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
 import { BACK_OFF, pauseMs } from "./gates.ts";
 import { PRICE_MS } from "./limits.ts";
-import type { Effect, Event, Failure, Ms, State } from "./state.ts";
+import type { Event, Failure, Ms, State } from "./state.ts";
 
-export function prices(draft: Draft): Effect[] {
+export function askPrice(draft: Draft): void {
 	const { state } = draft;
-	if (!isPriceWanted(state)) return [];
+	if (!isPriceWanted(state)) return;
 	const known = state.money.prices.find((price) => price.account === state.account);
 	// One that was asked for in the future was asked for before the clock was set back.
 	const dueAt = known === undefined || known.askedAt > draft.now ? 0 : known.askedAt + PRICE_MS;
-	return draft.isDue(Math.max(dueAt, state.money.pricing.retryAt)) ? [{ call: "price", account: state.account }] : [];
+	if (draft.isDue(Math.max(dueAt, state.money.pricing.retryAt))) draft.call({ call: "price", account: state.account });
 }
 
 export function isPriceWanted(state: State): boolean {

@@ -43,15 +43,17 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(gates.boots.why);
-	const stuck = [...state.proxies.values()].filter((proxy) => proxy.phase.at === "deleting" && isStuck(state, proxy));
+	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
 	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${[...state.strays.keys()].join(", ")}`);
 	return sentences;
 }
 
-/** The last list is the clock here: a summary must not change by the mere passing of time. */
-function isStuck(state: State, proxy: Proxy): boolean {
-	return state.listedAt >= proxy.since + STUCK_DELETE_MS;
+/** Those whose delete does not come to an end. The last list is the clock here: a summary must not change by the mere passing of time. */
+function stuckOf({ proxies, listedAt }: State): readonly Proxy[] {
+	const stuck: Proxy[] = [];
+	for (const proxy of proxies.values()) if (proxy.phase.at === "deleting" && listedAt >= proxy.since + STUCK_DELETE_MS) stuck.push(proxy);
+	return stuck;
 }
 
 export function rowOf(proxy: Proxy): ProxyRow {
@@ -76,27 +78,29 @@ function rowHash(proxy: Proxy): number {
 	return hash;
 }
 
-/** What the projection is made of besides the proxies. */
-const SHOWN = [
-	"run",
-	"spec",
-	"target",
-	"reconciledAt",
-	"suspended",
-	"breach",
-	"agentUrl",
-	"gates",
-	"strays",
-	"foreign",
-	"credentials",
-	"statics",
-	"firewall",
-	"account",
-	"money",
-	"logSeq",
-	"repeats",
-	"listedAt",
-] as const satisfies readonly (keyof State)[];
+/** Whether two states with the same proxies have the same projection: of all that it is made of nothing was replaced. */
+function isShownAlike(a: State, b: State): boolean {
+	return (
+		a.run === b.run &&
+		a.spec === b.spec &&
+		a.target === b.target &&
+		a.reconciledAt === b.reconciledAt &&
+		a.suspended === b.suspended &&
+		a.breach === b.breach &&
+		a.agentUrl === b.agentUrl &&
+		a.gates === b.gates &&
+		a.strays === b.strays &&
+		a.foreign === b.foreign &&
+		a.credentials === b.credentials &&
+		a.statics === b.statics &&
+		a.firewall === b.firewall &&
+		a.account === b.account &&
+		a.money === b.money &&
+		a.logSeq === b.logSeq &&
+		a.repeats === b.repeats &&
+		(a.listedAt === b.listedAt || stuckOf(a).length === stuckOf(b).length)
+	);
+}
 
 /** When entries of the log were renewed, which keep their numbers. */
 function renewals({ repeats }: State): number {
@@ -109,7 +113,7 @@ const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly 
 /** Equal for equal projections. The order of proxies does not matter. */
 export function projectionHash(state: State): string {
 	const last = lastHashes.get(state.proxies);
-	if (last !== undefined && SHOWN.every((key) => last.of[key] === state[key])) return last.hash;
+	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
 	let rows = 0;
 	for (const proxy of state.proxies.values()) rows = (rows + rowHash(proxy)) % 2 ** 52;
 	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state)]));

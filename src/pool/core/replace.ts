@@ -17,6 +17,7 @@ export function unhealthy(draft: Draft): readonly Proxy[] {
  * fault is ours or the network's no replacement becomes ready, and nothing goes.
  */
 export function retireUnhealthy(draft: Draft, sick: readonly Proxy[], target: number): void {
+	if (sick.length === 0) return;
 	const ready = countReady(draft.state);
 	const replaced = Math.max(0, ready - Math.max(0, target - sick.length));
 	for (const proxy of [...sick].sort((a, b) => a.since - b.since).slice(0, replaced)) {

@@ -1,8 +1,9 @@
 /** Which client connections are open through which proxy: what is shown of them, and which are to be dropped. */
 import type { Draft } from "./draft.ts";
+import { copied } from "./edit.ts";
 import { DROP_INTERVALS, KEPT_DROPS, MOST_SESSIONS } from "./limits.ts";
 import { hash53 } from "./projection.ts";
-import type { Drop, Effect, Id, Ms, Proxy, State } from "./state.ts";
+import type { Drop, Id, Ms, Proxy, State } from "./state.ts";
 
 /** D1 was asked to show something, and what came of it is not known. */
 const UNKNOWN = "?";
@@ -11,6 +12,7 @@ const NONE: readonly string[] = [];
 /** The state after a proxy's agent has told its open sessions (canonical spelling); `active` counts those too that its report has no room for. */
 export function withSessions(state: State, id: Id, told: readonly string[], active: number): State {
 	const before = state.sessions.get(id) ?? NONE;
+	if (told.length === 0 && before.length === 0) return state;
 	const sessions = [...new Set(told)].sort().slice(0, MOST_SESSIONS);
 	const isWhole = active <= sessions.length;
 	const drops = isWhole ? state.drops.filter(({ session }) => !isGone(state, session, id, before, sessions)) : state.drops;
@@ -25,7 +27,7 @@ export function withoutSessions(state: State, id: Id): State {
 }
 
 function withOnly(state: State, id: Id, sessions: readonly string[]): State {
-	const all = new Map(state.sessions);
+	const all = copied(state.sessions);
 	if (sessions.length === 0) all.delete(id);
 	else all.set(id, sessions);
 	return { ...state, sessions: all };
@@ -56,6 +58,7 @@ function endOf(state: State, drop: Drop): Ms {
 
 /** The sessions that this proxy shall close: those that it has, and, until it has told since the order what it has, all. */
 export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
+	if (state.drops.length === 0) return NONE;
 	const own = state.sessions.get(id) ?? NONE;
 	const vitals = state.vitals.get(id);
 	const isCut = (vitals?.active ?? 0) > own.length;
@@ -86,6 +89,7 @@ const lastHashes = new WeakMap<State["sessions"], { readonly proxies: State["pro
 
 /** Equal for equal sessions at equal proxies; empty where there is none. */
 export function sessionsHash(state: State): string {
+	if (state.sessions.size === 0) return "";
 	const last = lastHashes.get(state.sessions);
 	if (last?.proxies === state.proxies) return last.hash;
 	const hash = hashOf(state);
@@ -108,13 +112,13 @@ function hashOf(state: State): string {
 }
 
 /** Shows the sessions in D1: once a heartbeat interval at most, however fast they come and go, and only when they changed. */
-export function showSessions(draft: Draft): Effect[] {
+export function showSessions(draft: Draft): void {
 	const { state } = draft;
 	const { hash, at } = state.sessionsShown;
-	if (hash === sessionsHash(state) || !draft.isDue(state.gates.publish.until)) return [];
+	if (hash === sessionsHash(state) || !draft.isDue(state.gates.publish.until)) return;
 	// After the clock was set back it may lie in the future.
 	const dueAt = (at > draft.now ? 0 : at) + state.heartbeatSeconds * 1000;
-	return draft.isDue(dueAt) ? [{ call: "sessions" }] : [];
+	if (draft.isDue(dueAt)) draft.call({ call: "sessions" });
 }
 
 /** On its way to D1: a failure waits for its next turn as well, and what D1 then shows is unknown. */

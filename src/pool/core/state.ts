@@ -589,5 +589,7 @@ export type Effect =
 export interface Plan {
 	readonly state: State;
 	readonly effects: readonly Effect[];
+	/** There is nothing to do, and planning anew at the same instant would say the same. */
+	readonly isFinal: boolean;
 	readonly wakeAt: Ms;
 }

@@ -4,7 +4,7 @@ import { credentialsAsked } from "./credentials.ts";
 import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "./limits.ts";
-import type { Effect, Event, Id, Ms, State, StaticBackend, StaticHealth } from "./state.ts";
+import type { Event, Id, Ms, State, StaticBackend, StaticHealth } from "./state.ts";
 
 /** How a static backend is called, in lists and in the log. No proxy's id holds a colon. */
 export function staticId({ address, port }: StaticBackend): Id {
@@ -35,22 +35,22 @@ export function settleStatics(draft: Draft): void {
 }
 
 /** Each is probed once an interval, so many in one: more of them are probed the less often. One that fails is asked again soon, until it counts as down. */
-export function staticProbes(draft: Draft): Effect[] {
+export function probeStatics(draft: Draft): void {
 	const { state, now } = draft;
 	const { statics, intervalSeconds } = state.spec;
-	if (statics.length === 0 || state.agentUrl === null || !isServing(state)) return [];
+	if (statics.length === 0 || state.agentUrl === null || !isServing(state)) return;
 	const intervalMs = intervalSeconds * 1000;
 	const everyMs = intervalMs * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
 	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
-	return statics.flatMap((backend) => {
+	for (const backend of statics) {
 		const id = staticId(backend);
 		const { failures } = healthOf(state, id);
 		const probedAt = state.staticsProbed.get(id) ?? 0;
 		const pauseMs = failures > 0 && failures < PROBES_TO_FAIL ? retryMs : everyMs;
 		// After a clock was set back it may lie in the future.
-		const isDue = draft.isDue(probedAt > now ? 0 : probedAt + pauseMs);
-		return isDue ? [{ call: "probeStatic", id, address: backend.address, port: backend.port } as const] : [];
-	});
+		if (draft.isDue(probedAt > now ? 0 : probedAt + pauseMs))
+			draft.call({ call: "probeStatic", id, address: backend.address, port: backend.port });
+	}
 }
 
 const WORDS = {
