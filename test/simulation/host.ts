@@ -1,5 +1,6 @@
 import type { Id, Ms, Settings, State } from "../../src/pool/core/state.ts";
 import { VITALS_INTERVALS, VOLATILE } from "../../src/pool/store.ts";
+import { hashOf } from "./calls.ts";
 import type { Timer } from "./clock.ts";
 import { Instance } from "./instance.ts";
 import { SECOND } from "./scenario.ts";
@@ -53,6 +54,7 @@ export class Host {
 	private isHandling = false;
 	private isWaiting = false;
 	private tokens = 0;
+	private readonly keys = new Map<string, { readonly id: Id; readonly hash: string }>();
 	private minute = 0;
 	private passesThisMinute = 0;
 
@@ -217,9 +219,9 @@ export class Host {
 	save(before: State, after: State): void {
 		if (before === after || this.stored === null) return;
 		this.stored.facts = after;
-		if (VOLATILE.every((key) => before[key] === after[key])) return;
 		const now = this.now();
 		if (now - this.stored.volatileAt < VITALS_INTERVALS * after.spec.intervalSeconds * 1000) return;
+		if (VOLATILE.every((key) => before[key] === after[key])) return;
 		this.stored.volatile = volatileOf(after);
 		this.stored.volatileAt = now;
 	}
@@ -233,6 +235,16 @@ export class Host {
 		if (this.timer !== null) this.timer.run = null;
 	}
 
+	/** An agent's key comes with each of its reports: it is taken apart once. */
+	read(key: string): { readonly id: Id; readonly hash: string } {
+		let read = this.keys.get(key);
+		if (read === undefined) {
+			read = { id: key.split(".")[1] ?? "", hash: hashOf(key) };
+			this.keys.set(key, read);
+		}
+		return read;
+	}
+
 	mintToken(id: Id): string {
 		this.tokens++;
 		return `${this.object}.${id}.token${this.tokens}`;
@@ -240,7 +252,9 @@ export class Host {
 }
 
 function volatileOf(state: State): Stored["volatile"] {
-	return Object.fromEntries(VOLATILE.map((key) => [key, state[key]])) as unknown as Stored["volatile"];
+	const volatile: Partial<Record<(typeof VOLATILE)[number], unknown>> = {};
+	for (const key of VOLATILE) volatile[key] = state[key];
+	return volatile as Stored["volatile"];
 }
 
 /** Through JSON and back, as storage does it: what JSON cannot hold is lost. */

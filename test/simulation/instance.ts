@@ -95,7 +95,6 @@ export class Instance {
 		if (agentUrl !== null) this.fold({ on: "agentUrl", url: agentUrl });
 		const leased = this.host.world.database.leased(this.host.deployment, this.host.now());
 		this.fold({ on: "fleet", proxies: this.state?.proxies.size ?? 0, dailyRequests: 1_000_000, leased });
-		if (this.state !== null) this.host.world.core.rearm(this.ports);
 	}
 
 	command(command: Command): void {
@@ -126,8 +125,8 @@ export class Instance {
 	}
 
 	heartbeat(request: { key: string; sessions: readonly string[]; credentials: number }): Reply {
-		const id = request.key.split(".")[1] ?? "";
-		if (this.state === null || this.host.world.core.judgeKey(this.state, id, hashOf(request.key)).is === "refused") return { ok: false };
+		const { id, hash } = this.host.read(request.key);
+		if (this.state === null || this.host.world.core.judgeKey(this.state, id, hash).is === "refused") return { ok: false };
 		const { sessions, credentials } = request;
 		this.fold({ on: "heartbeat", id, active: sessions.length, metrics: {}, credentials, sessions });
 		return this.reply(id);

@@ -90,8 +90,15 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "forget when the next deadline is",
 		file: "core/plan.ts",
-		find: "return { state: draft.state, effects, wakeAt: draft.wakeAt };",
-		replace: "return { state: draft.state, effects, wakeAt: now + 86_400_000 };",
+		find: "const { state, effects, wakeAt } = draft;",
+		replace: "const { state, effects } = draft;\n\tconst wakeAt = draft.now + 86_400_000;",
+	},
+	{
+		name: "take a plan that changed something for the last word",
+		file: "core/plan.ts",
+		find: "isFinal: effects.length === 0 && isSame && before.logSeq === state.logSeq",
+		replace: "isFinal: effects.length === 0 && (isSame || true)",
+		focus: ["databaseOut"],
 	},
 	{
 		name: "arm an interval ahead though something is due earlier",
@@ -262,7 +269,7 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "forget a pool without looking through the account once more",
 		file: "core/effects.ts",
-		find: "if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return [];",
+		find: "if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return;",
 		replace: "",
 	},
 	{
@@ -304,6 +311,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "if (!proxy.wasReady) bootFailed(draft);",
 		replace: "",
 		focus: ["createCut"],
+		provider: "scaleway",
 	},
 	{
 		name: "finish a create that may still be under way",
@@ -319,6 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "{ ...proxy, tokenHash, credentials, offSince: null",
 		replace: "{ ...proxy, credentials, offSince: null",
 		focus: ["createCut"],
+		provider: "scaleway",
 	},
 	{
 		name: "finish a create time and again, without a pause",
@@ -326,6 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "offSince: null, retryAt: now + LOST_RESULT_MS",
 		replace: "retryAt: 0",
 		focus: ["createCut"],
+		provider: "scaleway",
 	},
 	{
 		name: "recycle aged proxies below min_available",
@@ -350,8 +360,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "write the sessions to D1 whenever they change",
 		file: "core/sessions.ts",
-		find: `return draft.isDue(dueAt) ? [{ call: "sessions" }] : [];`,
-		replace: `return dueAt > 0 ? [{ call: "sessions" }] : [];`,
+		find: `if (draft.isDue(dueAt)) draft.call({ call: "sessions" });`,
+		replace: `if (dueAt > 0) draft.call({ call: "sessions" });`,
 	},
 	{
 		name: "forget a session that is to be dropped",
@@ -528,6 +538,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));",
 		replace: "const isHeld = own.least >= 0;",
 		isDemanding: true,
+		focus: ["agentDies", "vmDeleted"],
 	},
 	{
 		name: "lose what was posted at the next heartbeat",

@@ -105,7 +105,10 @@ export const PROFILES: Readonly<Record<CloudName, Profile>> = {
 		paging: "cursor",
 		startMs: [30 * SECOND, 90 * SECOND],
 		deleteMs: [10 * SECOND, 3 * MINUTE],
+		failsLater: true,
+		minimumBilledMs: MINUTE,
 		callsAnHour: 1200,
+		statesRate: false,
 	},
 	scaleway: {
 		...COMMON,

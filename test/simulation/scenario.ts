@@ -175,12 +175,12 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const money = new Random(`money ${seed}`);
 	const isBounded = options.isBounded ?? (money.chance(0.35) && options.isDemanding !== true);
 	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
-	if (isBounded && money.chance(0.5)) pools.push(poolSetup(money, "third", "a"));
+	if (isBounded && money.chance(0.5)) pools.push(neighbour(money, "third", "a"));
 	// Drawn apart, so that seeds keep the rest of their runs.
 	const api = new Random(`api ${seed}`);
-	if (api.chance(0.2)) pools.push({ ...poolSetup(api, "made", "a"), source: "api" });
-	if (random.chance(0.12)) pools.push(poolSetup(random, "second", "a"));
-	if (random.chance(0.12)) pools.push(poolSetup(random, "default", "b"));
+	if (api.chance(0.2)) pools.push({ ...neighbour(api, "made", "a"), source: "api" });
+	if (random.chance(0.12)) pools.push(neighbour(random, "second", "a"));
+	if (random.chance(0.12)) pools.push(neighbour(random, "default", "b"));
 	const faulty = { hours };
 	const actions: Action[] = [];
 	const end = faultsEndAt(faulty);
@@ -260,6 +260,12 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		maxHourlyCost: null,
 		demand: null,
 	};
+}
+
+/** It is there for what pools do to each other, and looks seldom: most looks find nothing, and they are what a run spends its time on. */
+function neighbour(random: Random, name: string, deployment: string): PoolSetup {
+	const pool = poolSetup(random, name, deployment);
+	return { ...pool, intervalSeconds: Math.max(120, pool.intervalSeconds) };
 }
 
 /** From what is too tight for the pools' minimum to what leaves room for their surge. */

@@ -30,8 +30,6 @@ const ROOMY = 10;
 const roomy = (bound: number | null) => (bound === null ? null : ROOMY);
 /** So many events at one instant and nothing moves on any more. */
 const EVENTS_WITHOUT_TIME = 5_000;
-/** Promises chained behind one answer until everything that follows from it has happened; each level takes a turn of the queue. */
-const TURNS_TO_SETTLE = 16;
 
 /** What one run came to. */
 export interface Outcome {
@@ -150,23 +148,38 @@ export class World {
 		};
 	}
 
-	private async loop(end: Ms): Promise<void> {
+	/** One event after the other. What waits for an answer goes on first: a tick asked for by a promise comes once no promise has anything left to do. */
+	private loop(end: Ms): Promise<void> {
 		const { clock, watch } = this;
 		let [instant, events] = [0, 0];
-		for (;;) {
-			const timer = clock.next(end);
-			if (timer?.run == null) return;
-			events = timer.at === instant ? events + 1 : 0;
-			instant = timer.at;
-			if (events > EVENTS_WITHOUT_TIME) this.fail("time", "nothing moves on: a pool is busy without end");
-			this.mix(timer.at);
-			timer.run();
-			if (this.mustSettle) {
+		/** Whether it is over; not so where something must settle first. */
+		const isOver = (): boolean => {
+			for (;;) {
+				if (watch.violation !== null) throw watch.violation;
+				const timer = clock.next(end);
+				if (timer?.run == null) return true;
+				events = timer.at === instant ? events + 1 : 0;
+				instant = timer.at;
+				if (events > EVENTS_WITHOUT_TIME) this.fail("time", "nothing moves on: a pool is busy without end");
+				this.mix(timer.at);
+				timer.run();
+				if (!this.mustSettle) continue;
 				this.mustSettle = false;
-				for (let turn = 0; turn < TURNS_TO_SETTLE; turn++) await null;
+				return false;
 			}
-			if (watch.violation !== null) throw watch.violation;
-		}
+		};
+		const now = Promise.resolve();
+		return new Promise((resolve, reject) => {
+			const goOn = () => {
+				try {
+					if (isOver()) resolve();
+					else void now.then(() => process.nextTick(goOn));
+				} catch (error) {
+					reject(error);
+				}
+			};
+			goOn();
+		});
 	}
 
 	/** Folds a number into the run's hash. */
