@@ -50,8 +50,10 @@ export default defineConfig({
 			node("cloud", 30),
 			node("agent", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
+			// It waits more than it works.
+			node("e2e", 180, { sequence: { groupOrder: 1 } }),
 			// After all others: it measures how soon things happen, on the whole machine.
-			node("e2e", 180, { fileParallelism: false, sequence: { groupOrder: 1 } }),
+			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
 			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
 			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
 				// One local cloud serves all its files, and one file's faults would strike another's pool.

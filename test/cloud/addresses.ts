@@ -4,6 +4,9 @@ import { createServer, type Server } from "node:net";
 const PROXY_PORT = 8899;
 /** A local cloud that uses 127.77.y.0/24 listens here on its last address, so that another one takes another block. */
 const BLOCK_PORT = 8898;
+const BLOCKS = 256;
+/** The addresses of a block that VMs may have. */
+const IN_BLOCK = 250;
 
 /**
  * Loopback addresses 127.77.y.z for VMs. Several local clouds can run on a machine: each holds whole blocks y, and the
@@ -12,23 +15,27 @@ const BLOCK_PORT = 8898;
 export class Addresses {
 	readonly #blocks = new Map<number, Promise<Server | null>>();
 	readonly #inUse = new Set<string>();
-	#last = 0;
+	#last: number;
+
+	constructor(firstBlock: number) {
+		this.#last = (firstBlock % BLOCKS) * IN_BLOCK;
+	}
 
 	/** A free address, the wanted one if it is; throws when none is left. */
 	async reserve(wanted: string | null): Promise<string> {
 		const [, y, z] = /^127\.77\.(\d+)\.(\d+)$/.exec(wanted ?? "") ?? [];
 		if (wanted !== null && y !== undefined && z !== undefined && (await this.#hold(Number(y))) && (await this.#take(wanted))) return wanted;
 		// Round and round rather than the lowest free one, so that a new VM seldom gets the address of one just deleted.
-		for (let tried = 0; tried < 256 * 250; tried++) {
+		for (let tried = 0; tried < BLOCKS * IN_BLOCK; tried++) {
 			this.#last += 1;
-			const block = Math.floor(this.#last / 250) % 256;
+			const block = Math.floor(this.#last / IN_BLOCK) % BLOCKS;
 			if (!(await this.#hold(block))) {
-				const skipped = 249 - (this.#last % 250);
+				const skipped = IN_BLOCK - 1 - (this.#last % IN_BLOCK);
 				this.#last += skipped;
 				tried += skipped;
 				continue;
 			}
-			const address = `127.77.${block}.${(this.#last % 250) + 1}`;
+			const address = `127.77.${block}.${(this.#last % IN_BLOCK) + 1}`;
 			if (await this.#take(address)) return address;
 		}
 		throw new Error(`No loopback address is free: on each of 127.77.0.1 to 127.77.255.250 something listens on port ${PROXY_PORT}.`);

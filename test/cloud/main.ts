@@ -3,7 +3,8 @@
  * input, where that is a pipe, closes: then whoever started it is gone.
  *
  * LOCALCLOUD_PORT (8790), LOCALCLOUD_DIR (where the VMs are kept), LOCALCLOUD_BOOT_MS (1500), LOCALCLOUD_LIMIT (VMs an account
- * may have, 1000), LOCALCLOUD_REQUESTS_PER_HOUR (an account's rate limit; without it there is none).
+ * may have, 1000), LOCALCLOUD_REQUESTS_PER_HOUR (an account's rate limit; without it there is none), LOCALCLOUD_BLOCK (0; the first y
+ * of 127.77.y.0/24 that it gives addresses of).
  */
 import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
@@ -22,7 +23,7 @@ function numberSetting(name: string, preset: number): number {
 const directory = resolve(process.env.LOCALCLOUD_DIR ?? ".wrangler/local-cloud");
 const requestsPerHour = numberSetting("LOCALCLOUD_REQUESTS_PER_HOUR", 0);
 const cloud = new LocalCloud({
-	machines: processMachines(directory),
+	machines: processMachines(directory, numberSetting("LOCALCLOUD_BLOCK", 0)),
 	inventory: fileInventory(directory),
 	bootMs: numberSetting("LOCALCLOUD_BOOT_MS", 1500),
 	limit: numberSetting("LOCALCLOUD_LIMIT", 1000),

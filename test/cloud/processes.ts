@@ -12,8 +12,8 @@ import { type Boot, readUserData, type Unit } from "./userdata.ts";
  * user data enables run as processes with what systemd would give them (credentials, state directory, restart). They
  * listen on the VM's loopback address and call out from it.
  */
-export function processMachines(root: string): Machines {
-	const addresses = new Addresses();
+export function processMachines(root: string, firstBlock = 0): Machines {
+	const addresses = new Addresses(firstBlock);
 	const machines = new Map<string, Machine>();
 	const ending = new Set<Promise<void>>();
 	const end = (vm: VmRecord): Promise<void> => {

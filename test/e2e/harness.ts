@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
@@ -40,6 +41,11 @@ export function temporaryState(): { readonly directory: string; remove(): void }
 	return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }
 
+/** Addresses that a cloud gives up when it ends shall still be free when it starts again, whatever else is started meanwhile. */
+function blockOf(directory: string): number {
+	return createHash("sha256").update(directory).digest()[0] ?? 0;
+}
+
 export async function freePort(): Promise<number> {
 	const server = createServer();
 	await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -73,6 +79,7 @@ export class Dev {
 				CLOUD_PORT: String(cloudPort),
 				MUSTER_STATE_DIR: directory,
 				LOCALCLOUD_BOOT_MS: String(TIMES.bootMs),
+				LOCALCLOUD_BLOCK: String(blockOf(directory)),
 				INTERVAL: String(TIMES.interval),
 				UNKNOWN_TIMEOUT: String(TIMES.unknownTimeout),
 				UNREGISTERED_TIMEOUT: String(TIMES.unregisteredTimeout),

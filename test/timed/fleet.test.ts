@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Dev, SOON_MS, TIMES, temporaryState, throughProxy, within } from "./harness.ts";
+import { Dev, SOON_MS, TIMES, temporaryState, throughProxy, within } from "../e2e/harness.ts";
 
 const BOOT_MS = TIMES.bootMs;
 const INTERVAL_MS = TIMES.interval * 1000;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { curl, Dev, SOON_MS, temporaryState, within } from "./harness.ts";
+import { curl, Dev, SOON_MS, temporaryState, within } from "../e2e/harness.ts";
 
 const hasCurl = (await curl("--version")).code === 0;
 
