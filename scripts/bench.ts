@@ -75,5 +75,5 @@ console.log(row(columns));
 console.log(row(widths.map((width) => "-".repeat(width))));
 for (const line of lines) console.log(row(columns.map((column) => line[column])));
 console.log(
-	"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, in the same round; medians of five rounds.",
+	"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
 );

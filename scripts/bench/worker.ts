@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createTestHarness } from "wrangler";
 import { projectPath } from "../wrangler.ts";
-import { type Load, load, median } from "./load.ts";
+import { load, median } from "./load.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const SIZES = [10, 1_000, 10_000];
-const ROUNDS = 5;
+const ROUNDS = 7;
 /** What an isolate has read is good for one second: shorter rounds would read more often than a deployment does. */
 const ROUND_MS = 2_000;
 const CONNECTIONS = 16;
@@ -21,11 +21,16 @@ const PATHS = {
 } as const;
 type Name = keyof typeof PATHS;
 const NAMES = Object.keys(PATHS) as Name[];
+/** Routes that answer as much JSON, and are held against the same bare one. */
+const GROUPS: readonly (readonly Name[])[] = [
+	["random", "random, cache off"],
+	["list", "list, cache off"],
+];
 
 export interface WorkerRow {
 	readonly proxies: number;
 	readonly route: Name;
-	/** Requests per second over those of the bare route in the same round; the median of the rounds. */
+	/** Requests per second over those of the bare route just before and just after; the median of the rounds. */
 	readonly ratio: number;
 	readonly perSecond: number;
 	readonly p99Ms: number;
@@ -68,14 +73,19 @@ async function measure(port: number, proxies: number, say: (text: string) => voi
 		"list, cache off": [],
 	};
 	for (let round = 0; round < ROUNDS; round++) {
-		let bare: Load | null = null;
-		for (const name of NAMES) {
-			// Right before each route: what else the machine does changes within a second.
-			bare = await load(port, bareOf(name), ROUND_MS, CONNECTIONS);
-			const { perSecond, p99Ms } = await load(port, PATHS[name], ROUND_MS, CONNECTIONS);
-			rounds[name].push({ ratio: perSecond / bare.perSecond, perSecond, p99Ms });
+		const bares: number[] = [];
+		for (const group of GROUPS) {
+			// Before and after each route: what else the machine does changes within seconds.
+			let before = await bareLoad(port, group);
+			for (const name of group) {
+				const { perSecond, p99Ms } = await load(port, PATHS[name], ROUND_MS, CONNECTIONS);
+				const after = await bareLoad(port, group);
+				rounds[name].push({ ratio: (2 * perSecond) / (before + after), perSecond, p99Ms });
+				bares.push(before, after);
+				before = after;
+			}
 		}
-		say(`${proxies} proxies, round ${round + 1}: bare ${Math.round(bare?.perSecond ?? 0)} requests/s`);
+		say(`${proxies} proxies, round ${round + 1}: bare ${bares.map(Math.round).join(", ")} requests/s`);
 	}
 	const rowsRead: number[] = [];
 	for (const path of ["/random", "/?limit=10"]) {
@@ -90,6 +100,10 @@ async function measure(port: number, proxies: number, say: (text: string) => voi
 		p99Ms: median(rounds[route].map(({ p99Ms }) => p99Ms)),
 		rowsRead: rowsRead[route.startsWith("random") ? 0 : 1] ?? Number.NaN,
 	}));
+}
+
+async function bareLoad(port: number, [name = "random"]: readonly Name[]): Promise<number> {
+	return (await load(port, bareOf(name), ROUND_MS, CONNECTIONS)).perSecond;
 }
 
 /** As wrangler uploads it. */

@@ -1,4 +1,5 @@
 import { newState } from "./core/birth.ts";
+import { withSessionsLoaded } from "./core/sessions.ts";
 import type { Id, Ms, Proxy, State } from "./core/state.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import type { PoolBirth } from "./rpc.ts";
@@ -75,7 +76,7 @@ export class Store {
 		// A fact that a later version has added begins as it does in a new pool.
 		const fresh = newState(stored.pool, stored.bornAt);
 		const state = { ...fresh, ...stored, spec: { ...fresh.spec, ...stored.spec }, proxies };
-		return { birth: JSON.parse(facts.birth) as PoolBirth, state };
+		return { birth: JSON.parse(facts.birth) as PoolBirth, state: withSessionsLoaded(state) };
 	}
 
 	/** Makes the tables and the pool in them, with the configuration of its endpoint where it has one. */

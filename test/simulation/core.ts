@@ -26,6 +26,7 @@ export interface Core {
 	readonly dropsFor: typeof Sessions.dropsFor;
 	readonly openSessions: typeof Sessions.openSessions;
 	readonly sessionsHash: typeof Sessions.sessionsHash;
+	readonly withSessionsLoaded: typeof Sessions.withSessionsLoaded;
 	readonly chargesLeft: typeof Cost.chargesLeft;
 	readonly Ledger: typeof Parts.Ledger;
 }
@@ -47,7 +48,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 			load<typeof MetricsModule>("core/metrics.ts"),
 		]);
 	const { judgeRegistration, judgeKey } = registration;
-	const { dropsFor, openSessions, sessionsHash } = sessions;
+	const { dropsFor, openSessions, sessionsHash, withSessionsLoaded } = sessions;
 	const { projectionHash, summaryOf } = projection;
 	return {
 		apply,
@@ -65,6 +66,7 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 		dropsFor,
 		openSessions,
 		sessionsHash,
+		withSessionsLoaded,
 		chargesLeft,
 		Ledger,
 	};

@@ -2,7 +2,7 @@
  * Seeds that fail without a certain mend, and what they showed. When the dealing of scenarios changes, a seed stands for another run:
  * what a line tells is then still kept by its planted bug in mutants.ts and by a test of its own in test/unit/core.
  */
-export const CORPUS: readonly { readonly seed: number; readonly story: string }[] = [
+export const CORPUS: readonly { readonly seed: number; readonly story: string; readonly hours?: number }[] = [
 	{ seed: 3, story: "a delete that was stuck for ten minutes kept its pool busy without end" },
 	{ seed: 5, story: "one that was being deleted took another kept proxy with it" },
 	{ seed: 9, story: "a pool that was removed while a setting was bad kept its VMs for ever" },
@@ -19,4 +19,9 @@ export const CORPUS: readonly { readonly seed: number; readonly story: string }[
 	{ seed: 110346, story: "a pool was forgotten on the word of one list, which was empty by mistake" },
 	{ seed: 112255, story: "D1 forgot a pool without being heard, and then its alarm was lost" },
 	{ seed: 208924, story: "a spare proxy was taken back and let go by turns, a hundred times a second, while a rolling batch was full" },
+	{ seed: 2001427, hours: 8, story: "a bound was lowered while D1 did not answer, and a place that became free was used again" },
+	{ seed: 2001563, hours: 8, story: "an instance that forgot what it had shown left sessions of a proxy that was gone in D1" },
+	{ seed: 2002021, hours: 8, story: "a pool that was to leave its VMs running deleted one that had been drained" },
+	{ seed: 2005515, hours: 8, story: "two proxies of one address, one after the other, were counted as one that reports" },
+	{ seed: 2014232, hours: 8, story: "a VM that was just being let go was taken for a stray" },
 ];

@@ -115,7 +115,7 @@ export class Host {
 	/** The instance that requests reach, loaded from storage where none is in memory. */
 	current(): Instance | null {
 		if (this.stored === null) return null;
-		this.instance ??= new Instance(this, reloaded(this.stored), this.alarmAt);
+		this.instance ??= new Instance(this, this.world.core.withSessionsLoaded(reloaded(this.stored)), this.alarmAt);
 		return this.instance;
 	}
 

@@ -376,6 +376,14 @@ export const MUTANTS: readonly Mutant[] = [
 		replace: `if (hash === sessionsHash(state) || sessionsHash(state) === "" ||`,
 	},
 	{
+		name: "use again what was granted under a higher bound",
+		file: "core/budget.ts",
+		find: "const isOver = budget !== null;",
+		replace: "const { isOver } = state.money.lease;",
+		isBounded: true,
+		focus: ["databaseFails", "vmDeleted"],
+	},
+	{
 		name: "ignore the pool's own bound on cost",
 		file: "core/budget.ts",
 		find: "const own = spec.maxHourlyCost === null ? wanted :",
@@ -438,8 +446,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "delete a VM that was let go, when a list still shows its tags",
 		file: "core/apply.ts",
-		find: `vm.state !== "going" && !state.released.includes(vm.vm)`,
-		replace: `vm.state !== "going"`,
+		find: `vm.state !== "going" && !own.has(vm.vm) && !state.released.includes(vm.vm)`,
+		replace: `vm.state !== "going" && !own.has(vm.vm)`,
 		focus: ["staleList"],
 	},
 	{
@@ -451,8 +459,8 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "delete the VMs of a pool that is to leave them running",
 		file: "core/plan.ts",
-		find: `if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);`,
-		replace: `if (draft.state.forgotten) releaseAll(draft);`,
+		find: "if (isLeftRunning) releaseAll(draft);",
+		replace: "if (state.forgotten) releaseAll(draft);",
 	},
 	{
 		name: "treat a proxy that does not report as one without load",

@@ -31,8 +31,8 @@ test(`${SEEDS} seeds of ${HOURS} simulated hours break no promise`, async () => 
 	expect(tally.made).toBeGreaterThan(SEEDS);
 });
 
-test.each(CORPUS)("seed $seed, which once failed: $story", async ({ seed }) => {
-	const outcome = await run(scenarioOf(seed), core);
+test.each(CORPUS)("seed $seed, which once failed: $story", async ({ seed, hours = HOURS }) => {
+	const outcome = await run(scenarioOf(seed, { hours }), core);
 	expect(outcome.violation?.message).toBeUndefined();
 });
 

@@ -198,7 +198,10 @@ export class Watch {
 	dropping(host: Host, agent: Agent, session: string): void {
 		const { world } = this;
 		const { run, told } = agent;
-		const isCalm = () => !UNHEARD.some((fault) => world.faults.isOn(fault)) && agent.run === run && agent.isRegistered && host.isAlive;
+		const { skewMs } = host;
+		const isHeard = () => agent.run === run && agent.isRegistered && !UNHEARD.some((fault) => world.faults.isOn(fault));
+		// By a clock that jumped the order may be old already.
+		const isCalm = () => isHeard() && host.isAlive && host.skewMs === skewMs;
 		const isToldOfIt = host.state?.proxies.get(agent.machine.tags.intent ?? "")?.keyHash != null;
 		if (!isCalm() || !isToldOfIt) return;
 		let wasCalm = true;
@@ -299,12 +302,15 @@ export class Watch {
 		if (proxy?.phase.at !== "deleting") this.broken("9", `a delete goes out for ${effect.id}, which is ${proxy?.phase.at}`);
 		// Published before deleted.
 		const record = this.record(host);
+		// The first delete counts: what is sent again finds whoever came while the VM was going.
 		const drain = record.drains.get(effect.id);
+		record.drains.delete(effect.id);
 		if (drain === undefined || record.destroyed.has(effect.id) || !this.isClockSound) return;
 		const hiddenAt = record.hiddenAt.get(effect.id);
-		const isStale = hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS && world.clock.now - this.nudgedAt > MINUTE;
+		const isNudged = world.clock.now - this.nudgedAt <= MINUTE;
+		const isStale = hiddenAt !== undefined && world.clock.now < hiddenAt + STALENESS_MS;
 		const isShown = record.listed.has(effect.id) || isStale;
-		if (isShown && world.clock.now < drain.since + UNPUBLISHED_DRAIN_MS) {
+		if (isShown && !isNudged && world.clock.now < drain.since + UNPUBLISHED_DRAIN_MS) {
 			this.broken("14", `${effect.id} is deleted though the ready list still shows it`);
 		}
 		// Drained: nobody uses it any more, or its time is up.
@@ -458,8 +464,8 @@ export class Watch {
 			if (after.strays.has(vm)) continue;
 			const machine = this.world.cloud.machines.get(vm);
 			if (machine === undefined || machine.goneAt !== null || machine.goingAt !== null) continue;
-			const owner = machine.tags.intent === null ? undefined : after.proxies.get(machine.tags.intent);
-			const isOwned = owner !== undefined && "vm" in owner.phase && owner.phase.vm === vm;
+			// Found to be an intent's own, or associated by an operator.
+			const isOwned = [...after.proxies.values()].some(({ phase }) => "vm" in phase && phase.vm === vm);
 			if (!isOwned && this.isClockSound) this.broken("4", `${host.object} forgets the stray ${vm}, which exists`);
 		}
 	}

@@ -261,12 +261,14 @@ export class World {
 			if (host.skewMs !== 0) this.watch.jumped(Math.abs(host.skewMs) > MINUTE);
 			host.jump(-host.skewMs);
 			// Rules that contradict each other need not rest where a VM that was taken in reports one metric and not the other.
+			const isMixed = [...state.proxies.values()].some(({ isAdopted, keyHash }) => isAdopted && keyHash === null);
+			const isRestful = (rule: string) => !rule.includes("jobs") && !(isMixed && rule.includes("instances"));
 			if (host.config !== null) {
 				const { settings } = host.config;
 				const maxHourlyCost = roomy(settings.spec.maxHourlyCost);
 				const spec = {
 					...settings.spec,
-					rules: settings.spec.rules.filter((rule) => !rule.includes("jobs")),
+					rules: settings.spec.rules.filter(isRestful),
 					ageLimitSeconds: 0,
 					maxHourlyCost,
 				};

@@ -435,6 +435,8 @@ function applyAccepted(state: State, effect: Effect, now: Ms): State {
 
 function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {
 	const seen = new Set<string>();
+	// One that is just being associated, or let go, may carry the tags that it had.
+	const own = new Set([...state.proxies.values()].map(vmOf));
 	// A stray stays until a delete of it says that it is gone: no list proves that.
 	const strays = new Map(state.strays);
 	let [pools, deployments] = [0, 0];
@@ -447,12 +449,12 @@ function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): 
 			else deployments++;
 		} else {
 			const proxy = vm.tags.intent === null ? undefined : after.proxies.get(vm.tags.intent);
-			const own = proxy === undefined ? null : vmOf(proxy);
-			if (proxy !== undefined && (own === vm.vm || (own === null && proxy.phase.at !== "launching") || isSent(proxy))) {
+			const known = proxy === undefined ? null : vmOf(proxy);
+			if (proxy !== undefined && (known === vm.vm || (known === null && proxy.phase.at !== "launching") || isSent(proxy))) {
 				seen.add(proxy.id);
 				strays.delete(vm.vm);
 				after = sighted(after, proxy, vm, now);
-			} else if (vm.state !== "going" && !state.released.includes(vm.vm)) {
+			} else if (vm.state !== "going" && !own.has(vm.vm) && !state.released.includes(vm.vm)) {
 				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
 				strays.set(vm.vm, { ...stray, seenAt: startedAt });
 			}

@@ -60,6 +60,7 @@ export function newState(pool: State["pool"], now: Ms, run: Run = "running"): St
 		confirmations: [],
 		drops: [],
 		leaving: false,
+		showsSessions: false,
 		forgotten: false,
 		// Without a cloud there is no inventory to wait for.
 		reconciledAt: pool.provider === "static" ? now : null,

@@ -144,9 +144,11 @@ function withLease(state: State, lease: Lease): State {
 
 export function budgeted(state: State, budget: Budget | null, now: Ms): State {
 	if (budget === state.money.budget || JSON.stringify(budget) === JSON.stringify(state.money.budget)) return state;
-	// What was granted under another bound and is not used yet is asked for anew.
+	// What was granted under another bound and is not used yet is asked for anew. Nor may what is used be used again until D1 has answered: all
+	// together may hold more than the new bound.
 	const hourly = Math.min(state.money.lease.hourly, spentHourly(state, now));
-	const lease = { ...state.money.lease, hourly, isSettled: false, isRefused: false, tries: 0, retryAt: 0 };
+	const isOver = budget !== null;
+	const lease = { ...state.money.lease, hourly, isSettled: false, isOver, isRefused: false, tries: 0, retryAt: 0 };
 	const after = { ...state, money: { ...state.money, budget, lease } };
 	return withLog(
 		after,

@@ -27,6 +27,8 @@ export function samplesOf(state: State, now: Ms): Samples {
 		}
 	};
 	const byAddress = new Map<string, Metrics>();
+	// Not the addresses: one that a VM gave up may be another's already.
+	let heard = 0;
 	let missing = 0;
 	let isUnused = true;
 	for (const proxy of state.proxies.values()) {
@@ -35,13 +37,14 @@ export function samplesOf(state: State, now: Ms): Samples {
 		const sample = sampleOf(state, proxy, now);
 		if (sample === null || proxy.address === null) continue;
 		byAddress.set(proxy.address, sample);
+		heard++;
 		add(sample);
 	}
 	add(state.custom);
 	const means = [...sums]
 		.map(([name, { weights, weighted }]) => [name, weighted / weights] as const)
 		.filter(([, mean]) => Number.isFinite(mean));
-	const reporting = Math.max(byAddress.size, Object.keys(state.custom).length > 0 ? 1 : 0);
+	const reporting = Math.max(heard, Object.keys(state.custom).length > 0 ? 1 : 0);
 	return { averages: Object.fromEntries(means), reporting, missing, isUnused, byAddress: Object.fromEntries(byAddress) };
 }
 

@@ -16,11 +16,13 @@ import { settleStatics } from "./statics.ts";
 export function plan(state: State, now: Ms, random: () => number): Plan {
 	const draft = new Draft(state, now, random);
 	draft.wake(now + state.spec.intervalSeconds * 1000);
+	// Before anything whose time is up would be deleted.
+	const isLeftRunning = state.run === "removing" && state.keep;
+	if (isLeftRunning) releaseAll(draft);
 	settle(draft);
 	settleDrops(draft);
 	settleStatics(draft);
-	if (draft.state.run === "removing" && draft.state.keep) releaseAll(draft);
-	else scale(draft);
+	if (!isLeftRunning) scale(draft);
 	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
 	if (breach !== null) {
 		// Nothing of a plan that breaks a promise is kept but the reason.

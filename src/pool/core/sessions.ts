@@ -123,9 +123,15 @@ export function showSessions(draft: Draft): void {
 
 /** On its way to D1: a failure waits for its next turn as well, and what D1 then shows is unknown. */
 export function sessionsSent(state: State, now: Ms): State {
-	return { ...state, sessionsShown: { hash: UNKNOWN, at: now } };
+	const showsSessions = state.showsSessions || sessionsHash(state) !== "";
+	return { ...state, showsSessions, sessionsShown: { hash: UNKNOWN, at: now } };
 }
 
 export function sessionsShown(state: State, hash: string): State {
-	return { ...state, sessionsShown: { hash, at: state.sessionsShown.at } };
+	return { ...state, showsSessions: hash !== "", sessionsShown: { hash, at: state.sessionsShown.at } };
+}
+
+/** A state that was stored: memory lags behind what was shown since, so that only whether D1 shows anything is known. */
+export function withSessionsLoaded(state: State): State {
+	return { ...state, sessionsShown: { ...state.sessionsShown, hash: state.showsSessions ? UNKNOWN : "" } };
 }

@@ -296,6 +296,8 @@ export interface State {
 	readonly drops: readonly Drop[];
 	/** The directory was asked to forget the pool: whatever comes of that, it does not come back; a pool of its name is another one. */
 	readonly leaving: boolean;
+	/** D1 shows client connections of the pool, or may. */
+	readonly showsSessions: boolean;
 	readonly forgotten: boolean;
 	/** When the first whole inventory was read; null: the pool is still starting. */
 	readonly reconciledAt: Ms | null;

@@ -4,7 +4,9 @@ import { apply } from "../../../src/pool/core/apply.ts";
 import { billable } from "../../../src/pool/core/count.ts";
 import { isStillDue } from "../../../src/pool/core/effects.ts";
 import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/pool/core/limits.ts";
+import { samplesOf } from "../../../src/pool/core/metrics.ts";
 import { plan } from "../../../src/pool/core/plan.ts";
+import { withSessionsLoaded } from "../../../src/pool/core/sessions.ts";
 import type { Effect, Event, Proxy, State, Vm } from "../../../src/pool/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
@@ -244,6 +246,63 @@ describe("what lets a pool rest", () => {
 		const { effects } = plan({ ...start, listedAt: NOW + 3_600_000, vitals: new Map([[only(start).id, ahead]]) }, NOW, random);
 		expect(calls(effects, "list")).toHaveLength(1);
 		expect(calls(effects, "probe")).toHaveLength(1);
+	});
+
+	test("two proxies of which one has the address that the other gave up count as two that report", () => {
+		const start = poolOf(2, () => ({ address: "203.0.113.7" }));
+		const reported = [...start.proxies.keys()].reduce(
+			(state, id) => fold(state, NOW, { on: "heartbeat", id, active: 3, metrics: {}, sessions: [], credentials: 0 }),
+			start,
+		);
+		expect(samplesOf(reported, NOW)).toMatchObject({ averages: { active: 3 }, reporting: 2 });
+	});
+
+	test("an instance that was loaded asks D1 anew what sessions it shows, where it may show any, and nothing where it cannot", () => {
+		const start = poolOf(1, () => ({}));
+		const heard: Event = { on: "heartbeat", id: only(start).id, active: 1, metrics: {}, sessions: ["198.51.100.1:1"], credentials: 0 };
+		const shown = fold(start, NOW, heard, { on: "sent", effect: { call: "sessions" } }, { on: "sessionsShown", hash: "whatever it is" });
+		// Memory was stored before.
+		const { sessions, sessionsShown } = start;
+		const later = NOW + 60 * SECOND;
+		const shows = (state: State) => calls(plan(withSessionsLoaded(state), later, random).effects, "sessions").length;
+		expect(shows({ ...shown, sessions, sessionsShown })).toBe(1);
+		expect(shows(start)).toBe(0);
+	});
+});
+
+describe("what is let go", () => {
+	test("a drained proxy whose time is up runs on where its pool is removed and leaves its VMs running", () => {
+		const draining = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 600 * SECOND, spare: true } as const;
+		const start = poolOf(1, () => ({ phase: draining }));
+		expect(only(plan(start, NOW, random).state).phase.at).toBe("deleting");
+		const removed = fold(start, NOW, { on: "command", command: { do: "run", run: "removing", keep: true } });
+		expect(only(plan(removed, NOW, random).state).phase.at).toBe("releasing");
+	});
+
+	test("a VM whose tags are being changed is no stray, whatever tags a list shows", () => {
+		for (const phase of [{ at: "adopting", vm: "vm-x", sentAt: NOW } as const, { at: "releasing", vm: "vm-x" } as const]) {
+			const start = poolOf(1, () => ({ phase, isAdopted: true }));
+			const asItWas = vmOf(start, only(start), { tags: { deployment: "d", pool: "t", intent: "unheardof" } });
+			expect(fold(start, NOW, listed([asItWas], NOW)).strays.size).toBe(0);
+		}
+	});
+});
+
+describe("what is spent", () => {
+	test("a place that becomes free is not used again under another bound before D1 has answered for it", () => {
+		const money = {
+			...poolOf(0, () => ({})).money,
+			budget: 1,
+			prices: [{ account: "", hourly: 0.1, currency: "USD", asOf: NOW, askedAt: NOW }],
+		};
+		const granted = { ...money, lease: { ...money.lease, hourly: 0.1 } };
+		const start = { ...poolOf(0, () => ({})), target: 1, spec: { ...poolOf(0, () => ({})).spec, min: 1, max: 1 }, money: granted };
+		expect(plan(start, NOW, random).state.proxies.size).toBe(1);
+		const lowered = fold({ ...start, proxies: poolOf(1, () => ({})).proxies }, NOW, { on: "budget", budget: 0.5 });
+		const freed = { ...lowered, proxies: new Map() };
+		expect(plan(freed, NOW, random).state.proxies.size).toBe(0);
+		const answered: Event = { on: "reserved", version: 0, hourly: 0.1, isRefused: false, isOver: false };
+		expect(plan(fold(freed, NOW, answered), NOW, random).state.proxies.size).toBe(1);
 	});
 });
 
