@@ -45,6 +45,11 @@ class Tunnel {
 		socket.on("error", () => socket.destroy());
 	}
 
+	/** As the agent names it. */
+	get client(): string {
+		return `${this.socket.localAddress}:${this.socket.localPort}`;
+	}
+
 	static async through(proxy: Proxy): Promise<Tunnel> {
 		const { username, password } = new URL(proxy.url);
 		const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
@@ -172,4 +177,29 @@ test("an endpoint that may be empty starts a proxy for the client that asks for 
 	await within(8_000 + WINDOW_SECONDS * 1000 + DECIDED_MS + DONE_MS, async () => expect(await proxiesOf("sleeper")).toEqual([]));
 	expect((await logOf("sleeper")).some((text) => text.startsWith("target changed 1 => 0"))).toBe(true);
 	await act("sleeper", "stop");
+});
+
+test("a session that is dropped is closed at its proxy within an interval, and no other one is", async () => {
+	await reactor("PUT", "/endpoints/sessions", configurationOf("local-sessions", { min_instances: 1, max_instances: 1 }));
+	await act("sessions", "start");
+	const proxy = await within(DONE_MS, async () => {
+		const [one] = await proxiesOf("sessions");
+		if (one === undefined) throw new Error("no proxy is ready");
+		return one;
+	});
+	const [dropped, kept] = [await Tunnel.through(proxy), await Tunnel.through(proxy)];
+	// An agent reports its connections each interval, and D1 is told once an interval.
+	await within(3 * TIMES.interval * 1000 + 4000, async () => {
+		const shown = (await reactor("GET", "/endpoints/sessions/sessions")) as Record<string, string>;
+		expect(shown).toEqual({ [dropped.client]: `${proxy.ip}:${proxy.port}`, [kept.client]: `${proxy.ip}:${proxy.port}` });
+	});
+	const orderedAt = Date.now();
+	await reactor("DELETE", `/endpoints/sessions/sessions/${dropped.client}`);
+	await within(TIMES.interval * 1000 + 4000, async () => expect(dropped.isCut).toBe(true));
+	expect(Date.now() - orderedAt).toBeLessThanOrEqual(TIMES.interval * 1000 + 3000);
+	expect(await kept.ask("still here")).toBe("still here");
+	await within(3 * TIMES.interval * 1000 + 4000, async () => {
+		expect(Object.keys((await reactor("GET", "/endpoints/sessions/sessions")) as object)).toEqual([kept.client]);
+	});
+	kept.close();
 });
