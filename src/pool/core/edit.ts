@@ -1,3 +1,4 @@
+import { BACK_OFF, pauseMs } from "./gates.ts";
 import { KEPT_REPEATS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
 
@@ -71,4 +72,12 @@ export function withVitals(state: State, id: Id, change: Partial<Vitals>): State
 /** How a proxy is called in the log. */
 export function nameOf(proxy: Proxy): string {
 	return proxy.address ?? proxy.id;
+}
+
+/** One more call about it went out in vain, or is to be looked after: the next waits longer. */
+export function backedOff(state: State, { id }: Proxy, now: Ms): State {
+	const proxy = state.proxies.get(id);
+	if (proxy === undefined) return state;
+	const tries = proxy.tries + 1;
+	return withProxy(state, { ...proxy, tries, retryAt: now + pauseMs(BACK_OFF.proxy, tries, id) });
 }
