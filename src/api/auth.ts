@@ -1,19 +1,16 @@
-import { readSettings } from "../db/settings.ts";
 import type { AppContext } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
 import { FailedKeys } from "./failed-keys.ts";
 import { isSession, sessionOf } from "./session.ts";
+import { forgetStoredKey, readStoredKey } from "./stored-key.ts";
 
-/** How long an isolate may go on with the key that it read in D1: a key that is set or removed holds everywhere after it. */
-const STORED_KEY_STALENESS_MS = 1_000;
 const CLOSED_RETRY_SECONDS = 60;
 
-let storedKey: { readonly sha256: string | null; readonly readAt: number } | null = null;
 let failedKeys = new FailedKeys();
 
 /** Forgets what this isolate knows of keys, after one was set or removed. */
 export function forgetKeys(): void {
-	storedKey = null;
+	forgetStoredKey();
 	failedKeys = new FailedKeys();
 }
 
@@ -51,7 +48,7 @@ export async function requireKey(
 		throw missing();
 	}
 
-	const stored = await readStoredKey(c.env.DB, now);
+	const stored = await readStoredKey(c.env.DB, now, (work) => c.executionCtx.waitUntil(work));
 	if (stored !== null && (await proves(fromHex(stored)))) return "admin";
 	if (authKey === null && stored === null) {
 		if (allowAnonymous) return "nobody";
@@ -83,17 +80,6 @@ function givenKey(c: AppContext): string | null {
 
 function missing(): Unauthorized {
 	return new Unauthorized("A key is needed: send it as X-Auth-Key, as Authorization: Bearer, or as ?auth_key= where nothing else will do.");
-}
-
-async function readStoredKey(db: D1Database, now: number): Promise<string | null> {
-	if (storedKey && now >= storedKey.readAt && now - storedKey.readAt < STORED_KEY_STALENESS_MS) return storedKey.sha256;
-	try {
-		storedKey = { sha256: (await readSettings(db, ["auth_key_sha256"])).get("auth_key_sha256") ?? null, readAt: now };
-	} catch (error) {
-		// While D1 fails the key that was valid last stays valid; an isolate that never saw it lets nobody in.
-		if (!storedKey) throw error;
-	}
-	return storedKey.sha256;
 }
 
 /** SHA-256. */
