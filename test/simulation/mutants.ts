@@ -150,6 +150,13 @@ export const MUTANTS: readonly Mutant[] = [
 		focus: ["rateLimited"],
 	},
 	{
+		name: "use up an account's calls, and leave none for deletes",
+		file: "core/effects.ts",
+		find: "return rate === null || rate.remaining >= rate.limit * RATE_RESERVE || draft.isDue(rate.resetAt);",
+		replace: "return rate === null || rate.remaining >= RATE_RESERVE || draft.isDue(rate.resetAt);",
+		provider: "hetzner",
+	},
+	{
 		name: "delete what is not tagged for this pool",
 		file: "core/inventory.ts",
 		find: "if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {",

@@ -207,7 +207,10 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		provider,
 		pageSize: random.pick([2, 3, 5, 200]),
 		// As little as leaves a quarter for deletes and finds, with room for lists of several pages.
-		callsAnHour: random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
+		callsAnHour: Math.min(
+			random.chance(0.3) ? 600 + 600 * pools.length : PROFILES[provider].callsAnHour,
+			new Random(`calls ${seed}`).chance(0.1) ? 240 * pools.length : Number.POSITIVE_INFINITY,
+		),
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
 		pools: setups.map((pool) => ({
 			...pool,

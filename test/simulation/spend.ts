@@ -5,7 +5,7 @@ import { PROFILES } from "./profiles.ts";
 import { MINUTE } from "./scenario.ts";
 import type { World } from "./world.ts";
 
-/** Pools' clocks are off by seconds, and by as much a unit of time ends earlier or later for them. */
+/** Pools' clocks are off by seconds, or by as much as they were set wrong, and by as much a unit of time ends earlier or later for them. */
 const CLOCK_MS = 2 * MINUTE;
 const EPSILON = 1e-6;
 
@@ -45,11 +45,12 @@ export class Spend {
 	}
 
 	private spent(isMeant: (tags: { pool: string | null; deployment: string | null }) => boolean, but: Id): number {
-		const { cloud, clock } = this.world;
+		const { cloud, clock, hosts } = this.world;
+		const skewMs = Math.max(...hosts.map((host) => Math.abs(host.skewMs)));
 		let hourly = 0;
 		for (const machine of cloud.machines.values()) {
 			if (!isMeant(machine.tags) || machine.isTwin || machine.isBait || machine.tags.intent === but) continue;
-			if (this.billedUntil(machine) - CLOCK_MS > clock.now) hourly += this.hourlyOf(machine.tags.intent);
+			if (this.billedUntil(machine) - CLOCK_MS - skewMs > clock.now) hourly += this.hourlyOf(machine.tags.intent);
 		}
 		for (const intent of cloud.underway.keys()) {
 			const host = this.launched.get(intent)?.host;

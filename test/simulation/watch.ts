@@ -1,5 +1,6 @@
 import type { Command, Effect, Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
 import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import { CALLS_A_PASS } from "../../src/pool/runner.ts";
 import { describe } from "./actions.ts";
 import type { Agent } from "./agents.ts";
 import type { Machine } from "./cloud.ts";
@@ -148,6 +149,12 @@ export class Watch {
 		if (isProvider && !instance.isSuperseded && earlyMs > 0) {
 			this.broken("10", `${effect.call} goes out ${earlyMs} ms before the provider said to come back`);
 		}
+		// And the last quarter of an account's calls is for deletes and finds, but for those of the pass that reached it.
+		const { rate } = state;
+		const isSpent = rate !== null && rate.resetAt > host.now() && rate.remaining < rate.limit / 4 - CALLS_A_PASS;
+		const isUrgent = effect.call === "delete" || effect.call === "deleteStray" || effect.call === "find" || isRetag;
+		if (isProvider && !isUrgent && isSpent && this.isClockSound)
+			this.broken("10", `${effect.call} goes out with ${rate.remaining} of ${rate.limit} calls left`);
 		if (effect.call === "probe") this.probing(effect.id);
 		if (effect.call === "sessions") this.showing(host, instance, state);
 		if (effect.call === "probeStatic") this.probing(`${host.object} ${effect.id}`);
