@@ -1,7 +1,8 @@
 import ipaddr from "ipaddr.js";
 import { AGENT_PORT } from "../agent/protocol.ts";
+import type { Settings } from "../pool/core/events.ts";
 import { parseRules } from "../pool/core/rules.ts";
-import type { ProviderName, Settings } from "../pool/core/state.ts";
+import type { ProviderName } from "../pool/core/state.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
 import type { ProviderDefinition, Shown } from "../providers/provider.ts";
 import { definitionOf, type EndpointConfiguration, type Faults } from "./configuration.ts";

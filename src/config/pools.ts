@@ -1,4 +1,5 @@
-import type { CloudName, Settings } from "../pool/core/state.ts";
+import type { Settings } from "../pool/core/events.ts";
+import type { CloudName } from "../pool/core/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/provider.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
 import { type Global, MAX_SCALING, readTiming, TIMINGS } from "./global.ts";

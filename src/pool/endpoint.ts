@@ -22,7 +22,8 @@ import type { Config, PoolConfig } from "../config.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import type { Shown } from "../providers/provider.ts";
 import { isSealedWithFirst } from "../secrets.ts";
-import type { ProviderName, Settings, State } from "./core/state.ts";
+import type { Settings } from "./core/events.ts";
+import type { ProviderName, State } from "./core/state.ts";
 
 /** What a pool keeps of its endpoint's configuration: one row of its own storage. */
 export interface StoredEndpoint {

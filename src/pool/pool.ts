@@ -13,6 +13,7 @@ import { isFinal, proxyNamed } from "./core/adopt.ts";
 import { newState } from "./core/birth.ts";
 import { isKept } from "./core/count.ts";
 import { credentialsAsked } from "./core/credentials.ts";
+import type { Command, Event, Failure } from "./core/events.ts";
 import { type InstanceIds, instancesOf } from "./core/instances.ts";
 import { type Samples, samplesOf } from "./core/metrics.ts";
 import { type Refusal, refusalOf } from "./core/orders.ts";
@@ -20,7 +21,7 @@ import { projectionHash, summaryOf } from "./core/projection.ts";
 import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
 import { rollingStatus } from "./core/rolling.ts";
 import { dropsFor } from "./core/sessions.ts";
-import type { Command, Event, Failure, Id, Ms, Proxy, Rate, State } from "./core/state.ts";
+import type { Id, Ms, Proxy, Rate, State } from "./core/state.ts";
 import type { Derived, StoredEndpoint } from "./endpoint.ts";
 import { Ledger } from "./parts.ts";
 import type {

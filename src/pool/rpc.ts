@@ -1,9 +1,10 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../config/configuration.ts";
+import type { Command } from "./core/events.ts";
 import type { InstanceIds } from "./core/instances.ts";
 import type { Samples } from "./core/metrics.ts";
 import type { RollingStatus } from "./core/rolling.ts";
-import type { Command, Id, LogEntry, Ms, PatchedRolling, Price, ProviderName, Run } from "./core/state.ts";
+import type { Id, LogEntry, Ms, PatchedRolling, Price, ProviderName, Run } from "./core/state.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
 export interface PoolRpc {

@@ -1,7 +1,8 @@
 import { apply } from "./core/apply.ts";
 import { isStillDue } from "./core/effects.ts";
+import type { Effect, Event } from "./core/events.ts";
 import { plan } from "./core/plan.ts";
-import type { Effect, Event, Id, Ms, State } from "./core/state.ts";
+import type { Id, Ms, State } from "./core/state.ts";
 
 /** What the runner needs of the world; production and the simulator each bring their own. */
 export interface Ports {

@@ -1,5 +1,5 @@
 import { AwsV4Signer } from "aws4fetch";
-import type { FailureKind } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
 import { type Fault, request } from "./http.ts";
 import type { ProviderContext } from "./provider.ts";
 import { Xml } from "./xml.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { BOOLEANS } from "../config/values.ts";
-import type { Price, Vm } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/events.ts";
+import type { Price } from "../pool/core/state.ts";
 import { type Call, ec2, endpointOf, type Parameters } from "./aws-call.ts";
 import { ensureGroup, filters } from "./aws-group.ts";
 import { findMachine, type Machine } from "./aws-machine.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
 import { type Fault, jsonOrNull, quotable } from "./http.ts";
 import { ProviderError } from "./provider.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/events.ts";
 import { base64 } from "./base64.ts";
 import type { CreateRequest } from "./provider.ts";
 import { labels, readLabels } from "./tags.ts";

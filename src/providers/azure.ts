@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Price, Vm } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/events.ts";
+import type { Price } from "../pool/core/state.ts";
 import { type Accepted, Arm, accepted } from "./azure-call.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./azure-machine.ts";
 import { ensureNetwork, networkIds } from "./azure-network.ts";

@@ -1,4 +1,4 @@
-import type { FailureKind } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
 import { ProviderError } from "./provider.ts";
 
 /** What drivers do with a call that failed. */

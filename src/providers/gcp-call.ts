@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
 import { type ServiceAccountKey, withToken } from "./gcp-token.ts";
 import { type Fault, type HttpRequest, json, quotable, request } from "./http.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { FailureKind, Price, Vm } from "../pool/core/state.ts";
+import type { FailureKind, Vm } from "../pool/core/events.ts";
+import type { Price } from "../pool/core/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";
 import { Firewall, firewallRules, isAsWanted } from "./hetzner-firewall.ts";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import type { FailureKind, Rate } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
+import type { Rate } from "../pool/core/state.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";
 
 /** Lists and finds answer within this or are asked again. */

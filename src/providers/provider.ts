@@ -1,5 +1,6 @@
 import type { z } from "zod";
-import type { Failure, Price, Rate, Vm } from "../pool/core/state.ts";
+import type { Failure, Vm } from "../pool/core/events.ts";
+import type { Price, Rate } from "../pool/core/state.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../pool/core/state.ts";
+import type { FailureKind } from "../pool/core/events.ts";
 import { type Fault, type HttpRequest, json, request } from "./http.ts";
 import { allPages } from "./pages.ts";
 import type { ProviderContext } from "./provider.ts";

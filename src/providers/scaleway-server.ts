@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/events.ts";
 import { ProviderError } from "./provider.ts";
 import { readTagList } from "./tags.ts";
 

@@ -1,4 +1,4 @@
-import type { VmTags } from "../pool/core/state.ts";
+import type { VmTags } from "../pool/core/events.ts";
 import type { CreateRequest } from "./provider.ts";
 
 /**

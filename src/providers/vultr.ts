@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Price, Vm } from "../pool/core/state.ts";
+import type { Vm } from "../pool/core/events.ts";
+import type { Price } from "../pool/core/state.ts";
 import { base64 } from "./base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { apiUrl, secret, slug } from "./fields.ts";

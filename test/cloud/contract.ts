@@ -1,6 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
-import type { CloudName, Failure } from "../../src/pool/core/state.ts";
+import type { Failure } from "../../src/pool/core/events.ts";
+import type { CloudName } from "../../src/pool/core/state.ts";
 import {
 	type CreateRequest,
 	type Provider,

@@ -1,4 +1,5 @@
-import type { Command, Effect, Event, Id, Metrics, Ms, Phase, Rate, State } from "../../src/pool/core/state.ts";
+import type { Command, Effect, Event } from "../../src/pool/core/events.ts";
+import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/pool/core/state.ts";
 import type { Ports } from "../../src/pool/runner.ts";
 import type { Reply } from "./agents.ts";
 import { type Asker, asked, carryOut, hashOf } from "./calls.ts";

@@ -1,4 +1,5 @@
-import type { Command, Effect, Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Command, Effect } from "../../src/pool/core/events.ts";
+import type { Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
 import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
 import { CALLS_A_PASS } from "../../src/pool/runner.ts";
 import { describe } from "./actions.ts";

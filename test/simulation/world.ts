@@ -1,4 +1,5 @@
-import type { Command, Measurements, Ms, Settings, Verdict } from "../../src/pool/core/state.ts";
+import type { Command, Settings, Verdict } from "../../src/pool/core/events.ts";
+import type { Measurements, Ms } from "../../src/pool/core/state.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";

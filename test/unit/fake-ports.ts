@@ -2,8 +2,9 @@
 import { newState } from "../../src/pool/core/birth.ts";
 import { countReady } from "../../src/pool/core/count.ts";
 import { withProxy } from "../../src/pool/core/edit.ts";
+import type { Effect, Event } from "../../src/pool/core/events.ts";
 import { intentOf } from "../../src/pool/core/intent.ts";
-import type { Effect, Event, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Proxy, State } from "../../src/pool/core/state.ts";
 import type { Ports } from "../../src/pool/runner.ts";
 
 export const NOW = 1_000_000_000;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { forgetKeys } from "../../src/api/auth.ts";
-import type { Command } from "../../src/pool/core/state.ts";
+import type { Command } from "../../src/pool/core/events.ts";
 import type { CommandOutcome } from "../../src/pool/rpc.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { forgetKeys } from "../../src/api/auth.ts";
-import type { Command, LogEntry } from "../../src/pool/core/state.ts";
+import type { Command } from "../../src/pool/core/events.ts";
+import type { LogEntry } from "../../src/pool/core/state.ts";
 import type { CommandOutcome } from "../../src/pool/rpc.ts";
 import { ADMIN_KEY, ask, askWith, bodyOf, enter, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { forgetReady } from "../../db/ready.ts";
-import type { Command } from "../../pool/core/state.ts";
+import type { Command } from "../../pool/core/events.ts";
 import { askPool } from "../../pool/reach.ts";
 import { type AppContext, Endpoint } from "../context.ts";
 import { BadRequest, Conflict, NotFound } from "../errors.ts";

@@ -2,10 +2,11 @@
 import { absenceCountsFrom, isBelievedGone, mayAct, vmOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy } from "./edit.ts";
+import type { Effect, Failure } from "./events.ts";
 import { BACK_OFF, fraction, pauseMs } from "./gates.ts";
 import { intentOf } from "./intent.ts";
 import { ADOPT_LIMIT_MS, CONFIRMATION_MS, KEPT_CONFIRMATIONS, KEPT_RELEASED, LOST_RESULT_MS } from "./limits.ts";
-import type { Effect, Failure, Id, Ms, Proxy, State } from "./state.ts";
+import type { Id, Ms, Proxy, State } from "./state.ts";
 
 /** Takes a VM in: the intent is stored, the tags follow. */
 export function withAdoption(state: State, vm: string, now: Ms): State {

@@ -1,9 +1,10 @@
 /** What agents say, and how probes find them, folded in. */
 import { inPhase, nameOf, withLog, withProxy, withVitals } from "./edit.ts";
+import type { Event } from "./events.ts";
 import { OPEN } from "./gates.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "./limits.ts";
 import { judgeRegistration } from "./registration.ts";
-import type { Event, Ms, Proxy, State } from "./state.ts";
+import type { Ms, Proxy, State } from "./state.ts";
 
 export function applyRegistered(state: State, event: Event & { on: "registered" }, now: Ms): State {
 	const proxy = state.proxies.get(event.id);

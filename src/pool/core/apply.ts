@@ -4,6 +4,7 @@ import { applyCommand, applyRolling } from "./commands.ts";
 import { withStrayCharge } from "./cost.ts";
 import { absenceCountsFrom } from "./count.ts";
 import { withLog, withProxy, withVitals } from "./edit.ts";
+import type { Event } from "./events.ts";
 import { OPEN } from "./gates.ts";
 import { applyFound, applyListed, sighted } from "./inventory.ts";
 import { HEARTBEAT_SHARE } from "./limits.ts";
@@ -11,7 +12,7 @@ import { reportedMetrics } from "./metrics.ts";
 import { applyAccepted, applyFailed, applyPublished, applySent } from "./outcomes.ts";
 import { priced } from "./pricing.ts";
 import { sessionsShown, withSessions } from "./sessions.ts";
-import type { Event, Ms, Rate, State } from "./state.ts";
+import type { Ms, Rate, State } from "./state.ts";
 import { staticProbed } from "./statics.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */

@@ -6,9 +6,10 @@ import { priceNow, spentHourly } from "./cost.ts";
 import { hasCloud } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
+import type { Effect, Event, Failure } from "./events.ts";
 import { BACK_OFF, pauseMs } from "./gates.ts";
 import { LEASE_RETURN_MS, LOST_RESULT_MS } from "./limits.ts";
-import type { Budget, Effect, Event, Failure, Lease, Ms, Price, State } from "./state.ts";
+import type { Budget, Lease, Ms, Price, State } from "./state.ts";
 
 /** Sums of decimal fractions are off by less. */
 const EPSILON = 1e-9;

@@ -6,13 +6,14 @@ import { vmOf } from "./count.ts";
 import { withAsked } from "./credentials.ts";
 import { woken } from "./demand.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "./edit.ts";
+import type { Command, Event, Settings } from "./events.ts";
 import { OPEN } from "./gates.ts";
 import { MOST_LOG_CHARS } from "./limits.ts";
 import { withPosted } from "./metrics.ts";
 import { refusalOf } from "./orders.ts";
 import { isSameRolling, rollingInForce } from "./rolling.ts";
 import { withDrop } from "./sessions.ts";
-import type { Command, Event, Ms, ProviderName, Settings, State } from "./state.ts";
+import type { Ms, ProviderName, State } from "./state.ts";
 
 export function applyCommand(state: State, command: Command, now: Ms): State {
 	if (refusalOf(state, command) !== null) return state;

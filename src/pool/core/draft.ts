@@ -1,6 +1,7 @@
 import { withCharge } from "./cost.ts";
 import { copied, withLog } from "./edit.ts";
-import type { Effect, Id, Ms, Proxy, Severity, State } from "./state.ts";
+import type { Effect } from "./events.ts";
+import type { Id, Ms, Proxy, Severity, State } from "./state.ts";
 
 /** A plan in the making: the state as it will be stored, and the earliest instant at which to look again. */
 export class Draft {

@@ -4,6 +4,7 @@ import { isPlain, retag } from "./adopt.ts";
 import { isWithinBounds, reserve } from "./budget.ts";
 import { absenceCountsFrom, billable, countReady, hasCloud, isPending, mayAct, surgeOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
+import type { Effect } from "./events.ts";
 import { finish, isUnfinished } from "./finish.ts";
 import { changeFirewall, isFirewallWrong } from "./firewall.ts";
 import {
@@ -22,7 +23,7 @@ import {
 import { askPrice, isPriceWanted } from "./pricing.ts";
 import { projectionHash } from "./projection.ts";
 import { showSessions } from "./sessions.ts";
-import type { Effect, Ms, Proxy, State } from "./state.ts";
+import type { Ms, Proxy, State } from "./state.ts";
 import { isStatic, probeStatics } from "./statics.ts";
 
 /** Effects in the order of their priority: delete, find, publish, list, create, restart, probe, and what concerns other pools. */

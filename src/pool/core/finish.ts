@@ -3,8 +3,9 @@ import { vmOf } from "./count.ts";
 import { credentialsAsked } from "./credentials.ts";
 import type { Draft } from "./draft.ts";
 import { nameOf, withLog, withProxy } from "./edit.ts";
+import type { Effect } from "./events.ts";
 import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "./limits.ts";
-import type { Effect, Ms, Proxy, State } from "./state.ts";
+import type { Ms, Proxy, State } from "./state.ts";
 
 type Finish = Effect & { readonly call: "finish" };
 

@@ -2,9 +2,10 @@
 import { mayAct, vmOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
+import type { Failure } from "./events.ts";
 import { BACK_OFF, pauseMs } from "./gates.ts";
 import { LOST_RESULT_MS } from "./limits.ts";
-import type { Failure, Ms, State } from "./state.ts";
+import type { Ms, State } from "./state.ts";
 
 /** Changes the firewall, where VMs stand behind one that admits others than it shall. */
 export function changeFirewall(draft: Draft): void {

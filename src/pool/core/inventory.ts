@@ -3,7 +3,8 @@ import { isReleasable, withRemembered } from "./adopt.ts";
 import { confirmed } from "./agents.ts";
 import { isPending, vmOf } from "./count.ts";
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "./edit.ts";
-import type { Event, Ms, Proxy, State, Vm } from "./state.ts";
+import type { Event, Vm } from "./events.ts";
+import type { Ms, Proxy, State } from "./state.ts";
 
 /** A call that shows a proxy's VM: it exists, and this is its address and power state. */
 export function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {

@@ -1,7 +1,8 @@
 /** Orders that cannot be carried out as the pool is now; everything else is folded in by `apply`. */
 import { isReleasable, proxyNamed } from "./adopt.ts";
 import { billable, hasCloud, surgeOf } from "./count.ts";
-import type { Command, State } from "./state.ts";
+import type { Command } from "./events.ts";
+import type { State } from "./state.ts";
 import { isStatic } from "./statics.ts";
 
 export interface Refusal {

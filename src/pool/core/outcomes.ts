@@ -3,13 +3,14 @@ import { adoptFailed, released, releaseFailed, retagSent } from "./adopt.ts";
 import { reserveFailed, reserveSent } from "./budget.ts";
 import { credentialsAsked } from "./credentials.ts";
 import { backedOff, inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy, withRepeated } from "./edit.ts";
+import type { Effect, Event, Failure } from "./events.ts";
 import { finishAccepted, finishing, finishSent } from "./finish.ts";
 import { firewallAtCreate, firewallChanged, firewallFailed, firewallSent } from "./firewall.ts";
 import { BACK_OFF, type BackOff, closed, OPEN, pauseMs } from "./gates.ts";
 import { LOOK_AFTER_DELETE_MS, LOST_RESULT_MS } from "./limits.ts";
 import { pricingFailed } from "./pricing.ts";
 import { sessionsSent, withoutSessions } from "./sessions.ts";
-import type { Effect, Event, Failure, Gate, Ms, State, Stray } from "./state.ts";
+import type { Gate, Ms, State, Stray } from "./state.ts";
 
 export function applySent(state: State, effect: Effect, tokenHash: string | null, now: Ms): State {
 	switch (effect.call) {

@@ -3,10 +3,11 @@ import { countReady } from "./count.ts";
 import { settle } from "./deadlines.ts";
 import { Draft } from "./draft.ts";
 import { callWhatIsDue } from "./effects.ts";
+import type { Plan } from "./events.ts";
 import { breachOf } from "./invariants.ts";
 import { scale } from "./scaling.ts";
 import { settleDrops } from "./sessions.ts";
-import type { Ms, Plan, State } from "./state.ts";
+import type { Ms, State } from "./state.ts";
 import { settleStatics } from "./statics.ts";
 
 /**

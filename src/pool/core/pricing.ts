@@ -4,9 +4,10 @@ import { priceNow } from "./cost.ts";
 import { hasCloud } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
+import type { Event, Failure } from "./events.ts";
 import { BACK_OFF, pauseMs } from "./gates.ts";
 import { PRICE_MS } from "./limits.ts";
-import type { Event, Failure, Ms, State } from "./state.ts";
+import type { Ms, State } from "./state.ts";
 
 export function askPrice(draft: Draft): void {
 	const { state } = draft;

@@ -3,8 +3,9 @@ import type { ProxyRow, ReadyEntry } from "../rpc.ts";
 import { credentialsAsked } from "./credentials.ts";
 import type { Draft } from "./draft.ts";
 import { withLog } from "./edit.ts";
+import type { Event } from "./events.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "./limits.ts";
-import type { Event, Id, Ms, State, StaticBackend, StaticHealth } from "./state.ts";
+import type { Id, Ms, State, StaticBackend, StaticHealth } from "./state.ts";
 
 /** How a static backend is called, in lists and in the log. No proxy's id holds a colon. */
 export function staticId({ address, port }: StaticBackend): Id {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/pool/core/apply.ts";
 import { newState } from "../../../src/pool/core/birth.ts";
+import type { Command } from "../../../src/pool/core/events.ts";
 import { refusalOf } from "../../../src/pool/core/orders.ts";
 import { plan } from "../../../src/pool/core/plan.ts";
-import type { Command, ProviderName, State } from "../../../src/pool/core/state.ts";
+import type { ProviderName, State } from "../../../src/pool/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 function configured(state: State, provider: ProviderName): Command {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Failure, Rate } from "../../../src/pool/core/state.ts";
+import type { Failure } from "../../../src/pool/core/events.ts";
+import type { Rate } from "../../../src/pool/core/state.ts";
 import { type DigitalOceanAccount, digitalocean } from "../../../src/providers/digitalocean.ts";
 import { type CreateRequest, type Provider, ProviderError } from "../../../src/providers/provider.ts";
 import { answer, type Call, contextOf, FakeDigitalOcean, refuse } from "./fake-digitalocean.ts";

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import type { Failure, Rate } from "../../../src/pool/core/state.ts";
+import type { Failure } from "../../../src/pool/core/events.ts";
+import type { Rate } from "../../../src/pool/core/state.ts";
 import { type HttpRequest, ignored, json, request } from "../../../src/providers/http.ts";
 import { ProviderError } from "../../../src/providers/provider.ts";
 import { contextOf } from "./fake-digitalocean.ts";

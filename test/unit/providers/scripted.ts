@@ -1,4 +1,4 @@
-import type { Failure } from "../../../src/pool/core/state.ts";
+import type { Failure } from "../../../src/pool/core/events.ts";
 import { type CreateRequest, type ProviderContext, ProviderError } from "../../../src/providers/provider.ts";
 
 /** A cloud that answers as a test says, for what the contract suite at the local cloud does not show. */
