@@ -106,7 +106,7 @@ async function attempt(effect: Effect, state: State, world: World): Promise<Even
 		case "adopt":
 			return { on: "adopted", id: effect.id, vm: await adopt(effect, state, world.provider()) };
 		case "release":
-			await retagging(world.provider()).retag(effect.vm, null);
+			await letGo(effect, state, world.provider());
 			return { on: "accepted", effect };
 		case "publish":
 			return publishState(effect, state, world, startedAt);
@@ -157,11 +157,24 @@ async function adopt({ id, vm }: Effect & { call: "adopt" }, { pool }: State, pr
 	const { get, retag } = retagging(provider);
 	const found = await get(vm);
 	if (found === null || found.state === "going") throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
-	const isTheirs = found.tags.deployment !== null && (found.tags.deployment !== pool.deployment || found.tags.pool !== pool.tag);
-	if (isTheirs) throw new ProviderError({ kind: "conflict", say: `VM "${vm}" carries the tags of another pool or deployment` });
+	if (isTheirs(found, pool))
+		throw new ProviderError({ kind: "conflict", say: `VM "${vm}" carries the tags of another pool or deployment` });
 	const tags = { deployment: pool.deployment, pool: pool.tag, intent: id };
 	await retag(vm, tags);
 	return { ...found, tags };
+}
+
+/** Takes our tags off; where an association never came about the VM may have another pool's, which stay. */
+async function letGo({ vm }: Effect & { call: "release" }, { pool }: State, provider: Provider): Promise<void> {
+	const { get, retag } = retagging(provider);
+	const found = await get(vm);
+	if (found === null) throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
+	if (!isTheirs(found, pool)) await retag(vm, null);
+}
+
+/** Whether it carries another pool's tags. The deployment's is put on last and taken off first. */
+function isTheirs({ tags }: Vm, pool: State["pool"]): boolean {
+	return tags.deployment !== null && (tags.deployment !== pool.deployment || tags.pool !== pool.tag);
 }
 
 /** Whether the driver can put tags on VMs and take them off. */

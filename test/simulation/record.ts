@@ -42,8 +42,9 @@ export interface PoolRecord {
 export interface DemandRecord {
 	/** What it should have wished for, at each decision. */
 	wishes: readonly { readonly at: Ms; readonly size: number }[];
-	/** Since when it has decided without a gap. */
+	/** Since when it has decided without a gap, and the size that was in force then. */
 	since: Ms;
+	sizeThen: number;
 	decidedAt: Ms;
 	/** When rules last changed its target. */
 	steppedAt: Ms;
@@ -64,6 +65,6 @@ export function newRecord(now: Ms): PoolRecord {
 		sessions: { at: Number.NEGATIVE_INFINITY, by: null },
 		creates: { window: 0, count: 0 },
 		drains: new Map(),
-		demand: { wishes: [], since: now, decidedAt: Number.NEGATIVE_INFINITY, steppedAt: Number.NEGATIVE_INFINITY },
+		demand: { wishes: [], since: now, sizeThen: 0, decidedAt: Number.NEGATIVE_INFINITY, steppedAt: Number.NEGATIVE_INFINITY },
 	};
 }

@@ -45,7 +45,7 @@ function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, 
 	const { spec } = after;
 	const intervalMs = spec.intervalSeconds * SECOND;
 	const windowMs = spec.scaleInWindowSeconds * SECOND;
-	if (now - record.decidedAt > Math.max(windowMs, GAP_INTERVALS * intervalMs)) record.since = now;
+	if (now - record.decidedAt > Math.max(windowMs, GAP_INTERVALS * intervalMs)) Object.assign(record, { since: now, sizeThen: held });
 	record.decidedAt = now;
 
 	const step = after.target - held;
@@ -63,7 +63,8 @@ function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, 
 	if (step >= 0) return;
 	const highest = Math.max(...record.wishes.filter(({ at }) => at > now - windowMs + SLACK_MS).map(({ size }) => size), floor);
 	if (after.target < highest) say(`the target fell from ${held} to ${after.target}, and ${highest} were asked for within the window`);
-	if (windowMs > 0 && now - record.since < windowMs - SLACK_MS)
+	// What an operator's bound added since, and took away again, nobody asked for.
+	if (windowMs > 0 && now - record.since < windowMs - SLACK_MS && after.target < record.sizeThen)
 		say(`the target fell from ${held} to ${after.target} when only ${Math.round((now - record.since) / SECOND)} s were known`);
 }
 

@@ -102,7 +102,7 @@ export class Watch {
 		const record = this.record(host);
 		if (command.do === "release" || (command.do === "run" && command.keep === true)) this.sparing(host, record, command);
 		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
-		if (command.do === "destroy") record.destroyed.add(command.id);
+		if (command.do === "destroy") this.destroying(host, record, command.id);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
 	}
@@ -111,9 +111,17 @@ export class Watch {
 	private sparing(host: Host, record: PoolRecord, command: Command): void {
 		for (const proxy of host.state?.proxies.values() ?? []) {
 			const { phase } = proxy;
-			const isMeant = command.do !== "release" || proxy.id === command.id;
+			// One that is just being associated cannot be let go yet: such an order is refused.
+			const isMeant = command.do !== "release" || (proxy.id === command.id && phase.at !== "adopting");
 			if (isMeant && phase.at !== "launching" && phase.at !== "deleting" && phase.vm !== null) record.spared.add(phase.vm);
 		}
+	}
+
+	/** What was to run on may be ordered to go all the same, as long as it is not let go. */
+	private destroying(host: Host, record: PoolRecord, id: Id): void {
+		record.destroyed.add(id);
+		const phase = host.state?.proxies.get(id)?.phase;
+		if (phase !== undefined && "vm" in phase && phase.vm !== null && phase.at !== "releasing") record.spared.delete(phase.vm);
 	}
 
 	made(machine: Machine): void {
@@ -551,7 +559,7 @@ export class Watch {
 			for (const proxy of state.proxies.values()) {
 				const { phase, since, createdAt } = proxy;
 				let dueAt = Number.POSITIVE_INFINITY;
-				if (phase.at === "booting" && !proxy.wasReady) dueAt = createdAt + patienceMs;
+				if (phase.at === "booting" && !proxy.wasReady) dueAt = Math.max(createdAt + patienceMs, since);
 				else if (phase.at === "restarting") dueAt = since + patienceMs;
 				else if (phase.at === "draining") dueAt = Math.max(phase.until, since + UNPUBLISHED_DRAIN_MS);
 				if (host.now() > dueAt + LATE_MS) this.broken("5", `${proxy.id} is overdue: ${describe(proxy)}`);

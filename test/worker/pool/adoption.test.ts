@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { State } from "../../../src/pool/core/state.ts";
 import { fault, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -87,6 +88,19 @@ describe("associating", () => {
 		expect(await ordered).toMatchObject({ ok: true });
 		expect((await tagsOf(id))?.filter((tag) => tag.startsWith("muster-intent:"))).toHaveLength(1);
 	});
+
+	test("of another pool's VM leaves that pool's tags on it, also where the cloud could not be asked at first", async () => {
+		const [pool, other] = [await runningPool(1), await runningPool()];
+		const [id = ""] = (await pool.stub.instances())?.active ?? [];
+		const tags = await tagsOf(id);
+		await fault({ operation: "get", times: 3, status: 500 });
+		const ordered = other.stub.command({ do: "adopt", vm: id });
+		const isThere = (state: State) => [...state.proxies.values()].some(({ isAdopted }) => isAdopted);
+		await other.until(isThere, "asked for");
+		await ordered;
+		await other.until((state) => !isThere(state), "given up");
+		expect(await tagsOf(id)).toEqual(tags);
+	}, 30_000);
 
 	test("of a VM that is never of use ends with its own tags, running", async () => {
 		const pool = await runningPool();
