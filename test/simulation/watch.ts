@@ -422,7 +422,8 @@ export class Watch {
 			return;
 		}
 		let standing = 0;
-		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (phase.at === "unready" && wasReady)) standing++;
+		const isOut = ({ at }: Proxy["phase"]) => at === "unready" || at === "restarting";
+		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (isOut(phase) && wasReady)) standing++;
 		if (standing < after.spec.min && this.isClockSound) {
 			this.broken(
 				"7",

@@ -43,7 +43,8 @@ export function withRelease(state: State, proxy: Proxy, why: string, now: Ms): S
 	const vm = vmOf(proxy);
 	if (vm === null) return state;
 	const released = [...state.released.filter((other) => other !== vm), vm].slice(-KEPT_RELEASED);
-	const leaving = inPhase(proxy, { at: "releasing", vm }, why, now);
+	// Who registered from it is no proxy of ours any more.
+	const leaving = { ...inPhase(proxy, { at: "releasing", vm }, why, now), claim: null };
 	return withLog(withProxy({ ...state, released }, leaving), now, "INFO", `disassociating ${nameOf(proxy)}: ${why}`);
 }
 

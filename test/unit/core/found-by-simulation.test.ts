@@ -280,6 +280,14 @@ describe("what is let go", () => {
 		expect(only(plan(removed, NOW, random).state).phase.at).toBe("releasing");
 	});
 
+	test("a registration that waited for the inventory is not believed once the VM is being let go", () => {
+		const claim = { address: "203.0.113.7", keyHash: "k", at: NOW };
+		const start = poolOf(1, () => ({ ...BOOTING, claim }));
+		const left = fold(start, NOW, { on: "command", command: { do: "release", id: only(start).id } });
+		const shown = fold(left, NOW + SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + SECOND));
+		expect(only(shown)).toMatchObject({ phase: { at: "releasing" }, registered: false, keyHash: null });
+	});
+
 	test("a VM whose tags are being changed is no stray, whatever tags a list shows", () => {
 		for (const phase of [{ at: "adopting", vm: "vm-x", sentAt: NOW } as const, { at: "releasing", vm: "vm-x" } as const]) {
 			const start = poolOf(1, () => ({ phase, isAdopted: true }));
