@@ -13,10 +13,13 @@ export function changeFirewall(draft: Draft): void {
 	if (isFirewallWrong(state) && draft.isDue(state.firewall.retryAt)) draft.call({ call: "firewall", allow: state.allow });
 }
 
-/** Whether VMs stand behind a firewall that is not known to admit whom it shall. */
+/**
+ * Whether VMs stand behind a firewall that is not known to admit whom it shall. It is one for all pools of the deployment: a pool that is being
+ * removed hears of no settings any more, and keeps its hands off.
+ */
 export function isFirewallWrong(state: State): boolean {
 	const { admits } = state.firewall;
-	return mayAct(state) && admits !== null && !isSame(admits, state.allow) && hasVm(state);
+	return state.run !== "removing" && mayAct(state) && admits !== null && !isSame(admits, state.allow) && hasVm(state);
 }
 
 /** A create sees to the firewall: what it was sent with is what the first VM stands behind. */

@@ -82,6 +82,12 @@ describe("the firewall", () => {
 	const open = (count: number): State => ({ ...poolOf(count, () => ({})), firewall: { admits: [], tries: 0, retryAt: 0, why: "" } });
 	const effect: Effect = { call: "firewall", allow: ONE };
 
+	test("is left alone by a pool that is being removed: it is the other pools' as well, and what that one knows of it is old", () => {
+		const changed = configured(open(1), { allow: ONE });
+		expect(effectsOf(changed)).toEqual([effect]);
+		expect(effectsOf(apply(changed, { on: "command", command: { do: "run", run: "removing" } }, NOW))).toEqual([]);
+	});
+
 	test("is changed once the addresses that may come in have changed, and then rests", () => {
 		const changed = configured(open(2), { allow: ONE });
 		expect(effectsOf(changed)).toEqual([effect]);
