@@ -424,7 +424,7 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "const hourly = Math.min(lease.hourly, effect.hold);",
 		replace: "const { hourly } = lease;",
 		isBounded: true,
-		focus: ["databaseAmbiguous"],
+		focus: ["databaseFails"],
 	},
 	{
 		name: "forget that a started hour is billed to its end",
@@ -553,7 +553,6 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));",
 		replace: "const isHeld = own.least >= 0;",
 		isDemanding: true,
-		focus: ["agentDies", "vmDeleted"],
 	},
 	{
 		name: "lose what was posted at the next heartbeat",
