@@ -37,10 +37,25 @@ export function scale(draft: Draft): void {
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
 	if (places < wanted) grow(draft, wanted - places);
 	else if (kept > wanted) shrink(draft, kept - wanted);
+	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	noteHeld(draft);
 	for (const proxy of draft.proxies) {
 		if (proxy.phase.at === "deleting" && proxy.phase.acceptedAt === null) draft.wake(proxy.since + STUCK_DELETE_MS);
 	}
+}
+
+/**
+ * Whether unhealthy proxies, which wait for their replacements, leave no room for any: all that may be billed is there, more than the target,
+ * nothing is on its way up or out, and too few are ready.
+ */
+function isDeadlocked({ state, proxies }: Draft, sick: readonly Proxy[], target: number): boolean {
+	if (state.proxies.size <= target || billable(state) < state.spec.max + surgeOf(state.spec)) return false;
+	let ready = 0;
+	for (const { id, phase } of proxies) {
+		if (phase.at === "ready") ready++;
+		else if (!sick.some((one) => one.id === id)) return false;
+	}
+	return ready < target;
 }
 
 /** Above a bound that was lowered only deletes go out: intents that were not sent yet are taken back. */

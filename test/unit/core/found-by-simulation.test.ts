@@ -271,6 +271,23 @@ describe("what lets a pool rest", () => {
 	});
 });
 
+describe("what waits for its replacement", () => {
+	test("does not wait for ever where unhealthy proxies take up all the room: of those above the target one goes, and no more", () => {
+		const sick: Partial<Proxy> = { since: NOW - 3_600_000, failedProbes: 3 };
+		const start = poolOf(4, (index) => ({ ...sick, phase: { at: "unready", vm: `vm-${index}` } }));
+		const full: State = { ...start, target: 2, spec: { ...start.spec, min: 2, max: 2 } };
+		const phases = (state: State) => [...state.proxies.values()].map(({ phase }) => phase.at).sort();
+		const once = plan(full, NOW, random).state;
+		expect(phases(once)).toEqual(["draining", "unready", "unready", "unready"]);
+		expect(phases(plan(once, NOW, random).state)).toEqual(phases(once));
+		const later = plan(once, NOW + 31 * SECOND, random).state;
+		expect(phases(later)).toEqual(["deleting", "unready", "unready", "unready"]);
+		expect(phases(plan(later, NOW + 32 * SECOND, random).state)).toEqual(phases(later));
+		// Where the target is all that there is, nothing goes.
+		expect(phases(plan({ ...full, target: 4, spec: { ...full.spec, min: 4, max: 4 } }, NOW, random).state)).not.toContain("draining");
+	});
+});
+
 describe("what is let go", () => {
 	test("a drained proxy whose time is up runs on where its pool is removed and leaves its VMs running", () => {
 		const draining = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 600 * SECOND, spare: true } as const;
