@@ -53,7 +53,7 @@ function isDeadlocked({ state, proxies }: Draft, sick: readonly Proxy[], target:
 	let ready = 0;
 	for (const { id, phase } of proxies) {
 		if (phase.at === "ready") ready++;
-		else if (!sick.some((one) => one.id === id)) return false;
+		else if (phase.at !== "unready" || !sick.some((one) => one.id === id)) return false;
 	}
 	return ready < target;
 }
