@@ -24,6 +24,8 @@ export interface PoolRecord {
 	/** Creates since something last was ready, or an operator meddled. */
 	fruitless: number;
 	fruitlessSince: Ms;
+	/** The most that the pool might have since then. */
+	fruitlessMost: number;
 	mutations: number;
 	/** VMs that an operator wants to run on. */
 	readonly spared: Set<string>;
@@ -58,6 +60,7 @@ export function newRecord(now: Ms): PoolRecord {
 		version: 0,
 		fruitless: 0,
 		fruitlessSince: now,
+		fruitlessMost: 0,
 		mutations: 0,
 		spared: new Set(),
 		emptyAt: now,

@@ -105,6 +105,7 @@ export class Watch {
 		if (command.do === "destroy") this.destroying(host, record, command.id);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
+		record.fruitlessMost = 0;
 	}
 
 	/** What an operator wants to run on is never deleted from then on, unless its deletion was ordered before. */
@@ -139,7 +140,8 @@ export class Watch {
 		record.fruitless++;
 		const forMs = this.world.clock.now - record.fruitlessSince;
 		const canaries = (1.2 * forMs) / (spec.unregisteredTimeoutSeconds * SECOND);
-		if (record.fruitless > spec.max + surgeOf(spec) + 5 + canaries && this.isClockSound) {
+		record.fruitlessMost = Math.max(record.fruitlessMost, spec.max + surgeOf(spec));
+		if (record.fruitless > record.fruitlessMost + 5 + canaries && this.isClockSound) {
 			this.broken("boots", `${record.fruitless} VMs in ${Math.round(forMs / MINUTE)} min, and none came up`);
 		}
 	}
@@ -392,6 +394,7 @@ export class Watch {
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
 			record.fruitlessSince = this.world.clock.now;
+			record.fruitlessMost = 0;
 			if (!proxy.registered || (proxy.keyHash === null && !proxy.isAdopted) || proxy.address === null)
 				this.broken("12", `${describe(proxy)} became ready unproven`);
 		}
