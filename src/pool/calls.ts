@@ -5,6 +5,7 @@ import { reserve } from "../db/leases.ts";
 import { publish } from "../db/publish.ts";
 import { writeSessions } from "../db/sessions.ts";
 import { type Provider, ProviderError } from "../providers/provider.ts";
+import { isAnothers } from "./core/adopt.ts";
 import { chargesLeft } from "./core/cost.ts";
 import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
 import type { Effect, Event, Failure, Vm } from "./core/events.ts";
@@ -157,7 +158,7 @@ async function adopt({ id, vm }: Effect & { call: "adopt" }, { pool }: State, pr
 	const { get, retag } = retagging(provider);
 	const found = await get(vm);
 	if (found === null || found.state === "going") throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
-	if (isTheirs(found, pool))
+	if (isAnothers(found, pool))
 		throw new ProviderError({ kind: "conflict", say: `VM "${vm}" carries the tags of another pool or deployment` });
 	const tags = { deployment: pool.deployment, pool: pool.tag, intent: id };
 	await retag(vm, tags);
@@ -169,12 +170,7 @@ async function letGo({ vm }: Effect & { call: "release" }, { pool }: State, prov
 	const { get, retag } = retagging(provider);
 	const found = await get(vm);
 	if (found === null) throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
-	if (!isTheirs(found, pool)) await retag(vm, null);
-}
-
-/** Whether it carries another pool's tags. The deployment's is put on last and taken off first. */
-function isTheirs({ tags }: Vm, pool: State["pool"]): boolean {
-	return tags.deployment !== null && (tags.deployment !== pool.deployment || tags.pool !== pool.tag);
+	if (!isAnothers(found, pool)) await retag(vm, null);
 }
 
 /** Whether the driver can put tags on VMs and take them off. */

@@ -113,7 +113,7 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				if ("failure" in answer) return answered<Vm | null>(() => ({ on: "failed", effect, failure: answer.failure }))(answer);
 				const found = answer.ok;
 				if (found === null || found.state === "going") return refused({ kind: "notFound", say: "there is no such VM" });
-				if (isTheirs(found, state)) return refused({ kind: "conflict", say: "it is another pool's" });
+				if (world.core.isAnothers(found, state.pool)) return refused({ kind: "conflict", say: "it is another pool's" });
 				cloud.retag(
 					effect.vm,
 					tags,
@@ -128,7 +128,7 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 				const accepted = answered<unknown>(() => ({ on: "accepted", effect }));
 				if ("failure" in answer) return accepted(answer);
 				if (answer.ok === null) return done({ on: "failed", effect, failure: { kind: "notFound", say: "there is no such VM" } });
-				if (isTheirs(answer.ok, state)) return accepted(answer);
+				if (world.core.isAnothers(answer.ok, state.pool)) return accepted(answer);
 				cloud.retag(effect.vm, { deployment: null, pool: null, intent: null }, accepted);
 			});
 			return;
@@ -252,10 +252,6 @@ export function carryOut(asker: Asker, effect: Effect, state: State, done: (even
 		default:
 			effect satisfies never;
 	}
-}
-
-function isTheirs({ tags }: Vm, { pool }: State): boolean {
-	return tags.deployment !== null && (tags.deployment !== pool.deployment || tags.pool !== pool.tag);
 }
 
 /** Version of the credentials that agents shall ask for; 0: none. */

@@ -1,3 +1,4 @@
+import type * as Adopt from "../../src/pool/core/adopt.ts";
 import type * as Apply from "../../src/pool/core/apply.ts";
 import type * as Birth from "../../src/pool/core/birth.ts";
 import type * as Cost from "../../src/pool/core/cost.ts";
@@ -12,6 +13,7 @@ import type * as Runner from "../../src/pool/runner.ts";
 /** What of production runs in a simulation, unforked: these very modules, or a copy of them with a planted bug. */
 export interface Core {
 	readonly apply: typeof Apply.apply;
+	readonly isAnothers: typeof Adopt.isAnothers;
 	readonly plan: typeof PlanModule.plan;
 	readonly pass: typeof Runner.pass;
 	readonly rearm: typeof Runner.rearm;
@@ -34,24 +36,37 @@ export interface Core {
 /** Loads the core from a folder laid out as `src/pool`. */
 export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ apply }, { plan }, runner, { newState }, registration, projection, sessions, { chargesLeft }, { Ledger }, { samplesOf }] =
-		await Promise.all([
-			load<typeof Apply>("core/apply.ts"),
-			load<typeof PlanModule>("core/plan.ts"),
-			load<typeof Runner>("runner.ts"),
-			load<typeof Birth>("core/birth.ts"),
-			load<typeof Registration>("core/registration.ts"),
-			load<typeof Projection>("core/projection.ts"),
-			load<typeof Sessions>("core/sessions.ts"),
-			load<typeof Cost>("core/cost.ts"),
-			load<typeof Parts>("parts.ts"),
-			load<typeof MetricsModule>("core/metrics.ts"),
-		]);
+	const [
+		{ apply },
+		{ plan },
+		runner,
+		{ newState },
+		registration,
+		projection,
+		sessions,
+		{ chargesLeft },
+		{ Ledger },
+		{ samplesOf },
+		{ isAnothers },
+	] = await Promise.all([
+		load<typeof Apply>("core/apply.ts"),
+		load<typeof PlanModule>("core/plan.ts"),
+		load<typeof Runner>("runner.ts"),
+		load<typeof Birth>("core/birth.ts"),
+		load<typeof Registration>("core/registration.ts"),
+		load<typeof Projection>("core/projection.ts"),
+		load<typeof Sessions>("core/sessions.ts"),
+		load<typeof Cost>("core/cost.ts"),
+		load<typeof Parts>("parts.ts"),
+		load<typeof MetricsModule>("core/metrics.ts"),
+		load<typeof Adopt>("core/adopt.ts"),
+	]);
 	const { judgeRegistration, judgeKey } = registration;
 	const { dropsFor, openSessions, sessionsHash, withSessionsLoaded } = sessions;
 	const { projectionHash, summaryOf } = projection;
 	return {
 		apply,
+		isAnothers,
 		plan,
 		pass: runner.pass,
 		rearm: runner.rearm,

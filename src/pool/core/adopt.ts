@@ -2,7 +2,7 @@
 import { absenceCountsFrom, isBelievedGone, mayAct, vmOf } from "./count.ts";
 import type { Draft } from "./draft.ts";
 import { inPhase, nameOf, withFailed, withLog, withoutProxy, withProxy } from "./edit.ts";
-import type { Effect, Failure } from "./events.ts";
+import type { Effect, Failure, Vm } from "./events.ts";
 import { BACK_OFF, fraction, pauseMs } from "./gates.ts";
 import { intentOf } from "./intent.ts";
 import { ADOPT_LIMIT_MS, CONFIRMATION_MS, KEPT_CONFIRMATIONS, KEPT_RELEASED, LOST_RESULT_MS } from "./limits.ts";
@@ -31,6 +31,11 @@ export function proxyNamed(state: State, name: string): Proxy | null {
 	if (known !== undefined) return known;
 	for (const proxy of state.proxies.values()) if (vmOf(proxy) === name) return proxy;
 	return null;
+}
+
+/** Whether a VM carries another pool's tags. The deployment's is put on last and taken off first. */
+export function isAnothers({ tags }: Vm, pool: State["pool"]): boolean {
+	return tags.deployment !== null && (tags.deployment !== pool.deployment || tags.pool !== pool.tag);
 }
 
 /** Whether its VM can be let go: it has one, it is whole, and it is not on its way out already. */
