@@ -1,3 +1,4 @@
+import { isWithin } from "../db/fresh.ts";
 import { readSettings } from "../db/settings.ts";
 
 /** How long an isolate may go on with the key that it read: one that is set or removed holds everywhere after it. */
@@ -46,9 +47,4 @@ async function readAndKeep(db: D1Database, now: number): Promise<string | null> 
 	const sha256 = (await readSettings(db, ["auth_key_sha256"])).get("auth_key_sha256") ?? null;
 	if (changes === before && (kept === null || kept.readAt <= now)) kept = { sha256, readAt: now };
 	return sha256;
-}
-
-function isWithin(spanMs: number, since: number, now: number): boolean {
-	// A clock that went back makes it old, not eternal.
-	return now >= since && now - since < spanMs;
 }

@@ -2,6 +2,7 @@ import { READY_STALENESS_MS } from "../pool/core/limits.ts";
 import type { ProviderName } from "../pool/core/state.ts";
 import type { PoolSummary, ReadyEntry } from "../pool/rpc.ts";
 import { fromJson, onDatabase } from "./database.ts";
+import { isWithin } from "./fresh.ts";
 
 /** As READY_STALENESS_MS, while proxies are on their way. */
 const SHORT_STALENESS_MS = 250;
@@ -271,11 +272,6 @@ function stalenessOf(snapshot: Snapshot): number {
 
 function isShort({ summary, readyCount }: PublishedPool): boolean {
 	return summary?.run === "running" && readyCount < Math.max(summary.min, summary.target);
-}
-
-function isWithin(spanMs: number, since: number, now: number): boolean {
-	// A clock that went back makes it old, not eternal.
-	return now >= since && now - since < spanMs;
 }
 
 function compare(a: string, b: string): number {
