@@ -24,4 +24,8 @@ export const CORPUS: readonly { readonly seed: number; readonly story: string; r
 	{ seed: 2002021, hours: 8, story: "a pool that was to leave its VMs running deleted one that had been drained" },
 	{ seed: 2005515, hours: 8, story: "two proxies of one address, one after the other, were counted as one that reports" },
 	{ seed: 2014232, hours: 8, story: "a VM that was just being let go was taken for a stray" },
+	{ seed: 3034870, hours: 8, story: "an association that came to nothing took another pool's tags off its VM" },
+	{ seed: 3059493, hours: 8, story: "a registration was believed of a VM that was being let go" },
+	{ seed: 3072631, hours: 8, story: "a pool that was being removed wrote old addresses into the firewall that it shares" },
+	{ seed: 3083738, hours: 8, story: "unhealthy proxies left no room for their replacements, for ever" },
 ];
