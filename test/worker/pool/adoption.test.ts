@@ -138,6 +138,8 @@ describe("disassociating", () => {
 		});
 		await pool.stub.command({ do: "run", run: "removing", keep: true });
 		await pool.advance(30, 30);
+		// The order's own pass may still be under way.
+		await pool.until(({ proxies }) => proxies.size === 0, "let go");
 		expect(ids).toHaveLength(2);
 		for (const id of ids) expect(await tagsOf(id)).toEqual([]);
 		expect((await pool.state()).proxies.size).toBe(0);
