@@ -1,22 +1,23 @@
 import { agentFiles } from "../agent/files.ts";
 import { AGENT_PORT } from "../agent/protocol.ts";
-import { forgetPool } from "../db/directory.ts";
-import { reserve } from "../db/leases.ts";
-import { publish } from "../db/publish.ts";
-import { writeSessions } from "../db/sessions.ts";
-import { type Provider, ProviderError } from "../providers/provider.ts";
-import { isAnothers } from "./core/adopt.ts";
-import { chargesLeft } from "./core/cost.ts";
-import { credentialsAsked, credentialsOfVersion } from "./core/credentials.ts";
-import type { Effect, Event, Failure, Vm } from "./core/events.ts";
-import { summaryOf } from "./core/projection.ts";
-import { sessionsHash } from "./core/sessions.ts";
-import type { Id, Measurements, Rate, State } from "./core/state.ts";
-import type { Ledger } from "./parts.ts";
+import { renderUserData } from "../agent/userdata.ts";
+import { isAnothers } from "../core/adopt.ts";
+import { chargesLeft } from "../core/cost.ts";
+import { credentialsAsked, credentialsOfVersion } from "../core/credentials.ts";
+import type { Effect, Event, Failure, Vm } from "../core/events.ts";
+import { summaryOf } from "../core/projection.ts";
+import type { PoolSummary } from "../core/published.ts";
+import { sessionsHash } from "../core/sessions.ts";
+import type { Id, Measurements, Rate, State } from "../core/state.ts";
+import { forgetPool } from "../d1/directory.ts";
+import { reserve } from "../d1/leases.ts";
+import { type Provider, ProviderError } from "../providers/base/provider.ts";
+import type { Ledger } from "../read-model/ledger.ts";
+import type { Publication } from "../read-model/publish.ts";
+import { publish } from "../read-model/publish.ts";
+import type { SessionLedger } from "../read-model/session-parts.ts";
+import { writeSessions } from "../read-model/sessions.ts";
 import { probe, probePlainly } from "./probe.ts";
-import type { PoolSummary, Publication } from "./rpc.ts";
-import type { SessionLedger } from "./session-parts.ts";
-import { renderUserData } from "./userdata.ts";
 
 /** What an effect needs of the world. */
 export interface World {

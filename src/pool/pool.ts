@@ -3,27 +3,25 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Directives, HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
-import type { EndpointConfiguration, StoredConfiguration } from "../config/configuration.ts";
-import { type Config, readConfig } from "../config.ts";
-import type { Env } from "../env.ts";
+import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "../controller/pass.ts";
+import { isFinal, proxyNamed } from "../core/adopt.ts";
+import { newState } from "../core/birth.ts";
+import { isKept } from "../core/count.ts";
+import { credentialsAsked } from "../core/credentials.ts";
+import type { Command, Event, Failure } from "../core/events.ts";
+import { type InstanceIds, instancesOf } from "../core/instances.ts";
+import { type Samples, samplesOf } from "../core/metrics.ts";
+import { type Refusal, refusalOf } from "../core/orders.ts";
+import { projectionHash, summaryOf } from "../core/projection.ts";
+import { type Judgement, judgeKey, judgeRegistration } from "../core/registration.ts";
+import { rollingStatus } from "../core/rolling.ts";
+import { dropsFor } from "../core/sessions.ts";
+import type { Id, Ms, Proxy, Rate, State } from "../core/state.ts";
+import { type Provider, ProviderError } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import { type Provider, ProviderError } from "../providers/provider.ts";
-import { canRetag, carryOut } from "./calls.ts";
-import { isFinal, proxyNamed } from "./core/adopt.ts";
-import { newState } from "./core/birth.ts";
-import { isKept } from "./core/count.ts";
-import { credentialsAsked } from "./core/credentials.ts";
-import type { Command, Event, Failure } from "./core/events.ts";
-import { type InstanceIds, instancesOf } from "./core/instances.ts";
-import { type Samples, samplesOf } from "./core/metrics.ts";
-import { type Refusal, refusalOf } from "./core/orders.ts";
-import { projectionHash, summaryOf } from "./core/projection.ts";
-import { type Judgement, judgeKey, judgeRegistration } from "./core/registration.ts";
-import { rollingStatus } from "./core/rolling.ts";
-import { dropsFor } from "./core/sessions.ts";
-import type { Id, Ms, Proxy, Rate, State } from "./core/state.ts";
-import type { Derived, StoredEndpoint } from "./endpoint.ts";
-import { Ledger } from "./parts.ts";
+import { Ledger } from "../read-model/ledger.ts";
+import { SessionLedger, sessionsOf } from "../read-model/session-parts.ts";
+import type { Env } from "../rpc/env.ts";
 import type {
 	AgentAnswer,
 	CommandOutcome,
@@ -34,9 +32,11 @@ import type {
 	PoolNames,
 	PoolRpc,
 	PoolStatus,
-} from "./rpc.ts";
-import { CALLS_A_PASS, mustArm, type Ports, pass, rearm, take } from "./runner.ts";
-import { SessionLedger, sessionsOf } from "./session-parts.ts";
+} from "../rpc/pool.ts";
+import type { EndpointConfiguration, StoredConfiguration } from "../settings/configuration.ts";
+import { type Config, readConfig } from "../settings/environment.ts";
+import { canRetag, carryOut } from "./calls.ts";
+import type { Derived, StoredEndpoint } from "./endpoint.ts";
 import { PoolSettings } from "./settings.ts";
 import { measureEndpoint } from "./source.ts";
 import { Store } from "./store.ts";

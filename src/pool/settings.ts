@@ -1,6 +1,7 @@
-import { type EndpointConfiguration, masked, type StoredConfiguration } from "../config/configuration.ts";
-import { type Config, findPool, type PoolConfig } from "../config.ts";
-import type { CloudName, State } from "./core/state.ts";
+import type { CloudName, State } from "../core/state.ts";
+import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
+import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
+import { type Config, findPool, type PoolConfig } from "../settings/environment.ts";
 import {
 	type Derived,
 	deriveApi,
@@ -14,7 +15,6 @@ import {
 	type StoredEndpoint,
 	withBounds,
 } from "./endpoint.ts";
-import type { FleetFacts, PoolBirth } from "./rpc.ts";
 import type { Store } from "./store.ts";
 
 /** What one pool runs by: the environment, or its endpoint's configuration, or both. Read once for each of them. */

@@ -1,8 +1,8 @@
-import { newState } from "./core/birth.ts";
-import { withSessionsLoaded } from "./core/sessions.ts";
-import type { Id, Ms, Proxy, State } from "./core/state.ts";
+import { newState } from "../core/birth.ts";
+import { withSessionsLoaded } from "../core/sessions.ts";
+import type { Id, Ms, Proxy, State } from "../core/state.ts";
+import type { PoolBirth } from "../rpc/pool.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
-import type { PoolBirth } from "./rpc.ts";
 
 /** Applied in order, once each; `schema_version` counts them. Never edit one that was released: add another. */
 const MIGRATIONS = [

@@ -1,5 +1,5 @@
-import type { Verdict } from "../../src/pool/core/events.ts";
-import type { Ms } from "../../src/pool/core/state.ts";
+import type { Verdict } from "../../src/core/events.ts";
+import type { Ms } from "../../src/core/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";

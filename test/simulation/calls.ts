@@ -1,6 +1,6 @@
-import type { Effect, Event, Failure, Vm } from "../../src/pool/core/events.ts";
-import type { Id, Ms, Rate, State } from "../../src/pool/core/state.ts";
-import type { Ledger } from "../../src/pool/parts.ts";
+import type { Effect, Event, Failure, Vm } from "../../src/core/events.ts";
+import type { Id, Ms, Rate, State } from "../../src/core/state.ts";
+import type { Ledger } from "../../src/read-model/ledger.ts";
 import type { Answer } from "./cloud.ts";
 import type { Host } from "./host.ts";
 

@@ -1,14 +1,14 @@
-import type * as Adopt from "../../src/pool/core/adopt.ts";
-import type * as Apply from "../../src/pool/core/apply.ts";
-import type * as Birth from "../../src/pool/core/birth.ts";
-import type * as Cost from "../../src/pool/core/cost.ts";
-import type * as MetricsModule from "../../src/pool/core/metrics.ts";
-import type * as PlanModule from "../../src/pool/core/plan.ts";
-import type * as Projection from "../../src/pool/core/projection.ts";
-import type * as Registration from "../../src/pool/core/registration.ts";
-import type * as Sessions from "../../src/pool/core/sessions.ts";
-import type * as Parts from "../../src/pool/parts.ts";
-import type * as Runner from "../../src/pool/runner.ts";
+import type * as Runner from "../../src/controller/pass.ts";
+import type * as Adopt from "../../src/core/adopt.ts";
+import type * as Apply from "../../src/core/apply.ts";
+import type * as Birth from "../../src/core/birth.ts";
+import type * as Cost from "../../src/core/cost.ts";
+import type * as MetricsModule from "../../src/core/metrics.ts";
+import type * as PlanModule from "../../src/core/plan.ts";
+import type * as Projection from "../../src/core/projection.ts";
+import type * as Registration from "../../src/core/registration.ts";
+import type * as Sessions from "../../src/core/sessions.ts";
+import type * as Parts from "../../src/read-model/ledger.ts";
 
 /** What of production runs in a simulation, unforked: these very modules, or a copy of them with a planted bug. */
 export interface Core {
@@ -33,8 +33,8 @@ export interface Core {
 	readonly Ledger: typeof Parts.Ledger;
 }
 
-/** Loads the core from a folder laid out as `src/pool`. */
-export async function loadCore(folder: URL = new URL("../../src/pool/", import.meta.url)): Promise<Core> {
+/** Loads the core from a folder laid out as `src`. */
+export async function loadCore(folder: URL = new URL("../../src/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
 	const [
 		{ apply },
@@ -51,13 +51,13 @@ export async function loadCore(folder: URL = new URL("../../src/pool/", import.m
 	] = await Promise.all([
 		load<typeof Apply>("core/apply.ts"),
 		load<typeof PlanModule>("core/plan.ts"),
-		load<typeof Runner>("runner.ts"),
+		load<typeof Runner>("controller/pass.ts"),
 		load<typeof Birth>("core/birth.ts"),
 		load<typeof Registration>("core/registration.ts"),
 		load<typeof Projection>("core/projection.ts"),
 		load<typeof Sessions>("core/sessions.ts"),
 		load<typeof Cost>("core/cost.ts"),
-		load<typeof Parts>("parts.ts"),
+		load<typeof Parts>("read-model/ledger.ts"),
 		load<typeof MetricsModule>("core/metrics.ts"),
 		load<typeof Adopt>("core/adopt.ts"),
 	]);

@@ -1,6 +1,7 @@
-import { type Held, heldOf, type Reservation } from "../../src/db/leases.ts";
-import type { Id, LogEntry, Ms } from "../../src/pool/core/state.ts";
-import type { ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ProxyRow, ReadyEntry } from "../../src/core/published.ts";
+import type { Id, LogEntry, Ms } from "../../src/core/state.ts";
+import { type Held, heldOf, type Reservation } from "../../src/d1/leases.ts";
+import type { Publication } from "../../src/read-model/publish.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 
@@ -27,7 +28,7 @@ interface LeaseRow {
 	readonly until: Ms | null;
 }
 
-/** D1 as `src/db` uses it: batches that are whole or not at all, and versions that only grow. */
+/** D1 as `src/d1` and `src/read-model` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
 	readonly pools = new Map<string, PoolRow>();
 	/** Parts of deployments' budgets, by object. */

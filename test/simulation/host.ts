@@ -1,5 +1,5 @@
-import type { Settings } from "../../src/pool/core/events.ts";
-import type { Id, Ms, State } from "../../src/pool/core/state.ts";
+import type { Settings } from "../../src/core/events.ts";
+import type { Id, Ms, State } from "../../src/core/state.ts";
 import { VITALS_INTERVALS, VOLATILE } from "../../src/pool/store.ts";
 import { hashOf } from "./calls.ts";
 import type { Timer } from "./clock.ts";

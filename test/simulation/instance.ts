@@ -1,6 +1,6 @@
-import type { Command, Effect, Event } from "../../src/pool/core/events.ts";
-import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/pool/core/state.ts";
-import type { Ports } from "../../src/pool/runner.ts";
+import type { Ports } from "../../src/controller/pass.ts";
+import type { Command, Effect, Event } from "../../src/core/events.ts";
+import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/state.ts";
 import type { Reply } from "./agents.ts";
 import { type Asker, asked, carryOut, hashOf } from "./calls.ts";
 import { type Host, type HostConfig, OVERDUE_MS } from "./host.ts";

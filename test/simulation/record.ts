@@ -1,4 +1,4 @@
-import type { Id, Ms } from "../../src/pool/core/state.ts";
+import type { Id, Ms } from "../../src/core/state.ts";
 
 /** A promise that was broken: which one, and what happened. */
 export class Violation extends Error {

@@ -1,4 +1,4 @@
-import type { State } from "../../src/pool/core/state.ts";
+import type { State } from "../../src/core/state.ts";
 import { awakeUntil, type Expectation, expectationOf, isHeldByClients } from "./demand.ts";
 import type { Host } from "./host.ts";
 import type { DemandRecord } from "./record.ts";

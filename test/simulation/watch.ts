@@ -1,7 +1,8 @@
-import type { Command, Effect } from "../../src/pool/core/events.ts";
-import type { Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
-import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
-import { CALLS_A_PASS } from "../../src/pool/runner.ts";
+import { CALLS_A_PASS } from "../../src/controller/pass.ts";
+import type { Command, Effect } from "../../src/core/events.ts";
+import type { ReadyEntry } from "../../src/core/published.ts";
+import type { Id, Ms, Proxy, State } from "../../src/core/state.ts";
+import type { Publication } from "../../src/read-model/publish.ts";
 import { describe } from "./actions.ts";
 import type { Agent } from "./agents.ts";
 import type { Machine } from "./cloud.ts";

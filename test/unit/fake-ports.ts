@@ -1,11 +1,12 @@
 /** Pools in memory and ports on them, for tests of the runner and the plan. */
-import { newState } from "../../src/pool/core/birth.ts";
-import { countReady } from "../../src/pool/core/count.ts";
-import { withProxy } from "../../src/pool/core/edit.ts";
-import type { Effect, Event } from "../../src/pool/core/events.ts";
-import { intentOf } from "../../src/pool/core/intent.ts";
-import type { Proxy, State } from "../../src/pool/core/state.ts";
-import type { Ports } from "../../src/pool/runner.ts";
+
+import type { Ports } from "../../src/controller/pass.ts";
+import { newState } from "../../src/core/birth.ts";
+import { countReady } from "../../src/core/count.ts";
+import { withProxy } from "../../src/core/edit.ts";
+import type { Effect, Event } from "../../src/core/events.ts";
+import { intentOf } from "../../src/core/intent.ts";
+import type { Proxy, State } from "../../src/core/state.ts";
 
 export const NOW = 1_000_000_000;
 

@@ -1,13 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetPool } from "../../src/db/directory.ts";
-import { readSessions, writeSessions } from "../../src/db/sessions.ts";
+import { apply } from "../../src/core/apply.ts";
+import { plan } from "../../src/core/plan.ts";
+import type { State } from "../../src/core/state.ts";
+import { forgetPool } from "../../src/d1/directory.ts";
 import { carryOut, type World } from "../../src/pool/calls.ts";
-import { apply } from "../../src/pool/core/apply.ts";
-import { plan } from "../../src/pool/core/plan.ts";
-import type { State } from "../../src/pool/core/state.ts";
-import { Ledger } from "../../src/pool/parts.ts";
-import { SessionLedger } from "../../src/pool/session-parts.ts";
+import { Ledger } from "../../src/read-model/ledger.ts";
+import { SessionLedger } from "../../src/read-model/session-parts.ts";
+import { readSessions, writeSessions } from "../../src/read-model/sessions.ts";
 import { NOW, poolOf } from "../unit/fake-ports.ts";
 import { counted, enter, startAfresh } from "./helpers.ts";
 

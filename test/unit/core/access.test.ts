@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { credentialsAsked, credentialsOfVersion } from "../../../src/pool/core/credentials.ts";
-import type { Effect, Settings } from "../../../src/pool/core/events.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { problemsOf } from "../../../src/pool/core/projection.ts";
-import type { State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { credentialsAsked, credentialsOfVersion } from "../../../src/core/credentials.ts";
+import type { Effect, Settings } from "../../../src/core/events.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { problemsOf } from "../../../src/core/projection.ts";
+import type { State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 type Asked = Settings["credentials"];

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { costOf, spentHourly } from "../../../src/pool/core/cost.ts";
-import type { Effect, Event } from "../../../src/pool/core/events.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { problemsOf } from "../../../src/pool/core/projection.ts";
-import type { Price, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { costOf, spentHourly } from "../../../src/core/cost.ts";
+import type { Effect, Event } from "../../../src/core/events.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { problemsOf } from "../../../src/core/projection.ts";
+import type { Price, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const HOUR = 3_600_000;

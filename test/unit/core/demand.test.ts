@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import type { Command, Event } from "../../../src/pool/core/events.ts";
-import { samplesOf } from "../../../src/pool/core/metrics.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { summaryOf } from "../../../src/pool/core/projection.ts";
-import type { Metrics, Proxy, Spec, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import type { Command, Event } from "../../../src/core/events.ts";
+import { samplesOf } from "../../../src/core/metrics.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { summaryOf } from "../../../src/core/projection.ts";
+import type { Metrics, Proxy, Spec, State } from "../../../src/core/state.ts";
 import { VOLATILE } from "../../../src/pool/store.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 

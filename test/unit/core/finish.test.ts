@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { isStillDue } from "../../../src/pool/core/effects.ts";
-import type { Effect, Event, Failure, Vm } from "../../../src/pool/core/events.ts";
-import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/pool/core/limits.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import type { Proxy, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { isStillDue } from "../../../src/core/effects.ts";
+import type { Effect, Event, Failure, Vm } from "../../../src/core/events.ts";
+import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/limits.ts";
+import { plan } from "../../../src/core/plan.ts";
+import type { Proxy, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 /** A create that takes several calls and was cut between them. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { projectionHash } from "../../../src/pool/core/projection.ts";
-import type { State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { projectionHash } from "../../../src/core/projection.ts";
+import type { State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const MINUTE = 60_000;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { dropsFor, sessionsHash } from "../../../src/pool/core/sessions.ts";
-import type { Id, State } from "../../../src/pool/core/state.ts";
-import { SESSIONS_A_ROW, SessionLedger, sessionsOf } from "../../../src/pool/session-parts.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { dropsFor, sessionsHash } from "../../../src/core/sessions.ts";
+import type { Id, State } from "../../../src/core/state.ts";
+import { SESSIONS_A_ROW, SessionLedger, sessionsOf } from "../../../src/read-model/session-parts.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const INTERVAL_MS = 30_000;

@@ -1,9 +1,9 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createHash } from "node:crypto";
-import { enterPool } from "../../../src/db/directory.ts";
-import type { Env } from "../../../src/env.ts";
-import type { Phase, State } from "../../../src/pool/core/state.ts";
-import type { PoolRpc } from "../../../src/pool/rpc.ts";
+import type { Phase, State } from "../../../src/core/state.ts";
+import { enterPool } from "../../../src/d1/directory.ts";
+import type { Env } from "../../../src/rpc/env.ts";
+import type { PoolRpc } from "../../../src/rpc/pool.ts";
 
 const bindings = env as unknown as Env;
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { readSessions } from "../../../src/db/sessions.ts";
+import { readSessions } from "../../../src/read-model/sessions.ts";
 import { bindings, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
