@@ -15,6 +15,8 @@ interface Inside {
 	armedAt: number | null;
 	callsMade: number;
 	commit(before: State, after: State, wakeAt: number | null): void;
+	/** Brings the pool in line with its settings. */
+	configure(): void;
 	alarm(): Promise<void>;
 }
 
@@ -22,7 +24,7 @@ interface Inside {
 interface Instance {
 	now: () => number;
 	env: Env;
-	live: { readonly controller: Pick<Inside, "state" | "armedAt" | "commit">; readonly outside: Pick<Inside, "callsMade"> } | null;
+	live: { readonly controller: Pick<Inside, "state" | "armedAt" | "commit" | "configure">; readonly outside: Pick<Inside, "callsMade"> } | null;
 	alarm(): Promise<void>;
 }
 
@@ -65,6 +67,12 @@ function insideOf(instance: Instance): Inside {
 		},
 		set commit(commit) {
 			live().controller.commit = commit;
+		},
+		get configure() {
+			return () => live().controller.configure();
+		},
+		set configure(configure) {
+			live().controller.configure = configure;
 		},
 		alarm: () => instance.alarm(),
 	};

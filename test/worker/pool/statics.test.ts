@@ -14,8 +14,7 @@ async function poolWith(statics: readonly StaticBackend[]): Promise<PoolUnderTes
 	await pool.stub.command({ do: "scale", min: 0, max: 0 });
 	await pool.inside((inside) => {
 		// What an endpoint's configuration would say; the environment has no word for it.
-		const { configure } = inside as unknown as { configure: () => void };
-		Object.assign(inside, { configure: () => configure });
+		inside.configure = () => undefined;
 		inside.commit(inside.state, { ...inside.state, spec: { ...inside.state.spec, statics } }, null);
 	});
 	await pool.settle();
