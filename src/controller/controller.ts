@@ -21,8 +21,8 @@ export interface Host {
 	/** In [0, 1). */
 	random(): number;
 	readonly timer: Timer;
-	/** In one transaction. Throws where another instance has taken over. */
-	store(changes: RowChanges, at: Ms): void;
+	/** In one transaction; `after` is the state that the rows then hold. Throws where another instance has taken over. */
+	store(changes: RowChanges, at: Ms, after: State): void;
 	setAlarm(at: Ms): void;
 	/** Deletes all that is stored, and the alarm. */
 	wipe(): Promise<void>;
@@ -120,6 +120,16 @@ export class Controller {
 	static birth(pool: Identity, now: Ms, run: Run): { readonly state: State; readonly rows: RowChanges } {
 		const state = newState(pool, now, run);
 		return { state, rows: changesBetween(null, state, true) };
+	}
+
+	/**
+	 * What a pool whose rows cannot be read goes by: it is reachable, says why, and neither launches nor deletes. An order to remove it finds its VMs
+	 * by their tags.
+	 */
+	static salvaged(pool: Identity, now: Ms, why: string): State {
+		const state = { ...newState(pool, now, "paused"), breach: `what is stored of it cannot be read: ${why}` };
+		// Whatever it has published or logged, this is later.
+		return { ...state, published: { hash: "", version: now }, logSeq: now };
 	}
 
 	/** Takes in what cron tells; an alarm that is missing or overdue was lost, and is set again. `alarmAt`: what the platform says of it. */
@@ -284,7 +294,7 @@ export class Controller {
 		const areVitalsDue = now - this.vitalsWrittenAt >= VITALS_INTERVALS * after.spec.intervalSeconds * 1000;
 		const changes = changesBetween(before, after, areVitalsDue);
 		if (isEmpty(changes)) return;
-		this.host.store(changes, now);
+		this.host.store(changes, now, after);
 		if (changes.vitals !== null) this.vitalsWrittenAt = now;
 	}
 

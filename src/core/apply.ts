@@ -6,7 +6,7 @@ import { budgeted } from "./facts/budget.ts";
 import { applyCommand, applyRolling } from "./facts/commands.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
-import type { Ms, State } from "./model/state.ts";
+import { isAlike, type Ms, type State } from "./model/state.ts";
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
 export function apply(state: State, event: Event, now: Ms): State {
@@ -48,6 +48,6 @@ function withRate(state: State, { rate }: Event & { readonly on: "done" | "faile
 function applyFleet(state: State, { proxies, dailyRequests, leased = null }: Event & { readonly on: "fleet" }): State {
 	const perDay = (86_400 * proxies) / (dailyRequests * HEARTBEAT_SHARE);
 	const heartbeatSeconds = Math.max(state.spec.intervalSeconds, Math.ceil(perDay));
-	const isSame = heartbeatSeconds === state.heartbeatSeconds && JSON.stringify(leased) === JSON.stringify(state.leased);
+	const isSame = heartbeatSeconds === state.heartbeatSeconds && isAlike(leased, state.leased);
 	return isSame ? state : { ...state, heartbeatSeconds, leased };
 }

@@ -1,17 +1,19 @@
 /** A pool that was made in this object, in memory: its controller, with the object's storage, alarm and clock for a host. */
 import { randomBytes } from "node:crypto";
 import { canRetag } from "../calls/retag.ts";
+import { changesBetween, decode } from "../controller/codec.ts";
 import { Controller, type Facts, type Host } from "../controller/controller.ts";
 import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
-import type { Ms, State } from "../core/model/state.ts";
+import type { Identity, Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
+import { sha256 } from "./hash.ts";
 import { Outside } from "./outside.ts";
 import { PoolSettings } from "./settings.ts";
-import type { Store } from "./store.ts";
+import type { Store, Stored } from "./store.ts";
 
 export interface Live {
 	readonly controller: Controller;
@@ -32,13 +34,32 @@ export interface Surroundings {
 	readonly ended: () => void;
 }
 
-type Stored = ConstructorParameters<typeof Controller>[1];
+type Loaded = ConstructorParameters<typeof Controller>[1];
+
+export function identityOf({ object, provider, name, deployment, incarnation }: PoolBirth): Identity {
+	return { object, provider, name, deployment, incarnation, tag: sha256(object).slice(0, 16) };
+}
+
+/** A pool from its rows. Where they cannot be read they stay as they are: another version may read them. */
+export function enlivenStored(surroundings: Surroundings, { birth, rows, endpoint, vitalsWrittenAt }: Stored, armedAt: Ms | null): Live {
+	let state: State;
+	let isReadable = true;
+	try {
+		state = decode(rows);
+	} catch (error) {
+		console.error("a stored pool cannot be read", error);
+		isReadable = false;
+		state = Controller.salvaged(identityOf(birth), surroundings.now(), error instanceof Error ? error.message : String(error));
+	}
+	return enliven(surroundings, birth, endpoint, { state, vitalsWrittenAt, armedAt }, isReadable);
+}
 
 export function enliven(
 	{ ctx, env, store, now, config, ended }: Surroundings,
 	birth: PoolBirth,
 	endpoint: StoredEndpoint | null,
-	stored: Stored,
+	loaded: Loaded,
+	isReadable = true,
 ): Live {
 	const settings = new PoolSettings(store, birth, endpoint, config);
 	const outside = new Outside(env, birth.object, now, () => settings.current());
@@ -49,7 +70,12 @@ export function enliven(
 			const timer = setTimeout(callback, ms);
 			return () => clearTimeout(timer);
 		},
-		store: (changes, at) => store.save(changes, at),
+		store: (changes, at, after) => {
+			if (!isReadable && after.run !== "removing") return;
+			if (!isReadable) store.putAside();
+			store.save(isReadable ? changes : changesBetween(null, after, true), at);
+			isReadable = true;
+		},
 		setAlarm: (at) => ctx.waitUntil(ctx.storage.setAlarm(at)),
 		wipe: async () => {
 			ended();
@@ -66,7 +92,7 @@ export function enliven(
 		callsMade: () => outside.callsMade,
 		passFailed: (error) => console.error("a pass failed", error),
 	};
-	const controller = new Controller(host, stored);
+	const controller = new Controller(host, loaded);
 	const learn = (facts: FleetFacts, alarmAt?: Ms | null) => {
 		settings.learn(facts);
 		const known = factsFrom(facts, config());

@@ -2,7 +2,6 @@ import { DurableObject } from "cloudflare:workers";
 import type { HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
-import { decode } from "../controller/codec.ts";
 import { type AgentReply, Controller } from "../controller/controller.ts";
 import type { Command } from "../core/model/command.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
@@ -27,7 +26,7 @@ import type { EndpointConfiguration, StoredConfiguration } from "../settings/con
 import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, sessionsOf, statusOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
-import { enliven, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
 import { configureCommand } from "./settings.ts";
 import { Store } from "./store.ts";
 
@@ -60,22 +59,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		};
 		const stored = this.store.load();
 		if (stored === null) return;
-		const endpoint = this.store.loadEndpoint();
 		ctx.blockConcurrencyWhile(async () => {
-			const armedAt = await ctx.storage.getAlarm();
-			this.live = enliven(this.surroundings, stored.birth, endpoint, {
-				state: decode(stored.rows),
-				vitalsWrittenAt: stored.vitalsWrittenAt,
-				armedAt,
-			});
+			this.live = enlivenStored(this.surroundings, stored, await ctx.storage.getAlarm());
 		});
 	}
 
 	async start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void> {
 		if (this.live === null) {
-			const { object, provider, name, deployment, incarnation, source } = birth;
-			const pool = { object, provider, name, deployment, incarnation, tag: sha256(object).slice(0, 16) };
-			const { state, rows } = Controller.birth(pool, this.now(), source === "api" ? "paused" : "running");
+			const { state, rows } = Controller.birth(identityOf(birth), this.now(), birth.source === "api" ? "paused" : "running");
 			const endpoint = configuration === undefined ? null : { configuration, environment: null, intervalSeconds: null };
 			this.store.create(birth, rows, endpoint);
 			this.live = enliven(this.surroundings, birth, endpoint, { state, vitalsWrittenAt: 0, armedAt: null });

@@ -12,11 +12,15 @@ const MIGRATIONS = [
 	CREATE TABLE metadata (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;`,
 	// What the vitals row has no room for; most pools have none.
 	"CREATE TABLE more_vitals (part INTEGER PRIMARY KEY, json TEXT NOT NULL);",
+	// What could not be read of a pool that was removed nevertheless.
+	"CREATE TABLE unreadable (kind TEXT NOT NULL, json TEXT NOT NULL);",
 ];
 
 export interface Stored {
 	readonly birth: PoolBirth;
 	readonly rows: StoredRows;
+	/** The configuration of the pool's endpoint, or null where none was ever given. */
+	readonly endpoint: StoredEndpoint | null;
 	readonly vitalsWrittenAt: Ms;
 }
 
@@ -45,6 +49,7 @@ export class Store {
 		return {
 			birth: JSON.parse(facts.birth) as PoolBirth,
 			rows: { facts: facts.json, proxies: texts(proxies), vitals: vitals === undefined ? [] : texts([vitals, ...more]) },
+			endpoint: this.loadEndpoint(),
 			vitalsWrittenAt: vitals?.written_at ?? 0,
 		};
 	}
@@ -61,8 +66,17 @@ export class Store {
 		});
 	}
 
-	/** The configuration of the pool's endpoint, or null where none was ever given. Call it once `load` has found a pool. */
-	loadEndpoint(): StoredEndpoint | null {
+	/** Puts all rows aside that could not be read, so that others can take their place. */
+	putAside(): void {
+		this.storage.transactionSync(() => {
+			this.storage.sql.exec("INSERT INTO unreadable (kind, json) SELECT 'facts', json FROM facts");
+			this.storage.sql.exec("INSERT INTO unreadable (kind, json) SELECT 'proxy', json FROM proxies");
+			this.storage.sql.exec("INSERT INTO unreadable (kind, json) SELECT 'vitals', json FROM vitals");
+			this.storage.sql.exec("DELETE FROM proxies");
+		});
+	}
+
+	private loadEndpoint(): StoredEndpoint | null {
 		const row = this.storage.sql.exec<{ json: string }>("SELECT json FROM endpoint").toArray()[0];
 		return row === undefined ? null : (JSON.parse(row.json) as StoredEndpoint);
 	}

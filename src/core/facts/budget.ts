@@ -1,10 +1,10 @@
 /** What the deployment may spend, as its settings say. */
 import { spentHourly } from "../model/cost.ts";
 import { withLog } from "../model/edit.ts";
-import type { Budget, Ms, State } from "../model/state.ts";
+import { type Budget, isAlike, type Ms, type State } from "../model/state.ts";
 
 export function budgeted(state: State, budget: Budget | null, now: Ms): State {
-	if (budget === state.money.budget || JSON.stringify(budget) === JSON.stringify(state.money.budget)) return state;
+	if (isAlike(budget, state.money.budget)) return state;
 	// What was granted under another bound and is not used yet is asked for anew. Nor may what is used be used again until D1 has answered: all
 	// together may hold more than the new bound.
 	const hourly = Math.min(state.money.lease.hourly, spentHourly(state, now));

@@ -9,7 +9,16 @@ import { withPosted } from "../model/metrics.ts";
 import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { isSameRolling, rollingInForce } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
-import { type Ms, newState, type PatchedRolling, type ProviderName, type Rolling, type State, saysTheSame } from "../model/state.ts";
+import {
+	isAlike,
+	type Ms,
+	newState,
+	type PatchedRolling,
+	type ProviderName,
+	type Rolling,
+	type State,
+	saysTheSame,
+} from "../model/state.ts";
 import { withAdoption, withConfirmation, withoutConfirmation, withRelease } from "./adopt.ts";
 import { applyUnregistered } from "./agents.ts";
 import { refusalOf } from "./orders.ts";
@@ -139,7 +148,7 @@ export interface RollingWords {
 export function applyRolling(state: State, { patched, environment }: RollingWords, now: Ms): State {
 	const rolling = rollingInForce(patched, environment);
 	const isSame = isSameRolling(rolling, state.spec.rolling);
-	if (isSame && JSON.stringify(patched) === JSON.stringify(state.patchedRolling)) return state;
+	if (isSame && isAlike(patched, state.patchedRolling)) return state;
 	const after = { ...state, patchedRolling: patched, spec: { ...state.spec, rolling } };
 	const words = rolling.enabled ? `on, at most ${rolling.batchSize} at a time, at least ${rolling.minAvailable} ready` : "off";
 	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);

@@ -14,6 +14,7 @@ import { type MoneyFields, moneySlice } from "./money.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
 import type { Field, Slice, Storage } from "./slice.ts";
+import { Table } from "./table.ts";
 
 export type * from "./backends.ts";
 export type * from "./basics.ts";
@@ -69,9 +70,21 @@ export function isShownAlike(a: State, b: State): boolean {
 	return SHOWN.every((key) => a[key] === b[key]);
 }
 
-/** Whether two states say the same, field by field, as JSON writes them. */
+/** Whether two states say the same, field by field. */
 export function saysTheSame(a: State, b: State): boolean {
-	return FIELDS.every(([key]) => a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key]));
+	return FIELDS.every(([key]) => isAlike(a[key], b[key]));
+}
+
+/** Whether two values hold the same, in whatever order their fields were put in: that of what was loaded is another. */
+export function isAlike(a: unknown, b: unknown): boolean {
+	if (Object.is(a, b)) return true;
+	if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
+	if (Array.isArray(a) !== Array.isArray(b)) return false;
+	if (a instanceof Table && b instanceof Table) return isAlike([...a], [...b]);
+	const keys = Object.keys(a);
+	if (keys.length !== Object.keys(b).length) return false;
+	const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+	return keys.every((key) => Object.hasOwn(right, key) && isAlike(left[key], right[key]));
 }
 
 /** The state of a pool that has just been made; its settings follow as a `configure` command. */

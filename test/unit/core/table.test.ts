@@ -6,7 +6,7 @@ const key = fc.integer({ min: 0, max: 300 }).map((n) => `key${n}`);
 const steps = fc.array(fc.tuple(key, fc.option(fc.integer())), { maxLength: 600 });
 
 /** The table and a Map after the same steps; null takes a key away. */
-function after(list: readonly (readonly [string, number | null])[], start = Table.empty<number>(), map = new Map<string, number>()) {
+function afterSteps(list: readonly (readonly [string, number | null])[], start = Table.empty<number>(), map = new Map<string, number>()) {
 	let table = start;
 	for (const [name, value] of list) {
 		table = value === null ? table.without(name) : table.with(name, value);
@@ -21,7 +21,7 @@ describe("a table", () => {
 	test("holds what a Map would, in the order of its keys, however it came about", () => {
 		fc.assert(
 			fc.property(steps, (list) => {
-				const { table, map } = after(list);
+				const { table, map } = afterSteps(list);
 				expect([...table]).toEqual(sorted(map));
 				expect([...Table.of(map)]).toEqual(sorted(map));
 				expect(table.size).toBe(map.size);
@@ -36,9 +36,9 @@ describe("a table", () => {
 	test("is not changed by what is made of it, and is itself where nothing changes", () => {
 		fc.assert(
 			fc.property(steps, steps, (first, second) => {
-				const { table } = after(first);
+				const { table } = afterSteps(first);
 				const before = [...table];
-				after(second, table, new Map(table));
+				afterSteps(second, table, new Map(table));
 				expect([...table]).toEqual(before);
 				for (const [name, value] of before) expect(table.with(name, value)).toBe(table);
 				expect(table.without("none")).toBe(table);
@@ -49,8 +49,8 @@ describe("a table", () => {
 	test("tells how it differs from another", () => {
 		fc.assert(
 			fc.property(steps, steps, (first, second) => {
-				const { table, map } = after(first);
-				const then = after(second, table, new Map(map));
+				const { table, map } = afterSteps(first);
+				const then = afterSteps(second, table, new Map(map));
 				const names = new Set([...map.keys(), ...then.map.keys()]);
 				const expected = [...names].filter((name) => map.get(name) !== then.map.get(name)).sort();
 				const found = [...differences(table, then.table)];

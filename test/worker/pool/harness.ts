@@ -24,7 +24,10 @@ interface Inside {
 interface Instance {
 	now: () => number;
 	env: Env;
-	live: { readonly controller: Pick<Inside, "state" | "armedAt" | "commit" | "configure">; readonly outside: Pick<Inside, "callsMade"> } | null;
+	live: {
+		readonly controller: Pick<Inside, "state" | "armedAt" | "commit" | "configure">;
+		readonly outside: Pick<Inside, "callsMade">;
+	} | null;
 	alarm(): Promise<void>;
 }
 

@@ -1,0 +1,69 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { bindings, PoolUnderTest, resetCloud } from "./harness.ts";
+
+beforeEach(resetCloud);
+
+const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 1 };
+
+/** A pool with one ready proxy whose facts are overwritten with this text, loaded anew. */
+async function poolWithFacts(text: string): Promise<PoolUnderTest> {
+	const pool = await new PoolUnderTest().start();
+	await pool.untilReady(1);
+	await pool.inside((_pool, ctx) => ctx.storage.sql.exec("UPDATE facts SET json = ?", text));
+	await pool.crash();
+	return pool;
+}
+const storedFacts = (pool: PoolUnderTest) =>
+	pool.inside((_pool, ctx) => ctx.storage.sql.exec<{ json: string }>("SELECT json FROM facts").one().json);
+
+describe("a pool whose stored facts cannot be read", () => {
+	test.each([
+		["are no JSON", "{", /JSON/],
+		["are of a newer version", JSON.stringify({ format: 99 }), /a newer version has stored it/],
+		["are of another shape", JSON.stringify({ format: 1, gates: [] }), /gates cannot be read/],
+	])("is reachable, acts no more, says why, and keeps them: they %s", async (_, text, reason) => {
+		const pool = await poolWithFacts(text);
+		expect((await pool.state()).breach).toMatch(reason);
+		await pool.stub.tick(facts);
+		await pool.settle();
+		const summary = await bindings.DB.prepare("SELECT summary FROM pools WHERE object = ?").bind(pool.object).first<{ summary: string }>();
+		expect(summary?.summary).toMatch(/what is stored of it cannot be read/);
+		expect(await pool.inside((inside) => inside.armedAt)).toBeGreaterThan(0);
+		expect(await pool.vms()).toHaveLength(1);
+		expect(await storedFacts(pool)).toBe(text);
+	});
+
+	test("is emptied by its tags when it is removed, and what could not be read is kept until then", async () => {
+		const pool = await poolWithFacts("{");
+		await pool.inside((inside) => {
+			inside.env = { ...inside.env, DIGITALOCEAN_ENABLED: "False" };
+		});
+		for (let passed = 0; passed < 3600 && (await pool.vms()).length > 0; passed += 60) {
+			await pool.advance(60, 60).catch((error: Error) => {
+				// Its storage goes with it.
+				if (!/null|no such table/.test(error.message)) throw error;
+			});
+		}
+		expect(await pool.vms()).toEqual([]);
+	});
+});
+
+describe("names that are anybody's", () => {
+	test.each(["map", "constructor", "toString", "hasOwnProperty", "valueOf"])(
+		"a metric may be called %s, over a crash too",
+		async (name) => {
+			const pool = await new PoolUnderTest().start();
+			await pool.untilReady(1);
+			const metrics = Object.fromEntries([[name, [1, 7] as const]]);
+			await pool.stub.command({ do: "metrics", address: null, metrics });
+			const [proxy] = (await pool.state()).proxies.values();
+			await pool.stub.command({ do: "metrics", address: proxy?.address ?? "", metrics });
+			await pool.crash();
+			const after = await pool.state();
+			expect(after.breach).toBe(null);
+			expect(after.custom).toEqual(metrics);
+			expect([...after.proxies.values()].map(({ posted }) => posted)).toEqual([metrics]);
+			expect((await pool.stub.metrics())?.averages[name]).toBe(7);
+		},
+	);
+});
