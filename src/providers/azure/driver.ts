@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { as, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, flag, secret, slug } from "../base/fields.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
-import { Once } from "../base/once.ts";
 import { priced, statedPrice } from "../base/prices.ts";
 import {
 	type CreateRequest,
@@ -15,8 +15,8 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { labels, readLabels, TAG } from "../base/tags.ts";
-import { type Accepted, Arm, accepted } from "./call.ts";
+import { eachOnce, labels, readLabels, TAG } from "../base/tags.ts";
+import { type Accepted, Arm, accepted } from "./api.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./machine.ts";
 import { ensureNetwork, networkIds } from "./network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./parts.ts";
@@ -83,7 +83,8 @@ interface Place {
 	readonly name: string;
 }
 
-const networks = new Once<{ readonly made: true }>();
+/** The networks with their security groups; each time that one was seen to is an object of its own, by which it is forgotten. */
+const networks = new Firewalls<{ readonly made: true }>();
 
 class Azure implements Provider {
 	readonly #account: AzureAccount;
@@ -110,7 +111,7 @@ class Azure implements Provider {
 			begun = await this.#arm.call("PUT", "compute", this.#path(place), accepted, { body, confidential, headers });
 		} catch (error) {
 			// What was prepared may be gone by now, and the next create shall see.
-			if (isFailure(error, "notFound")) networks.forget(this.#networkKey(wanted), network);
+			if (isFailure(error, "notFound")) networks.forget(this.#networkKey, wanted, network);
 			throw as(error, { notFound: "transient" });
 		}
 		try {
@@ -142,7 +143,7 @@ class Azure implements Provider {
 			return vmOf(idOf({ group: resource_group, name: machine.name }), machine, codes.get(machine.id.toLowerCase()) ?? [], address);
 		});
 		const leftovers = await this.#leftovers(group, new Set(machines.map(({ name }) => name.toLowerCase())));
-		return [...new Map([...vms, ...leftovers].map((vm) => [vm.vm, vm])).values()];
+		return eachOnce([...vms, ...leftovers]);
 	}
 
 	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
@@ -246,24 +247,19 @@ class Azure implements Provider {
 		return found;
 	}
 
-	async #network(wanted: Protection): Promise<{ readonly made: true }> {
+	#network(wanted: Protection): Promise<{ readonly made: true }> {
 		const { tags, port, allow } = wanted;
 		const { resource_group, location } = this.#account;
-		const wish = JSON.stringify([port, [...allow].sort()]);
 		const network = { group: this.#group(resource_group), deployment: tags.deployment, location, allow, port };
-		try {
-			return await networks.ensure(this.#context, this.#networkKey(wanted), wish, async () => {
-				await ensureNetwork(this.#arm, network);
-				return { made: true };
-			});
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
+		return networks.ensure(this.#context, this.#networkKey, wanted, async () => {
+			await ensureNetwork(this.#arm, network);
+			return { made: true };
+		});
 	}
 
-	#networkKey({ tags }: Protection): string {
+	get #networkKey() {
 		const { api_url, client_id, client_secret, subscription_id, resource_group, location } = this.#account;
-		return JSON.stringify([api_url, client_id, client_secret, subscription_id, resource_group, location, tags.deployment]);
+		return [api_url, client_id, client_secret, subscription_id, resource_group, location];
 	}
 
 	#group(name: string): string {

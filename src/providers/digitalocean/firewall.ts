@@ -1,9 +1,7 @@
 import { z } from "zod";
-import { normaliseCidr } from "../../values/addresses.ts";
+import { EVERYWHERE, isSameSources } from "../base/firewall.ts";
 
 /** What a deployment's firewall at DigitalOcean is to be, and whether the one that is there is that. */
-
-const EVERYWHERE = ["0.0.0.0/0", "::/0"];
 
 const Rule = z.object({ protocol: z.string(), ports: z.string().nullish() });
 const Addresses = z.looseObject({ addresses: z.array(z.string()).nullish() });
@@ -52,8 +50,7 @@ export function isAsWanted(firewall: Firewall, wanted: ReturnType<typeof firewal
 function namesOnly(from: z.infer<typeof Addresses> | null | undefined, wanted: readonly string[]): boolean {
 	const { addresses, ...others } = from ?? {};
 	if (Object.values(others).some((value) => Array.isArray(value) && value.length > 0)) return false;
-	const plain = (list: readonly string[]) => [...new Set(list.map((text) => normaliseCidr(text) ?? text))].sort().join();
-	return plain(addresses ?? []) === plain(wanted);
+	return isSameSources(addresses ?? [], wanted);
 }
 
 /** The API gives back "0" for what was put in as "all". */

@@ -1,11 +1,11 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { as, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, flag, slug } from "../base/fields.ts";
-import { type HttpRequest, ignored, json } from "../base/http.ts";
-import { Once } from "../base/once.ts";
-import { allPages } from "../base/pages.ts";
+import { Firewalls, firewallName } from "../base/firewall.ts";
+import { ignored, json } from "../base/http.ts";
 import { priced, statedPrice } from "../base/prices.ts";
 import {
 	type CreateRequest,
@@ -16,8 +16,9 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { labels, readLabels, relabelled, TAG } from "../base/tags.ts";
-import { assertSucceeded, compute, Operation, settled } from "./call.ts";
+import { Rest } from "../base/rest.ts";
+import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
 import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
 import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
 import { serviceAccountKey } from "./token.ts";
@@ -75,32 +76,36 @@ const Instance = z.object({
 	labelFingerprint: z.string().nullish(),
 	networkInterfaces: z.array(z.object({ accessConfigs: z.array(z.object({ natIP: z.string().nullish() })).nullish() })).nullish(),
 });
-const Page = z.object({ items: z.array(Instance).nullish(), nextPageToken: z.string().nullish() });
 
-const firewalls = new Once();
+const firewalls = new Firewalls();
 
 class Gcp implements Provider {
 	readonly #account: GcpAccount;
 	readonly #context: ProviderContext;
+	readonly #rest: Rest;
 
 	constructor(account: GcpAccount, context: ProviderContext) {
 		this.#account = account;
 		this.#context = context;
+		this.#rest = new Rest(context, gcpApi(context, account));
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const { zone } = this.#account;
 		await this.#ensureFirewall(wanted);
 		const vm: Vm = { vm: idOf(zone, wanted.name), name: wanted.name, state: "starting", address: null, tags: wanted.tags };
-		const path = `/zones/${zone}/instances?requestId=${await requestIdOf(wanted.name)}`;
+		const path = `/zones/${zone}/instances?requestId=${requestIdOf(wanted.name)}`;
 		let operation: Operation;
 		try {
-			operation = await this.#call("POST", path, json(Operation), { body: this.#instanceBody(wanted), confidential: [wanted.userData] });
+			operation = await this.#rest.call("POST", path, json(Operation), {
+				body: this.#instanceBody(wanted),
+				confidential: [wanted.userData],
+			});
 		} catch (error) {
 			// "Not found" is then the image, or whatever else the request names.
 			throw as(error, { notFound: "invalid" });
 		}
-		assertSucceeded(await this.#settled(`/zones/${zone}`, operation), [wanted.userData]);
+		assertSucceeded(await settled(this.#rest, `/zones/${zone}`, operation), [wanted.userData]);
 		return vm;
 	}
 
@@ -112,19 +117,15 @@ class Gcp implements Provider {
 		const { zone } = this.#account;
 		const filter = encodeURIComponent(`labels.${TAG}=true`);
 		const query = `filter=${filter}&maxResults=${PAGE_SIZE}&fields=${encodeURIComponent(`items(${FIELDS}),nextPageToken`)}`;
-		const instances = await allPages<z.infer<typeof Instance>, string>("GCP: the pages of instances", "", async (token) => {
-			const next = token === "" ? "" : `&pageToken=${encodeURIComponent(token)}`;
-			const page = await this.#call("GET", `/zones/${zone}/instances?${query}${next}`, json(Page));
-			return { items: page.items ?? [], next: page.nextPageToken || null };
-		});
-		return [...new Map(instances.map((instance) => [instance.name, vmOf(zone, instance)])).values()];
+		const instances = await this.#rest.all(`/zones/${zone}/instances?${query}`, "items", Instance);
+		return eachOnce(instances.map((instance) => vmOf(zone, instance)));
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		const { zone, name } = wanted.vm === null ? { zone: this.#account.zone, name: wanted.name } : placeOf(wanted.vm);
 		const instance = await orNull(this.#instance(zone, name));
 		const vm = instance === null ? null : vmOf(zone, instance);
-		return vm?.tags.deployment === wanted.tags.deployment && vm.tags.intent === wanted.tags.intent ? vm : null;
+		return vm !== null && isIntents(vm, wanted.tags) ? vm : null;
 	}
 
 	async get(vm: string): Promise<Vm | null> {
@@ -142,23 +143,23 @@ class Gcp implements Provider {
 		const wanted = relabelled(instance.labels ?? {}, tags);
 		if (wanted === null) return;
 		const body = { labels: wanted, labelFingerprint: instance.labelFingerprint };
-		const operation = await this.#call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
-		assertSucceeded(await this.#settled(`/zones/${zone}`, operation));
+		const operation = await this.#rest.call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
+		assertSucceeded(await settled(this.#rest, `/zones/${zone}`, operation));
 	}
 
 	#instance(zone: string, name: string): Promise<z.infer<typeof Instance>> {
-		return this.#call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
+		return this.#rest.call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
 	}
 
 	async delete(vm: string): Promise<void> {
 		const { zone, name } = placeOf(vm);
-		await this.#call("DELETE", `/zones/${zone}/instances/${name}`, ignored);
+		await this.#rest.call("DELETE", `/zones/${zone}/instances/${name}`, ignored);
 	}
 
 	/** Stopped and started, a VM has another address. */
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		const { zone, name } = placeOf(vm);
-		await this.#call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
+		await this.#rest.call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
 	}
 
 	async hourlyPrice(): Promise<Price> {
@@ -182,7 +183,8 @@ class Gcp implements Provider {
 			name,
 			machineType: `zones/${zone}/machineTypes/${size}`,
 			labels: labels(tags),
-			tags: { items: [networkTag(tags.deployment)] },
+			// Firewall rules apply to network tags, which are not the labels that lists are filtered by.
+			tags: { items: [firewallName(tags.deployment)] },
 			disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage, labels: labels(tags) } }],
 			networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT", name: "External NAT" }] }],
 			metadata: { items: [{ key: "user-data", value: userData }] },
@@ -190,51 +192,30 @@ class Gcp implements Provider {
 		};
 	}
 
-	async #ensureFirewall({ tags, allow, port }: Protection): Promise<void> {
+	#ensureFirewall(wanted: Protection): Promise<void> {
 		const { api_url, project, service_account_key } = this.#account;
-		const key = JSON.stringify([api_url, service_account_key.email, project, tags.deployment]);
-		const wish = JSON.stringify([port, [...allow].sort()]);
-		try {
-			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(firewallBody(networkTag(tags.deployment), port, allow)));
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
+		return firewalls.ensure(this.#context, [api_url, service_account_key.email, project], wanted, () => this.#makeFirewall(wanted));
 	}
 
-	async #makeFirewall(body: ReturnType<typeof firewallBody>): Promise<void> {
+	async #makeFirewall({ tags, port, allow }: Protection): Promise<void> {
+		const body = firewallBody(firewallName(tags.deployment), port, allow);
 		const path = "/global/firewalls";
-		const look = () => orNull(this.#call("GET", `${path}/${body.name}`, json(Firewall)));
+		const look = () => orNull(this.#rest.call("GET", `${path}/${body.name}`, json(Firewall)));
 		const found = await look();
 		if (found !== null && isAsWanted(found, body)) return;
 		try {
 			const operation =
 				found === null
-					? await this.#call("POST", path, json(Operation), { body })
-					: await this.#call("PATCH", `${path}/${body.name}`, json(Operation), { body });
-			assertSucceeded(await this.#settled("/global", operation));
+					? await this.#rest.call("POST", path, json(Operation), { body })
+					: await this.#rest.call("PATCH", `${path}/${body.name}`, json(Operation), { body });
+			assertSucceeded(await settled(this.#rest, "/global", operation));
 		} catch (error) {
 			// Another isolate was faster.
 			const now = isFailure(error, "conflict") ? await look() : null;
 			if (now === null || !isAsWanted(now, body)) throw error;
 		}
 	}
-
-	#settled(where: string, operation: Operation): Promise<Operation> {
-		return settled(this.#context, this.#account, where, operation);
-	}
-
-	#call<T>(
-		method: HttpRequest<T>["method"],
-		path: string,
-		read: (text: string) => T,
-		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
-	): Promise<T> {
-		return compute(this.#context, this.#account, method, path, read, more);
-	}
 }
-
-/** Firewall rules apply to network tags, which are not the labels that lists are filtered by. */
-const networkTag = (deployment: string) => `muster-${deployment}`;
 
 /** Machine series with Arm processors: https://cloud.google.com/compute/docs/instances/arm-on-compute */
 const familyFor = (size: string) => `ubuntu-minimal-2404-lts-${/^(t2a|c4a|n4a|a4x)-/.test(size) ? "arm64" : "amd64"}`;
@@ -248,9 +229,8 @@ function placeOf(vm: string): { readonly zone: string; readonly name: string } {
 }
 
 /** The same UUID for the same name, by which a create that is sent twice is known (RFC 9562, section 5.8: version 8). */
-async function requestIdOf(name: string): Promise<string> {
-	const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name)));
-	const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+function requestIdOf(name: string): string {
+	const hex = createHash("sha256").update(name).digest("hex");
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ipv4Sources, isSameSources } from "../base/sources.ts";
+import { ipv4Sources, isSameSources } from "../base/firewall.ts";
 
 /** What a deployment's firewall rule at GCP is to be, and whether the one that is there is that. */
 

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { normaliseCidr } from "../../values/addresses.ts";
+import { EVERYWHERE, plainSource } from "../base/firewall.ts";
 
 /** What a deployment's firewall at Hetzner is to be, and whether the one that is there is that. */
 
-const EVERYWHERE = ["0.0.0.0/0", "::/0"];
 /** What one rule may name. https://docs.hetzner.cloud/reference/cloud#firewalls */
 const MAX_SOURCES_A_RULE = 100;
 
@@ -35,7 +34,7 @@ export function isAsWanted(firewall: Firewall, wanted: ReturnType<typeof firewal
 function plain(rules: readonly z.infer<typeof Rule>[]): string {
 	const admitted = rules.flatMap(({ direction, protocol, port, source_ips }) =>
 		// A rule out names no source; it counts as one of its own, since it forbids all else.
-		(source_ips?.length ? source_ips : [""]).map((source) => [direction, protocol, port, normaliseCidr(source) ?? source].join(" ")),
+		(source_ips?.length ? source_ips : [""]).map((source) => [direction, protocol, port, plainSource(source)].join(" ")),
 	);
 	return [...new Set(admitted)].sort().join();
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { normaliseCidr } from "../../values/addresses.ts";
+import { EVERYWHERE, plainSource } from "../base/firewall.ts";
 
 /** What rules a deployment's firewall group at Vultr is to have. Everything may go out, which a group cannot forbid. */
 
@@ -16,12 +16,10 @@ export const FirewallRule = z.object({
 	source: z.string().nullish(),
 });
 
-const EVERYWHERE = ["0.0.0.0/0", "::/0"];
-
 /** A request for each rule: the port in for the CIDRs of `allow` (empty: everyone). A group holds 50. */
 export function firewallRules(port: number, allow: readonly string[]) {
 	return (allow.length === 0 ? EVERYWHERE : allow).map((cidr) => {
-		const [subnet = "", size] = (normaliseCidr(cidr) ?? cidr).split("/");
+		const [subnet = "", size] = plainSource(cidr).split("/");
 		return { ip_type: subnet.includes(":") ? "v6" : "v4", protocol: "tcp", subnet, subnet_size: Number(size), port: String(port) };
 	});
 }
@@ -29,5 +27,5 @@ export function firewallRules(port: number, allow: readonly string[]) {
 /** The same for two rules that admit the same, however they are spelt. */
 export function ruleKey(rule: Omit<z.infer<typeof FirewallRule>, "id">): string {
 	const cidr = `${rule.subnet}/${rule.subnet_size}`;
-	return [rule.protocol.toLowerCase(), rule.port ?? "", normaliseCidr(cidr) ?? cidr, rule.source ?? ""].join(" ");
+	return [rule.protocol.toLowerCase(), rule.port ?? "", plainSource(cidr), rule.source ?? ""].join(" ");
 }

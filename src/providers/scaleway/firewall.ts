@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { normaliseCidr } from "../../values/addresses.ts";
-import { ipv4Sources } from "../base/sources.ts";
+import { firewallName, ipv4Sources, plainSource } from "../base/firewall.ts";
 
 /** What rules a deployment's security group at Scaleway is to have. It drops what no rule lets in, and lets everything out. */
 
@@ -27,7 +26,7 @@ export type GroupRule = z.infer<typeof GroupRule>;
 /** The request of a group; names need not be unique. */
 export function groupBody(deployment: string, project: string, tags: readonly string[]) {
 	return {
-		name: `muster-${deployment}`,
+		name: firewallName(deployment),
 		description: "The proxy port of a Muster deployment",
 		project,
 		tags,
@@ -56,7 +55,7 @@ export function areAsWanted(found: readonly GroupRule[], wanted: ReturnType<type
 function plain(rules: readonly GroupRule[]): string {
 	const keys = rules.map(({ protocol, direction, action, ip_range, dest_port_from, dest_port_to }) => {
 		const last = dest_port_to === dest_port_from ? null : (dest_port_to ?? null);
-		return JSON.stringify([protocol, direction, action, normaliseCidr(ip_range) ?? ip_range, dest_port_from ?? null, last]);
+		return JSON.stringify([protocol, direction, action, plainSource(ip_range), dest_port_from ?? null, last]);
 	});
 	return [...new Set(keys)].sort().join();
 }
