@@ -3,7 +3,7 @@ import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, secret, slug } from "../base/fields.ts";
-import { Firewalls, firewallName } from "../base/firewall.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
-import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -73,9 +73,6 @@ const api = ({ api_url, access_token }: DigitalOceanAccount): RestApi => ({
 });
 
 const firewalls = new Firewalls();
-
-/** The firewall's tag does not exist before the first droplet does. */
-class TagMissing extends Error {}
 
 class DigitalOcean implements Provider {
 	readonly #account: DigitalOceanAccount;
@@ -144,12 +141,12 @@ class DigitalOcean implements Provider {
 	}
 
 	async #tag(vm: string, tag: string): Promise<void> {
-		if (!(await this.#hasTag(tag))) {
+		if (!(await hasTag(this.#rest, tag))) {
 			try {
 				await this.#rest.call("POST", "/v2/tags", ignored, { body: { name: tag } });
 			} catch (error) {
 				// Somebody else made it meanwhile.
-				if (!isFailure(error, "invalid", "conflict") || !(await this.#hasTag(tag))) throw error;
+				if (!isFailure(error, "invalid", "conflict") || !(await hasTag(this.#rest, tag))) throw error;
 			}
 		}
 		await this.#rest.call("POST", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) });
@@ -231,37 +228,7 @@ class DigitalOcean implements Provider {
 		const { api_url, access_token } = this.#account;
 		// Who may make the tag must not be told by one who may not that it is missing.
 		const how = mayMakeTag ? "with its tag" : "";
-		return firewalls.ensure(this.#context, [api_url, access_token], wanted, () => this.#makeFirewall(wanted, mayMakeTag), how);
-	}
-
-	async #makeFirewall({ tags: { deployment }, port, allow }: Protection, mayMakeTag: boolean): Promise<void> {
-		const tag = `${DEPLOYMENT_TAG}:${deployment}`;
-		const body = firewallBody(firewallName(deployment), tag, port, allow);
-		const look = async () => (await this.#rest.all("/v2/firewalls", "firewalls", Firewall)).find(({ name }) => name === body.name);
-		const isRight = (firewall: Firewall | undefined) => firewall !== undefined && isAsWanted(firewall, body);
-		const found = await look();
-		if (isRight(found)) return;
-
-		const put = () =>
-			found === undefined
-				? this.#rest.call("POST", "/v2/firewalls", ignored, { body })
-				: this.#rest.call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
-		try {
-			await put();
-		} catch (error) {
-			// Another isolate was faster.
-			if (isFailure(error, "conflict") && found === undefined && isRight(await look())) return;
-			// The words that refuse a tag are documented nowhere: whether there is such a tag is what counts.
-			if (!isFailure(error, "invalid", "notFound") || (await this.#hasTag(tag))) throw error;
-			if (!mayMakeTag) throw new TagMissing();
-			await this.#rest.call("POST", "/v2/tags", ignored, { body: { name: tag } });
-			await put();
-		}
-	}
-
-	async #hasTag(tag: string): Promise<boolean> {
-		const read = () => true;
-		return (await orNull(this.#rest.call("GET", `/v2/tags/${encodeURIComponent(tag)}`, read))) !== null;
+		return firewalls.ensure(this.#context, [api_url, access_token], wanted, () => makeFirewall(this.#rest, wanted, mayMakeTag), how);
 	}
 }
 

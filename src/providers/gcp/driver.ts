@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
-import { as, isFailure, orNull } from "../base/failures.ts";
+import { as, orNull } from "../base/failures.ts";
 import { apiUrl, flag, slug } from "../base/fields.ts";
 import { Firewalls, firewallName } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
@@ -19,7 +19,7 @@ import {
 import { Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
-import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { ensureFirewall } from "./firewall.ts";
 import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
 import { serviceAccountKey } from "./token.ts";
 
@@ -194,26 +194,7 @@ class Gcp implements Provider {
 
 	#ensureFirewall(wanted: Protection): Promise<void> {
 		const { api_url, project, service_account_key } = this.#account;
-		return firewalls.ensure(this.#context, [api_url, service_account_key.email, project], wanted, () => this.#makeFirewall(wanted));
-	}
-
-	async #makeFirewall({ tags, port, allow }: Protection): Promise<void> {
-		const body = firewallBody(firewallName(tags.deployment), port, allow);
-		const path = "/global/firewalls";
-		const look = () => orNull(this.#rest.call("GET", `${path}/${body.name}`, json(Firewall)));
-		const found = await look();
-		if (found !== null && isAsWanted(found, body)) return;
-		try {
-			const operation =
-				found === null
-					? await this.#rest.call("POST", path, json(Operation), { body })
-					: await this.#rest.call("PATCH", `${path}/${body.name}`, json(Operation), { body });
-			assertSucceeded(await settled(this.#rest, "/global", operation));
-		} catch (error) {
-			// Another isolate was faster.
-			const now = isFailure(error, "conflict") ? await look() : null;
-			if (now === null || !isAsWanted(now, body)) throw error;
-		}
+		return firewalls.ensure(this.#context, [api_url, service_account_key.email, project], wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 }
 

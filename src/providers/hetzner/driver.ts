@@ -3,13 +3,13 @@ import type { FailureKind, Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, secret, slug } from "../base/fields.ts";
-import { Firewalls, firewallName } from "../base/firewall.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
-import { DEPLOYMENT_TAG, eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
-import { Firewall, firewallRules, isAsWanted } from "./firewall.ts";
+import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { ensureFirewall } from "./firewall.ts";
 
 /**
  * Hetzner Cloud (https://docs.hetzner.cloud/reference/cloud). What shapes this driver:
@@ -186,37 +186,11 @@ class Hetzner implements Provider {
 
 	/** The id of the one firewall that the deployment has, which lets in whom it shall. */
 	#firewall(wanted: Protection): Promise<number> {
-		return firewalls.ensure(this.#context, this.#key, wanted, () => this.#makeFirewall(wanted));
+		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 
 	get #key() {
 		return [this.#account.api_url, this.#account.access_token];
-	}
-
-	async #makeFirewall({ tags, port, allow }: Protection): Promise<number> {
-		const name = firewallName(tags.deployment);
-		const rules = firewallRules(port, allow);
-		const look = async () => {
-			const found = await this.#rest.all(`/v1/firewalls?name=${encodeURIComponent(name)}`, "firewalls", Firewall);
-			return found.find((firewall) => firewall.name === name);
-		};
-		const found = await look();
-		if (found === undefined) {
-			try {
-				const body = { name, labels: { [TAG]: "true", [DEPLOYMENT_TAG]: tags.deployment }, rules };
-				const made = await this.#rest.call("POST", "/v1/firewalls", json(z.object({ firewall: Firewall })), { body });
-				return made.firewall.id;
-			} catch (error) {
-				// Another isolate was faster.
-				const other = isFailure(error, "conflict") ? await look() : undefined;
-				if (other !== undefined && isAsWanted(other, rules)) return other.id;
-				throw error;
-			}
-		}
-		if (!isAsWanted(found, rules)) {
-			await this.#rest.call("POST", `/v1/firewalls/${found.id}/actions/set_rules`, ignored, { body: { rules } });
-		}
-		return found.id;
 	}
 }
 

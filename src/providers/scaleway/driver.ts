@@ -3,7 +3,7 @@ import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, secret, slug } from "../base/fields.ts";
-import { agreedId, Firewalls } from "../base/firewall.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
 import { Once } from "../base/once.ts";
 import { priced } from "../base/prices.ts";
@@ -17,9 +17,9 @@ import {
 	type Wanted,
 } from "../base/provider.ts";
 import { allPages, Rest } from "../base/rest.ts";
-import { DEPLOYMENT_TAG, eachOnce, isIntents, retagged, TAG, tagList } from "../base/tags.ts";
+import { eachOnce, isIntents, retagged, TAG, tagList } from "../base/tags.ts";
 import { scalewayApi } from "./api.ts";
-import { areAsWanted, GroupRule, groupBody, groupRules, SecurityGroup } from "./firewall.ts";
+import { ensureGroup } from "./firewall.ts";
 import {
 	BlockVolume,
 	hourlyOf,
@@ -314,37 +314,12 @@ class Scaleway implements Provider {
 
 	/** The id of the one security group that the deployment has, which lets in whom it shall. */
 	#group(wanted: Protection): Promise<string> {
-		return groups.ensure(this.#context, this.#key, wanted, () => this.#makeGroup(wanted));
+		return groups.ensure(this.#context, this.#key, wanted, () => ensureGroup(this.#rest, this.#account, wanted));
 	}
 
 	get #key() {
 		const { api_url, secret_key, zone, project_id } = this.#account;
 		return [api_url, secret_key, zone, project_id];
-	}
-
-	async #makeGroup({ tags: { deployment }, port, allow }: Protection): Promise<string> {
-		const { zone, project_id } = this.#account;
-		const path = `/instance/v1/zones/${zone}/security_groups`;
-		const body = groupBody(deployment, project_id, [TAG, `${DEPLOYMENT_TAG}:${deployment}`]);
-		const look = async () => {
-			const found = await this.#all(path, { project: project_id, name: body.name }, "security_groups", SecurityGroup);
-			const age = ({ creation_date, id }: SecurityGroup) => `${creation_date} ${id}`;
-			const oldest = found.filter(({ name }) => name === body.name).sort((a, b) => (age(a) < age(b) ? -1 : 1))[0];
-			if (oldest !== undefined && oldest.inbound_default_policy !== "drop") {
-				const say = `Scaleway: security group ${oldest.id} lets in what no rule names; set its inbound default policy to drop`;
-				throw new ProviderError({ kind: "invalid", say });
-			}
-			return oldest?.id ?? null;
-		};
-		const make = async () => {
-			const { security_group } = await this.#rest.call("POST", path, json(z.object({ security_group: SecurityGroup })), { body });
-			return security_group.id;
-		};
-		const id = await agreedId(look, make, (surplus) => this.#rest.call("DELETE", `${path}/${surplus}`, ignored));
-		const rules = groupRules(port, allow);
-		const found = await this.#rest.all(`${path}/${id}/rules`, "rules", GroupRule);
-		if (!areAsWanted(found, rules)) await this.#rest.call("PUT", `${path}/${id}/rules`, ignored, { body: { rules } });
-		return id;
 	}
 
 	#all<T>(path: string, query: Readonly<Record<string, string>>, key: string, item: z.ZodType<T>): Promise<T[]> {

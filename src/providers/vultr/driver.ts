@@ -3,7 +3,7 @@ import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, secret, slug } from "../base/fields.ts";
-import { agreedId, Firewalls, firewallName } from "../base/firewall.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
-import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./firewall.ts";
+import { ensureGroup } from "./firewall.ts";
 
 /**
  * Vultr (https://www.vultr.com/api/). What shapes this driver:
@@ -189,54 +189,11 @@ class Vultr implements Provider {
 
 	/** The id of the one firewall group that the deployment has, which lets in whom it shall. */
 	#firewall(wanted: Protection): Promise<string> {
-		return firewalls.ensure(this.#context, this.#key, wanted, () => this.#makeFirewall(wanted));
+		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureGroup(this.#rest, wanted));
 	}
 
 	get #key() {
 		return [this.#account.api_url, this.#account.api_token];
-	}
-
-	async #makeFirewall({ tags, port, allow }: Protection): Promise<string> {
-		const id = await agreedId(
-			() => this.#group(tags.deployment),
-			() => this.#makeGroup(tags.deployment),
-			(surplus) => this.#rest.call("DELETE", `/v2/firewalls/${encodeURIComponent(surplus)}`, ignored),
-		);
-		const rules = `/v2/firewalls/${encodeURIComponent(id)}/rules`;
-		const found = await this.#rest.all(rules, "firewall_rules", FirewallRule);
-		const wanted = new Map(firewallRules(port, allow).map((rule) => [ruleKey(rule), rule]));
-		const kept = new Set<string>();
-		for (const rule of found) {
-			const key = ruleKey(rule);
-			// One that is there twice is surplus the second time. What is too much goes first, so that the rest finds room.
-			if (wanted.has(key) && !kept.has(key)) kept.add(key);
-			else await orNull(this.#rest.call("DELETE", `${rules}/${rule.id}`, ignored));
-		}
-		for (const [key, body] of wanted) if (!kept.has(key)) await this.#makeRule(rules, body);
-		return id;
-	}
-
-	async #makeRule(rules: string, body: ReturnType<typeof firewallRules>[number]): Promise<void> {
-		try {
-			await this.#rest.call("POST", rules, ignored, { body });
-		} catch (error) {
-			// Another isolate was faster.
-			if (!isFailure(error, "conflict")) throw error;
-		}
-	}
-
-	/** The oldest group of that description. */
-	async #group(deployment: string): Promise<string | null> {
-		const groups = await this.#rest.all("/v2/firewalls", "firewall_groups", FirewallGroup);
-		const ours = groups.filter(({ description }) => description === firewallName(deployment));
-		const age = ({ date_created, id }: FirewallGroup) => `${date_created} ${id}`;
-		return ours.sort((a, b) => (age(a) < age(b) ? -1 : 1))[0]?.id ?? null;
-	}
-
-	async #makeGroup(deployment: string): Promise<string> {
-		const read = json(z.object({ firewall_group: FirewallGroup }));
-		const made = await this.#rest.call("POST", "/v2/firewalls", read, { body: { description: firewallName(deployment) } });
-		return made.firewall_group.id;
 	}
 }
 
