@@ -497,6 +497,7 @@ describe("a further provider", () => {
 		secrets: ["access_token"],
 		aliases: { api_token: "access_token" },
 		shown: ({ zone, plan }) => ({ region: zone ?? null, size: plan ?? null }),
+		absence: { lookup: "name", isImmediate: false, repeat: "second" },
 		twoStepRestart: true,
 		billedSeconds: 60,
 		create: () => {

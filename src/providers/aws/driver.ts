@@ -62,6 +62,7 @@ export const aws: ProviderDefinition<AwsAccount> = {
 	}),
 	twoStepRestart: true,
 	billedSeconds: 60,
+	absence: { lookup: "token", isImmediate: false, repeat: "same" },
 	create: (account, context) => new Aws(account, context),
 };
 

@@ -72,6 +72,7 @@ export const azure: ProviderDefinition<AzureAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
 	create: (account, context) => new Azure(account, context),
 };
 

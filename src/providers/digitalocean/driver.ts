@@ -49,6 +49,7 @@ export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "second" },
 	create: (account, context) => new DigitalOcean(account, context),
 };
 

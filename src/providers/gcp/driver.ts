@@ -61,6 +61,7 @@ export const gcp: ProviderDefinition<GcpAccount> = {
 	}),
 	twoStepRestart: true,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "same" },
 	create: (account, context) => new Gcp(account, context),
 };
 

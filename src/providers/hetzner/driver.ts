@@ -48,6 +48,7 @@ export const hetzner: ProviderDefinition<HetznerAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
 	create: (account, context) => new Hetzner(account, context),
 };
 

@@ -72,6 +72,7 @@ export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	absence: { lookup: "name", isImmediate: false, repeat: "second" },
 	finishesCreate: true,
 	create: (account, context) => new Scaleway(account, context),
 };

@@ -53,6 +53,7 @@ export const vultr: ProviderDefinition<VultrAccount> = {
 	}),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	absence: { lookup: "name", isImmediate: false, repeat: "second" },
 	create: (account, context) => new Vultr(account, context),
 };
 
