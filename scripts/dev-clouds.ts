@@ -1,16 +1,17 @@
-import { type DrivenCloud, PROVIDERS } from "../src/providers/index.ts";
+import type { DrivenCloud as CloudName } from "../src/providers/index.ts";
+import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
 import { secretOf } from "../test/cloud/aws-signature.ts";
 import { serviceAccountKeyFile } from "../test/cloud/gcp-credentials.ts";
 
 /** The cloud that `npm run dev` uses unless CLOUDS names others. */
-const USUAL: DrivenCloud = "digitalocean";
+const USUAL: CloudName = "digitalocean";
 const AWS_KEY = "local-dev";
 
 /**
  * Credentials of an account at the local cloud, by setting (`ACCESS_TOKEN`); they open nothing anywhere else. `mount` is where the cloud
  * is (`http://127.0.0.1:8790/gcp`).
  */
-const ACCOUNTS: Readonly<Record<DrivenCloud, (mount: string) => Readonly<Record<string, string>>>> = {
+const ACCOUNTS: Readonly<Record<CloudName, (mount: string) => Readonly<Record<string, string>>>> = {
 	digitalocean: () => ({ ACCESS_TOKEN: "local-dev" }),
 	aws: () => ({ ACCESS_KEY_ID: AWS_KEY, SECRET_ACCESS_KEY: secretOf(AWS_KEY) }),
 	gcp: (mount) => ({
@@ -32,11 +33,11 @@ const ACCOUNTS: Readonly<Record<DrivenCloud, (mount: string) => Readonly<Record<
 	}),
 };
 
-export const localAccount = (cloud: DrivenCloud, mount: string): Readonly<Record<string, string>> => ACCOUNTS[cloud](mount);
+export const localAccount = (cloud: CloudName, mount: string): Readonly<Record<string, string>> => ACCOUNTS[cloud](mount);
 
 /** The clouds that CLOUDS names (`aws,hetzner`), each once; `all` are all of them. Throws where it names another, with what there is. */
-export function cloudsAsked(text: string | undefined): readonly DrivenCloud[] {
-	const known = Object.keys(PROVIDERS) as DrivenCloud[];
+export function cloudsAsked(text: string | undefined): readonly CloudName[] {
+	const known = (Object.keys(CLOUD_NAMES) as CloudName[]).filter((cloud) => PROVIDERS[cloud] !== undefined);
 	const names = (text ?? "")
 		.split(",")
 		.map((name) => name.trim().toLowerCase())

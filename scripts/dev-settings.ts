@@ -1,4 +1,4 @@
-import type { DrivenCloud } from "../src/providers/index.ts";
+import type { DrivenCloud as CloudName } from "../src/providers/index.ts";
 import { dialects } from "../test/cloud/dialects.ts";
 import { localAccount } from "./dev-clouds.ts";
 
@@ -43,7 +43,7 @@ export function settingsAmong(environment: Environment): Settings {
  */
 export function devSettings(
 	given: Settings,
-	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string; readonly clouds: readonly DrivenCloud[] },
+	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string; readonly clouds: readonly CloudName[] },
 ): Settings {
 	const mount = (provider: string) => `http://127.0.0.1:${local.cloudPort}/${provider}`;
 	const speaking = dialects({ requestsPerHour: null }).map(({ provider }) => provider);
@@ -62,7 +62,7 @@ export function devSettings(
 }
 
 /** The pool `<cloud>/default`: enabled, of two, with an account at the local cloud, as far as nothing else is given. */
-function poolAt(cloud: DrivenCloud, mount: string, given: Settings): Settings {
+function poolAt(cloud: CloudName, mount: string, given: Settings): Settings {
 	const start = `${cloud.toUpperCase()}_`;
 	// How a setting of it may be spelt.
 	const spellings = [start, `${start}DEFAULT_`, `${start}INSTANCE_DEFAULT_`];
