@@ -1,4 +1,4 @@
-import type { Ms, Rolling } from "../../src/core/state.ts";
+import type { Ms, Rolling } from "../../src/core/model/state.ts";
 import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
 import { PROFILES, type ProfileName } from "./profiles.ts";
 import { Random } from "./random.ts";

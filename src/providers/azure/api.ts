@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { faultIn, type HttpRequest, json, quotable, type Read } from "../base/http.ts";
 import { fetchToken, type Token, Tokens } from "../base/oauth.ts";
 import { type ProviderContext, ProviderError } from "../base/provider.ts";

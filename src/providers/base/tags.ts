@@ -1,4 +1,4 @@
-import type { Vm, VmTags } from "../../core/events.ts";
+import type { Vm, VmTags } from "../../core/model/state.ts";
 import type { CreateRequest, Wanted } from "./provider.ts";
 
 /**

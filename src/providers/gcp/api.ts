@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { faultIn, json, quotable } from "../base/http.ts";
 import { Tokens } from "../base/oauth.ts";
 import { type ProviderContext, ProviderError } from "../base/provider.ts";

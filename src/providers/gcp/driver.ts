@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Vm } from "../../core/events.ts";
-import type { Price } from "../../core/state.ts";
+import type { Price, Vm } from "../../core/model/state.ts";
 import { as, orNull } from "../base/failures.ts";
 import { apiUrl, flag, slug } from "../base/fields.ts";
 import { Firewalls, firewallName } from "../base/firewall.ts";

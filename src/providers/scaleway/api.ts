@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { faultIn } from "../base/http.ts";
 import { always, numbered, type Page, type RestApi } from "../base/rest.ts";
 
