@@ -1,9 +1,11 @@
 import type { CloudName, ProviderName } from "../core/state.ts";
+import type { AccountTable } from "../providers/base/account.ts";
 import { CLOUD_NAMES, PROVIDERS, type Registry } from "../providers/index.ts";
-import type { Env } from "../values/settings-text.ts";
+import type { Env } from "../values/environment.ts";
 import { DEFAULT, readAccounts } from "./accounts.ts";
 import { type Global, readGlobal } from "./deployment.ts";
-import { COMMON_SETTINGS, type PoolConfig, readPool } from "./pools.ts";
+import { type PoolConfig, readPool } from "./pools.ts";
+import { ACCOUNT, type PoolSetting, TUNING } from "./table.ts";
 
 export type { Global, PoolConfig };
 
@@ -38,10 +40,8 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 		.join(", ");
 	for (const [provider, title] of Object.entries(CLOUD_NAMES) as [CloudName, string][]) {
 		const definition = registry[provider];
-		const upper = (name: string) => name.toUpperCase();
-		const settings = [...COMMON_SETTINGS, ...Object.keys(definition?.schema.shape ?? {}).map(upper)];
-		const aliases = Object.fromEntries(Object.entries(definition?.aliases ?? {}).map(([from, to]) => [upper(from), upper(to)]));
-		const accounts = readAccounts(env, provider, settings, aliases, all);
+		const { names, aliases } = variablesOf(definition?.settings ?? {});
+		const accounts = readAccounts(env, provider, names, aliases, all);
 		const defaults = accounts.get(DEFAULT);
 		if (defaults === undefined) continue; // there always is one
 		const apiUrl = defaults.values.get("API_URL")?.text;
@@ -64,6 +64,16 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 		}
 	}
 	return { global, pools, dormant, problems: all, suspending, apiUrls };
+}
+
+/** Variables that every account has besides those of its cloud, behind the provider's name. */
+const COMMON = [ACCOUNT, TUNING].flatMap((table) => Object.values<PoolSetting>(table).flatMap(({ variable }) => variable ?? []));
+
+/** The variables of one cloud's accounts, behind the provider's name; `aliases` maps further spellings to them. */
+function variablesOf(table: AccountTable): { readonly names: readonly string[]; readonly aliases: Readonly<Record<string, string>> } {
+	const upper = (name: string) => name.toUpperCase();
+	const spellings = Object.entries(table).flatMap(([field, { alsoSpelt = [] }]) => alsoSpelt.map((other) => [upper(other), upper(field)]));
+	return { names: [...COMMON, ...Object.keys(table).map(upper)], aliases: Object.fromEntries(spellings) };
 }
 
 /** The account behind a pool, listed or not; null where the environment has no trace of it. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
 import { Once } from "../base/once.ts";
 import { allPages } from "../base/pages.ts";
@@ -18,6 +18,7 @@ import {
 } from "../base/provider.ts";
 import { DEPLOYMENT_TAG, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
 import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -27,26 +28,11 @@ import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
  * - Firewalls apply to tags, and only to tags that exist (a droplet's create makes those it names); their names are
  *   unique in an account.
  */
-const schema = z.object({
-	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
-	size: slug("s-1vcpu-512mb-10gb").default("s-1vcpu-512mb-10gb"),
-	region: slug("lon1").default("lon1"),
-	/** A public image's slug, or the number of one of the account's own. */
-	image: slug("ubuntu-24-04-x64").default("ubuntu-24-04-x64"),
-	api_url: apiUrl("https://api.digitalocean.com"),
-});
-export type DigitalOceanAccount = z.infer<typeof schema>;
-
 export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	displayName: "DigitalOcean",
+	settings,
 	schema,
-	secrets: ["access_token"],
-	shown: ({ size, region, image, api_url }) => ({
-		size: size ?? null,
-		region: region ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 60,
 	create: (account, context) => new DigitalOcean(account, context),

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { FailureKind, Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
 import { Once } from "../base/once.ts";
 import { allPages } from "../base/pages.ts";
@@ -10,6 +10,7 @@ import { priced } from "../base/prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
 import { DEPLOYMENT_TAG, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { Firewall, firewallRules, isAsWanted } from "./firewall.ts";
+import { type HetznerAccount, schema, settings } from "./settings.ts";
 
 /**
  * Hetzner Cloud (https://docs.hetzner.cloud/reference/cloud). What shapes this driver:
@@ -20,32 +21,15 @@ import { Firewall, firewallRules, isAsWanted } from "./firewall.ts";
  * - Primary addresses that a create makes are deleted with their server.
  * - The quota of 3,600 calls an hour and project is refilled by one a second; `RateLimit-Reset` says when it will be full.
  */
-const schema = z.object({
-	access_token: secret("an API token of the project, with Read & Write"),
-	size: slug("cx23").default("cx23"),
-	location: slug("nbg1").default("nbg1"),
-	/** Servers are placed by location since data centers were retired in July 2026: one is reduced to its location, which then holds. */
-	datacenter: slug("nbg1-dc3")
-		.transform((name) => name.replace(/-dc\d+$/, ""))
-		.optional(),
-	/** An image's name, or the number of one of the project's own. */
-	image: slug("ubuntu-24.04").default("ubuntu-24.04"),
-	api_url: apiUrl("https://api.hetzner.cloud"),
-});
-export type HetznerAccount = z.infer<typeof schema>;
-
 export const hetzner: ProviderDefinition<HetznerAccount> = {
 	displayName: "Hetzner",
+	settings,
 	schema,
-	secrets: ["access_token"],
-	aliases: { api_token: "access_token" },
-	shown: ({ size, location, datacenter, image, api_url }) => ({
-		size: size ?? null,
-		region: datacenter ?? location ?? null,
-		location: datacenter ?? location ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	// A data center holds by its location.
+	shown: (account) => {
+		const location = account.datacenter ?? account.location ?? null;
+		return { ...shownOf(settings, account), region: location, location };
+	},
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	create: (account, context) => new Hetzner(account, context),

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Vm } from "../../core/events.ts";
 import type { Price } from "../../core/state.ts";
+import { shownOf } from "../base/account.ts";
 import { base64 } from "../base/base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
 import { agreedId } from "../base/oldest.ts";
 import { Once } from "../base/once.ts";
@@ -20,6 +20,7 @@ import {
 } from "../base/provider.ts";
 import { readTagList, retagged, TAG, tagList } from "../base/tags.ts";
 import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./firewall.ts";
+import { schema, settings, type VultrAccount } from "./settings.ts";
 
 /**
  * Vultr (https://www.vultr.com/api/). What shapes this driver:
@@ -28,31 +29,11 @@ import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./firewall.
  * - Firewall groups have no names, only descriptions, which need not be unique either; their rules are made and removed singly.
  * - An API key admits only the addresses that its owner listed, and a Worker has no address of its own.
  */
-const osId = "the number of an operating system of Vultr's list, such as 2284 (Ubuntu 24.04)";
-const schema = z.object({
-	api_token: secret("an API key that any address may use"),
-	plan: slug("vc2-1c-1gb").default("vc2-1c-1gb"),
-	region: slug("ewr").default("ewr"),
-	os_id: z
-		.string(osId)
-		.regex(/^[1-9]\d{0,8}$/, osId)
-		.transform(Number)
-		.default(2284),
-	api_url: apiUrl("https://api.vultr.com"),
-});
-export type VultrAccount = z.infer<typeof schema>;
-
 export const vultr: ProviderDefinition<VultrAccount> = {
 	displayName: "Vultr",
+	settings,
 	schema,
-	secrets: ["api_token"],
-	shown: ({ plan, region, os_id, api_url }) => ({
-		size: plan ?? null,
-		plan: plan ?? null,
-		region: region ?? null,
-		os_id: os_id ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	create: (account, context) => new Vultr(account, context),
