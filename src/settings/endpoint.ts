@@ -31,9 +31,11 @@ export interface EndpointSource {
 	readonly global: Global;
 	/** Why no pool of the deployment can run, in sentences. */
 	readonly suspending: readonly string[];
-	/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL`). */
-	readonly apiUrls: Readonly<Partial<Record<ProviderName, string>>>;
+	readonly addresses: Addresses;
 }
+
+/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL` and the like), by field of the cloud's settings. */
+export type Addresses = Readonly<Partial<Record<ProviderName, Readonly<Record<string, string>>>>>;
 
 /**
  * Reads an endpoint's configuration with its secrets in clear. Every key that Muster knows is validated; what it does not know is
@@ -119,7 +121,7 @@ function readAccount(reader: Reader, provider: ProviderName, definition: Provide
 	let isComplete = true;
 	for (const [field, setting] of Object.entries(definition.settings)) {
 		const { key, text } = spelling(reader, section, field, setting);
-		const { value, fault, isMissing } = readSetting(setting, text ?? (field === "api_url" ? source.apiUrls[provider] : undefined));
+		const { value, fault, isMissing } = readSetting(setting, text ?? source.addresses[provider]?.[field]);
 		if (fault !== null) reader.fault(section, key, text === undefined ? `is missing: it ${fault}` : fault);
 		if (isMissing) isComplete = false;
 		else {
