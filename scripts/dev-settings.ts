@@ -1,4 +1,4 @@
-import type { CloudName } from "../src/core/state.ts";
+import type { CloudName } from "../src/core/model/state.ts";
 import type { AccountTable } from "../src/providers/base/account.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
 import { DEPLOYMENT, type DeploymentSetting, TUNING } from "../src/settings/table.ts";

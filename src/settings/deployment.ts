@@ -1,4 +1,4 @@
-import type { Rolling } from "../core/state.ts";
+import type { Rolling } from "../core/model/state.ts";
 import { isEverywhere } from "../values/addresses.ts";
 import { type Env, textOf, trimmedOf } from "../values/environment.ts";
 import { readSetting, readTable, type Values } from "../values/setting.ts";

@@ -1,6 +1,6 @@
 import { AGENT_PORT } from "../agent/protocol.ts";
-import type { Settings } from "../core/events.ts";
-import type { ProviderName } from "../core/state.ts";
+import type { Settings } from "../core/model/command.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";

@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
-import { parseRules } from "../core/rules.ts";
-import type { Budget, ProviderName } from "../core/state.ts";
+import { parseRules } from "../core/model/rules.ts";
+import type { Budget, ProviderName } from "../core/model/state.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
 import { normaliseCidr } from "../values/addresses.ts";
 import { amountIn, listOf, textThat, word } from "../values/kinds.ts";
@@ -111,7 +111,7 @@ export const cloud = () =>
 		return Object.hasOwn(CLOUD_NAMES, name) ? (name as ProviderName) : null;
 	});
 
-/** Rules as they were written (`core/rules.ts`), of a list. */
+/** Rules as they were written (`core/model/rules.ts`), of a list. */
 export const rules = () =>
 	z.array(z.string()).transform((texts, context): readonly string[] => {
 		const parsed = parseRules(texts);

@@ -1,4 +1,4 @@
-import type { Spec } from "../core/state.ts";
+import type { Spec } from "../core/model/state.ts";
 import { amount, flag, printable, seconds, textThat, whole, word } from "../values/kinds.ts";
 import type { Setting, Values } from "../values/setting.ts";
 import * as kinds from "./kinds.ts";

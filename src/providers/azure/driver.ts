@@ -1,5 +1,4 @@
-import type { Vm } from "../../core/events.ts";
-import type { Price } from "../../core/state.ts";
+import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
 import { ignored, json } from "../base/http.ts";

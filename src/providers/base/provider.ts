@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { Failure, Vm } from "../../core/events.ts";
-import type { Price, Rate } from "../../core/state.ts";
+import type { Failure } from "../../core/model/failure.ts";
+import type { Price, Rate, Vm } from "../../core/model/state.ts";
 import type { AccountTable } from "./account.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Rate } from "../../../src/core/state.ts";
+import type { Rate } from "../../../src/core/model/state.ts";
 import { hetzner } from "../../../src/providers/hetzner/driver.ts";
 import type { HetznerAccount } from "../../../src/providers/hetzner/settings.ts";
 import { ASK, answer, type Call, failureOf, NOW, scripted } from "./scripted.ts";
