@@ -6,6 +6,7 @@ import { localAccount } from "../../scripts/dev-clouds.ts";
 import { devSettings, settingsAmong } from "../../scripts/dev-settings.ts";
 import { differences, staleFiles, withBlocks } from "../../scripts/settings-docs.ts";
 import { blocks, CLOUDS } from "../../scripts/settings-tables.ts";
+import { newState } from "../../src/core/model/state.ts";
 import { deriveEnvironment } from "../../src/pool/endpoint.ts";
 import type { AccountTable } from "../../src/providers/base/account.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
@@ -13,7 +14,7 @@ import { readEndpoint } from "../../src/settings/endpoint.ts";
 import { readConfig } from "../../src/settings/environment.ts";
 import { environmentSays } from "../../src/settings/pools.ts";
 import { ACCOUNT, DEPLOYMENT, type DeploymentSetting, ENDPOINT, type PoolSetting, TUNING } from "../../src/settings/table.ts";
-import { readSetting, type Setting } from "../../src/values/setting.ts";
+import { readSetting, readTable, type Setting, usualOf } from "../../src/values/setting.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const textOf = (file: string) => readFileSync(join(PROJECT, file), "utf8");
@@ -181,4 +182,12 @@ it("what was posted for a pool of the environment holds, its bound on cost too, 
 	expect(deriveEnvironment(stored, before).settings.spec).toMatchObject({ maxHourlyCost: 0.05, intervalSeconds: 9, rampLimit: 2 });
 	expect(specOf({ HETZNER_MAX_HOURLY_COST: "0.3", HETZNER_INTERVAL: "7" })).toMatchObject({ maxHourlyCost: 0.3, intervalSeconds: 9 });
 	expect(specOf({ HETZNER_INTERVAL: "8" })).toMatchObject({ maxHourlyCost: 0.05, intervalSeconds: 8, rampLimit: 2 });
+});
+
+it("a pool that is not configured yet, and one stored before a setting was there, have the table's defaults", () => {
+	const { spec } = newState({ object: "o", provider: "static", name: "n", deployment: "d", incarnation: 0, tag: "t" }, 0);
+	// Its bounds are 0: it launches nothing.
+	const { min: _min, max: _max, ...rest } = TUNING;
+	const usual = readTable(rest, (setting: Setting) => usualOf(setting));
+	expect(spec).toMatchObject(usual);
 });
