@@ -1,11 +1,9 @@
-import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { BOOLEANS } from "../../values/settings-text.ts";
+import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { secret, slug, webAddress } from "../base/fields.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { Once } from "../base/once.ts";
-import { priced, statedPrice } from "../base/prices.ts";
+import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -21,6 +19,7 @@ import { type Call, ec2, endpointOf, filters, type Parameters } from "./api.ts";
 import { ensureGroup } from "./firewall.ts";
 import { findMachine, type Machine } from "./machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
+import { type AwsAccount, schema, settings } from "./settings.ts";
 import type { Xml } from "./xml.ts";
 
 /**
@@ -33,32 +32,14 @@ import type { Xml } from "./xml.ts";
  *   setting changes.
  * - An instance keeps its address when it is rebooted, and gets a new one when it is stopped and started.
  */
-const schema = z.object({
-	access_key_id: secret("the id of an access key for EC2"),
-	secret_access_key: secret("the secret of that access key"),
-	size: slug("t4g.nano").default("t4g.nano"),
-	region: slug("eu-west-2").default("eu-west-2"),
-	/** Null: Canonical's newest Ubuntu 24.04 for the size's architecture. */
-	ami: slug("ami-0abcdef1234567890").nullable().default(null),
-	spot: spotSetting(),
-	/** Null: that of Muster's table. */
-	hourly_price: statedPrice(),
-	/** Null: the region's own. */
-	api_url: webAddress("https://ec2.eu-west-2.amazonaws.com").nullable().default(null),
-});
-export type AwsAccount = z.infer<typeof schema>;
-
 export const aws: ProviderDefinition<AwsAccount> = {
 	displayName: "AWS",
+	settings,
 	schema,
-	secrets: ["access_key_id", "secret_access_key"],
-	shown: ({ size, region, ami, spot, api_url }) => ({
-		size: size ?? null,
-		region: region ?? null,
-		ami: ami ?? null,
-		spot: spot ?? null,
-		api_url: api_url ?? (region === undefined ? null : endpointOf(region)),
-	}),
+	shown: (account) => {
+		const { api_url, region } = account;
+		return { ...shownOf(settings, account), api_url: api_url ?? (region === undefined ? null : endpointOf(region)) };
+	},
 	twoStepRestart: true,
 	billedSeconds: 60,
 	absence: { lookup: "token", isImmediate: false, repeat: "same" },
@@ -318,19 +299,4 @@ function stateOf(state: string): Vm["state"] {
 		default:
 			return "running";
 	}
-}
-
-/** `False`, `one-time` (or `True`), `persistent`. */
-function spotSetting() {
-	const words: Readonly<Record<string, false | "one-time" | "persistent">> = {
-		...Object.fromEntries(Object.entries(BOOLEANS).map(([word, isSpot]) => [word, isSpot && "one-time"])),
-		"one-time": "one-time",
-		persistent: "persistent",
-	};
-	const must = "False, True, one-time or persistent";
-	return z
-		.string(must)
-		.refine((text) => Object.hasOwn(words, text.toLowerCase()), must)
-		.transform((text) => words[text.toLowerCase()] ?? false)
-		.default(false);
 }

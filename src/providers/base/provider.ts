@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Failure } from "../../core/model/failure.ts";
 import type { Price, Rate, Vm } from "../../core/model/state.ts";
+import type { AccountTable } from "./account.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
@@ -101,23 +102,17 @@ export interface Wanted {
 export type Shown = string | number | boolean | null;
 
 /**
- * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what `schema` makes of the settings.
+ * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what their schemas make of the `settings`.
  * (Methods, not function properties: the registry holds definitions of different accounts as `ProviderDefinition<unknown>`,
- * and hands each only accounts that its own schema made.)
+ * and hands each only accounts that its own schemas made.)
  */
 export interface ProviderDefinition<Account = unknown> {
 	/** As an operator reads it: "DigitalOcean". */
 	readonly displayName: string;
-	/**
-	 * The account's settings: lower-case names (`access_token` is `DIGITALOCEAN_ACCESS_TOKEN`), each field made from a
-	 * trimmed string or undefined, with its default. A field's message ends the sentence "NAME must be …" and never
-	 * holds a value. `api_url` (scheme and host of the API) belongs to every schema.
-	 */
-	readonly schema: z.ZodObject<Record<string, z.ZodType>> & z.ZodType<Account>;
-	/** Fields that are never shown, logged, or copied from the default account to another. */
-	readonly secrets: readonly string[];
-	/** Other spellings of a field: `{ api_token: "access_token" }`. */
-	readonly aliases?: Readonly<Record<string, string>>;
+	/** The account's settings. `api_url` (scheme and host of the API) belongs to every account's. */
+	readonly settings: AccountTable;
+	/** All of them at once (`schemaOf`). */
+	readonly schema: z.ZodType<Account>;
 	/** Settings as operators see them, `size` and `region` among them (a plan is a size, a zone a region). Gets no secret. */
 	shown(settings: Readonly<Partial<Account>>): Readonly<Record<string, Shown>>;
 	/** The cloud restarts in two calls, off and on. */

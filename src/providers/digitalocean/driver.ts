@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -17,6 +17,7 @@ import {
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
 import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
+import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -26,26 +27,11 @@ import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
  * - Firewalls apply to tags, and only to tags that exist (a droplet's create makes those it names); their names are
  *   unique in an account.
  */
-const schema = z.object({
-	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
-	size: slug("s-1vcpu-512mb-10gb").default("s-1vcpu-512mb-10gb"),
-	region: slug("lon1").default("lon1"),
-	/** A public image's slug, or the number of one of the account's own. */
-	image: slug("ubuntu-24-04-x64").default("ubuntu-24-04-x64"),
-	api_url: apiUrl("https://api.digitalocean.com"),
-});
-export type DigitalOceanAccount = z.infer<typeof schema>;
-
 export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	displayName: "DigitalOcean",
+	settings,
 	schema,
-	secrets: ["access_token"],
-	shown: ({ size, region, image, api_url }) => ({
-		size: size ?? null,
-		region: region ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 60,
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },

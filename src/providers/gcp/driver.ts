@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, orNull } from "../base/failures.ts";
-import { apiUrl, flag, slug } from "../base/fields.ts";
 import { Firewalls, firewallName } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
-import { priced, statedPrice } from "../base/prices.ts";
+import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -20,7 +20,7 @@ import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../bas
 import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
 import { ensureFirewall } from "./firewall.ts";
 import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
-import { serviceAccountKey } from "./token.ts";
+import { type GcpAccount, schema, settings } from "./settings.ts";
 
 /**
  * Google Compute Engine (https://cloud.google.com/compute/docs/reference/rest/v1/instances). What shapes this driver:
@@ -29,35 +29,14 @@ import { serviceAccountKey } from "./token.ts";
  * - VMs belong to a zone, and so do lists: a VM's id here is `zone/name`, so that one is not lost when the setting changes.
  * - A stopped VM loses its address, and gets another when it is started.
  */
-const schema = z.object({
-	project: slug("my-project-123456"),
-	service_account_key: serviceAccountKey(),
-	size: slug("e2-micro").default("e2-micro"),
-	zone: slug("us-central1-a").default("us-central1-a"),
-	image_project: slug("ubuntu-os-cloud").default("ubuntu-os-cloud"),
-	/** Null: Ubuntu 24.04 minimal for the size's architecture. */
-	image_family: slug("ubuntu-minimal-2404-lts-amd64").nullable().default(null),
-	spot: flag(false),
-	/** Null: that of Muster's table. */
-	hourly_price: statedPrice(),
-	api_url: apiUrl("https://compute.googleapis.com"),
-});
-export type GcpAccount = z.infer<typeof schema>;
-
 export const gcp: ProviderDefinition<GcpAccount> = {
 	displayName: "GCP",
+	settings,
 	schema,
-	secrets: ["service_account_key"],
-	shown: ({ project, size, zone, image_project, image_family, spot, api_url }) => ({
-		size: size ?? null,
-		region: zone ?? null,
-		project: project ?? null,
-		zone: zone ?? null,
-		image_project: image_project ?? null,
-		image_family: image_family ?? (size === undefined ? null : familyFor(size)),
-		spot: spot ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => {
+		const { image_family, size } = account;
+		return { ...shownOf(settings, account), image_family: image_family ?? (size === undefined ? null : familyFor(size)) };
+	},
 	twoStepRestart: true,
 	billedSeconds: 60,
 	absence: { lookup: "name", isImmediate: false, repeat: "same" },

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { FailureKind } from "../../core/model/failure.ts";
 import type { Price, Vm } from "../../core/model/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -10,6 +10,7 @@ import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefi
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { ensureFirewall } from "./firewall.ts";
+import { type HetznerAccount, schema, settings } from "./settings.ts";
 
 /**
  * Hetzner Cloud (https://docs.hetzner.cloud/reference/cloud). What shapes this driver:
@@ -20,32 +21,15 @@ import { ensureFirewall } from "./firewall.ts";
  * - Primary addresses that a create makes are deleted with their server.
  * - The quota of 3,600 calls an hour and project is refilled by one a second; `RateLimit-Reset` says when it will be full.
  */
-const schema = z.object({
-	access_token: secret("an API token of the project, with Read & Write"),
-	size: slug("cx23").default("cx23"),
-	location: slug("nbg1").default("nbg1"),
-	/** Servers are placed by location since data centers were retired in July 2026: one is reduced to its location, which then holds. */
-	datacenter: slug("nbg1-dc3")
-		.transform((name) => name.replace(/-dc\d+$/, ""))
-		.optional(),
-	/** An image's name, or the number of one of the project's own. */
-	image: slug("ubuntu-24.04").default("ubuntu-24.04"),
-	api_url: apiUrl("https://api.hetzner.cloud"),
-});
-export type HetznerAccount = z.infer<typeof schema>;
-
 export const hetzner: ProviderDefinition<HetznerAccount> = {
 	displayName: "Hetzner",
+	settings,
 	schema,
-	secrets: ["access_token"],
-	aliases: { api_token: "access_token" },
-	shown: ({ size, location, datacenter, image, api_url }) => ({
-		size: size ?? null,
-		region: datacenter ?? location ?? null,
-		location: datacenter ?? location ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	// A data center holds by its location.
+	shown: (account) => {
+		const location = account.datacenter ?? account.location ?? null;
+		return { ...shownOf(settings, account), region: location, location };
+	},
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },

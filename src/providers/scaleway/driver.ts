@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
 import { Once } from "../base/once.ts";
@@ -33,6 +33,7 @@ import {
 	type VolumeFound,
 	vmOf,
 } from "./server.ts";
+import { type ScalewayAccount, schema, settings } from "./settings.ts";
 
 /**
  * Scaleway Instances (https://www.scaleway.com/en/developers/api/instances/). What shapes this driver:
@@ -43,32 +44,11 @@ import {
  * - Names are not unique, and asking for one gives all that contain it.
  * - The address is dynamic: it comes with switching on, goes with the server, and is never reserved.
  */
-const projectId = "a project's id, such as 11111111-2222-3333-4444-555555555555";
-const schema = z.object({
-	/** Names the key, and proves nothing: kept since Scaleway gives both. */
-	access_key: secret("the access key").default(""),
-	secret_key: secret("the secret key of an API key that may manage Instances"),
-	project_id: z.string(projectId).regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, projectId),
-	zone: slug("fr-par-1").default("fr-par-1"),
-	size: slug("DEV1-S").default("DEV1-S"),
-	/** An image's label, or the id of one of the project's own. */
-	image: slug("ubuntu_noble").default("ubuntu_noble"),
-	api_url: apiUrl("https://api.scaleway.com"),
-});
-export type ScalewayAccount = z.infer<typeof schema>;
-
 export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	displayName: "Scaleway",
+	settings,
 	schema,
-	secrets: ["access_key", "secret_key"],
-	shown: ({ project_id, zone, size, image, api_url }) => ({
-		size: size ?? null,
-		region: zone ?? null,
-		zone: zone ?? null,
-		project_id: project_id ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
+import { shownOf } from "../base/account.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -17,6 +17,7 @@ import {
 import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
 import { ensureGroup } from "./firewall.ts";
+import { schema, settings, type VultrAccount } from "./settings.ts";
 
 /**
  * Vultr (https://www.vultr.com/api/). What shapes this driver:
@@ -25,31 +26,11 @@ import { ensureGroup } from "./firewall.ts";
  * - Firewall groups have no names, only descriptions, which need not be unique either; their rules are made and removed singly.
  * - An API key admits only the addresses that its owner listed, and a Worker has no address of its own.
  */
-const osId = "the number of an operating system of Vultr's list, such as 2284 (Ubuntu 24.04)";
-const schema = z.object({
-	api_token: secret("an API key that any address may use"),
-	plan: slug("vc2-1c-1gb").default("vc2-1c-1gb"),
-	region: slug("ewr").default("ewr"),
-	os_id: z
-		.string(osId)
-		.regex(/^[1-9]\d{0,8}$/, osId)
-		.transform(Number)
-		.default(2284),
-	api_url: apiUrl("https://api.vultr.com"),
-});
-export type VultrAccount = z.infer<typeof schema>;
-
 export const vultr: ProviderDefinition<VultrAccount> = {
 	displayName: "Vultr",
+	settings,
 	schema,
-	secrets: ["api_token"],
-	shown: ({ plan, region, os_id, api_url }) => ({
-		size: plan ?? null,
-		plan: plan ?? null,
-		region: region ?? null,
-		os_id: os_id ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
