@@ -7,8 +7,11 @@ import { hetzner } from "./hetzner/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
+/** Drivers by the name of their cloud. */
+export type Registry = Readonly<Record<string, ProviderDefinition>>;
+
 /** The clouds that Muster can drive, in the order in which they are listed. A further one is its folder and its line here. */
-const drivers = {
+export const PROVIDERS: Registry = {
 	digitalocean,
 	aws,
 	gcp,
@@ -17,14 +20,6 @@ const drivers = {
 	azure,
 	scaleway,
 };
-
-/** For what must be said of every cloud: the compiler finds what lacks one. */
-export type DrivenCloud = keyof typeof drivers;
-
-/** Drivers by the name of their cloud. */
-export type Registry = Readonly<Record<string, ProviderDefinition>>;
-
-export const PROVIDERS: Registry = drivers;
 
 /** Every cloud's name as an operator reads it, by the name that settings and routes have. */
 export const CLOUD_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
