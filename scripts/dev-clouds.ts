@@ -1,5 +1,5 @@
 import type { CloudName } from "../src/core/model/state.ts";
-import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
+import { PROVIDERS } from "../src/providers/index.ts";
 import { secretOf } from "../test/cloud/aws-signature.ts";
 import { serviceAccountKeyFile } from "../test/cloud/gcp-credentials.ts";
 
@@ -33,11 +33,15 @@ const ACCOUNTS: Readonly<Record<CloudName, (mount: string) => Readonly<Record<st
 	}),
 };
 
-export const localAccount = (cloud: CloudName, mount: string): Readonly<Record<string, string>> => ACCOUNTS[cloud](mount);
+export function localAccount(cloud: CloudName, mount: string): Readonly<Record<string, string>> {
+	const account = ACCOUNTS[cloud];
+	if (account === undefined) throw new Error(`scripts/dev-clouds.ts has no account of ${cloud} at the local cloud`);
+	return account(mount);
+}
 
 /** The clouds that CLOUDS names (`aws,hetzner`), each once; `all` are all of them. Throws where it names another, with what there is. */
 export function cloudsAsked(text: string | undefined): readonly CloudName[] {
-	const known = (Object.keys(CLOUD_NAMES) as CloudName[]).filter((cloud) => PROVIDERS[cloud] !== undefined);
+	const known = Object.keys(PROVIDERS);
 	const names = (text ?? "")
 		.split(",")
 		.map((name) => name.trim().toLowerCase())

@@ -1,39 +1,24 @@
 import type { CloudName } from "../src/core/model/state.ts";
+import type { AccountTable } from "../src/providers/base/account.ts";
+import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
+import { DEPLOYMENT, type DeploymentSetting, TUNING } from "../src/settings/table.ts";
+import { usualOf } from "../src/values/setting.ts";
 import { dialects } from "../test/cloud/dialects.ts";
 import { localAccount } from "./dev-clouds.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Settings = Readonly<Record<string, string>>;
 
-/** Settings that begin so are a provider's. */
-const PROVIDER_PREFIXES = ["DIGITALOCEAN_", "AWS_", "GCP_", "HETZNER_", "VULTR_", "AZURE_", "SCALEWAY_"];
-/** The settings of the whole deployment. */
-const GLOBAL_SETTINGS = [
-	"PROXY_USERNAME",
-	"PROXY_PASSWORD",
-	"MAX_HOURLY_COST",
-	"AGE_LIMIT",
-	"ONLY_HOST_IP",
-	"HOST_IP",
-	"ROLLING_DEPLOYMENT",
-	"ROLLING_MIN_AVAILABLE",
-	"ROLLING_BATCH_SIZE",
-	"INTERVAL",
-	"UNKNOWN_TIMEOUT",
-	"UNREGISTERED_TIMEOUT",
-	"DECOMMISSIONED_TIMEOUT",
-	"AUTH_KEY",
-	"ALLOW_ANONYMOUS",
-	"IMPLICIT_BY_ADDRESS",
-	"ENCRYPTION_KEY",
-	"PUBLIC_URL",
-	"CORS_ORIGINS",
-	"PLAN",
-];
+const VARIABLES: readonly string[] = Object.values<DeploymentSetting>(DEPLOYMENT).map(({ variable }) => variable);
+/** Settings that begin so are a cloud's. */
+const PREFIXES = Object.keys(CLOUD_NAMES).map((cloud) => `${cloud.toUpperCase()}_`);
+
+/** How many proxies a pool keeps. */
+const USUAL = usualOf(TUNING.min);
 
 /** Those variables that are Muster's; an empty one counts as not set. */
 export function settingsAmong(environment: Environment): Settings {
-	const isSetting = (name: string) => GLOBAL_SETTINGS.includes(name) || PROVIDER_PREFIXES.some((prefix) => name.startsWith(prefix));
+	const isSetting = (name: string) => VARIABLES.includes(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 	return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => isSetting(entry[0]) && !!entry[1]));
 }
 
@@ -50,8 +35,7 @@ export function devSettings(
 	return {
 		...Object.assign({}, ...local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))),
 		...localTokens(given),
-		...Object.fromEntries(speaking.map((provider) => [`${provider.toUpperCase()}_API_URL`, mount(provider)])),
-		AZURE_LOGIN_URL: mount("azure"),
+		...Object.assign({}, ...speaking.map((cloud) => addressesAt(cloud, mount(cloud)))),
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
@@ -61,13 +45,20 @@ export function devSettings(
 	};
 }
 
+/** All addresses of a cloud's APIs. */
+function addressesAt(cloud: CloudName, mount: string): Settings {
+	const table: AccountTable = PROVIDERS[cloud]?.settings ?? {};
+	const fields = Object.keys(table).filter((field) => table[field]?.isAddress);
+	return Object.fromEntries(fields.map((field) => [`${cloud}_${field}`.toUpperCase(), mount]));
+}
+
 /** The pool `<cloud>/default`: enabled, of two, with an account at the local cloud, as far as nothing else is given. */
 function poolAt(cloud: CloudName, mount: string, given: Settings): Settings {
 	const start = `${cloud.toUpperCase()}_`;
 	// How a setting of it may be spelt.
 	const spellings = [start, `${start}DEFAULT_`, `${start}INSTANCE_DEFAULT_`];
 	const ofDefault = (name: string) => spellings.map((prefix) => given[prefix + name]).find((text) => text !== undefined);
-	const min = ofDefault("MIN_SCALING") ?? String(Math.min(2, Number(ofDefault("MAX_SCALING") ?? 2) || 2));
+	const min = ofDefault("MIN_SCALING") ?? String(Math.min(USUAL, Number(ofDefault("MAX_SCALING") ?? USUAL) || USUAL));
 	const pool = { ENABLED: "True", ...localAccount(cloud, mount), MIN_SCALING: min, MAX_SCALING: min };
 	return Object.fromEntries(
 		Object.entries(pool).flatMap(([name, preset]) => (ofDefault(name) === undefined ? [[`${start}${name}`, preset]] : [])),

@@ -5,10 +5,9 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import type { CloudName } from "../src/core/model/state.ts";
 import { loadCore } from "../test/simulation/core.ts";
 import { runSeeds } from "../test/simulation/crew.ts";
-import { PROFILES } from "../test/simulation/profiles.ts";
+import { PROFILES, type ProfileName } from "../test/simulation/profiles.ts";
 import { type ScenarioOptions, scenarioOf } from "../test/simulation/scenario.ts";
 import { report, shrink } from "../test/simulation/shrink.ts";
 import { run } from "../test/simulation/world.ts";
@@ -44,7 +43,7 @@ const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whol
 const options: ScenarioOptions = {
 	hours,
 	isDemanding: values.demand,
-	...(values.profile === undefined ? {} : { provider: values.profile as CloudName }),
+	...(values.profile === undefined ? {} : { provider: values.profile as ProfileName }),
 };
 
 if (values.trace) {

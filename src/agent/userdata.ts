@@ -20,7 +20,12 @@ export interface AgentFiles {
 export async function renderUserData(config: AgentConfig, files: AgentFiles): Promise<string> {
 	const writeFiles = [
 		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: await packed(shipped(files.agent)) },
-		{ path: "/etc/muster/agent.json", permissions: "0600", encoding: "b64", content: base64(encode(JSON.stringify(config))) },
+		{
+			path: "/etc/muster/agent.json",
+			permissions: "0600",
+			encoding: "b64",
+			content: Buffer.from(JSON.stringify(config)).toString("base64"),
+		},
 		{ path: "/etc/systemd/system/muster-agent.service", permissions: "0644", encoding: "gz+b64", content: await packed(files.unit) },
 	];
 	const runcmd = [
@@ -28,7 +33,7 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 		["systemctl", "enable", "--now", "--no-block", "muster-agent"],
 	];
 	const userData = `#cloud-config\n${JSON.stringify({ write_files: writeFiles, runcmd }, null, 1)}\n`;
-	const size = encode(userData).length;
+	const size = Buffer.byteLength(userData);
 	if (size > MAX_USER_DATA_BYTES)
 		throw new Error(
 			`the user data has ${size} bytes, ${MAX_USER_DATA_BYTES} are possible: allow fewer networks (${config.allow.length} now)`,
@@ -54,15 +59,7 @@ async function packed(text: string): Promise<string> {
 	const known = packedTexts.get(text);
 	if (known !== undefined) return known;
 	const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
-	const result = base64(new Uint8Array(await new Response(stream).arrayBuffer()));
+	const result = Buffer.from(await new Response(stream).arrayBuffer()).toString("base64");
 	packedTexts.set(text, result);
 	return result;
-}
-
-function encode(text: string): Uint8Array {
-	return new TextEncoder().encode(text);
-}
-
-function base64(bytes: Uint8Array): string {
-	return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }

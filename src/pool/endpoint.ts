@@ -19,9 +19,9 @@ import {
 	valueAt,
 	withKeptSecrets,
 } from "../settings/configuration.ts";
-import { TIMINGS, type Timing } from "../settings/deployment.ts";
 import { cloudIn, readEndpoint, readKey, readTuning } from "../settings/endpoint.ts";
 import type { Config, PoolConfig } from "../settings/environment.ts";
+import { environmentSays } from "../settings/pools.ts";
 import { Reader } from "../settings/reader.ts";
 import { isSealedWithFirst } from "../values/secrets.ts";
 
@@ -49,23 +49,23 @@ export interface Derived {
 
 /** What a pool made through the API runs by: its stored configuration, and what holds for the whole deployment. */
 export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config): Derived {
-	const { global, suspending, apiUrls } = config;
+	const { global, suspending, addresses } = config;
 	const { configuration, unreadable } = openSecrets(global.encryptionKeys, pool.object, stored.configuration);
 	const locked = unreadable.length === 0 ? [] : [`ENCRYPTION_KEY lacks the key that ${unreadable.join(" and ")} was encrypted with`];
-	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], apiUrls });
+	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], addresses });
 	const settings = withInterval(read.settings, stored.intervalSeconds);
 	return { ...read, settings, problem: settings.suspended };
 }
 
 /** What a pool of the environment runs by: the environment, and what an operator posted and it has not overruled since. */
-export function deriveEnvironment(stored: StoredEndpoint | null, pool: PoolConfig, config: Config): Derived {
+export function deriveEnvironment(stored: StoredEndpoint | null, pool: PoolConfig): Derived {
 	const { provider, account, shown, displayName, problem } = pool;
 	const rest = { provider, account, shown, displayName, problem, faults: {} };
 	if (stored === null) return { ...rest, settings: pool.settings };
 	const { min, max } = pool.settings.spec;
 	const reader = new Reader(masked(inForce(stored, pool)));
-	// What was right when it was posted may be wrong by now (another version, other limits); then its default holds.
-	const tuning = readTuning(reader, { ...config.global, timing: timingOf(pool.settings.spec) });
+	// What was right when it was posted may be wrong by now (another version, other limits); then the environment's holds.
+	const tuning = readTuning(reader, pool.settings.spec);
 	const settings = { ...pool.settings, spec: { ...pool.settings.spec, ...tuning, min, max } };
 	return { ...rest, settings: withInterval(settings, stored.intervalSeconds) };
 }
@@ -73,25 +73,6 @@ export function deriveEnvironment(stored: StoredEndpoint | null, pool: PoolConfi
 function withInterval(settings: Settings, intervalSeconds: number | null): Settings {
 	return intervalSeconds === null ? settings : { ...settings, spec: { ...settings.spec, intervalSeconds } };
 }
-
-function timingOf({ intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds, decommissionedTimeoutSeconds }: Timing): Timing {
-	return { intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds, decommissionedTimeoutSeconds };
-}
-
-/** The keys that an environment names of each pool beside its bounds, and what it says there. */
-function environmentSays(pool: PoolConfig): EndpointConfiguration {
-	const { spec } = pool.settings;
-	return {
-		endpoint: {
-			[key("unknownTimeoutSeconds")]: spec.unknownTimeoutSeconds,
-			[key("unregisteredTimeoutSeconds")]: spec.unregisteredTimeoutSeconds,
-			[key("decommissionedTimeoutSeconds")]: spec.decommissionedTimeoutSeconds,
-		},
-		manager: { [key("intervalSeconds")]: spec.intervalSeconds },
-	};
-}
-
-const key = (timing: keyof Timing): string => TIMINGS[timing].name.toLowerCase();
 
 /** What was posted, without the keys of which the environment says something else now than it said then. */
 function inForce(stored: StoredEndpoint, pool: PoolConfig): StoredConfiguration {
@@ -110,7 +91,7 @@ export function generated(
 ): EndpointConfiguration {
 	const cloud = `cloud:${pool.provider}`;
 	const account = (pool.account ?? pool.shown) as Readonly<Record<string, Value>>;
-	const fields = Object.keys(PROVIDERS[pool.provider]?.schema.shape ?? {});
+	const fields = Object.keys(PROVIDERS[pool.provider]?.settings ?? {});
 	const shown = fields.flatMap((field) => {
 		const value = account[field];
 		return value === undefined || value === null ? [] : [[field, isSecret(cloud, field) ? MASK : value] as const];
@@ -120,7 +101,7 @@ export function generated(
 	return {
 		...posted,
 		endpoint: { ...says.endpoint, ...posted.endpoint, cloud: pool.provider },
-		scaling: { rules: [], ...posted.scaling, min_instances: bounds.min, max_instances: bounds.max },
+		scaling: { rules: [], ...says.scaling, ...posted.scaling, min_instances: bounds.min, max_instances: bounds.max },
 		manager: { ...says.manager, ...posted.manager },
 		[cloud]: Object.fromEntries(shown),
 	};
@@ -167,8 +148,8 @@ export function reconfiguredEnvironment(
 	const { min, max } = pool.settings.spec;
 	const { configuration: opened } = openSecrets(keys, object, merged);
 	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
-	const global = { ...config.global, timing: timingOf(pool.settings.spec) };
-	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], apiUrls: {} });
+	const global = { ...config.global, timing: pool.settings.spec };
+	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {} });
 	const all = { ...faults, ...masks };
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");

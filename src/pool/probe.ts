@@ -1,4 +1,5 @@
 import { connect } from "cloudflare:sockets";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { AGENT_PORT, PROBE_HOST, ProbeBody } from "../agent/protocol.ts";
 import type { Credentials, Verdict } from "../core/model/state.ts";
 
@@ -14,7 +15,7 @@ const MAX_ANSWER_BYTES = 4_096;
  * `keyHash` is the SHA-256 (hex) of the VM's key.
  */
 export async function probe(target: { address: string; keyHash: string; credentials: Credentials | null }): Promise<Verdict> {
-	const nonce = newNonce();
+	const nonce = randomBytes(16).toString("hex");
 	const question = requestText(`http://${PROBE_HOST}/${nonce}`, PROBE_HOST, target.credentials);
 	return asked(target.address, AGENT_PORT, question, (body) => judgeBody(body, nonce, target.keyHash));
 }
@@ -32,21 +33,12 @@ export async function probePlainly(target: {
 	const host = target.agentUrl === null ? undefined : URL.parse(target.agentUrl)?.host;
 	// Nothing is wrong with the proxy: we do not know ourselves what to ask it for.
 	if (host === undefined) return { is: "egress" };
-	const nonce = newNonce();
+	const nonce = randomBytes(16).toString("hex");
 	const question = requestText(`http://${host}/probe?nonce=${nonce}`, host, target.credentials);
 	return asked(target.address, target.port, question, (body) => (body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" }));
 }
 
-function newNonce(): string {
-	return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-async function asked(
-	hostname: string,
-	port: number,
-	question: string,
-	judge: (body: string) => Verdict | Promise<Verdict>,
-): Promise<Verdict> {
+async function asked(hostname: string, port: number, question: string, judge: (body: string) => Verdict): Promise<Verdict> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<Verdict>((resolve) => {
 		timer = setTimeout(() => resolve({ is: "silent" }), PROBE_DEADLINE_MS);
@@ -65,7 +57,7 @@ async function asked(
 	}
 }
 
-async function exchange(socket: Socket, question: string, judge: (body: string) => Verdict | Promise<Verdict>): Promise<Verdict> {
+async function exchange(socket: Socket, question: string, judge: (body: string) => Verdict): Promise<Verdict> {
 	await socket.opened;
 	const writer = socket.writable.getWriter();
 	await writer.write(new TextEncoder().encode(question));
@@ -78,8 +70,8 @@ async function exchange(socket: Socket, question: string, judge: (body: string) 
 }
 
 function requestText(url: string, host: string, credentials: Credentials | null): string {
-	const bytes = credentials === null ? null : new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
-	const authorization = bytes === null ? "" : `Proxy-Authorization: Basic ${btoa(String.fromCharCode(...bytes))}\r\n`;
+	const login = credentials === null ? null : Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
+	const authorization = login === null ? "" : `Proxy-Authorization: Basic ${login}\r\n`;
 	return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${authorization}Connection: close\r\n\r\n`;
 }
 
@@ -93,7 +85,7 @@ async function readAll(readable: ReadableStream<Uint8Array>): Promise<string> {
 	return text;
 }
 
-async function judgeBody(body: string, nonce: string, keyHash: string): Promise<Verdict> {
+function judgeBody(body: string, nonce: string, keyHash: string): Verdict {
 	let parsed: unknown;
 	try {
 		parsed = JSON.parse(body);
@@ -102,9 +94,8 @@ async function judgeBody(body: string, nonce: string, keyHash: string): Promise<
 	}
 	const answer = ProbeBody.safeParse(parsed);
 	if (!answer.success) return { is: "impostor" };
-	const encoder = new TextEncoder();
-	const key = await crypto.subtle.importKey("raw", encoder.encode(keyHash), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
-	const proof = Uint8Array.from(answer.data.proof.match(/../g) ?? [], (hex) => Number.parseInt(hex, 16));
-	const isProven = await crypto.subtle.verify("HMAC", key, proof, encoder.encode(nonce));
+	const expected = createHmac("sha256", keyHash).update(nonce).digest();
+	const proof = Buffer.from(answer.data.proof, "hex");
+	const isProven = proof.length === expected.length && timingSafeEqual(proof, expected);
 	return isProven ? { is: "ok", active: answer.data.active } : { is: "impostor" };
 }

@@ -58,7 +58,7 @@ export class PoolSettings {
 			return deriveApi(this.endpoint, this.birth, config);
 		}
 		const pool = this.environment();
-		return pool === null ? null : deriveEnvironment(this.endpoint, pool, config);
+		return pool === null ? null : deriveEnvironment(this.endpoint, pool);
 	}
 
 	/** Takes in the interval that managers' configurations name for this pool. */
@@ -90,7 +90,7 @@ export class PoolSettings {
 	derivedFrom(endpoint: StoredEndpoint): Derived | null {
 		if (this.birth.source === "api") return deriveApi(endpoint, this.birth, this.config());
 		const pool = this.environment();
-		return pool === null ? null : deriveEnvironment(endpoint, pool, this.config());
+		return pool === null ? null : deriveEnvironment(endpoint, pool);
 	}
 
 	/** Stores it; the caller takes in what follows from it in the same turn. */

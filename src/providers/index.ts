@@ -1,4 +1,3 @@
-import type { CloudName, ProviderName } from "../core/model/state.ts";
 import { aws } from "./aws/driver.ts";
 import { azure } from "./azure/driver.ts";
 import type { ProviderDefinition } from "./base/provider.ts";
@@ -8,7 +7,10 @@ import { hetzner } from "./hetzner/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
-/** The clouds that Muster can drive. A further one is its file and one line here. */
+/** Drivers by the name of their cloud. */
+export type Registry = Readonly<Record<string, ProviderDefinition>>;
+
+/** The clouds that Muster can drive, in the order in which they are listed. A further one is its folder and its line here. */
 export const PROVIDERS: Registry = {
 	digitalocean,
 	aws,
@@ -19,18 +21,10 @@ export const PROVIDERS: Registry = {
 	scaleway,
 };
 
-/** Every cloud that Muster knows by name, in the order in which they are listed. Without a driver it is listed and cannot be enabled. */
-export const CLOUD_NAMES: Readonly<Record<CloudName, string>> = {
-	digitalocean: "DigitalOcean",
-	aws: "AWS",
-	gcp: "GCP",
-	hetzner: "Hetzner",
-	vultr: "Vultr",
-	azure: "Azure",
-	scaleway: "Scaleway",
-};
+/** Every cloud's name as an operator reads it, by the name that settings and routes have. */
+export const CLOUD_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+	Object.entries(PROVIDERS).map(([name, { displayName }]) => [name, displayName]),
+);
 
 /** Clouds, and what pools without one are listed under. */
-export const PROVIDER_NAMES: Readonly<Record<ProviderName, string>> = { ...CLOUD_NAMES, static: "Static" };
-
-export type Registry = Readonly<Partial<Record<CloudName, ProviderDefinition>>>;
+export const PROVIDER_NAMES: Readonly<Record<string, string>> = { ...CLOUD_NAMES, static: "Static" };

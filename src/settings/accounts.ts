@@ -1,4 +1,4 @@
-import { type Env, trimmedOf } from "../values/settings-text.ts";
+import { type Env, trimmedOf } from "../values/environment.ts";
 
 /** The settings of one account of one provider, before anything is made of them. */
 export interface Account {

@@ -1,3 +1,4 @@
+import { fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition } from "../providers/base/provider.ts";
 import { PROVIDERS, type Registry } from "../providers/index.ts";
 import { seal, unseal } from "../values/secrets.ts";
@@ -109,8 +110,8 @@ export function isSecret(section: string, key: string): boolean {
 	if (OPEN_SECTIONS.includes(section)) return false;
 	const definition = definitionOf(section);
 	if (definition === undefined) return SECRET_NAME.test(key);
-	const field = definition.aliases?.[key] ?? key;
-	return definition.secrets.includes(field) || (!Object.hasOwn(definition.schema.shape, field) && SECRET_NAME.test(key));
+	const field = fieldOf(definition.settings, key);
+	return field === undefined ? SECRET_NAME.test(key) : definition.settings[field]?.isSecret === true;
 }
 
 const isNothing = (value: Value): boolean => value === null || value === "";

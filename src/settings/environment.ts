@@ -1,9 +1,12 @@
 import type { CloudName, ProviderName } from "../core/model/state.ts";
+import type { AccountTable } from "../providers/base/account.ts";
 import { CLOUD_NAMES, PROVIDERS, type Registry } from "../providers/index.ts";
-import type { Env } from "../values/settings-text.ts";
-import { DEFAULT, readAccounts } from "./accounts.ts";
+import type { Env } from "../values/environment.ts";
+import { type Account, DEFAULT, readAccounts } from "./accounts.ts";
 import { type Global, readGlobal } from "./deployment.ts";
-import { COMMON_SETTINGS, type PoolConfig, readPool } from "./pools.ts";
+import type { Addresses } from "./endpoint.ts";
+import { type PoolConfig, readPool } from "./pools.ts";
+import { ACCOUNT, type PoolSetting, TUNING } from "./table.ts";
 
 export type { Global, PoolConfig };
 
@@ -18,8 +21,8 @@ export interface Config {
 	readonly problems: readonly string[];
 	/** Those of them for which no pool can run. */
 	readonly suspending: readonly string[];
-	/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL`), as given. */
-	readonly apiUrls: Readonly<Partial<Record<ProviderName, string>>>;
+	/** Addresses of the clouds' APIs that the deployment names, as given. */
+	readonly addresses: Addresses;
 }
 
 /**
@@ -32,20 +35,17 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 	const all = [...suspending, ...problems];
 	const pools: PoolConfig[] = [];
 	const dormant: PoolConfig[] = [];
-	const apiUrls: Partial<Record<ProviderName, string>> = {};
+	const addresses: Partial<Record<ProviderName, Readonly<Record<string, string>>>> = {};
 	const drivable = Object.values(registry)
 		.map((definition) => definition.displayName)
 		.join(", ");
 	for (const [provider, title] of Object.entries(CLOUD_NAMES) as [CloudName, string][]) {
 		const definition = registry[provider];
-		const upper = (name: string) => name.toUpperCase();
-		const settings = [...COMMON_SETTINGS, ...Object.keys(definition?.schema.shape ?? {}).map(upper)];
-		const aliases = Object.fromEntries(Object.entries(definition?.aliases ?? {}).map(([from, to]) => [upper(from), upper(to)]));
-		const accounts = readAccounts(env, provider, settings, aliases, all);
+		const { names, aliases } = variablesOf(definition?.settings ?? {});
+		const accounts = readAccounts(env, provider, names, aliases, all);
 		const defaults = accounts.get(DEFAULT);
 		if (defaults === undefined) continue; // there always is one
-		const apiUrl = defaults.values.get("API_URL")?.text;
-		if (apiUrl !== undefined) apiUrls[provider] = apiUrl;
+		addresses[provider] = addressesIn(defaults, definition?.settings ?? {});
 		for (const account of accounts.values()) {
 			const source = {
 				provider,
@@ -63,7 +63,26 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 			all.push(...own);
 		}
 	}
-	return { global, pools, dormant, problems: all, suspending, apiUrls };
+	return { global, pools, dormant, problems: all, suspending, addresses };
+}
+
+/** What the account says of the addresses among its settings, by field. */
+function addressesIn(account: Account, table: AccountTable): Readonly<Record<string, string>> {
+	const given = Object.keys(table).flatMap((field) => {
+		const text = table[field]?.isAddress ? account.values.get(field.toUpperCase())?.text : undefined;
+		return text === undefined ? [] : [[field, text] as const];
+	});
+	return Object.fromEntries(given);
+}
+
+/** Variables that every account has besides those of its cloud, behind the provider's name. */
+const COMMON = [ACCOUNT, TUNING].flatMap((table) => Object.values<PoolSetting>(table).flatMap(({ variable }) => variable ?? []));
+
+/** The variables of one cloud's accounts, behind the provider's name; `aliases` maps further spellings to them. */
+function variablesOf(table: AccountTable): { readonly names: readonly string[]; readonly aliases: Readonly<Record<string, string>> } {
+	const upper = (name: string) => name.toUpperCase();
+	const spellings = Object.entries(table).flatMap(([field, { alsoSpelt = [] }]) => alsoSpelt.map((other) => [upper(other), upper(field)]));
+	return { names: [...COMMON, ...Object.keys(table).map(upper)], aliases: Object.fromEntries(spellings) };
 }
 
 /** The account behind a pool, listed or not; null where the environment has no trace of it. */

@@ -1,73 +1,50 @@
-import { parse } from "js-ini";
-
 /** INI text that cannot be read; the message names the line and none of its text, which may hold a secret. */
 export class UnreadableIni extends Error {}
+
+type Sections = Map<string, Map<string, string>>;
 
 /**
  * Sections of texts, read as Python's ConfigParser reads them, whose files the clients of this dialect send: keys in lower case,
  * `=` or `:` behind them, `#` and `;` at the beginning of a line for comments and ` ;` behind a value, indented lines as further
- * lines of a value. Nothing is interpolated: `%` stands for itself, and quotes are part of a value. Throws UnreadableIni.
+ * lines of a value. A key that stands twice has its last value; a section without keys is left out. Nothing is interpolated: `%` stands
+ * for itself, and quotes are part of a value. Throws UnreadableIni.
  */
 export function parseIni(text: string): Readonly<Record<string, Readonly<Record<string, string>>>> {
-	const sections = new Map<string, Map<string, string>>();
-	try {
-		// What it returns is not used: a section of the name of a method of all objects would change that method.
-		parse(inOneLineEach(text), {
-			comment: ["#", ";"],
-			keyMergeStrategy: "override",
-			autoTyping: (value, section, key) => {
-				const name = String(section);
-				const known = sections.get(name) ?? new Map<string, string>();
-				sections.set(name, known.set(key.toLowerCase(), spread(value)));
-				return value;
-			},
-		});
-	} catch (error) {
-		if (error instanceof UnreadableIni) throw error;
-		const line = (error as { lineNumber?: unknown }).lineNumber;
-		throw new UnreadableIni(typeof line === "number" ? `line ${line} is neither a section nor a setting` : "it is no INI text");
+	const sections: Sections = new Map();
+	let section: string | null = null;
+	/** The key whose value an indented line goes on with. */
+	let open: string | null = null;
+	for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+		const line = raw.trim();
+		const fault = (say: string) => new UnreadableIni(`line ${index + 1}${say}`);
+		if (line === "" || /^[#;]/.test(raw)) continue;
+		if (/^\s/.test(raw) && section !== null && open !== null) {
+			append(sections, section, open, `\n${withoutComment(line)}`);
+		} else if (line.startsWith("[")) {
+			section = sectionIn(line);
+			open = null;
+			if (section === null) throw fault(" is neither a section nor a setting");
+			if (section in {}) throw fault(": no section can have this name");
+		} else if (!/^[#;]/.test(line)) {
+			const [, key, value] = /^([^:=]+)[:=](.*)$/.exec(line) ?? [];
+			if (key === undefined || value === undefined) throw fault(" is neither a section nor a setting");
+			if (section === null) throw fault(" stands before the first section");
+			open = key.trim().toLowerCase();
+			sections.get(section)?.delete(open);
+			append(sections, section, open, withoutComment(value.trim()));
+		}
 	}
 	return Object.fromEntries([...sections].map(([name, values]) => [name, Object.fromEntries(values)]));
 }
 
-/** Stands for the end of a line within a value, which the library does not know. */
-const LINE_END = "\u0001";
-
-function spread(value: string): string {
-	return value.replaceAll(LINE_END, "\n");
+/** The name between the brackets; null where there is none. */
+function sectionIn(line: string): string | null {
+	return /^\[([^\]]+)\]/.exec(line)?.[1]?.trim() || null;
 }
 
-/**
- * What Python reads and the library does not, in a form that it does: further lines of a value behind its first, `=` for `:`, and no
- * comment behind a value. The number of lines stays.
- */
-function inOneLineEach(text: string): string {
-	const lines: string[] = [];
-	let last = -1;
-	for (const [index, raw] of text
-		.replaceAll(LINE_END, "")
-		.split(/\r\n|\r|\n/)
-		.entries()) {
-		const line = raw.trim();
-		const isComment = /^[#;]/.test(raw) || line === "";
-		if (isComment) lines.push("");
-		else if (/^\s/.test(raw) && last >= 0) {
-			lines[last] += LINE_END + withoutComment(line);
-			lines.push("");
-		} else if (line.startsWith("[")) {
-			const name = /^\[([^\]]+)\]/.exec(line)?.[1]?.trim();
-			if (name === undefined) throw new UnreadableIni(`line ${index + 1} is neither a section nor a setting`);
-			if (name in {}) throw new UnreadableIni(`line ${index + 1}: no section can have this name`);
-			last = -1;
-			lines.push(`[${name}]`);
-		} else {
-			const [, key, value] = /^([^:=]+)[:=](.*)$/.exec(line) ?? [];
-			if (key === undefined || value === undefined) throw new UnreadableIni(`line ${index + 1} is neither a section nor a setting`);
-			if (!lines.some((earlier) => earlier.startsWith("["))) throw new UnreadableIni(`line ${index + 1} stands before the first section`);
-			last = lines.push(`${key.trim()} = ${withoutComment(value.trim())}`) - 1;
-		}
-	}
-	return lines.join("\n");
+function append(sections: Sections, section: string, key: string, text: string): void {
+	const values = sections.get(section) ?? new Map<string, string>();
+	sections.set(section, values.set(key, (values.get(key) ?? "") + text));
 }
 
 function withoutComment(value: string): string {

@@ -1,6 +1,7 @@
 import { type EndpointConfiguration, type Faults, masked, type StoredConfiguration } from "./configuration.ts";
-import { type Global, TIMINGS } from "./deployment.ts";
+import type { Global } from "./deployment.ts";
 import { Reader } from "./reader.ts";
+import { TIMES } from "./table.ts";
 
 /** The name under which a manager's configuration holds for all that have none of their own. */
 export const DEFAULT_MANAGER = "default";
@@ -11,10 +12,9 @@ export function readManager(
 	global: Global,
 ): { readonly intervalSeconds: number | null; readonly faults: Faults } {
 	const reader = new Reader(configuration);
-	const key = TIMINGS.intervalSeconds.name.toLowerCase();
-	const { max } = TIMINGS.intervalSeconds;
-	const intervalSeconds = reader.whole("manager", key, global.timing.intervalSeconds, { min: 1, max, unit: "seconds" });
-	return { intervalSeconds: reader.has("manager", key) ? intervalSeconds : null, faults: reader.faults };
+	const setting = TIMES.intervalSeconds;
+	const intervalSeconds = reader.read(setting, global.timing.intervalSeconds);
+	return { intervalSeconds: reader.has(...setting.at) ? intervalSeconds : null, faults: reader.faults };
 }
 
 /** Seconds between looks, by manager, where its configuration names them. */

@@ -1,9 +1,11 @@
 import type { Settings } from "../core/model/command.ts";
 import type { CloudName } from "../core/model/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
-import { readAmount, readBoolean, readWhole } from "../values/settings-text.ts";
+import { readSetting, readTable } from "../values/setting.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
-import { type Global, MAX_SCALING, readTiming, TIMINGS } from "./deployment.ts";
+import type { EndpointConfiguration, Value } from "./configuration.ts";
+import type { Global } from "./deployment.ts";
+import { ACCOUNT, type PoolSetting, TUNING, type Tuning } from "./table.ts";
 
 /** One account on one provider, as the environment describes it. */
 export interface PoolConfig {
@@ -27,19 +29,6 @@ export interface PoolConfig {
 	readonly problem: string | null;
 }
 
-/** Settings that every provider has besides those of its schema. */
-export const COMMON_SETTINGS: readonly string[] = [
-	"ENABLED",
-	"MIN_SCALING",
-	"MAX_SCALING",
-	"DISPLAY_NAME",
-	"MAX_HOURLY_COST",
-	...Object.values(TIMINGS).map(({ name }) => name),
-];
-/** What tells accounts apart is not copied from the default one. */
-const NEVER_COPIED = ["ENABLED", "DISPLAY_NAME"];
-const USUAL_SCALING = 2;
-
 export interface PoolSource {
 	readonly provider: CloudName;
 	/** As operators read it: "DigitalOcean". */
@@ -60,23 +49,14 @@ export interface PoolSource {
 export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly string[] } {
 	const { provider, providerTitle, definition, account, global } = source;
 	const problems: string[] = [...account.problems];
-	const setting = (name: string) => lookUp(source, name);
 
-	const enabledSetting = setting("ENABLED");
-	const wanted = readBoolean(enabledSetting.variable, enabledSetting.text, false, problems);
-	const isUnreadable = enabledSetting.text !== undefined && problems.length > account.problems.length;
-	const isWanted = wanted || isUnreadable;
+	const enabled = lookUp(source, ACCOUNT.enabled);
+	const { value: isEnabled, fault } = readSetting(ACCOUNT.enabled, enabled.text);
+	const isWanted = isEnabled === true || fault !== null;
 	if (isWanted && definition === undefined) {
-		problems.splice(
-			0,
-			problems.length,
-			`${enabledSetting.variable}: ${providerTitle} cannot be driven by this version, only ${source.drivable}`,
-		);
-	}
-	const { min, max } = readScaling(source, problems);
-	const cost = setting("MAX_HOURLY_COST");
-	const maxHourlyCost = readAmount(cost.variable, cost.text, problems);
-	const timing = readTiming(setting, (key) => global.timing[key], problems);
+		problems.splice(0, problems.length, `${enabled.variable}: ${providerTitle} cannot be driven by this version, only ${source.drivable}`);
+	} else if (fault !== null) problems.push(`${enabled.variable} ${fault}`);
+	const tuning = readTuning(source, problems);
 	const displayName = readDisplayName(source, problems);
 	const { values, shown, isComplete } = readAccount(source, problems);
 
@@ -85,21 +65,14 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 	const all = [...source.suspending, ...own];
 	const settings: Settings = {
 		spec: {
-			min,
-			max,
-			...timing,
+			...tuning,
 			ageLimitSeconds: global.ageLimitSeconds,
 			rolling: global.rolling,
 			canProbe: !global.onlyHostIp,
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			billedSeconds: definition?.billedSeconds ?? 0,
-			maxHourlyCost,
 			finishesCreate: definition?.finishesCreate ?? false,
-			rules: [],
 			statics: [],
-			rampLimit: 5,
-			scaleInWindowSeconds: 300,
-			metricsSource: null,
 		},
 		suspended: all.length === 0 ? null : all.join(". "),
 		agentUrl: null,
@@ -111,7 +84,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 		provider,
 		name: account.name,
 		enabled: isWanted && definition !== undefined,
-		enabledVariable: enabledSetting.variable,
+		enabledVariable: enabled.variable,
 		displayName,
 		endpoint: `${provider}-${account.name}`,
 		settings,
@@ -122,38 +95,58 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 	return { pool, own };
 }
 
+/** The keys of an endpoint's configuration that the environment can name of each pool, beside its bounds, and what it says there. */
+export function environmentSays({ settings }: PoolConfig): EndpointConfiguration {
+	const says: Record<string, Record<string, Value>> = {};
+	for (const field of Object.keys(TUNING) as (keyof Tuning)[]) {
+		const { variable, at }: PoolSetting = TUNING[field];
+		const value = settings.spec[field];
+		if (variable === undefined || at === undefined || field === "min" || field === "max" || value === null) continue;
+		const [section, key] = at;
+		says[section] = { ...says[section], [key]: value };
+	}
+	return says;
+}
+
 /** The account's own text, else the default account's; `variable` is where it stands, or would have to. */
-function lookUp({ account, defaults }: PoolSource, name: string, isCopied = !NEVER_COPIED.includes(name)) {
-	const found = account.values.get(name) ?? (isCopied ? defaults.values.get(name) : undefined);
+function lookUp({ account, defaults }: PoolSource, setting: { readonly variable: string; readonly isNotCopied?: true }) {
+	const { variable: name, isNotCopied } = setting;
+	const found = account.values.get(name) ?? (isNotCopied ? undefined : defaults.values.get(name));
 	return { variable: found?.variable ?? account.prefix + name, text: found?.text, isOwn: account.values.has(name) };
 }
 
+/** What shapes the pool. What the account does not say is the deployment's, where that has it too, or the default. */
+function readTuning(source: PoolSource, problems: string[]): Tuning {
+	const usual: Readonly<Record<string, unknown>> = source.global.timing;
+	const faulty = new Set<string>();
+	const read = readTable<typeof TUNING>(TUNING, (setting: PoolSetting, field) => {
+		if (setting.variable === undefined) return readSetting(setting, undefined).value;
+		const { variable, text } = lookUp(source, { ...setting, variable: setting.variable });
+		const { value, fault } = readSetting(setting, text);
+		if (fault === null) return text === undefined ? (usual[field] ?? value) : value;
+		problems.push(`${variable} ${fault}`);
+		faulty.add(field);
+		return usual[field] ?? value;
+	});
+	return { ...read, ...reconciled(source, read, faulty.has("min") || faulty.has("max"), problems) };
+}
+
 /** A bound that is less firmly stated (copied, or not given at all) follows the other where it would contradict it. */
-function readScaling(source: PoolSource, problems: string[]): { min: number; max: number } {
-	const problemsBefore = problems.length;
-	const read = (name: string) => {
-		const { variable, text, isOwn } = lookUp(source, name);
-		const value = readWhole(variable, text, USUAL_SCALING, { min: 0, max: MAX_SCALING }, problems);
-		return { variable, value, firmness: text === undefined ? 0 : isOwn ? 2 : 1 };
-	};
-	const min = read("MIN_SCALING");
-	const max = read("MAX_SCALING");
-	if (max.value >= min.value) return { min: min.value, max: max.value };
-	if (min.firmness === max.firmness && problems.length === problemsBefore) {
-		problems.push(`${max.variable} must not be less than ${min.variable}`);
-	}
-	const firmer = min.firmness > max.firmness ? min.value : max.value;
+function reconciled(source: PoolSource, { min, max }: Tuning, isFaulty: boolean, problems: string[]): { min: number; max: number } {
+	if (max >= min) return { min, max };
+	const [least, most] = [lookUp(source, TUNING.min), lookUp(source, TUNING.max)];
+	const firmness = ({ text, isOwn }: ReturnType<typeof lookUp>) => (text === undefined ? 0 : isOwn ? 2 : 1);
+	if (firmness(least) === firmness(most) && !isFaulty) problems.push(`${most.variable} must not be less than ${least.variable}`);
+	const firmer = firmness(least) > firmness(most) ? min : max;
 	return { min: firmer, max: firmer };
 }
 
 function readDisplayName(source: PoolSource, problems: string[]): string {
 	const { account, providerTitle } = source;
-	const { variable, text } = lookUp(source, "DISPLAY_NAME");
-	const usual = account.name === DEFAULT ? providerTitle : `${providerTitle} ${account.name}`;
-	if (text === undefined) return usual;
-	if (text.length <= 100 && !/\p{C}/u.test(text)) return text;
-	problems.push(`${variable} must be up to 100 printable characters`);
-	return usual;
+	const { variable, text } = lookUp(source, ACCOUNT.displayName);
+	const { value, fault } = readSetting(ACCOUNT.displayName, text);
+	if (fault !== null) problems.push(`${variable} ${fault}`);
+	return value ?? (account.name === DEFAULT ? providerTitle : `${providerTitle} ${account.name}`);
 }
 
 /**
@@ -166,21 +159,18 @@ function readAccount(source: PoolSource, problems: string[]) {
 	const open: Record<string, unknown> = {};
 	if (definition === undefined) return { values, shown: { size: null, region: null }, isComplete: false };
 	let isComplete = true;
-	for (const [key, field] of Object.entries(definition.schema.shape)) {
-		const isSecret = definition.secrets.includes(key);
-		const { variable, text } = lookUp(source, key.toUpperCase(), !isSecret);
-		let result = field.safeParse(text);
-		if (!result.success) {
-			// Schemas' messages say what is allowed and never hold a value.
-			const must = result.error.issues[0]?.message ?? "something else";
+	for (const [field, setting] of Object.entries(definition.settings)) {
+		const { isSecret } = setting;
+		const { variable, text } = lookUp(source, { variable: field.toUpperCase(), ...(isSecret && { isNotCopied: true }) });
+		const { value, fault, isMissing } = readSetting(setting, text);
+		if (fault !== null) {
 			const notCopied = isSecret && account.name !== DEFAULT ? " (secrets are not copied from the default account)" : "";
-			problems.push(text === undefined ? `${variable} is missing${notCopied}: it must be ${must}` : `${variable} must be ${must}`);
-			result = field.safeParse(undefined);
+			problems.push(text === undefined ? `${variable} is missing${notCopied}: it ${fault}` : `${variable} ${fault}`);
 		}
-		if (!result.success) isComplete = false;
+		if (isMissing) isComplete = false;
 		else {
-			values[key] = result.data;
-			if (!isSecret) open[key] = result.data;
+			values[field] = value;
+			if (!isSecret) open[field] = value;
 		}
 	}
 	return { values, shown: { size: null, region: null, ...definition.shown(open) }, isComplete };

@@ -1,4 +1,6 @@
+import { readSetting, usualOf } from "../values/setting.ts";
 import { type EndpointConfiguration, type Faults, type Value, valueAt } from "./configuration.ts";
+import type { PoolSetting } from "./table.ts";
 
 /**
  * Reads a configuration's values, section by section. One that is wrong leaves a fault, which says what it must be and never what it
@@ -32,41 +34,36 @@ export class Reader {
 		return this.value(section, key) !== undefined;
 	}
 
-	/** Trimmed text; numbers and booleans are taken as they would be written. `isGood` decides, `must` says what it decides by. */
-	text<Usual extends string | null>(
-		section: string,
-		key: string,
-		usual: Usual,
-		must: string,
-		isGood: (text: string) => boolean,
-	): string | Usual {
-		const value = this.value(section, key);
-		if (value === undefined) return usual;
-		const text = typeof value === "object" ? null : String(value).trim();
-		if (text !== null && text !== "" && isGood(text)) return text;
-		this.fault(section, key, `must be ${must}`);
-		return usual;
+	/** Whether nothing is wrong with what stands at its place, or nothing stands there. Leaves no fault. */
+	isRight(setting: Placed<unknown>): boolean {
+		const [section, key] = setting.at;
+		const given = this.value(section, key);
+		return given === undefined || readSetting(setting, textsOf(given, setting)).fault === null;
 	}
 
-	/** A whole number, as a number or in decimal digits. */
-	whole(
-		section: string,
-		key: string,
-		usual: number,
-		range: { readonly min: number; readonly max: number; readonly unit?: string },
-	): number {
-		const { min, max, unit } = range;
-		const must = `a whole number${unit === undefined ? "" : ` of ${unit}`} from ${min} to ${max}`;
-		const isGood = (text: string) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max;
-		const text = this.text(section, key, null, must, isGood);
-		return text === null ? usual : Number(text);
+	/**
+	 * What the setting at its place comes to; `usual` (its default, if that is left out) where it is not given or wrong. Numbers and booleans
+	 * are taken as they would be written, and for a list, text with commas.
+	 */
+	read<Value>(setting: Placed<Value>, usual?: Value): Value {
+		const [section, key] = setting.at;
+		const given = this.value(section, key);
+		const { value, fault } = readSetting(setting, given === undefined ? undefined : textsOf(given, setting));
+		if (fault !== null) this.fault(section, key, fault);
+		const isDefault = given === undefined || (fault !== null && setting.salvage === undefined);
+		return isDefault ? (usual ?? usualOf(setting)) : (value as Value);
 	}
+}
 
-	/** A list, or comma-separated text: its items, trimmed, empty ones left out. */
-	list(section: string, key: string): readonly string[] {
-		const value = this.value(section, key);
-		if (value === undefined) return [];
+/** A setting that has a place in a configuration. */
+export type Placed<Value> = PoolSetting<Value> & { readonly at: readonly [section: string, key: string] };
+
+/** What a schema reads: text, without the white space around it unless that counts, or a list's items, of which empty ones are left out. */
+function textsOf(value: Value, { isList, isVerbatim }: PoolSetting): unknown {
+	if (isList) {
 		const items = typeof value === "object" && value !== null ? value : String(value).split(",");
 		return items.map((item) => String(item ?? "").trim()).filter((item) => item !== "");
 	}
+	if (typeof value === "object") return value;
+	return isVerbatim ? String(value) : String(value).trim();
 }

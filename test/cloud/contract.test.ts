@@ -135,7 +135,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 
 		it("that nobody knows is a failure that names the size", async () => {
 			const { open, failureOf, settings } = start();
-			const key = "plan" in definition.schema.shape ? "plan" : "size";
+			const key = "plan" in definition.settings ? "plan" : "size";
 			const { kind, say } = await failureOf(open({ settings: { ...settings, [key]: "no-such-size" } }).hourlyPrice());
 			expect([kind, say.includes("no-such-size")]).toEqual(["invalid", true]);
 		});
@@ -533,7 +533,9 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 
 	describe("secrets", () => {
 		const secretsOf = (settings: Readonly<Record<string, string>>) =>
-			definition.secrets.map((field) => settings[field] ?? "").filter((text) => text !== "");
+			Object.entries(definition.settings)
+				.map(([field, { isSecret }]) => (isSecret ? (settings[field] ?? "") : ""))
+				.filter((text) => text !== "");
 
 		/** What the cloud could say: a sentence as it stands, and in each cloud's form of an error. */
 		const bodies = (text: string) => [
@@ -580,7 +582,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 		it("and user data are neither shown nor in the journal", async () => {
 			const world = start();
 			await world.done(world.open().create(wanted()));
-			const shown = JSON.stringify(definition.shown(definition.schema.parse(world.settings)));
+			const shown = JSON.stringify(definition.shown(definition.schema.parse(world.settings) as object));
 			const journal = world.cloud.journal.text();
 			for (const secret of secretsOf(world.settings)) {
 				expect(shown).not.toContain(secret);

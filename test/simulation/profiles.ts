@@ -1,4 +1,4 @@
-import type { CloudName, Ms } from "../../src/core/model/state.ts";
+import type { Ms } from "../../src/core/model/state.ts";
 
 const SECOND: Ms = 1000;
 const MINUTE = 60 * SECOND;
@@ -54,8 +54,11 @@ const COMMON = {
 	statesRate: true,
 } as const;
 
-/** The seven clouds, from what is known of their APIs; lags are drawn wider than what was seen. */
-export const PROFILES: Readonly<Record<CloudName, Profile>> = {
+/**
+ * Clouds from what is known of their APIs; lags are drawn wider than what was seen. A further cloud needs a profile only where it does what
+ * none of these does.
+ */
+export const PROFILES = {
 	digitalocean: {
 		...COMMON,
 		idempotency: "none",
@@ -120,4 +123,5 @@ export const PROFILES: Readonly<Record<CloudName, Profile>> = {
 		callsAnHour: 5000,
 		statesRate: false,
 	},
-};
+} satisfies Readonly<Record<string, Profile>>;
+export type ProfileName = keyof typeof PROFILES;

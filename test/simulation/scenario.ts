@@ -1,6 +1,6 @@
-import type { CloudName, Ms, Rolling } from "../../src/core/model/state.ts";
+import type { Ms, Rolling } from "../../src/core/model/state.ts";
 import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
-import { PROFILES } from "./profiles.ts";
+import { PROFILES, type ProfileName } from "./profiles.ts";
 import { Random } from "./random.ts";
 
 export const SECOND: Ms = 1000;
@@ -133,7 +133,7 @@ export interface PoolSetup {
 export interface Scenario {
 	readonly seed: number;
 	readonly hours: number;
-	readonly provider: CloudName;
+	readonly provider: ProfileName;
 	/** VMs that a page of a list holds: small, so that lists have pages. */
 	readonly pageSize: number;
 	readonly callsAnHour: number;
@@ -151,7 +151,7 @@ export interface Scenario {
 
 export interface ScenarioOptions {
 	readonly hours?: number;
-	readonly provider?: CloudName;
+	readonly provider?: ProfileName;
 	/** Bounds on cost in each run; without it, in some. */
 	readonly isBounded?: boolean;
 	/** No faults, only orders. */
@@ -168,7 +168,7 @@ export const faultsEndAt = (scenario: Pick<Scenario, "hours">): Ms => scenario.h
 export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenario {
 	const random = new Random(`scenario ${seed}`);
 	const hours = options.hours ?? 12;
-	const drawn = random.pick(Object.keys(PROFILES) as CloudName[]);
+	const drawn = random.pick(Object.keys(PROFILES) as ProfileName[]);
 	const provider = options.provider ?? drawn;
 	const first = poolSetup(random, "default", "a");
 	const pools = [first];

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { type AccountTable, schemaOf } from "../../src/providers/base/account.ts";
 import { type ProviderDefinition, ProviderError } from "../../src/providers/base/provider.ts";
 import { digitalocean } from "../../src/providers/digitalocean/driver.ts";
 import type { Registry } from "../../src/providers/index.ts";
 import { type Config, findPool, type PoolConfig, readConfig } from "../../src/settings/environment.ts";
+import type { Values } from "../../src/values/setting.ts";
 
 const TOKEN = "dop_v1_a_secret_token";
 const CREDENTIALS = { PROXY_USERNAME: "user", PROXY_PASSWORD: "a secret password" };
@@ -490,13 +492,17 @@ describe("bounds on cost", () => {
 });
 
 describe("a further provider", () => {
-	const schema = z.object({ access_token: z.string("a token"), zone: z.string().default("ewr"), plan: z.string().optional() });
-	const vultr: ProviderDefinition<z.infer<typeof schema>> = {
+	const settings = {
+		access_token: { schema: z.string("a token"), isSecret: true, alsoSpelt: ["api_token"], is: "a token" },
+		zone: { schema: z.string().default("ewr"), is: "a zone" },
+		plan: { schema: z.string().optional(), is: "a plan" },
+	} satisfies AccountTable;
+	const vultr: ProviderDefinition<Values<typeof settings>> = {
 		displayName: "Vultr!",
-		schema,
-		secrets: ["access_token"],
-		aliases: { api_token: "access_token" },
+		settings,
+		schema: schemaOf(settings),
 		shown: ({ zone, plan }) => ({ region: zone ?? null, size: plan ?? null }),
+		absence: { lookup: "name", isImmediate: false, repeat: "second" },
 		twoStepRestart: true,
 		billedSeconds: 60,
 		create: () => {
@@ -516,11 +522,14 @@ describe("a further provider", () => {
 	});
 
 	it("may have settings that end alike: the longest that fits is meant", () => {
-		const alike: ProviderDefinition<{ key: string; access_key: string }> = {
+		const keys = {
+			key: { schema: z.string().default("-"), is: "a key" },
+			access_key: { schema: z.string().default("-"), is: "another" },
+		} satisfies AccountTable;
+		const alike: ProviderDefinition<Values<typeof keys>> = {
 			...vultr,
-			schema: z.object({ key: z.string().default("-"), access_key: z.string().default("-") }),
-			secrets: [],
-			aliases: {},
+			settings: keys,
+			schema: schemaOf(keys),
 			shown: () => ({}),
 			create: () => {
 				throw new ProviderError({ kind: "invalid", say: "not asked for here" });

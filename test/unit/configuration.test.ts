@@ -54,6 +54,11 @@ describe("INI text", () => {
 		});
 	});
 
+	test("may have indented comments, a key twice and a section in two places; its last value counts", () => {
+		const text = "[a]\n  # x = 1\n  ; none\nx = 1\n    ; behind a value\n[b]\n[a]\nX : 2\ny = a = b: c";
+		expect(parseIni(text)).toEqual({ a: { x: "2", y: "a = b: c" } });
+	});
+
 	test("that is none names the line, and nothing of what stands there", () => {
 		for (const [text, say] of [
 			["token = hunter2", "line 1 stands before the first section"],

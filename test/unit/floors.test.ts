@@ -16,15 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
 	["core"],
 	["controller", "values", "agent"],
 	["providers/base"],
-	[
-		"providers/aws",
-		"providers/azure",
-		"providers/digitalocean",
-		"providers/gcp",
-		"providers/hetzner",
-		"providers/scaleway",
-		"providers/vultr",
-	],
+	clouds(),
 	["providers"],
 	["settings"],
 	["rpc"],
@@ -38,6 +30,12 @@ const FLOORS: readonly (readonly string[])[] = [
 	["worker.ts"],
 ];
 const ROOMS = FLOORS.flat();
+
+/** A folder each; none knows another's. */
+function clouds(): string[] {
+	const folders = readdirSync(join(SOURCES, "providers"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+	return folders.filter(({ name }) => name !== "base").map(({ name }) => `providers/${name}`);
+}
 
 /** May be imported from outside the sources. */
 const PACKAGE_JSON = "../package.json";

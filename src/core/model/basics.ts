@@ -3,8 +3,8 @@ export type Ms = number;
 /** An intent's id, minted when the intent is stored. The VM's name is `muster-<deployment>-<id>`. */
 export type Id = string;
 
-/** The clouds that Muster knows. */
-export type CloudName = "digitalocean" | "aws" | "gcp" | "hetzner" | "vultr" | "azure" | "scaleway";
+/** A cloud's name, as the registry of drivers has it (`providers/index.ts`): it means nothing to the core. */
+export type CloudName = string;
 /** `static`: no cloud at all. Such a pool lists and creates nothing; it has backends that others run, or none. */
 export type ProviderName = CloudName | "static";
 

@@ -5,7 +5,7 @@ import { type DirectoryEntry, listPools } from "../../d1/directory.ts";
 import { patchedRollingIn, readSettings, writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { MAX_SCALING } from "../../settings/deployment.ts";
+import { MAX_SCALING } from "../../settings/table.ts";
 import { type AppContext, Endpoint, metadata } from "../base/context.ts";
 import { instanceNamed, providerNamed } from "./instances.ts";
 import { readSources } from "./providers.ts";

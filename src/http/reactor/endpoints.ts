@@ -3,7 +3,7 @@ import { findEndpoint, listNames } from "../../d1/directory.ts";
 import { aliasEndpoint, configureEndpoint, createEndpoint, deleteEndpoint, finishEndpoint } from "../../fleet/endpoints.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/endpoint.ts";
+import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, Conflict } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";

@@ -3,7 +3,7 @@ import { listNames, listPools } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { publicOrigin } from "../../settings/deployment.ts";
+import { publicOrigin } from "../../settings/kinds.ts";
 import { digestOf, forgetKeys, requireKey } from "../base/auth.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { beginSession, endSession } from "../base/session.ts";

@@ -5,7 +5,7 @@ import { listManagers, writeSetting } from "../../d1/settings.ts";
 import { readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { masked, sealSecrets, withKeptSecrets } from "../../settings/configuration.ts";
-import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/endpoint.ts";
+import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
 import { DEFAULT_MANAGER, readManager } from "../../settings/manager.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, NotFound } from "../base/errors.ts";

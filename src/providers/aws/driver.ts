@@ -1,12 +1,9 @@
-import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { BOOLEANS } from "../../values/settings-text.ts";
-import { base64 } from "../base/base64.ts";
+import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { secret, slug, webAddress } from "../base/fields.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { Once } from "../base/once.ts";
-import { allPages } from "../base/pages.ts";
-import { priced, statedPrice } from "../base/prices.ts";
+import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -16,12 +13,14 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { isOurLabel, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
-import type { Xml } from "../base/xml.ts";
-import { type Call, ec2, endpointOf, type Parameters } from "./call.ts";
-import { ensureGroup, filters } from "./group.ts";
+import { allPages } from "../base/rest.ts";
+import { eachOnce, isIntents, isOurLabel, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { type Call, ec2, endpointOf, filters, type Parameters } from "./api.ts";
+import { ensureGroup } from "./firewall.ts";
 import { findMachine, type Machine } from "./machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
+import { type AwsAccount, schema, settings } from "./settings.ts";
+import type { Xml } from "./xml.ts";
 
 /**
  * AWS EC2 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/). What shapes this driver:
@@ -33,34 +32,17 @@ import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
  *   setting changes.
  * - An instance keeps its address when it is rebooted, and gets a new one when it is stopped and started.
  */
-const schema = z.object({
-	access_key_id: secret("the id of an access key for EC2"),
-	secret_access_key: secret("the secret of that access key"),
-	size: slug("t4g.nano").default("t4g.nano"),
-	region: slug("eu-west-2").default("eu-west-2"),
-	/** Null: Canonical's newest Ubuntu 24.04 for the size's architecture. */
-	ami: slug("ami-0abcdef1234567890").nullable().default(null),
-	spot: spotSetting(),
-	/** Null: that of Muster's table. */
-	hourly_price: statedPrice(),
-	/** Null: the region's own. */
-	api_url: webAddress("https://ec2.eu-west-2.amazonaws.com").nullable().default(null),
-});
-export type AwsAccount = z.infer<typeof schema>;
-
 export const aws: ProviderDefinition<AwsAccount> = {
 	displayName: "AWS",
+	settings,
 	schema,
-	secrets: ["access_key_id", "secret_access_key"],
-	shown: ({ size, region, ami, spot, api_url }) => ({
-		size: size ?? null,
-		region: region ?? null,
-		ami: ami ?? null,
-		spot: spot ?? null,
-		api_url: api_url ?? (region === undefined ? null : endpointOf(region)),
-	}),
+	shown: (account) => {
+		const { api_url, region } = account;
+		return { ...shownOf(settings, account), api_url: api_url ?? (region === undefined ? null : endpointOf(region)) };
+	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	absence: { lookup: "token", isImmediate: false, repeat: "same" },
 	create: (account, context) => new Aws(account, context),
 };
 
@@ -69,8 +51,13 @@ const PAGE_SIZE = 500;
 /** Images are made anew every few weeks; an old one serves as well. */
 const CATALOGUE_MS = 24 * 3_600_000;
 
-const groups = new Once<{ readonly id: string }>();
+const groups = new Firewalls<Group>();
 const machines = new Once<Machine>((_, ageMs) => ageMs < CATALOGUE_MS);
+
+/** A security group. */
+interface Group {
+	readonly id: string;
+}
 
 class Aws implements Provider {
 	readonly #account: AwsAccount;
@@ -84,7 +71,7 @@ class Aws implements Provider {
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const { region, size, spot } = this.#account;
 		const { group, machine } = await this.#prepare(wanted);
-		const userData = base64(wanted.userData);
+		const userData = Buffer.from(wanted.userData).toString("base64");
 		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
 		const asSpot = { persistent: "stop", "one-time": "terminate" } as const;
 		const parameters: Parameters = {
@@ -120,7 +107,7 @@ class Aws implements Provider {
 		} catch (error) {
 			if (isFailure(error, "invalid", "notFound")) {
 				// Whatever was prepared may be gone by now, and the next create shall see.
-				groups.forget(this.#groupKey(wanted), group);
+				groups.forget(this.#groupKey, wanted, group);
 				machines.forget(this.#machineKey(), machine);
 			}
 			throw as(error, { notFound: "transient" });
@@ -140,19 +127,18 @@ class Aws implements Provider {
 		const { region } = this.#account;
 		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
 		const query = { ...filters({ "tag-key": TAG, "instance-state-name": alive }), MaxResults: PAGE_SIZE };
-		const instances = await allPages<Instance, string>("AWS: the pages of DescribeInstances", "", async (token) => {
-			const parameters = token === "" ? query : { ...query, NextToken: token };
+		const instances = await allPages<Instance>("AWS: the pages of DescribeInstances", null, async (token) => {
+			const parameters = token === null ? query : { ...query, NextToken: token };
 			return this.#call("DescribeInstances", parameters, (page) => ({ items: instancesOf(page, region), next: page.text("nextToken") }));
 		});
-		return [...new Map(instances.map(({ vm }) => [vm.vm, vm])).values()];
+		return eachOnce(instances.map(({ vm }) => vm));
 	}
 
 	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
 		const { region, id } = vm === null ? { region: this.#account.region, id: null } : placeOf(vm);
 		const asked = id === null ? filters({ "client-token": name }) : { InstanceId: [id] };
 		const instances = await orNull(this.#call("DescribeInstances", asked, (answer) => instancesOf(answer, region), { region }));
-		const isOurs = (one: Vm) => one.tags.deployment === tags.deployment && one.tags.intent === tags.intent;
-		return instances?.find((one) => !one.isTerminated && isOurs(one.vm))?.vm ?? null;
+		return instances?.find((one) => !one.isTerminated && isIntents(one.vm, tags))?.vm ?? null;
 	}
 
 	async get(vm: string): Promise<Vm | null> {
@@ -217,7 +203,7 @@ class Aws implements Provider {
 		return found?.[0] ?? null;
 	}
 
-	async #prepare(wanted: CreateRequest): Promise<{ readonly group: { readonly id: string }; readonly machine: Machine }> {
+	async #prepare(wanted: CreateRequest): Promise<{ readonly group: Group; readonly machine: Machine }> {
 		const { size, ami } = this.#account;
 		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
 		try {
@@ -228,23 +214,14 @@ class Aws implements Provider {
 		}
 	}
 
-	async #group(wanted: Protection): Promise<{ readonly id: string }> {
-		const { tags, port, allow } = wanted;
-		const { deployment } = tags;
+	#group(wanted: Protection): Promise<Group> {
 		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
-		const wish = JSON.stringify([port, [...allow].sort()]);
-		try {
-			return await groups.ensure(this.#context, this.#groupKey(wanted), wish, async () => ({
-				id: await ensureGroup(call, { deployment, port, allow }),
-			}));
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
+		return groups.ensure(this.#context, this.#groupKey, wanted, async () => ({ id: await ensureGroup(call, wanted) }));
 	}
 
-	#groupKey({ tags }: Protection): string {
+	get #groupKey() {
 		const { api_url, access_key_id, region } = this.#account;
-		return JSON.stringify([api_url, access_key_id, region, tags.deployment]);
+		return [api_url, access_key_id, region];
 	}
 
 	#machineKey(): string {
@@ -322,19 +299,4 @@ function stateOf(state: string): Vm["state"] {
 		default:
 			return "running";
 	}
-}
-
-/** `False`, `one-time` (or `True`), `persistent`. */
-function spotSetting() {
-	const words: Readonly<Record<string, false | "one-time" | "persistent">> = {
-		...Object.fromEntries(Object.entries(BOOLEANS).map(([word, isSpot]) => [word, isSpot && "one-time"])),
-		"one-time": "one-time",
-		persistent: "persistent",
-	};
-	const must = "False, True, one-time or persistent";
-	return z
-		.string(must)
-		.refine((text) => Object.hasOwn(words, text.toLowerCase()), must)
-		.transform((text) => words[text.toLowerCase()] ?? false)
-		.default(false);
 }

@@ -1,6 +1,5 @@
 import { ProviderError } from "../base/provider.ts";
-import type { Call } from "./call.ts";
-import { filters } from "./group.ts";
+import { type Call, filters } from "./api.ts";
 
 /** What a region's catalogue says of an instance type, and the image that fits it. */
 export interface Machine {

@@ -1,10 +1,9 @@
-import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, flag, secret, slug } from "../base/fields.ts";
+import { shownOf } from "../base/account.ts";
+import { as, isFailure, orNull } from "../base/failures.ts";
+import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
-import { Once } from "../base/once.ts";
-import { priced, statedPrice } from "../base/prices.ts";
+import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -14,16 +13,16 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { labels, readLabels, TAG } from "../base/tags.ts";
-import { type Accepted, Arm, accepted } from "./call.ts";
+import { eachOnce, labels, readLabels, TAG } from "../base/tags.ts";
+import { type Accepted, Arm, accepted } from "./api.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./machine.ts";
 import { ensureNetwork, networkIds } from "./network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./parts.ts";
 import { AZURE_PRICES_AS_OF, azureHourly } from "./prices.ts";
+import { type AzureAccount, GROUP, schema, settings } from "./settings.ts";
 
-/** What names a VM and a resource group can have. */
+/** What names a VM can have. */
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
-const GROUP = /^[\w.()-]{0,89}[\w()-]$/;
 
 /**
  * Azure virtual machines (https://learn.microsoft.com/rest/api/compute/virtual-machines). What shapes this driver:
@@ -34,43 +33,17 @@ const GROUP = /^[\w.()-]{0,89}[\w()-]$/;
  *   so that they are deleted like one.
  * - Names are unique in a resource group: a VM's id here is `group/name`, so that one is not lost when the setting changes.
  */
-const schema = z.object({
-	subscription_id: guid("subscription"),
-	tenant_id: slug("00000000-0000-0000-0000-000000000000"),
-	client_id: guid("application (client)"),
-	client_secret: secret("a client secret of that application"),
-	resource_group: resourceGroup().default("cloudproxy-rg"),
-	size: slug("Standard_B1s").default("Standard_B1s"),
-	location: slug("eastus").toLowerCase().default("eastus"),
-	/** Null: Ubuntu 24.04 for the size's architecture. */
-	image: image().nullable().default(null),
-	spot: flag(false),
-	/** Null: that of Muster's table. */
-	hourly_price: statedPrice(),
-	api_url: apiUrl("https://management.azure.com"),
-	login_url: apiUrl("https://login.microsoftonline.com"),
-});
-export type AzureAccount = z.infer<typeof schema>;
-
 export const azure: ProviderDefinition<AzureAccount> = {
 	displayName: "Azure",
+	settings,
 	schema,
-	secrets: ["client_secret"],
-	shown: ({ size, location, image, spot, resource_group, subscription_id, tenant_id, client_id, api_url, login_url }) => ({
-		size: size ?? null,
-		region: location ?? null,
-		location: location ?? null,
-		image: image ?? (size === undefined ? null : imageOf({ size, image: null })),
-		spot: spot ?? null,
-		resource_group: resource_group ?? null,
-		subscription_id: subscription_id ?? null,
-		tenant_id: tenant_id ?? null,
-		client_id: client_id ?? null,
-		api_url: api_url ?? null,
-		login_url: login_url ?? null,
-	}),
+	shown: (account) => {
+		const { image, size } = account;
+		return { ...shownOf(settings, account), image: image ?? (size === undefined ? null : imageOf({ size, image: null })) };
+	},
 	twoStepRestart: false,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
 	create: (account, context) => new Azure(account, context),
 };
 
@@ -82,7 +55,8 @@ interface Place {
 	readonly name: string;
 }
 
-const networks = new Once<{ readonly made: true }>();
+/** The networks with their security groups; each time that one was seen to is an object of its own, by which it is forgotten. */
+const networks = new Firewalls<{ readonly made: true }>();
 
 class Azure implements Provider {
 	readonly #account: AzureAccount;
@@ -109,7 +83,7 @@ class Azure implements Provider {
 			begun = await this.#arm.call("PUT", "compute", this.#path(place), accepted, { body, confidential, headers });
 		} catch (error) {
 			// What was prepared may be gone by now, and the next create shall see.
-			if (isFailure(error, "notFound")) networks.forget(this.#networkKey(wanted), network);
+			if (isFailure(error, "notFound")) networks.forget(this.#networkKey, wanted, network);
 			throw as(error, { notFound: "transient" });
 		}
 		try {
@@ -141,7 +115,7 @@ class Azure implements Provider {
 			return vmOf(idOf({ group: resource_group, name: machine.name }), machine, codes.get(machine.id.toLowerCase()) ?? [], address);
 		});
 		const leftovers = await this.#leftovers(group, new Set(machines.map(({ name }) => name.toLowerCase())));
-		return [...new Map([...vms, ...leftovers].map((vm) => [vm.vm, vm])).values()];
+		return eachOnce([...vms, ...leftovers]);
 	}
 
 	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
@@ -245,24 +219,19 @@ class Azure implements Provider {
 		return found;
 	}
 
-	async #network(wanted: Protection): Promise<{ readonly made: true }> {
+	#network(wanted: Protection): Promise<{ readonly made: true }> {
 		const { tags, port, allow } = wanted;
 		const { resource_group, location } = this.#account;
-		const wish = JSON.stringify([port, [...allow].sort()]);
 		const network = { group: this.#group(resource_group), deployment: tags.deployment, location, allow, port };
-		try {
-			return await networks.ensure(this.#context, this.#networkKey(wanted), wish, async () => {
-				await ensureNetwork(this.#arm, network);
-				return { made: true };
-			});
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
+		return networks.ensure(this.#context, this.#networkKey, wanted, async () => {
+			await ensureNetwork(this.#arm, network);
+			return { made: true };
+		});
 	}
 
-	#networkKey({ tags }: Protection): string {
+	get #networkKey() {
 		const { api_url, client_id, client_secret, subscription_id, resource_group, location } = this.#account;
-		return JSON.stringify([api_url, client_id, client_secret, subscription_id, resource_group, location, tags.deployment]);
+		return [api_url, client_id, client_secret, subscription_id, resource_group, location];
 	}
 
 	#group(name: string): string {
@@ -288,19 +257,4 @@ const leftover = (place: Place, tags: Vm["tags"]): Vm => ({ vm: idOf(place), nam
 
 function chosen(tags: Readonly<Record<string, string>>, isWanted: (name: string, value: string) => boolean): Record<string, string> {
 	return Object.fromEntries(Object.entries(tags).filter(([name, value]) => isWanted(name, value)));
-}
-
-function guid(what: string) {
-	const must = `the ${what} id, such as 00000000-0000-0000-0000-000000000000`;
-	return z.string(must).regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, must);
-}
-
-function resourceGroup() {
-	const must = "a resource group's name such as cloudproxy-rg";
-	return z.string(must).regex(GROUP, must);
-}
-
-function image() {
-	const must = "publisher:offer:sku:version, such as Canonical:ubuntu-24_04-lts:server:latest";
-	return z.string(must).regex(/^[\w.-]{1,80}(:[\w.-]{1,80}){3}$/, must);
 }

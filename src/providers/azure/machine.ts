@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { Vm } from "../../core/model/state.ts";
-import { base64 } from "../base/base64.ts";
 import type { CreateRequest } from "../base/provider.ts";
 import { labels, readLabels } from "../base/tags.ts";
 
@@ -58,7 +57,7 @@ export async function machineBody({ name, tags, userData }: CreateRequest, setti
 			osProfile: {
 				computerName: name,
 				adminUsername: ADMIN,
-				customData: base64(userData),
+				customData: Buffer.from(userData).toString("base64"),
 				linuxConfiguration: {
 					disablePasswordAuthentication: true,
 					ssh: { publicKeys: [{ path: `/home/${ADMIN}/.ssh/authorized_keys`, keyData: await uselessKey() }] },
@@ -116,10 +115,10 @@ const ADMIN = "muster";
 async function uselessKey(): Promise<string> {
 	const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"]);
 	if (!("publicKey" in pair)) throw new Error("the platform made no pair of keys");
-	const raw = new Uint8Array((await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer);
-	const type = new TextEncoder().encode("ssh-ed25519");
-	const field = (bytes: Uint8Array) => [0, 0, 0, bytes.length, ...bytes];
-	return `ssh-ed25519 ${btoa(String.fromCharCode(...field(type), ...field(raw)))} nobody`;
+	const raw = Buffer.from((await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer);
+	const field = (bytes: Buffer) => [Buffer.from([0, 0, 0, bytes.length]), bytes];
+	const key = Buffer.concat([...field(Buffer.from("ssh-ed25519")), ...field(raw)]);
+	return `ssh-ed25519 ${key.toString("base64")} nobody`;
 }
 
 /** `codes` of its instance view, which says more than the model; `address` is no part of either. */

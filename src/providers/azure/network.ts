@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { isFailure, orNull } from "../base/failures.ts";
-import { ipv4Sources, isSameSources } from "../base/sources.ts";
+import { firewallName, ipv4Sources, isSameSources } from "../base/firewall.ts";
 import { DEPLOYMENT_TAG, TAG } from "../base/tags.ts";
-import { type Arm, accepted } from "./call.ts";
+import { type Arm, accepted } from "./api.ts";
 
 /**
  * What VMs of a deployment share in a location: the resource group, a virtual network with one subnet, and the network security
@@ -20,7 +20,7 @@ export interface WantedNetwork {
 }
 
 /** Networks and security groups belong to a location, and names are unique in a resource group. */
-const nameOf = ({ deployment, location }: Pick<WantedNetwork, "deployment" | "location">) => `muster-${deployment}-${location}`;
+const nameOf = ({ deployment, location }: Pick<WantedNetwork, "deployment" | "location">) => `${firewallName(deployment)}-${location}`;
 const SUBNET = "proxies";
 /** Private addresses that nobody but Azure's own network ever sees; room for 65,000 VMs. */
 const ADDRESSES = "10.77.0.0/16";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isFailure, orNull } from "../base/failures.ts";
 import { json } from "../base/http.ts";
-import { type Api, type Arm, accepted } from "./call.ts";
+import { type Api, type Arm, accepted } from "./api.ts";
 import { VM_TAG } from "./machine.ts";
 
 /**

@@ -59,6 +59,14 @@ export const json =
 	(text: string): T =>
 		shape.parse(JSON.parse(text));
 
+/** What a cloud says of an error where its body is JSON of that shape; of any other (a gateway's page) the status says all. */
+export const faultIn =
+	<T>(shape: z.ZodType<T>, tell: (body: T, status: number) => Fault) =>
+	({ status, text }: { readonly status: number; readonly text: string }): Fault => {
+		const body = shape.safeParse(jsonOrNull(text));
+		return body.success ? tell(body.data, status) : { say: null, kind: null };
+	};
+
 /** Text as JSON; null where it is none: a gateway's page, an operator's slip. */
 export function jsonOrNull(text: string): unknown {
 	try {

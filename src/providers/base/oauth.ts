@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { isFailure } from "./failures.ts";
-import { type Fault, json, jsonOrNull, request } from "./http.ts";
+import { faultIn, json, request } from "./http.ts";
 import { Once } from "./once.ts";
 import type { ProviderContext } from "./provider.ts";
+import type { Access } from "./rest.ts";
 
 /** Access tokens that an OAuth 2.0 token server gives for credentials (RFC 6749), for the clouds that want one with each call. */
 
@@ -19,15 +20,21 @@ export interface Token {
 export class Tokens {
 	readonly #kept = new Once<Token>(({ expiresAt }, _, now) => now < expiresAt - EARLY_MS);
 
-	/** Makes a call with the token of that account. A token that is refused before its time is forgotten: the next call fetches another. */
-	async use<T>(context: ProviderContext, account: string, fetch: () => Promise<Token>, call: (token: string) => Promise<T>): Promise<T> {
-		const token = await this.#kept.ensure(context, account, "", fetch);
-		try {
-			return await call(token.text);
-		} catch (error) {
-			if (isFailure(error, "auth")) this.#kept.forget(account, token);
-			throw error;
-		}
+	/**
+	 * Calls with the token of an account, which `account` tells from others and `fetch` gets. One that is refused before its time is
+	 * forgotten: the next call fetches another. `secrets`: what else no error may repeat.
+	 */
+	access(context: ProviderContext, account: readonly (string | null)[], secrets: readonly string[], fetch: () => Promise<Token>): Access {
+		const key = JSON.stringify(account);
+		return async (call) => {
+			const token = await this.#kept.ensure(context, key, "", fetch);
+			try {
+				return await call({ headers: { authorization: `Bearer ${token.text}` }, secrets: [token.text, ...secrets] });
+			} catch (error) {
+				if (isFailure(error, "auth")) this.#kept.forget(key, token);
+				throw error;
+			}
+		};
 	}
 }
 
@@ -65,9 +72,7 @@ export async function fetchToken(context: ProviderContext, { provider, url, form
 const Refusal = z.object({ error: z.string(), error_description: z.string().optional() });
 
 /** Token servers say 400 to credentials that they do not know (RFC 6749, section 5.2). */
-function fault({ status, text }: { status: number; text: string }): Fault {
-	const body = Refusal.safeParse(jsonOrNull(text));
-	if (!body.success) return { say: null, kind: null };
-	const say = [body.data.error, body.data.error_description].filter((part) => part !== undefined).join(": ");
-	return { say, kind: status === 400 ? "auth" : null };
-}
+const fault = faultIn(Refusal, ({ error, error_description }, status) => ({
+	say: [error, error_description].filter((part) => part !== undefined).join(": "),
+	kind: status === 400 ? "auth" : null,
+}));

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Failure } from "../../core/model/failure.ts";
 import type { Price, Rate, Vm } from "../../core/model/state.ts";
+import type { AccountTable } from "./account.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
@@ -101,33 +102,65 @@ export interface Wanted {
 export type Shown = string | number | boolean | null;
 
 /**
- * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what `schema` makes of the settings.
+ * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what their schemas make of the `settings`.
  * (Methods, not function properties: the registry holds definitions of different accounts as `ProviderDefinition<unknown>`,
- * and hands each only accounts that its own schema made.)
+ * and hands each only accounts that its own schemas made.)
  */
 export interface ProviderDefinition<Account = unknown> {
 	/** As an operator reads it: "DigitalOcean". */
 	readonly displayName: string;
-	/**
-	 * The account's settings: lower-case names (`access_token` is `DIGITALOCEAN_ACCESS_TOKEN`), each field made from a
-	 * trimmed string or undefined, with its default. A field's message ends the sentence "NAME must be …" and never
-	 * holds a value. `api_url` (scheme and host of the API) belongs to every schema.
-	 */
-	readonly schema: z.ZodObject<Record<string, z.ZodType>> & z.ZodType<Account>;
-	/** Fields that are never shown, logged, or copied from the default account to another. */
-	readonly secrets: readonly string[];
-	/** Other spellings of a field: `{ api_token: "access_token" }`. */
-	readonly aliases?: Readonly<Record<string, string>>;
+	/** The account's settings. `api_url` (scheme and host of the API) belongs to every account's. */
+	readonly settings: AccountTable;
+	/** All of them at once (`schemaOf`). */
+	readonly schema: z.ZodType<Account>;
 	/** Settings as operators see them, `size` and `region` among them (a plan is a size, a zone a region). Gets no secret. */
 	shown(settings: Readonly<Partial<Account>>): Readonly<Record<string, Shown>>;
 	/** The cloud restarts in two calls, off and on. */
 	readonly twoStepRestart: boolean;
 	/** The cloud bills a VM by started units of so many seconds (3,600: an hour and a minute cost two hours), or by its smallest such charge. */
 	readonly billedSeconds: number;
+	/** What can be known of a create whose answer was lost. */
+	readonly absence: Absence;
 	/** A create takes several calls, and one that was cut between them can be gone on with (`CreateRequest.unfinished`). */
 	readonly finishesCreate?: true;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
 	create(account: Account, context: ProviderContext): Provider;
+}
+
+/**
+ * What a cloud guarantees after a create whose answer was lost, so that the pool knows how long "there is none" must be waited for.
+ * Read in November 2026; `isImmediate` is true only where the cloud says so, and so far none does:
+ *
+ * | | `isImmediate` | `repeat` |
+ * |---|---|---|
+ * | AWS | no: eventual consistency, and advice to ask for minutes [1] | the same instance, by its client token [2]; where the request differs it is refused |
+ * | Azure | no: reads can be another region's, some behind [3] | refused: a PUT by name with `If-None-Match: *` [4] |
+ * | DigitalOcean | no: a droplet that was accepted is in no list for seconds [5] | a second droplet |
+ * | GCP | no: the VM is there once its operation runs, which may have to wait [6] | the same operation, by its request id [7]; names are unique |
+ * | Hetzner | nothing is said, and nothing else was found | refused: names are unique in a project [8] |
+ * | Scaleway | nothing is said, and nothing else was found | a second server |
+ * | Vultr | no: an instance that was accepted was 404 for a while [9] | a second instance |
+ *
+ * 1. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+ * 2. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+ * 3. https://github.com/hashicorp/terraform-provider-azurerm/issues/18268 (the words of Azure's support)
+ * 4. https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update
+ * 5. https://github.com/digitalocean/api-v2/issues/202
+ * 6. https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations (`status`)
+ * 7. https://cloud.google.com/compute/docs/reference/rest/v1/instances/insert (`requestId`)
+ * 8. https://docs.hetzner.cloud/reference/cloud#servers-create-a-server
+ * 9. https://github.com/vultr/terraform-provider-vultr/issues/462
+ */
+export interface Absence {
+	/** What `find` looks a VM up by whose id is not known; all of them come from the intent. */
+	readonly lookup: "name" | "tag" | "token";
+	/** A look-up that begins after the cloud took a create shows its VM, so that a first "there is none" proves it. */
+	readonly isImmediate: boolean;
+	/**
+	 * What the cloud itself makes of the very same create, sent once more, while the first VM may be there: it refuses (`conflict`), gives
+	 * that VM (`same`), or makes a `second`. Where it is not `second`, sending it again is as good as proof, and needs no waiting.
+	 */
+	readonly repeat: "conflict" | "same" | "second";
 }
 
 /** What a driver is given besides its account's settings. */

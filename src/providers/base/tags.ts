@@ -1,5 +1,5 @@
-import type { VmTags } from "../../core/model/state.ts";
-import type { CreateRequest } from "./provider.ts";
+import type { Vm, VmTags } from "../../core/model/state.ts";
+import type { CreateRequest, Wanted } from "./provider.ts";
 
 /**
  * How a VM says whose it is. Clouds know tags either as a list of words or as labels with values; the words and the
@@ -56,6 +56,16 @@ export function isOurLabel(name: string): boolean {
 
 export function readLabels(found: Readonly<Record<string, string>>): VmTags {
 	return { deployment: found[DEPLOYMENT_TAG] ?? null, pool: found[POOL_TAG] ?? null, intent: found[INTENT_TAG] ?? null };
+}
+
+/** Whether its tags say that a VM is that intent's, of that deployment. */
+export function isIntents({ tags }: Vm, wanted: Wanted["tags"]): boolean {
+	return tags.deployment === wanted.deployment && tags.intent === wanted.intent;
+}
+
+/** Each VM once: one that is made or deleted between two pages of a list can move the rest on and show another twice. */
+export function eachOnce(vms: readonly Vm[]): Vm[] {
+	return [...new Map(vms.map((vm) => [vm.vm, vm])).values()];
 }
 
 /** The rest of the one tag that begins so. Two of them contradict each other: then it is no one's. */

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
-import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
-import { Once } from "../base/once.ts";
-import { allPages } from "../base/pages.ts";
+import { shownOf } from "../base/account.ts";
+import { as, isFailure, orNull } from "../base/failures.ts";
+import { Firewalls } from "../base/firewall.ts";
+import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
@@ -15,8 +14,10 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { DEPLOYMENT_TAG, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
-import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
+import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
+import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
+import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
 
 /**
  * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
@@ -26,33 +27,16 @@ import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
  * - Firewalls apply to tags, and only to tags that exist (a droplet's create makes those it names); their names are
  *   unique in an account.
  */
-const schema = z.object({
-	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
-	size: slug("s-1vcpu-512mb-10gb").default("s-1vcpu-512mb-10gb"),
-	region: slug("lon1").default("lon1"),
-	/** A public image's slug, or the number of one of the account's own. */
-	image: slug("ubuntu-24-04-x64").default("ubuntu-24-04-x64"),
-	api_url: apiUrl("https://api.digitalocean.com"),
-});
-export type DigitalOceanAccount = z.infer<typeof schema>;
-
 export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	displayName: "DigitalOcean",
+	settings,
 	schema,
-	secrets: ["access_token"],
-	shown: ({ size, region, image, api_url }) => ({
-		size: size ?? null,
-		region: region ?? null,
-		image: image ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "second" },
 	create: (account, context) => new DigitalOcean(account, context),
 };
-
-/** The most that the API gives at once. */
-const PAGE_SIZE = 200;
 
 const Droplet = z.object({
 	id: z.number().int(),
@@ -61,22 +45,30 @@ const Droplet = z.object({
 	networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).nullish() }).nullish(),
 	tags: z.array(z.string()).nullish(),
 });
+const Found = z.object({ droplet: Droplet });
 const Size = z.object({ slug: z.string(), price_hourly: z.number() });
-const Page = z.looseObject({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
-const ErrorBody = z.object({ message: z.string() });
+const Page = z.object({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
 
-const firewalls = new Once();
+/** https://docs.digitalocean.com/reference/api/: 200 is the most that it gives at once. */
+const api = ({ api_url, access_token }: DigitalOceanAccount): RestApi => ({
+	provider: "DigitalOcean",
+	baseUrl: api_url,
+	access: bearer(access_token),
+	fault,
+	pages: { ...numbered(200), next: ({ body }) => pageNumber(Page.parse(body).links?.pages?.next) },
+});
 
-/** The firewall's tag does not exist before the first droplet does. */
-class TagMissing extends Error {}
+const firewalls = new Firewalls();
 
 class DigitalOcean implements Provider {
 	readonly #account: DigitalOceanAccount;
 	readonly #context: ProviderContext;
+	readonly #rest: Rest;
 
 	constructor(account: DigitalOceanAccount, context: ProviderContext) {
 		this.#account = account;
 		this.#context = context;
+		this.#rest = new Rest(context, api(account));
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
@@ -93,26 +85,24 @@ class DigitalOcean implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const droplets = await this.#all(`/v2/droplets?tag_name=${TAG}`, "droplets", Droplet);
-		// A droplet made between two pages moves the rest on and shows one of them twice.
-		return [...new Map(droplets.map((droplet) => [droplet.id, vmOf(droplet)])).values()];
+		return eachOnce((await this.#rest.all(`/v2/droplets?tag_name=${TAG}`, "droplets", Droplet)).map(vmOf));
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		const found = wanted.vm === null ? await this.#named(wanted.name) : await this.#byId(wanted.vm);
-		const ours = found.filter(({ tags }) => tags.deployment === wanted.tags.deployment && tags.intent === wanted.tags.intent);
+		const ours = found.filter((vm) => isIntents(vm, wanted.tags));
 		// Names are not unique: were there two, the older one (its id is lower) is found each time.
 		return ours.sort((a, b) => Number(a.vm) - Number(b.vm))[0] ?? null;
 	}
 
 	async delete(vm: string): Promise<void> {
-		await this.#call("DELETE", `/v2/droplets/${encodeURIComponent(vm)}`, ignored);
+		await this.#rest.call("DELETE", pathOf(vm), ignored);
 	}
 
 	/** Both calls answer with an action that goes on by itself; `on` has nothing left to do. */
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
-		const act = (type: string) => this.#call("POST", `/v2/droplets/${encodeURIComponent(vm)}/actions`, ignored, { body: { type } });
+		const act = (type: string) => this.#rest.call("POST", `${pathOf(vm)}/actions`, ignored, { body: { type } });
 		try {
 			await act("reboot");
 		} catch (error) {
@@ -128,7 +118,7 @@ class DigitalOcean implements Provider {
 
 	/** Tag by tag: a tag is put on, and taken off, a droplet with a call of its own. */
 	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
-		const { droplet } = await this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet })));
+		const { droplet } = await this.#rest.call("GET", pathOf(vm), json(Found));
 		const has = droplet.tags ?? [];
 		const wanted = tags === null ? [] : tagList(tags);
 		// `muster`, by which lists find it, and the deployment go first and come last.
@@ -137,43 +127,43 @@ class DigitalOcean implements Provider {
 	}
 
 	async #tag(vm: string, tag: string): Promise<void> {
-		if (!(await this.#hasTag(tag))) {
+		if (!(await hasTag(this.#rest, tag))) {
 			try {
-				await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+				await this.#rest.call("POST", "/v2/tags", ignored, { body: { name: tag } });
 			} catch (error) {
 				// Somebody else made it meanwhile.
-				if (!isFailure(error, "invalid", "conflict") || !(await this.#hasTag(tag))) throw error;
+				if (!isFailure(error, "invalid", "conflict") || !(await hasTag(this.#rest, tag))) throw error;
 			}
 		}
-		await this.#call("POST", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) });
+		await this.#rest.call("POST", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) });
 	}
 
 	async #untag(vm: string, tag: string): Promise<void> {
 		// A tag that does not exist any more is on no droplet.
-		await orNull(this.#call("DELETE", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) }));
+		await orNull(this.#rest.call("DELETE", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) }));
 	}
 
 	/** The address is included: https://docs.digitalocean.com/products/droplets/details/pricing/ */
 	async hourlyPrice(): Promise<Price> {
 		const { size } = this.#account;
-		const sizes = await this.#all("/v2/sizes", "sizes", Size);
+		const sizes = await this.#rest.all("/v2/sizes", "sizes", Size);
 		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.#context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {
-		const found = await orNull(this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet }))));
+		const found = await orNull(this.#rest.call("GET", pathOf(vm), json(Found)));
 		return found === null ? [] : [vmOf(found.droplet)];
 	}
 
 	async #named(name: string): Promise<Vm[]> {
-		const droplets = await this.#all(`/v2/droplets?name=${encodeURIComponent(name)}`, "droplets", Droplet);
+		const droplets = await this.#rest.all(`/v2/droplets?name=${encodeURIComponent(name)}`, "droplets", Droplet);
 		return droplets.filter((droplet) => droplet.name.toLowerCase() === name.toLowerCase()).map(vmOf);
 	}
 
 	async #makeDroplet({ name, tags, userData }: CreateRequest): Promise<Vm> {
 		const { region, size, image } = this.#account;
 		try {
-			const { droplet } = await this.#call("POST", "/v2/droplets", json(z.object({ droplet: Droplet })), {
+			const { droplet } = await this.#rest.call("POST", "/v2/droplets", json(Found), {
 				body: {
 					name,
 					region,
@@ -206,7 +196,7 @@ class DigitalOcean implements Provider {
 			return true;
 		} catch (error) {
 			if (error instanceof TagMissing) return false;
-			throw asBeforeCreate(error);
+			throw error;
 		}
 	}
 
@@ -220,74 +210,15 @@ class DigitalOcean implements Provider {
 		}
 	}
 
-	#firewall({ tags, allow, port }: Protection, mayMakeTag: boolean): Promise<void> {
+	#firewall(wanted: Protection, mayMakeTag: boolean): Promise<void> {
 		const { api_url, access_token } = this.#account;
-		const key = JSON.stringify([api_url, access_token, tags.deployment]);
 		// Who may make the tag must not be told by one who may not that it is missing.
-		const wish = JSON.stringify([port, [...allow].sort(), mayMakeTag]);
-		return firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(tags.deployment, port, allow, mayMakeTag));
-	}
-
-	async #makeFirewall(deployment: string, port: number, allow: readonly string[], mayMakeTag: boolean): Promise<void> {
-		const tag = `${DEPLOYMENT_TAG}:${deployment}`;
-		const body = firewallBody(`muster-${deployment}`, tag, port, allow);
-		const look = async () => (await this.#all("/v2/firewalls", "firewalls", Firewall)).find(({ name }) => name === body.name);
-		const isRight = (firewall: Firewall | undefined) => firewall !== undefined && isAsWanted(firewall, body);
-		const found = await look();
-		if (isRight(found)) return;
-
-		const put = () =>
-			found === undefined
-				? this.#call("POST", "/v2/firewalls", ignored, { body })
-				: this.#call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
-		try {
-			await put();
-		} catch (error) {
-			// Another isolate was faster.
-			if (isFailure(error, "conflict") && found === undefined && isRight(await look())) return;
-			// The words that refuse a tag are documented nowhere: whether there is such a tag is what counts.
-			if (!isFailure(error, "invalid", "notFound") || (await this.#hasTag(tag))) throw error;
-			if (!mayMakeTag) throw new TagMissing();
-			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
-			await put();
-		}
-	}
-
-	async #hasTag(tag: string): Promise<boolean> {
-		const read = () => true;
-		return (await orNull(this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, read))) !== null;
-	}
-
-	/** All pages or an error. */
-	#all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
-		const readPage = (text: string) => {
-			const body = Page.parse(JSON.parse(text));
-			return { items: z.array(item).parse(body[key]), next: pageNumber(body.links?.pages?.next) };
-		};
-		const query = `${path}${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}&page=`;
-		return allPages<T, number>(`DigitalOcean: the pages of ${path.split("?")[0]}`, 1, (page) => this.#call("GET", query + page, readPage));
-	}
-
-	#call<T>(
-		method: HttpRequest<T>["method"],
-		path: string,
-		read: (text: string) => T,
-		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
-	): Promise<T> {
-		const { access_token, api_url } = this.#account;
-		return request(this.#context, {
-			provider: "DigitalOcean",
-			baseUrl: api_url,
-			path,
-			method,
-			headers: { authorization: `Bearer ${access_token}` },
-			read,
-			secrets: [access_token],
-			fault,
-			...more,
-		});
+		const how = mayMakeTag ? "with its tag" : "";
+		return firewalls.ensure(this.#context, [api_url, access_token], wanted, () => makeFirewall(this.#rest, wanted, mayMakeTag), how);
 	}
 }
+
+const pathOf = (vm: string) => `/v2/droplets/${encodeURIComponent(vm)}`;
 
 /** What takes a droplet out of lists, and out of this deployment, first. */
 function inOrder(tags: readonly string[]): string[] {
@@ -310,22 +241,13 @@ function pageNumber(link: string | undefined): number | null {
 }
 
 /** 422 says everything from a spelling mistake to a busy droplet; only its sentence tells which. */
-function fault({ status, text }: { status: number; text: string }): Fault {
-	const say = sentenceOf(text);
-	if (say === null || status !== 422) return { say, kind: null };
+const fault = faultIn(z.object({ message: z.string() }), ({ message: say }, status): Fault => {
+	if (status !== 422) return { say, kind: null };
 	if (/pending event|\blocked\b/i.test(say)) return { say, kind: "conflict" };
 	if (/limit/i.test(say) && /exceed|reach/i.test(say)) return { say, kind: "quota" };
 	if (/\b(size|region)\b/i.test(say) && /unavailable|not available|restricted/i.test(say)) return { say, kind: "capacity" };
 	return { say, kind: null };
-}
-
-function sentenceOf(text: string): string | null {
-	try {
-		return json(ErrorBody)(text).message;
-	} catch {
-		return null; // a gateway's page: its status is all that it says
-	}
-}
+});
 
 function vmOf(droplet: z.infer<typeof Droplet>): Vm {
 	const address = droplet.networks?.v4?.find(({ type }) => type === "public")?.ip_address ?? null;

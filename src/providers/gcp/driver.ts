@@ -1,11 +1,11 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, flag, slug } from "../base/fields.ts";
-import { type HttpRequest, ignored, json } from "../base/http.ts";
-import { Once } from "../base/once.ts";
-import { allPages } from "../base/pages.ts";
-import { priced, statedPrice } from "../base/prices.ts";
+import { shownOf } from "../base/account.ts";
+import { as, orNull } from "../base/failures.ts";
+import { Firewalls, firewallName } from "../base/firewall.ts";
+import { ignored, json } from "../base/http.ts";
+import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
@@ -15,11 +15,12 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { labels, readLabels, relabelled, TAG } from "../base/tags.ts";
-import { assertSucceeded, compute, Operation, settled } from "./call.ts";
-import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { Rest } from "../base/rest.ts";
+import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
+import { ensureFirewall } from "./firewall.ts";
 import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
-import { serviceAccountKey } from "./token.ts";
+import { type GcpAccount, schema, settings } from "./settings.ts";
 
 /**
  * Google Compute Engine (https://cloud.google.com/compute/docs/reference/rest/v1/instances). What shapes this driver:
@@ -28,37 +29,17 @@ import { serviceAccountKey } from "./token.ts";
  * - VMs belong to a zone, and so do lists: a VM's id here is `zone/name`, so that one is not lost when the setting changes.
  * - A stopped VM loses its address, and gets another when it is started.
  */
-const schema = z.object({
-	project: slug("my-project-123456"),
-	service_account_key: serviceAccountKey(),
-	size: slug("e2-micro").default("e2-micro"),
-	zone: slug("us-central1-a").default("us-central1-a"),
-	image_project: slug("ubuntu-os-cloud").default("ubuntu-os-cloud"),
-	/** Null: Ubuntu 24.04 minimal for the size's architecture. */
-	image_family: slug("ubuntu-minimal-2404-lts-amd64").nullable().default(null),
-	spot: flag(false),
-	/** Null: that of Muster's table. */
-	hourly_price: statedPrice(),
-	api_url: apiUrl("https://compute.googleapis.com"),
-});
-export type GcpAccount = z.infer<typeof schema>;
-
 export const gcp: ProviderDefinition<GcpAccount> = {
 	displayName: "GCP",
+	settings,
 	schema,
-	secrets: ["service_account_key"],
-	shown: ({ project, size, zone, image_project, image_family, spot, api_url }) => ({
-		size: size ?? null,
-		region: zone ?? null,
-		project: project ?? null,
-		zone: zone ?? null,
-		image_project: image_project ?? null,
-		image_family: image_family ?? (size === undefined ? null : familyFor(size)),
-		spot: spot ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => {
+		const { image_family, size } = account;
+		return { ...shownOf(settings, account), image_family: image_family ?? (size === undefined ? null : familyFor(size)) };
+	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	absence: { lookup: "name", isImmediate: false, repeat: "same" },
 	create: (account, context) => new Gcp(account, context),
 };
 
@@ -74,32 +55,36 @@ const Instance = z.object({
 	labelFingerprint: z.string().nullish(),
 	networkInterfaces: z.array(z.object({ accessConfigs: z.array(z.object({ natIP: z.string().nullish() })).nullish() })).nullish(),
 });
-const Page = z.object({ items: z.array(Instance).nullish(), nextPageToken: z.string().nullish() });
 
-const firewalls = new Once();
+const firewalls = new Firewalls();
 
 class Gcp implements Provider {
 	readonly #account: GcpAccount;
 	readonly #context: ProviderContext;
+	readonly #rest: Rest;
 
 	constructor(account: GcpAccount, context: ProviderContext) {
 		this.#account = account;
 		this.#context = context;
+		this.#rest = new Rest(context, gcpApi(context, account));
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const { zone } = this.#account;
 		await this.#ensureFirewall(wanted);
 		const vm: Vm = { vm: idOf(zone, wanted.name), name: wanted.name, state: "starting", address: null, tags: wanted.tags };
-		const path = `/zones/${zone}/instances?requestId=${await requestIdOf(wanted.name)}`;
+		const path = `/zones/${zone}/instances?requestId=${requestIdOf(wanted.name)}`;
 		let operation: Operation;
 		try {
-			operation = await this.#call("POST", path, json(Operation), { body: this.#instanceBody(wanted), confidential: [wanted.userData] });
+			operation = await this.#rest.call("POST", path, json(Operation), {
+				body: this.#instanceBody(wanted),
+				confidential: [wanted.userData],
+			});
 		} catch (error) {
 			// "Not found" is then the image, or whatever else the request names.
 			throw as(error, { notFound: "invalid" });
 		}
-		assertSucceeded(await this.#settled(`/zones/${zone}`, operation), [wanted.userData]);
+		assertSucceeded(await settled(this.#rest, `/zones/${zone}`, operation), [wanted.userData]);
 		return vm;
 	}
 
@@ -111,19 +96,15 @@ class Gcp implements Provider {
 		const { zone } = this.#account;
 		const filter = encodeURIComponent(`labels.${TAG}=true`);
 		const query = `filter=${filter}&maxResults=${PAGE_SIZE}&fields=${encodeURIComponent(`items(${FIELDS}),nextPageToken`)}`;
-		const instances = await allPages<z.infer<typeof Instance>, string>("GCP: the pages of instances", "", async (token) => {
-			const next = token === "" ? "" : `&pageToken=${encodeURIComponent(token)}`;
-			const page = await this.#call("GET", `/zones/${zone}/instances?${query}${next}`, json(Page));
-			return { items: page.items ?? [], next: page.nextPageToken || null };
-		});
-		return [...new Map(instances.map((instance) => [instance.name, vmOf(zone, instance)])).values()];
+		const instances = await this.#rest.all(`/zones/${zone}/instances?${query}`, "items", Instance);
+		return eachOnce(instances.map((instance) => vmOf(zone, instance)));
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		const { zone, name } = wanted.vm === null ? { zone: this.#account.zone, name: wanted.name } : placeOf(wanted.vm);
 		const instance = await orNull(this.#instance(zone, name));
 		const vm = instance === null ? null : vmOf(zone, instance);
-		return vm?.tags.deployment === wanted.tags.deployment && vm.tags.intent === wanted.tags.intent ? vm : null;
+		return vm !== null && isIntents(vm, wanted.tags) ? vm : null;
 	}
 
 	async get(vm: string): Promise<Vm | null> {
@@ -141,23 +122,23 @@ class Gcp implements Provider {
 		const wanted = relabelled(instance.labels ?? {}, tags);
 		if (wanted === null) return;
 		const body = { labels: wanted, labelFingerprint: instance.labelFingerprint };
-		const operation = await this.#call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
-		assertSucceeded(await this.#settled(`/zones/${zone}`, operation));
+		const operation = await this.#rest.call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
+		assertSucceeded(await settled(this.#rest, `/zones/${zone}`, operation));
 	}
 
 	#instance(zone: string, name: string): Promise<z.infer<typeof Instance>> {
-		return this.#call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
+		return this.#rest.call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
 	}
 
 	async delete(vm: string): Promise<void> {
 		const { zone, name } = placeOf(vm);
-		await this.#call("DELETE", `/zones/${zone}/instances/${name}`, ignored);
+		await this.#rest.call("DELETE", `/zones/${zone}/instances/${name}`, ignored);
 	}
 
 	/** Stopped and started, a VM has another address. */
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		const { zone, name } = placeOf(vm);
-		await this.#call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
+		await this.#rest.call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
 	}
 
 	async hourlyPrice(): Promise<Price> {
@@ -181,7 +162,8 @@ class Gcp implements Provider {
 			name,
 			machineType: `zones/${zone}/machineTypes/${size}`,
 			labels: labels(tags),
-			tags: { items: [networkTag(tags.deployment)] },
+			// Firewall rules apply to network tags, which are not the labels that lists are filtered by.
+			tags: { items: [firewallName(tags.deployment)] },
 			disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage, labels: labels(tags) } }],
 			networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT", name: "External NAT" }] }],
 			metadata: { items: [{ key: "user-data", value: userData }] },
@@ -189,51 +171,11 @@ class Gcp implements Provider {
 		};
 	}
 
-	async #ensureFirewall({ tags, allow, port }: Protection): Promise<void> {
+	#ensureFirewall(wanted: Protection): Promise<void> {
 		const { api_url, project, service_account_key } = this.#account;
-		const key = JSON.stringify([api_url, service_account_key.email, project, tags.deployment]);
-		const wish = JSON.stringify([port, [...allow].sort()]);
-		try {
-			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(firewallBody(networkTag(tags.deployment), port, allow)));
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
-	}
-
-	async #makeFirewall(body: ReturnType<typeof firewallBody>): Promise<void> {
-		const path = "/global/firewalls";
-		const look = () => orNull(this.#call("GET", `${path}/${body.name}`, json(Firewall)));
-		const found = await look();
-		if (found !== null && isAsWanted(found, body)) return;
-		try {
-			const operation =
-				found === null
-					? await this.#call("POST", path, json(Operation), { body })
-					: await this.#call("PATCH", `${path}/${body.name}`, json(Operation), { body });
-			assertSucceeded(await this.#settled("/global", operation));
-		} catch (error) {
-			// Another isolate was faster.
-			const now = isFailure(error, "conflict") ? await look() : null;
-			if (now === null || !isAsWanted(now, body)) throw error;
-		}
-	}
-
-	#settled(where: string, operation: Operation): Promise<Operation> {
-		return settled(this.#context, this.#account, where, operation);
-	}
-
-	#call<T>(
-		method: HttpRequest<T>["method"],
-		path: string,
-		read: (text: string) => T,
-		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
-	): Promise<T> {
-		return compute(this.#context, this.#account, method, path, read, more);
+		return firewalls.ensure(this.#context, [api_url, service_account_key.email, project], wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 }
-
-/** Firewall rules apply to network tags, which are not the labels that lists are filtered by. */
-const networkTag = (deployment: string) => `muster-${deployment}`;
 
 /** Machine series with Arm processors: https://cloud.google.com/compute/docs/instances/arm-on-compute */
 const familyFor = (size: string) => `ubuntu-minimal-2404-lts-${/^(t2a|c4a|n4a|a4x)-/.test(size) ? "arm64" : "amd64"}`;
@@ -247,9 +189,8 @@ function placeOf(vm: string): { readonly zone: string; readonly name: string } {
 }
 
 /** The same UUID for the same name, by which a create that is sent twice is known (RFC 9562, section 5.8: version 8). */
-async function requestIdOf(name: string): Promise<string> {
-	const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name)));
-	const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+function requestIdOf(name: string): string {
+	const hex = createHash("sha256").update(name).digest("hex");
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 

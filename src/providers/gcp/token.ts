@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { base64Url } from "../base/base64.ts";
 import { isPlainUrl } from "../base/fields.ts";
 import { jsonOrNull } from "../base/http.ts";
-import { fetchToken, type Token, Tokens } from "../base/oauth.ts";
+import { fetchToken, type Token } from "../base/oauth.ts";
 import { type ProviderContext, ProviderError } from "../base/provider.ts";
 
 /**
@@ -46,15 +45,8 @@ export function serviceAccountKey() {
 	});
 }
 
-const tokens = new Tokens();
-
-/** Makes a call with a token that is good for some minutes more. Throws as `request` does. */
-export function withToken<T>(context: ProviderContext, key: ServiceAccountKey, call: (token: string) => Promise<T>): Promise<T> {
-	const { email, keyId, tokenUri, privateKey } = key;
-	return tokens.use(context, JSON.stringify([email, keyId, tokenUri, privateKey]), () => askForToken(context, key), call);
-}
-
-async function askForToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
+/** Asks for one. Throws as `request` does. */
+export async function fetchAccessToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
 	const assertion = await signedClaim(key, Math.floor(context.now() / 1000) - BACKDATED_SECONDS);
 	return fetchToken(context, {
 		provider: "GCP",
@@ -68,20 +60,16 @@ async function askForToken(context: ProviderContext, key: ServiceAccountKey): Pr
 async function signedClaim(key: ServiceAccountKey, issuedAtSeconds: number): Promise<string> {
 	const header = { alg: "RS256", typ: "JWT", ...(key.keyId === null ? {} : { kid: key.keyId }) };
 	const claim = { iss: key.email, scope: SCOPE, aud: key.tokenUri, iat: issuedAtSeconds, exp: issuedAtSeconds + LIFETIME_SECONDS };
-	const encode = (part: object) => base64Url(new TextEncoder().encode(JSON.stringify(part)));
+	const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
 	const unsigned = `${encode(header)}.${encode(claim)}`;
+	const pem = key.privateKey.replace(/-----[A-Z ]+-----/g, "");
 	const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 	try {
-		const privateKey = await crypto.subtle.importKey("pkcs8", bytesOf(key.privateKey), algorithm, false, ["sign"]);
-		const signature = await crypto.subtle.sign(algorithm, privateKey, new TextEncoder().encode(unsigned));
-		return `${unsigned}.${base64Url(new Uint8Array(signature))}`;
+		const privateKey = await crypto.subtle.importKey("pkcs8", Buffer.from(pem, "base64"), algorithm, false, ["sign"]);
+		const signature = await crypto.subtle.sign(algorithm, privateKey, Buffer.from(unsigned));
+		return `${unsigned}.${Buffer.from(signature).toString("base64url")}`;
 	} catch {
 		// The platform's own words may quote what it could not read.
 		throw new ProviderError({ kind: "invalid", say: "GCP: the private key of GCP_SERVICE_ACCOUNT_KEY cannot be read" });
 	}
-}
-
-function bytesOf(pem: string): Uint8Array<ArrayBuffer> {
-	const text = pem.replace(/-----[A-Z ]+-----/g, "").replace(/\s+/g, "");
-	return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

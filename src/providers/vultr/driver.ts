@@ -1,12 +1,9 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
-import { base64 } from "../base/base64.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
-import { apiUrl, secret, slug } from "../base/fields.ts";
-import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
-import { agreedId } from "../base/oldest.ts";
-import { Once } from "../base/once.ts";
-import { allPages } from "../base/pages.ts";
+import { shownOf } from "../base/account.ts";
+import { as, isFailure, orNull } from "../base/failures.ts";
+import { Firewalls } from "../base/firewall.ts";
+import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
 import {
 	type CreateRequest,
@@ -17,8 +14,10 @@ import {
 	ProviderError,
 	type Wanted,
 } from "../base/provider.ts";
-import { readTagList, retagged, TAG, tagList } from "../base/tags.ts";
-import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./firewall.ts";
+import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
+import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
+import { ensureGroup } from "./firewall.ts";
+import { schema, settings, type VultrAccount } from "./settings.ts";
 
 /**
  * Vultr (https://www.vultr.com/api/). What shapes this driver:
@@ -27,38 +26,16 @@ import { FirewallGroup, FirewallRule, firewallRules, ruleKey } from "./firewall.
  * - Firewall groups have no names, only descriptions, which need not be unique either; their rules are made and removed singly.
  * - An API key admits only the addresses that its owner listed, and a Worker has no address of its own.
  */
-const osId = "the number of an operating system of Vultr's list, such as 2284 (Ubuntu 24.04)";
-const schema = z.object({
-	api_token: secret("an API key that any address may use"),
-	plan: slug("vc2-1c-1gb").default("vc2-1c-1gb"),
-	region: slug("ewr").default("ewr"),
-	os_id: z
-		.string(osId)
-		.regex(/^[1-9]\d{0,8}$/, osId)
-		.transform(Number)
-		.default(2284),
-	api_url: apiUrl("https://api.vultr.com"),
-});
-export type VultrAccount = z.infer<typeof schema>;
-
 export const vultr: ProviderDefinition<VultrAccount> = {
 	displayName: "Vultr",
+	settings,
 	schema,
-	secrets: ["api_token"],
-	shown: ({ plan, region, os_id, api_url }) => ({
-		size: plan ?? null,
-		plan: plan ?? null,
-		region: region ?? null,
-		os_id: os_id ?? null,
-		api_url: api_url ?? null,
-	}),
+	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	absence: { lookup: "name", isImmediate: false, repeat: "second" },
 	create: (account, context) => new Vultr(account, context),
 };
-
-/** The most that the API gives at once. */
-const PAGE_SIZE = 500;
 
 const Instance = z.object({
 	id: z.string(),
@@ -69,30 +46,45 @@ const Instance = z.object({
 	server_status: z.string().nullish(),
 	tags: z.array(z.string()).nullish(),
 });
+const Found = z.object({ instance: Instance });
 const Plan = z.object({ id: z.string(), monthly_cost: z.number() });
 const HOURS_A_MONTH = 672;
-const Page = z.looseObject({ meta: z.object({ links: z.object({ next: z.string().nullish() }).nullish() }).nullish() });
-const ErrorBody = z.object({ error: z.string() });
+const Page = z.object({ meta: z.object({ links: z.object({ next: z.string().nullish() }).nullish() }).nullish() });
+
+/** https://www.vultr.com/api/: 500 is the most that it gives at once. */
+const api = ({ api_url, api_token }: VultrAccount): RestApi => ({
+	provider: "Vultr",
+	baseUrl: api_url,
+	access: bearer(api_token),
+	fault,
+	pages: {
+		first: null,
+		path: (list, cursor) => withQuery(list, `per_page=500${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`),
+		next: ({ body }) => Page.parse(body).meta?.links?.next || null,
+	},
+});
 
 /** The firewall groups' ids. */
-const firewalls = new Once<string>();
+const firewalls = new Firewalls<string>();
 
 class Vultr implements Provider {
 	readonly #account: VultrAccount;
 	readonly #context: ProviderContext;
+	readonly #rest: Rest;
 
 	constructor(account: VultrAccount, context: ProviderContext) {
 		this.#account = account;
 		this.#context = context;
+		this.#rest = new Rest(context, api(account));
 	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const firewall = await this.#firewall(wanted);
 		const { name, tags } = wanted;
 		const { region, plan, os_id } = this.#account;
-		const userData = base64(wanted.userData);
+		const userData = Buffer.from(wanted.userData).toString("base64");
 		try {
-			const { instance } = await this.#call("POST", "/v2/instances", json(z.object({ instance: Instance })), {
+			const { instance } = await this.#rest.call("POST", "/v2/instances", json(Found), {
 				body: {
 					region,
 					plan,
@@ -111,7 +103,7 @@ class Vultr implements Provider {
 			return { ...vmOf(instance), tags };
 		} catch (error) {
 			// What the request names does not exist; it may be the firewall group, which someone removed since it was seen.
-			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#firewallKey(wanted), firewall);
+			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#key, wanted, firewall);
 			throw as(error, { notFound: "invalid" });
 		}
 	}
@@ -121,14 +113,12 @@ class Vultr implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const instances = await this.#all(`/v2/instances?tag=${TAG}`, "instances", Instance);
-		// An instance made between two pages may move the rest on and show one of them twice.
-		return [...new Map(instances.map((instance) => [instance.id, vmOf(instance)])).values()];
+		return eachOnce((await this.#rest.all(`/v2/instances?tag=${TAG}`, "instances", Instance)).map(vmOf));
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		const found = wanted.vm === null ? await this.#labelled(wanted.name) : await this.#byId(wanted.vm);
-		const ours = found.filter(({ tags }) => tags.deployment === wanted.tags.deployment && tags.intent === wanted.tags.intent);
+		const ours = found.filter((vm) => isIntents(vm, wanted.tags));
 		// Labels are not unique: were there two, the same one is found each time.
 		return ours.sort((a, b) => (a.vm < b.vm ? -1 : 1))[0] ?? null;
 	}
@@ -139,15 +129,15 @@ class Vultr implements Provider {
 
 	/** Tags are set as a whole. */
 	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
-		const path = `/v2/instances/${encodeURIComponent(vm)}`;
-		const { instance } = await this.#call("GET", path, json(z.object({ instance: Instance })));
+		const path = pathOf(vm);
+		const { instance } = await this.#rest.call("GET", path, json(Found));
 		const wanted = retagged(instance.tags ?? [], tags);
-		if (wanted !== null) await this.#call("PATCH", path, ignored, { body: { tags: wanted } });
+		if (wanted !== null) await this.#rest.call("PATCH", path, ignored, { body: { tags: wanted } });
 	}
 
 	async delete(vm: string): Promise<void> {
 		try {
-			await this.#call("DELETE", `/v2/instances/${encodeURIComponent(vm)}`, ignored);
+			await this.#rest.call("DELETE", pathOf(vm), ignored);
 		} catch (error) {
 			// It has been accepted before, and is still under way.
 			if (!(error instanceof ProviderError && /pending destruction/i.test(error.failure.say))) throw error;
@@ -157,114 +147,34 @@ class Vultr implements Provider {
 	/** Hard, as with the button, and also for an instance that is stopped; `on` has nothing left to do. */
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
-		await this.#call("POST", `/v2/instances/${encodeURIComponent(vm)}/reboot`, ignored);
+		await this.#rest.call("POST", `${pathOf(vm)}/reboot`, ignored);
 	}
 
 	/** The address is included. A month is billed as 672 hours at the most: https://docs.vultr.com/support/platform/billing */
 	async hourlyPrice(): Promise<Price> {
 		const { plan } = this.#account;
-		const plans = await this.#all("/v2/plans", "plans", Plan);
+		const plans = await this.#rest.all("/v2/plans", "plans", Plan);
 		const monthly = plans.find(({ id }) => id === plan)?.monthly_cost;
 		return priced("Vultr", "plan", plan, monthly === undefined ? undefined : monthly / HOURS_A_MONTH, "USD", this.#context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {
-		const found = await orNull(this.#call("GET", `/v2/instances/${encodeURIComponent(vm)}`, json(z.object({ instance: Instance }))));
+		const found = await orNull(this.#rest.call("GET", pathOf(vm), json(Found)));
 		return found === null ? [] : [vmOf(found.instance)];
 	}
 
 	async #labelled(label: string): Promise<Vm[]> {
-		const instances = await this.#all(`/v2/instances?label=${encodeURIComponent(label)}`, "instances", Instance);
+		const instances = await this.#rest.all(`/v2/instances?label=${encodeURIComponent(label)}`, "instances", Instance);
 		return instances.filter((instance) => instance.label === label).map(vmOf);
 	}
 
 	/** The id of the one firewall group that the deployment has, which lets in whom it shall. */
-	async #firewall(wanted: Protection): Promise<string> {
-		const wish = JSON.stringify([wanted.port, [...wanted.allow].sort()]);
-		try {
-			return await firewalls.ensure(this.#context, this.#firewallKey(wanted), wish, () => this.#makeFirewall(wanted));
-		} catch (error) {
-			throw asBeforeCreate(error);
-		}
+	#firewall(wanted: Protection): Promise<string> {
+		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureGroup(this.#rest, wanted));
 	}
 
-	#firewallKey({ tags }: Protection): string {
-		return JSON.stringify([this.#account.api_url, this.#account.api_token, tags.deployment]);
-	}
-
-	async #makeFirewall({ tags, port, allow }: Protection): Promise<string> {
-		const id = await agreedId(
-			() => this.#group(tags.deployment),
-			() => this.#makeGroup(tags.deployment),
-			(surplus) => this.#call("DELETE", `/v2/firewalls/${encodeURIComponent(surplus)}`, ignored),
-		);
-		const rules = `/v2/firewalls/${encodeURIComponent(id)}/rules`;
-		const found = await this.#all(rules, "firewall_rules", FirewallRule);
-		const wanted = new Map(firewallRules(port, allow).map((rule) => [ruleKey(rule), rule]));
-		const kept = new Set<string>();
-		for (const rule of found) {
-			const key = ruleKey(rule);
-			// One that is there twice is surplus the second time. What is too much goes first, so that the rest finds room.
-			if (wanted.has(key) && !kept.has(key)) kept.add(key);
-			else await orNull(this.#call("DELETE", `${rules}/${rule.id}`, ignored));
-		}
-		for (const [key, body] of wanted) if (!kept.has(key)) await this.#makeRule(rules, body);
-		return id;
-	}
-
-	async #makeRule(rules: string, body: ReturnType<typeof firewallRules>[number]): Promise<void> {
-		try {
-			await this.#call("POST", rules, ignored, { body });
-		} catch (error) {
-			// Another isolate was faster.
-			if (!isFailure(error, "conflict")) throw error;
-		}
-	}
-
-	/** The oldest group of that description. */
-	async #group(deployment: string): Promise<string | null> {
-		const groups = await this.#all("/v2/firewalls", "firewall_groups", FirewallGroup);
-		const ours = groups.filter(({ description }) => description === `muster-${deployment}`);
-		const age = ({ date_created, id }: FirewallGroup) => `${date_created} ${id}`;
-		return ours.sort((a, b) => (age(a) < age(b) ? -1 : 1))[0]?.id ?? null;
-	}
-
-	async #makeGroup(deployment: string): Promise<string> {
-		const read = json(z.object({ firewall_group: FirewallGroup }));
-		const made = await this.#call("POST", "/v2/firewalls", read, { body: { description: `muster-${deployment}` } });
-		return made.firewall_group.id;
-	}
-
-	/** All pages or an error. */
-	#all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
-		const readPage = (text: string) => {
-			const body = Page.parse(JSON.parse(text));
-			return { items: z.array(item).parse(body[key]), next: body.meta?.links?.next || null };
-		};
-		const query = `${path}${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}`;
-		return allPages<T, string>(`Vultr: the pages of ${path.split("?")[0]}`, "", (cursor) =>
-			this.#call("GET", cursor === "" ? query : `${query}&cursor=${encodeURIComponent(cursor)}`, readPage),
-		);
-	}
-
-	#call<T>(
-		method: HttpRequest<T>["method"],
-		path: string,
-		read: (text: string) => T,
-		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
-	): Promise<T> {
-		const { api_token, api_url } = this.#account;
-		return request(this.#context, {
-			provider: "Vultr",
-			baseUrl: api_url,
-			path,
-			method,
-			headers: { authorization: `Bearer ${api_token}` },
-			read,
-			secrets: [api_token],
-			fault,
-			...more,
-		});
+	get #key() {
+		return [this.#account.api_url, this.#account.api_token];
 	}
 }
 
@@ -272,9 +182,7 @@ const ANY_ADDRESS =
 	"Vultr admits calls with this key from listed addresses only: in its customer portal, under Account, API, Access Control, allow any IPv4 and any IPv6 address";
 
 /** Errors are sentences, whose status says little; only words that can mean nothing else are relied on. */
-function fault({ status, text }: { status: number; text: string }): Fault {
-	const say = sentenceOf(text);
-	if (say === null) return { say, kind: null };
+const fault = faultIn(z.object({ error: z.string() }), ({ error: say }, status): Fault => {
 	if (status === 401) return { say: /\bIP address/i.test(say) ? `${say}. ${ANY_ADDRESS}` : say, kind: null };
 	if (/\brate limit/i.test(say)) return { say, kind: "rate" };
 	if (/currently locked|pending destruction|already (defined|exists)|duplicate/i.test(say)) return { say, kind: "conflict" };
@@ -282,15 +190,9 @@ function fault({ status, text }: { status: number; text: string }): Fault {
 	if (/\b(plan|region|location|datacenter)\b/i.test(say) && /not (currently )?available|unavailable|sold out|out of stock/i.test(say))
 		return { say, kind: "capacity" };
 	return { say, kind: null };
-}
+});
 
-function sentenceOf(text: string): string | null {
-	try {
-		return json(ErrorBody)(text).error;
-	} catch {
-		return null; // a gateway's page: its status is all that it says
-	}
-}
+const pathOf = (vm: string) => `/v2/instances/${encodeURIComponent(vm)}`;
 
 function vmOf(instance: z.infer<typeof Instance>): Vm {
 	const { main_ip } = instance;

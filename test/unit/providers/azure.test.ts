@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type AzureAccount, azure } from "../../../src/providers/azure/driver.ts";
+import { azure } from "../../../src/providers/azure/driver.ts";
+import type { AzureAccount } from "../../../src/providers/azure/settings.ts";
 import type { CreateRequest, ProviderContext } from "../../../src/providers/base/provider.ts";
 import { refuse } from "../../cloud/azure-answers.ts";
 import type { Thing } from "../../cloud/azure-network.ts";

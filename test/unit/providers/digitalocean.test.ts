@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import type { Rate } from "../../../src/core/model/state.ts";
 import { type CreateRequest, type Provider, ProviderError } from "../../../src/providers/base/provider.ts";
-import { type DigitalOceanAccount, digitalocean } from "../../../src/providers/digitalocean/driver.ts";
+import { digitalocean } from "../../../src/providers/digitalocean/driver.ts";
+import type { DigitalOceanAccount } from "../../../src/providers/digitalocean/settings.ts";
 import { answer, type Call, contextOf, FakeDigitalOcean, refuse } from "./fake-digitalocean.ts";
 
 const NOW = 1_700_000_000_000;

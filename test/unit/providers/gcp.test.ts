@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ProviderContext } from "../../../src/providers/base/provider.ts";
-import { type GcpAccount, gcp } from "../../../src/providers/gcp/driver.ts";
+import { gcp } from "../../../src/providers/gcp/driver.ts";
+import type { GcpAccount } from "../../../src/providers/gcp/settings.ts";
 import { refuse } from "../../cloud/gcp-answers.ts";
 import { serviceAccountKeyFile } from "../../cloud/gcp-credentials.ts";
 import type { Firewall } from "../../cloud/gcp-firewalls.ts";

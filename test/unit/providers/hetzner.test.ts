@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Rate } from "../../../src/core/model/state.ts";
-import { type HetznerAccount, hetzner } from "../../../src/providers/hetzner/driver.ts";
+import { hetzner } from "../../../src/providers/hetzner/driver.ts";
+import type { HetznerAccount } from "../../../src/providers/hetzner/settings.ts";
 import { ASK, answer, type Call, failureOf, NOW, scripted } from "./scripted.ts";
 
 const FIREWALL = {

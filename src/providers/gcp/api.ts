@@ -1,16 +1,37 @@
 import { z } from "zod";
 import type { FailureKind } from "../../core/model/failure.ts";
-import { type Fault, type HttpRequest, json, quotable, request } from "../base/http.ts";
+import { faultIn, json, quotable } from "../base/http.ts";
+import { Tokens } from "../base/oauth.ts";
 import { type ProviderContext, ProviderError } from "../base/provider.ts";
-import { type ServiceAccountKey, withToken } from "./token.ts";
-
-/** Calls of Compute Engine's API v1, and the operations that they begin (https://cloud.google.com/compute/docs/reference/rest/v1). */
+import { type Rest, type RestApi, withQuery } from "../base/rest.ts";
+import { fetchAccessToken, type ServiceAccountKey } from "./token.ts";
 
 export interface GcpAccess {
 	readonly project: string;
 	readonly service_account_key: ServiceAccountKey;
 	readonly api_url: string;
 }
+
+const tokens = new Tokens();
+
+/** Compute Engine's API v1 (https://cloud.google.com/compute/docs/reference/rest/v1). Paths are what follows the project: `/zones/Z/instances`. */
+export function gcpApi(context: ProviderContext, { api_url, project, service_account_key: key }: GcpAccess): RestApi {
+	const { email, keyId, tokenUri, privateKey } = key;
+	return {
+		provider: "GCP",
+		baseUrl: `${api_url}/compute/v1/projects/${encodeURIComponent(project)}`,
+		access: tokens.access(context, [email, keyId, tokenUri, privateKey], [key.text], () => fetchAccessToken(context, key)),
+		fault,
+		pages: {
+			first: null,
+			path: (list, cursor) => (cursor === null ? list : withQuery(list, `pageToken=${encodeURIComponent(cursor)}`)),
+			next: ({ body }) => Page.parse(body).nextPageToken || null,
+			omitsEmpty: true,
+		},
+	};
+}
+
+const Page = z.object({ nextPageToken: z.string().nullish() });
 
 /** Something that goes on after the answer. Its `error` says that it failed, whatever the answer's status was. */
 export const Operation = z.object({
@@ -20,39 +41,14 @@ export const Operation = z.object({
 });
 export type Operation = z.infer<typeof Operation>;
 
-/** `path` is what follows the project: `/zones/us-central1-a/instances`. */
-export function compute<T>(
-	context: ProviderContext,
-	access: GcpAccess,
-	method: HttpRequest<T>["method"],
-	path: string,
-	read: (text: string) => T,
-	more: Pick<HttpRequest<T>, "body" | "confidential" | "reads"> = {},
-): Promise<T> {
-	const key = access.service_account_key;
-	return withToken(context, key, (token) =>
-		request(context, {
-			provider: "GCP",
-			baseUrl: access.api_url,
-			path: `/compute/v1/projects/${encodeURIComponent(access.project)}${path}`,
-			method,
-			headers: { authorization: `Bearer ${token}` },
-			read,
-			secrets: [token, key.text],
-			fault,
-			...more,
-		}),
-	);
-}
-
 /**
  * The operation once it has ended (`wait` answers then), or as it was accepted, where its end cannot be seen: it goes on,
  * and a later look shows what came of it.
  */
-export async function settled(context: ProviderContext, access: GcpAccess, where: string, operation: Operation): Promise<Operation> {
+export async function settled(rest: Rest, where: string, operation: Operation): Promise<Operation> {
 	if (operation.status === "DONE") return operation;
 	const path = `${where}/operations/${encodeURIComponent(operation.name)}/wait`;
-	return compute(context, access, "POST", path, json(Operation), { reads: true }).catch(() => operation);
+	return rest.call("POST", path, json(Operation), { reads: true }).catch(() => operation);
 }
 
 /** Throws what an operation failed of. `confidential`: as for a request. */
@@ -70,7 +66,7 @@ export function assertSucceeded({ error }: Operation, confidential: readonly str
  */
 const KINDS: readonly (readonly [RegExp, FailureKind])[] = [
 	[/^(rateLimitExceeded|userRateLimitExceeded|dailyLimitExceeded|RATE_LIMIT_EXCEEDED)$/, "rate"],
-	[/^(ZONE_)?RESOURCE_POOL_EXHAUSTED(_WITH_DETAILS)?$$|^stockout$/, "capacity"],
+	[/^(ZONE_)?RESOURCE_POOL_EXHAUSTED(_WITH_DETAILS)?$|^stockout$/, "capacity"],
 	[/^(quotaExceeded|limitExceeded|QUOTA_EXCEEDED|LIMIT_EXCEEDED)$/, "quota"],
 	[/^(alreadyExists|RESOURCE_ALREADY_EXISTS|resourceNotReady|RESOURCE_NOT_READY|resourceInUseByAnotherResource)$/, "conflict"],
 	[/^(notFound|RESOURCE_NOT_FOUND)$/, "notFound"],
@@ -83,14 +79,8 @@ const ErrorBody = z.object({
 	error: z.object({ message: z.string().nullish(), errors: z.array(z.object({ reason: z.string().nullish() })).nullish() }),
 });
 
-function fault({ text, status }: { text: string; status: number }): Fault {
-	let error: z.infer<typeof ErrorBody>["error"];
-	try {
-		error = json(ErrorBody)(text).error;
-	} catch {
-		return { say: null, kind: null }; // a gateway's page: its status is all that it says
-	}
+const fault = faultIn(ErrorBody, ({ error }, status) => {
 	const reason = error.errors?.[0]?.reason ?? "";
 	// A server's fault is told by its status: whether it may have been done depends on what was asked.
 	return { say: error.message ?? (reason || null), kind: status >= 500 && kindOf(reason) === "unknown" ? null : kindOf(reason) };
-}
+});

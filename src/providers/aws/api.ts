@@ -2,7 +2,7 @@ import { AwsV4Signer } from "aws4fetch";
 import type { FailureKind } from "../../core/model/failure.ts";
 import { type Fault, request } from "../base/http.ts";
 import type { ProviderContext } from "../base/provider.ts";
-import { Xml } from "../base/xml.ts";
+import { Xml } from "./xml.ts";
 
 /**
  * One call of EC2's query API: a signed form in, XML out
@@ -23,6 +23,11 @@ export type Parameters = { readonly [name: string]: string | number | boolean | 
 
 /** `call(action, parameters, read)`: {@link ec2} for one account. */
 export type Call = <T>(action: string, parameters: Parameters, read: (answer: Xml) => T) => Promise<T>;
+
+/** As the query API takes filters. */
+export function filters(wanted: Readonly<Record<string, string | readonly string[]>>): { readonly Filter: readonly Parameters[] } {
+	return { Filter: Object.entries(wanted).map(([name, value]) => ({ Name: name, Value: typeof value === "string" ? [value] : value })) };
+}
 
 /**
  * Makes the call and gives what `read` makes of its answer's root element; throws as `request` does. `Describe…` calls only read.

@@ -1,0 +1,147 @@
+import ipaddr from "ipaddr.js";
+import { z } from "zod";
+import { parseRules } from "../core/model/rules.ts";
+import type { Budget, ProviderName } from "../core/model/state.ts";
+import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
+import { normaliseCidr } from "../values/addresses.ts";
+import { amountIn, listOf, textThat, word } from "../values/kinds.ts";
+
+/** Kinds of settings that occur once, beside those of `values/kinds.ts`. A message ends the sentence "NAME must be …". */
+
+/** A value that `read` makes of a text; null: it makes none. */
+function made<Value>(must: string, read: (text: string) => Value | null) {
+	return z.string(must).transform((text, context): Value => {
+		const value = read(text);
+		if (value !== null) return value;
+		context.addIssue({ code: "custom", message: must });
+		return z.NEVER;
+	});
+}
+
+/** 22 characters of base64url hold 132 bits, 21 only 126: a key must have 128. */
+const MIN_KEY_CHARS = 22;
+const MAX_KEY_CHARS = 512;
+const isKey = (text: string) => text.length >= MIN_KEY_CHARS && text.length <= MAX_KEY_CHARS && /^[\x21-\x7e]+$/.test(text);
+const KEY_RULE = `${MIN_KEY_CHARS} to ${MAX_KEY_CHARS} printable ASCII characters without spaces: fewer cannot hold 128 bits (openssl rand -base64 32 makes a good one)`;
+
+export const adminKey = () => textThat(`${KEY_RULE}; until then it opens nothing`, isKey);
+
+export const keys = () => made<readonly string[]>(KEY_RULE, (text) => (listOf(text).every(isKey) ? listOf(text) : null));
+export const goodKeys = (text: string): readonly string[] => listOf(text).filter(isKey);
+
+/** RFC 1929 (SOCKS5 user names and passwords) has one byte for each length. */
+const MAX_CREDENTIAL_BYTES = 255;
+
+/** A proxy's user name or password: any printable character works in them, a space at either end too. */
+export const credential = () =>
+	textThat(
+		`1 to ${MAX_CREDENTIAL_BYTES} bytes of printable characters`,
+		(text) => text !== "" && !/\p{C}/u.test(text) && new TextEncoder().encode(text).length <= MAX_CREDENTIAL_BYTES,
+	);
+
+/** CIDRs, IPv4 and IPv6, each in its one spelling. */
+export const cidrs = () =>
+	z.string().transform((text, context): readonly string[] => {
+		const wrong = listOf(text).flatMap((item, index) => (normaliseCidr(item) === null ? [index + 1] : []));
+		if (wrong.length === 0) return goodCidrs(text);
+		const must = "IPv4 or IPv6 addresses or CIDRs, comma-separated, such as 192.0.2.1 or 2001:db8::/32";
+		context.addIssue({ code: "custom", message: `${must}: number ${wrong.join(", ")} is none` });
+		return z.NEVER;
+	});
+
+export function goodCidrs(text: string): readonly string[] {
+	return [...new Set(listOf(text).flatMap((item) => normaliseCidr(item) ?? []))];
+}
+
+/** An address as an origin, without a slash at its end. */
+export const origin = () => made("http(s)://host[:port], without a path, such as https://muster.example.com", publicOrigin);
+
+/** The origin that `http(s)://host[:port]` names, with or without a slash at its end; null for anything else. */
+export function publicOrigin(text: string): string | null {
+	const url = URL.parse(text);
+	return url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
+}
+
+/** `*`, or origins. */
+export const corsOrigins = () =>
+	made<readonly string[]>("*, or origins such as https://app.example.com, comma-separated; the others are ignored", (text) =>
+		listOf(text).every((item) => corsOrigin(item) !== null) ? goodCorsOrigins(text) : null,
+	);
+export const goodCorsOrigins = (text: string): readonly string[] => listOf(text).flatMap((item) => corsOrigin(item) ?? []);
+
+function corsOrigin(text: string): string | null {
+	if (text === "*") return text;
+	const url = URL.parse(text);
+	if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) return null;
+	return text.replace(/\/$/, "").toLowerCase() === url.origin ? url.origin : null;
+}
+
+/** `0.5`: so much in each currency; `0.5 USD, 0.2 EUR`: so much in these, and nothing in any other. */
+export const budget = () =>
+	made<Budget>("an amount of money an hour, such as 0.5, or one for each currency, such as 0.5 USD, 0.2 EUR", (text) => {
+		const amount = amountIn(text);
+		if (amount !== null) return amount;
+		const amounts = listOf(text).map((item) => /^([\d.]+)\s*([A-Za-z]{3})$/.exec(item));
+		const budgets = Object.fromEntries(amounts.map((match) => [(match?.[2] ?? "").toUpperCase(), amountIn(match?.[1] ?? "")]));
+		const isWhole = amounts.length > 0 && Object.keys(budgets).length === amounts.length;
+		return isWhole && Object.values(budgets).every((each) => each !== null) ? (budgets as Readonly<Record<string, number>>) : null;
+	});
+
+/** Names of endpoints and aliases: they stand in URLs as they are, and are their pools' names. */
+export const ENDPOINT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const ENDPOINT_NAME_RULE = "1 to 63 letters, digits, `.`, `_` and `-`, a letter or digit first";
+
+export const endpointName = () => textThat(`the name of an endpoint: ${ENDPOINT_NAME_RULE}`, (text) => ENDPOINT_NAME.test(text));
+
+/** By `auth_algo`: hexadecimal digits of a hash. */
+export const HASH_DIGITS = { md5: 32, sha1: 40, sha224: 56, sha256: 64, sha384: 96, sha512: 128 } as const;
+
+export const hashAlgorithm = (usual: keyof typeof HASH_DIGITS) => {
+	const names = Object.keys(HASH_DIGITS) as (keyof typeof HASH_DIGITS)[];
+	return word(names, `one of ${names.join(", ")}`).default(usual);
+};
+
+export const CLOUD_RULE = `one of ${Object.keys(PROVIDERS).join(", ")}, or nothing`;
+
+/** A cloud that Muster knows; `static`, `none` and nothing: no cloud. */
+export const cloud = () =>
+	made<ProviderName>(CLOUD_RULE, (text) => {
+		const name = text.toLowerCase();
+		if (name === "" || name === "static" || name === "none") return "static";
+		return Object.hasOwn(CLOUD_NAMES, name) ? (name as ProviderName) : null;
+	});
+
+/** Rules as they were written (`core/model/rules.ts`), of a list. */
+export const rules = () =>
+	z.array(z.string()).transform((texts, context): readonly string[] => {
+		const parsed = parseRules(texts);
+		if (parsed.ok) return parsed.rules.map(({ text }) => text);
+		context.addIssue({ code: "custom", message: parsed.say });
+		return z.NEVER;
+	});
+
+/** A proxy that others run; `port` null: where the endpoint says. */
+export interface GivenBackend {
+	readonly address: string;
+	readonly port: number | null;
+}
+export const MOST_STATICS = 1_000;
+export const STATICS_RULE = `at most ${MOST_STATICS} addresses, each with or without a port, such as 192.0.2.1 or 192.0.2.1:3128`;
+
+export const backends = () =>
+	z.array(z.string()).transform((texts, context): readonly GivenBackend[] => {
+		const good = goodBackends(texts);
+		if (good.length < texts.length) context.addIssue({ code: "custom", message: STATICS_RULE });
+		return good;
+	});
+export const goodBackends = (texts: readonly string[]): readonly GivenBackend[] => texts.flatMap((text) => backendOf(text) ?? []);
+
+/** `ip`, `ip:port`, or `[ip]:port` and `ip` for IPv6; null for anything else. */
+function backendOf(text: string): GivenBackend | null {
+	const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+	const host = six ?? four ?? text;
+	const port = digits === undefined ? null : Number(digits);
+	if (port !== null && (port < 1 || port > 65_535)) return null;
+	if (ipaddr.IPv4.isValidFourPartDecimal(host)) return { address: host, port };
+	return ipaddr.IPv6.isValid(host) && host.includes(":") ? { address: ipaddr.IPv6.parse(host).toString(), port } : null;
+}
