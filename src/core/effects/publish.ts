@@ -42,9 +42,11 @@ export const publish: Room<Publish, Published> = {
 
 	done(state, { hash }, { logSeq }, now, startedAt) {
 		let after: State = { ...state, gates: { ...state.gates, publish: OPEN } };
+		// What began in the very millisecond in which it went out may not have gone along.
+		const isWhole = projectionHash(state) === hash;
 		for (const proxy of drainingOf(state.proxies)) {
-			const { phase } = proxy;
-			if (phase.at !== "draining" || phase.hiddenAt !== null || proxy.since > startedAt) continue;
+			const { phase, since } = proxy;
+			if (phase.at !== "draining" || phase.hiddenAt !== null || !(isWhole || since < startedAt)) continue;
 			after = withProxy(after, { ...proxy, phase: { ...phase, hiddenAt: now } });
 		}
 		// An entry that was renewed since keeps its number.
