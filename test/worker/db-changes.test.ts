@@ -4,7 +4,8 @@ import { summaryOf } from "../../src/core/model/projection.ts";
 import type { Proxy, State } from "../../src/core/model/state.ts";
 import { Ledger } from "../../src/read-model/ledger.ts";
 import { publish } from "../../src/read-model/publish.ts";
-import { forgetEverything, readReady, readyPage } from "../../src/read-model/ready.ts";
+import { forgetEverything, readReady } from "../../src/read-model/ready.ts";
+import { readyPage } from "../../src/read-model/snapshot.ts";
 import { poolOf } from "../unit/fake-ports.ts";
 import { addressOf, counted, enter, type Rows, SUMMARY, startAfresh } from "./helpers.ts";
 
@@ -16,7 +17,6 @@ async function pool(count: number) {
 	const { db, rows } = counted(env.DB);
 	const ledger = new Ledger();
 	let state: State = poolOf(count, (index) => ({ address: addressOf(index), credentials: 1 }));
-	const withProxies = (proxies: ReadonlyMap<string, Proxy>) => ({ ...state, proxies });
 	return {
 		object,
 		ledger,
@@ -26,7 +26,7 @@ async function pool(count: number) {
 		turn(id: string, at: "ready" | "unready") {
 			const proxy = state.proxies.get(id) as Proxy;
 			const phase = at === "ready" ? ({ at, vm: "7" } as const) : ({ at, vm: "7", replacement: null } as unknown as Proxy["phase"]);
-			state = withProxies(new Map(state.proxies).set(id, { ...proxy, phase, since: proxy.since + 1, why: "three probes failed" }));
+			state = { ...state, proxies: state.proxies.with(id, { ...proxy, phase, since: proxy.since + 1, why: "three probes failed" }) };
 		},
 		/** Publishes the state as the next version, as an object that wrote that down before. What it took is told. */
 		async publish(): Promise<Rows & { isHeld: boolean }> {
