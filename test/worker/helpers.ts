@@ -42,7 +42,7 @@ export async function bodyOf(response: Response): Promise<any> {
 
 /** Empties the database and what the isolate remembers of it. */
 export async function startAfresh(): Promise<void> {
-	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "sessions", "logs"];
+	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	forgetEverything();
 }
