@@ -90,7 +90,7 @@ export async function requireKey(
 		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
 	}
 	if (given !== null || session !== null) {
-		if (authKey !== null && (await proves(await digestOf(authKey)))) return "admin";
+		if (authKey !== null && (await proves(await secretDigest(c.get("config").global, authKey)))) return "admin";
 	} else if (authKey !== null) {
 		if (await opensToo(null)) return "other";
 		throw missing();
@@ -137,6 +137,18 @@ function givenKey(c: AppContext): string | null {
 
 function missing(): Unauthorized {
 	return new Unauthorized("A key is needed: send it as X-Auth-Key, as Authorization: Bearer, or as ?auth_key= where nothing else will do.");
+}
+
+/** Of each environment's AUTH_KEY, which every request is held against. */
+const secretDigests = new WeakMap<object, ArrayBuffer>();
+
+async function secretDigest(settings: object, authKey: string): Promise<ArrayBuffer> {
+	let digest = secretDigests.get(settings);
+	if (digest === undefined) {
+		digest = await digestOf(authKey);
+		secretDigests.set(settings, digest);
+	}
+	return digest;
 }
 
 /** SHA-256. */
