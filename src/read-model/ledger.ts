@@ -6,10 +6,10 @@ import { staticEntries, staticRows } from "../core/model/statics.ts";
 /** Where agents listen (`src/agent/protocol.ts`, which this file must not import: it runs in the simulation too). */
 const USUAL_PORT = 8899;
 /** A ready list's part is one row of D1: some 60 KB, and one row read for a thousand proxies. */
-export const PART_SIZE = 1000;
+const PART_SIZE = 1000;
 
 /** A part in which more places changed is sent whole: so few are some 1.5 KB. */
-export const MAX_PLACES = 30;
+const MAX_PLACES = 30;
 
 /** One part of the ready list that changed. */
 export interface PartChange {

@@ -226,7 +226,7 @@ export async function pickCold(db: D1Database): Promise<ReadyProxy | null> {
 	return { pool: poolOf(row, [knownPart([entry])]), entry };
 }
 
-export interface ColdPage {
+interface ColdPage {
 	readonly proxies: readonly ReadyProxy[];
 	readonly total: number;
 	readonly heads: Snapshot;

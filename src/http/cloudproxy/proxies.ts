@@ -116,7 +116,7 @@ export function prefersPage(c: AppContext): boolean {
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-export function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Proxy {
+function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Proxy {
 	return proxyObject(address, port ?? AGENT_PORT, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
 }
 
