@@ -17,6 +17,7 @@ import { askPool } from "../rpc/reach.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
 import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
 import { intervalsOf } from "../settings/manager.ts";
+import { logError } from "../values/log.ts";
 
 /** Pools that are ticked in one run: the free plan allows some dozens of calls in one. The next run goes on with the others. */
 export const POOLS_A_RUN = 40;
@@ -159,8 +160,7 @@ async function attempt(what: string, work: () => Promise<unknown>): Promise<void
 	try {
 		await work();
 	} catch (error) {
-		// The next run tries again; the cause is only logged by its name and message, which hold no setting's value.
-		const { message, cause } = error as Error;
-		console.error(`cron, ${what}: ${message}${cause instanceof Error ? ` (${cause.message})` : ""}`);
+		// The next run tries again.
+		logError(`cron, ${what}`, error);
 	}
 }

@@ -1,13 +1,15 @@
 import { fromHono } from "chanfana";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { matchedRoutes } from "hono/route";
 import { getPathNoStrict } from "hono/utils/url";
 import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../rpc/reach.ts";
+import { logError } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { type KeyHolder, requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type AppContext, type AppEnv, configOf, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -17,20 +19,19 @@ import {
 	ServiceUnavailable,
 	ValidationError,
 } from "./base/errors.ts";
-import { currentPath, methodsOf, type Route, routesAt } from "./base/routes.ts";
+import { type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
-import { ListProxies, prefersPage } from "./cloudproxy/list-proxies.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
-import { GetRandomProxy } from "./cloudproxy/random-proxy.ts";
+import { GetRandomProxy, ListProxies, prefersPage } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi } from "./docs.ts";
-import { rememberOrigin } from "./origin.ts";
+import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
-import { finderOf, isImplicit } from "./reactor/addressed.ts";
+import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
 import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
@@ -129,11 +130,20 @@ const NAMED_ROUTES: readonly Route[] = [
 /** Every route, those of the calling proxy's own endpoint among them. */
 export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAMED_ROUTES)];
 
+/** The routes at each path, one for each of its methods. */
+const ROUTES_AT = Map.groupBy(ROUTES, ([, path]) => path);
+const inFirstVersion = firstVersionOf(ROUTES);
+
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
 /** The Worker's HTTP side. */
-export const app = new Hono<AppEnv>({ getPath: (request) => currentPath(ROUTES, getPathNoStrict(request)) });
+export const app = new Hono<AppEnv>({
+	getPath: (request) => {
+		const path = getPathNoStrict(request);
+		return path.startsWith("/v1.0/") ? inFirstVersion(path) : path;
+	},
+});
 
 app.use(async (c, next) => {
 	c.set("requestId", crypto.randomUUID());
@@ -141,7 +151,7 @@ app.use(async (c, next) => {
 	await next();
 	// On the answer itself: `c.header` makes a new answer for each.
 	const { headers } = c.res;
-	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesAt(ROUTES, c.req.path)).join(", "));
+	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesHere(c)).join(", "));
 	headers.set("X-Request-Id", c.get("requestId"));
 	headers.set("X-Content-Type-Options", "nosniff");
 	// Answers hold credentials and are out of date in a second.
@@ -161,23 +171,7 @@ app.use(
 	}),
 );
 
-app.use(async (c, next) => {
-	const { path } = c.req;
-	if (path === "/" && isRead(c) && prefersPage(c)) return c.redirect("/docs", 302);
-	const here = routesAt(ROUTES, path);
-	const row = here.find(([method]) => method === (isRead(c) ? "get" : c.req.method.toLowerCase()));
-	const [, , access, endpoint] = row ?? [];
-	// Who may not come in learns neither what there is nor what there is not.
-	await letPass(c, row ?? here[0]);
-	if (!endpoint) {
-		if (here.length > 0) throw new MethodNotAllowed(c.req.method, path, methodsOf(here));
-		throw new NotFound(`There is no ${path} here; /docs shows what there is.`);
-	}
-	await boundBody(c, endpoint.maxBodyBytes);
-	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
-	if (access !== "agent" && !endpoint.takesText) await requireJson(c, !isReactor(path));
-	return next();
-});
+app.get("/", (c, next) => (prefersPage(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,
@@ -194,12 +188,35 @@ const router = fromHono(app, {
 		},
 	},
 });
-for (const [method, path, , endpoint] of ROUTES) router[method](path, endpoint);
+// Who may not come in learns neither what there is nor what there is not.
+for (const route of ROUTES) {
+	const [method, path, access, endpoint] = route;
+	const letPass = doorOf(route);
+	app.on(method.toUpperCase(), path, async (c, next) => {
+		await letPass(c);
+		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
+		return next();
+	});
+	router[method](path, endpoint);
+}
+for (const [path, routes] of ROUTES_AT) {
+	const letPass = doorOf(routes[0]);
+	app.all(path, async (c) => {
+		await letPass(c);
+		throw new MethodNotAllowed(c.req.method, c.req.path, methodsOf(routes));
+	});
+}
+const letPassToNone = doorOf(undefined);
+app.all("*", async (c) => {
+	await letPassToNone(c);
+	throw new NotFound(`There is no ${c.req.path} here; /docs shows what there is.`);
+});
 
 app.onError((thrown, c) => {
 	const error =
 		thrown instanceof PoolUnreachable ? new ServiceUnavailable(`${thrown.message} Try again.`, POOL_RETRY_SECONDS) : asApiError(thrown);
-	if (error !== thrown && error.status >= 500) report(c, thrown, error.status === 500);
+	// The query, which may hold a key, is left out.
+	if (error !== thrown && error.status >= 500) logError(`${c.get("requestId")} ${c.req.method} ${c.req.path}`, thrown);
 	return errorAnswer(c, error);
 });
 
@@ -221,20 +238,17 @@ function errorAnswer(c: AppContext, error: ApiError): Response {
 	return c.text(error.message, error.status, error.headers);
 }
 
-/** Logs what went wrong here, with its cause: neither holds a setting's value. The query, which may hold a key, is left out. */
-function report(c: AppContext, thrown: Error, isOurFault: boolean): void {
-	const { message, stack, cause } = thrown;
-	const why = cause instanceof Error ? ` (${cause.message})` : "";
-	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${isOurFault ? (stack ?? message) : message}${why}`);
-}
-
-/** Lets a request to this route pass, or to none, if it has the key that it needs. */
-async function letPass(c: AppContext, route: Route | undefined): Promise<void> {
+/** What lets a request to this route pass, or to none, if it has the key that it needs. */
+function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
 	const [, pattern = "", access = "admin"] = route ?? [];
-	if (access !== "admin" && access !== "endpoint") return;
-	if (route !== undefined) c.set("addressed", finderOf(c, route));
-	const holder = await keyHolder(c, isImplicit(pattern), access);
-	if (holder === "admin") c.executionCtx.waitUntil(rememberOrigin(c));
+	if (access !== "admin" && access !== "endpoint") return async () => {};
+	const [isFromCaller, isOfEndpoint] = [isImplicit(pattern), isAboutEndpoint(pattern)];
+	return async (c) => {
+		if (isOfEndpoint) c.set("addressed", finderOf(c, isFromCaller));
+		const holder = await keyHolder(c, isFromCaller, access);
+		const isOriginWanted = !agentOrigin.isKnown && c.get("config").global.publicUrl === null;
+		if (holder === "admin" && isOriginWanted) c.executionCtx.waitUntil(rememberOrigin(c));
+	};
 }
 
 function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoint"): Promise<KeyHolder> {
@@ -242,10 +256,17 @@ function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoi
 	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, async () => false);
 }
 
-function isReactor(path: string): boolean {
-	return /^\/v1\.[01](\/|$)/.test(path);
+async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {
+	await boundBody(c, maxBodyBytes);
+	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
+	if (access !== "agent" && !takesText) await requireJson(c, !isReactor(c.req.path));
 }
 
-function isRead(c: AppContext): boolean {
-	return c.req.method === "GET" || c.req.method === "HEAD";
+/** The routes at a request's path, whatever its method. */
+function routesHere(c: AppContext): readonly Route[] {
+	return matchedRoutes(c).flatMap(({ path }) => ROUTES_AT.get(path) ?? []);
+}
+
+function isReactor(path: string): boolean {
+	return /^\/v1\.[01](\/|$)/.test(path);
 }

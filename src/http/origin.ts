@@ -1,33 +1,34 @@
 import { isAgentUrlKnown, settleSetting } from "../d1/settings.ts";
 import { readFacts, tickPools } from "../fleet/fleet.ts";
+import { logWarning } from "../values/log.ts";
 import type { AppContext } from "./base/context.ts";
 
-/** Nothing more to learn in this isolate: an address for agents is known. */
-let isKnown = false;
+/** Whether there is nothing more to learn in this isolate: an address for agents is known. */
+export const agentOrigin = { isKnown: false };
 
 /**
- * Remembers the https origin of the first request with a valid key as the address that agents call, where neither an
- * operator nor PUBLIC_URL names one, and tells the pools, which launch nothing before they know it. Call it without
- * waiting: the request does not depend on it.
+ * Remembers the https origin of the first request with a valid key as the address that agents call, where no operator names one, and
+ * tells the pools, which launch nothing before they know it. Call it where PUBLIC_URL is not set, and without waiting: the request
+ * does not depend on it.
  */
 export async function rememberOrigin(c: AppContext): Promise<void> {
-	if (isKnown || c.get("config").global.publicUrl !== null) return;
+	if (agentOrigin.isKnown) return;
 	const { origin, protocol, hostname } = new URL(c.req.url);
 	if (protocol !== "https:" || isPreview(hostname)) return;
 	try {
-		isKnown = await isAgentUrlKnown(c.env.DB);
-		if (isKnown) return;
+		agentOrigin.isKnown = await isAgentUrlKnown(c.env.DB);
+		if (agentOrigin.isKnown) return;
 		await settleSetting(c.env.DB, "origin", origin);
-		isKnown = true;
+		agentOrigin.isKnown = true;
 		await tickPools(c.env, await readFacts(c.env));
 	} catch (error) {
-		console.warn(`origin: ${error instanceof Error ? error.message : "failed"} It will be remembered at a later request.`);
+		logWarning("origin (it will be remembered at a later request)", error);
 	}
 }
 
 /** A new isolate's state. For tests. */
 export function forgetOrigin(): void {
-	isKnown = false;
+	agentOrigin.isKnown = false;
 }
 
 /**

@@ -6,39 +6,69 @@ import { staticEntries, staticRows } from "../core/model/statics.ts";
 /** Where agents listen (`src/agent/protocol.ts`, which this file must not import: it runs in the simulation too). */
 const USUAL_PORT = 8899;
 /** A ready list's part is one row of D1: some 60 KB, and one row read for a thousand proxies. */
-export const PART_SIZE = 1000;
+const PART_SIZE = 1000;
+
+/** A part in which more places changed is sent whole: so few are some 1.5 KB. */
+const MAX_PLACES = 30;
+
+/** One part of the ready list that changed. */
+export interface PartChange {
+	readonly part: number;
+	/** The whole part as it is now. */
+	readonly proxies: readonly ReadyEntry[];
+	/** Where D1 is known to hold the part as it was, all that has to be sent. Missing: the whole part is. */
+	readonly edit?: PartEdit;
+}
+
+export interface PartEdit {
+	/** The places in which another proxy stands now, or one where there was none; in ascending order. */
+	readonly places: readonly number[];
+	/** How many proxies the part had. */
+	readonly countBefore: number;
+}
+
+export interface Changes {
+	/** The version on which these changes rest: D1 must hold it. Null: all is sent, whatever D1 holds. */
+	readonly over: number | null;
+	readonly parts: readonly PartChange[];
+	/** Parts with this number or a higher one do not exist. */
+	readonly partCount: number;
+	readonly proxies: readonly ProxyRow[];
+	readonly existing: readonly Id[] | null;
+	readonly gone: readonly Id[];
+	acknowledge(): void;
+}
+
+type Parts = readonly (readonly ReadyEntry[])[];
 
 /**
- * What of the proxies D1 is known to show, so that a publication sends only what changed. Members keep their part, so that one
- * change rewrites one part. It lives in memory: after it was lost everything is sent once, and D1 writes what differs.
+ * What of the proxies D1 is known to show, so that a publication sends only what changed. Members of the ready list keep their place,
+ * so that one change is one place of one part. It lives in memory: after it was lost everything is sent once, and D1 writes what differs.
  */
 export class Ledger {
-	private readonly partOf = new Map<Id, number>();
-	/** The rows as they are shown, by what they are made of: proxies are never mutated, and static backends are few. */
-	private shown: ReadonlyMap<Id, Proxy | string> | null = null;
-	private shownParts: ReadonlyMap<number, string> = new Map();
+	/** The ready list as it was last laid out, whether or not D1 took it. */
+	private parts: Parts = [];
+	private shown: Shown | null = null;
 
-	/** What is to be sent so that D1 shows `state`; `acknowledge` once it does. */
+	/** What is to be sent so that D1 shows `state`, as the version that this is published as; `acknowledge` once it does. */
 	changes(state: State): Changes {
-		const parts = this.assign(state);
-		const texts = new Map(parts.map((entries, part) => [part, JSON.stringify(entries)]));
-		const changedParts = parts.flatMap((proxies, part) => (this.shownParts.get(part) === texts.get(part) ? [] : [{ part, proxies }]));
+		const { version } = state.published;
 		const { shown } = this;
+		const parts = laidOut(readyEntriesOf(state), this.parts);
+		this.parts = parts;
 		const statics = staticRows(state);
 		const rows = new Map<Id, Proxy | string>([...state.proxies, ...statics.map((row) => [row.id, JSON.stringify(row)] as const)]);
-		const isNew = (id: Id) => shown?.get(id) !== rows.get(id);
+		const isNew = (id: Id) => shown?.rows.get(id) !== rows.get(id);
 		const changedProxies = [...state.proxies.values()].filter(({ id }) => isNew(id)).map(rowOf);
-		const proxies = [...changedProxies, ...statics.filter(({ id }) => isNew(id))];
-		const gone = shown === null ? [] : [...shown.keys()].filter((id) => !rows.has(id));
 		return {
-			parts: changedParts,
+			over: shown?.version ?? null,
+			parts: parts.flatMap((proxies, part) => changeOf(part, proxies, shown?.parts[part])),
 			partCount: parts.length,
-			proxies,
+			proxies: [...changedProxies, ...statics.filter(({ id }) => isNew(id))],
 			existing: shown === null ? [...rows.keys()] : null,
-			gone,
+			gone: shown === null ? [] : [...shown.rows.keys()].filter((id) => !rows.has(id)),
 			acknowledge: () => {
-				this.shown = rows;
-				this.shownParts = texts;
+				this.shown = { version, rows, parts };
 			},
 		};
 	}
@@ -46,29 +76,69 @@ export class Ledger {
 	/** A publication went out and its fate is not known: the next one sends everything. */
 	doubt(): void {
 		this.shown = null;
-		this.shownParts = new Map();
-	}
-
-	/** The ready list in as few parts as can be, each proxy in the part where it was, if that still exists. */
-	private assign(state: State): ReadyEntry[][] {
-		const own = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
-		const entries = [...own, ...staticEntries(state, USUAL_PORT)];
-		const parts: ReadyEntry[][] = Array.from({ length: Math.ceil(entries.length / PART_SIZE) }, () => []);
-		const homeless: ReadyEntry[] = [];
-		for (const entry of entries) (parts[this.partOf.get(entry[0]) ?? -1] ?? homeless).push(entry);
-		for (const part of parts) homeless.push(...part.splice(PART_SIZE));
-		for (const part of parts) part.push(...homeless.splice(0, PART_SIZE - part.length));
-		this.partOf.clear();
-		for (const [number, part] of parts.entries()) for (const [id] of part) this.partOf.set(id, number);
-		return parts;
 	}
 }
 
-export interface Changes {
-	readonly parts: readonly { readonly part: number; readonly proxies: readonly ReadyEntry[] }[];
-	readonly partCount: number;
-	readonly proxies: readonly ProxyRow[];
-	readonly existing: readonly Id[] | null;
-	readonly gone: readonly Id[];
-	acknowledge(): void;
+interface Shown {
+	readonly version: number;
+	/** The rows by what they are made of: proxies are never mutated, and static backends are few. */
+	readonly rows: ReadonlyMap<Id, Proxy | string>;
+	readonly parts: Parts;
+}
+
+function readyEntriesOf(state: State): readonly ReadyEntry[] {
+	const own = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
+	return [...own, ...staticEntries(state, USUAL_PORT)];
+}
+
+/**
+ * The ready list in as few parts as can be, each proxy in the place where it was before, if that part still exists. Who comes takes the
+ * place of one that went; a place that stays empty is filled with the last of its part.
+ */
+function laidOut(entries: readonly ReadyEntry[], before: Parts): Parts {
+	const homeless = new Map(entries.map((entry) => [entry[0], entry]));
+	const parts = Array.from({ length: Math.ceil(entries.length / PART_SIZE) }, (_, part) =>
+		(before[part] ?? []).map(([id]) => {
+			const entry = homeless.get(id) ?? null;
+			homeless.delete(id);
+			return entry;
+		}),
+	);
+	const waiting = homeless.values();
+	const next = () => waiting.next().value ?? null;
+	for (const part of parts) for (const [place, entry] of part.entries()) if (entry === null) part[place] = next();
+	for (const part of parts) {
+		while (part.length < PART_SIZE) {
+			const entry = next();
+			if (entry === null) break;
+			part.push(entry);
+		}
+	}
+	return parts.map(closed);
+}
+
+/** Without its empty places. */
+function closed(part: readonly (ReadyEntry | null)[]): readonly ReadyEntry[] {
+	const left = [...part];
+	const whole: ReadyEntry[] = [];
+	for (let place = 0; place < left.length; place++) {
+		while (left.length > place && left.at(-1) === null) left.pop();
+		const entry = left[place] ?? left.pop();
+		if (entry) whole.push(entry);
+	}
+	return whole;
+}
+
+/** How a part differs from what D1 shows; empty: not at all. `before` undefined: it is not known to show any. */
+function changeOf(part: number, proxies: readonly ReadyEntry[], before: readonly ReadyEntry[] | undefined): readonly PartChange[] {
+	if (before === undefined) return [{ part, proxies }];
+	const places = proxies.flatMap((entry, place) => (isSame(entry, before[place]) ? [] : [place]));
+	const shrunkBy = Math.max(0, before.length - proxies.length);
+	if (places.length === 0 && shrunkBy === 0) return [];
+	if (places.length > MAX_PLACES || shrunkBy > MAX_PLACES) return [{ part, proxies }];
+	return [{ part, proxies, edit: { places, countBefore: before.length } }];
+}
+
+function isSame(a: ReadyEntry, b: ReadyEntry | undefined): boolean {
+	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
 }

@@ -1,7 +1,7 @@
 import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
 import type { Id, ProviderName } from "../core/model/state.ts";
 import { fromJson, onDatabase } from "../d1/database.ts";
-import type { CredentialsByVersion } from "./ready.ts";
+import type { CredentialsByVersion } from "./snapshot.ts";
 
 /** One proxy as its pool published it, with what its pool's row says. */
 export interface PublishedProxy {

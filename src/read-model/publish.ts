@@ -1,8 +1,9 @@
-import type { PoolSummary, ProxyRow, ReadyEntry } from "../core/model/published.ts";
+import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../core/model/state.ts";
 import { onDatabase } from "../d1/database.ts";
+import type { PartChange, PartEdit } from "./ledger.ts";
 
-/** One version of what a pool shows in D1; `db/publish.ts` writes it as one transaction, only over an older (incarnation, version). */
+/** One version of what a pool shows in D1; `publish` writes it as one transaction, only over an older (incarnation, version). */
 export interface Publication {
 	readonly object: string;
 	readonly incarnation: Ms;
@@ -11,8 +12,10 @@ export interface Publication {
 	readonly summary: PoolSummary;
 	/** By version: username and password, for the proxies' URLs. */
 	readonly credentials: Readonly<Record<string, readonly [username: string, password: string]>>;
+	/** The version of this incarnation on which what is sent rests: where D1 holds another one nothing is written. Null or missing: on none. */
+	readonly over?: number | null;
 	/** The ready list in parts of at most 1,000; only those that changed. `proxies` as compact tuples. */
-	readonly parts: readonly { readonly part: number; readonly proxies: readonly ReadyEntry[] }[];
+	readonly parts: readonly PartChange[];
 	/** Parts with this number or a higher one do not exist. */
 	readonly partCount: number;
 	/** Rows that changed. */
@@ -35,13 +38,18 @@ const PUBLISH_DEADLINE_MS = 10_000;
 /** Every statement after the first applies only while this very version is the one in the pools row. */
 const IS_CURRENT = "EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND incarnation = ?2 AND version = ?3)";
 
-const UPDATE_POOL = `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = ?6,
-	ready = coalesce(?7, ready), ready_count = coalesce(?8, ready_count)
-	WHERE object = ?1 AND (incarnation, version) < (?2, ?3)`;
+/** `ready` is SQL. */
+const updatePoolTo = (ready: string) => `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = ?6,
+	ready = ${ready}, ready_count = coalesce(?8, ready_count)
+	WHERE object = ?1 AND (incarnation, version) < (?2, ?3) AND (?9 IS NULL OR (incarnation, version) = (?2, ?9))`;
 
 const UPSERT_PARTS = `INSERT INTO ready_parts (object, part, count, proxies)
 	SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?4) WHERE ${IS_CURRENT}
 	ON CONFLICT (object, part) DO UPDATE SET count = excluded.count, proxies = excluded.proxies WHERE proxies <> excluded.proxies`;
+
+// Where it was done already it would shorten the part once more.
+const editPart = (edit: PartEdit, count: number) => `UPDATE ready_parts SET count = ?5, proxies = ${edited("proxies", "?4", edit, count)}
+	WHERE object = ?1 AND part = ?6 AND count = ?7 AND ${IS_CURRENT}`;
 
 const DELETE_PARTS = `DELETE FROM ready_parts WHERE object = ?1 AND part >= ?4 AND ${IS_CURRENT}`;
 
@@ -80,7 +88,8 @@ const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
  * Throws DatabaseUnavailable (the version may have been written nevertheless).
  *
  * Rows written: one for the pool, one for each part from the second on, and of the proxies one each, one more when an
- * address changes and one or two when a proxy enters, changes in or leaves a queue; what is the same costs nothing.
+ * address changes and one or two when a proxy enters, changes in or leaves a queue; what is the same costs nothing. What travels to D1
+ * grows with what changed and not with the pool: of a part that is edited only the places that changed.
  */
 export async function publish(db: D1Database, publication: Publication): Promise<boolean> {
 	const { object, incarnation, version } = publication;
@@ -88,8 +97,13 @@ export async function publish(db: D1Database, publication: Publication): Promise
 	const statements = [updatePool(db, publication)];
 
 	const further = publication.parts.filter(({ part }) => part > 0);
-	for (const rows of chunks(further.map(({ part, proxies }) => [part, proxies.length, JSON.stringify(proxies)])))
+	const whole = further.filter(({ edit }) => edit === undefined);
+	for (const rows of chunks(whole.map(({ part, proxies }) => [part, proxies.length, JSON.stringify(proxies)])))
 		statements.push(statement(UPSERT_PARTS, rows));
+	for (const change of further) {
+		const { part, proxies, edit } = change;
+		if (edit) statements.push(statement(editPart(edit, proxies.length), sent(change), proxies.length, part, edit.countBefore));
+	}
 	statements.push(statement(DELETE_PARTS, Math.max(1, publication.partCount)));
 
 	for (const rows of chunks(publication.proxies.map(proxyTuple)))
@@ -107,10 +121,10 @@ export async function publish(db: D1Database, publication: Publication): Promise
 }
 
 function updatePool(db: D1Database, publication: Publication): D1PreparedStatement {
-	const first: readonly ReadyEntry[] | undefined =
-		publication.partCount === 0 ? [] : publication.parts.find(({ part }) => part === 0)?.proxies;
+	const none: PartChange | undefined = publication.partCount === 0 ? { part: 0, proxies: [] } : undefined;
+	const first = none ?? publication.parts.find(({ part }) => part === 0);
 	return db
-		.prepare(UPDATE_POOL)
+		.prepare(updatePoolTo(first?.edit ? edited("ready", "?7", first.edit, first.proxies.length) : "coalesce(?7, ready)"))
 		.bind(
 			publication.object,
 			publication.incarnation,
@@ -118,9 +132,32 @@ function updatePool(db: D1Database, publication: Publication): D1PreparedStateme
 			publication.now,
 			JSON.stringify(publication.summary),
 			JSON.stringify(publication.credentials),
-			first ? JSON.stringify(first) : null,
-			first ? first.length : null,
+			first ? sent(first) : null,
+			first ? first.proxies.length : null,
+			publication.over ?? null,
 		);
+}
+
+/** What travels of a part: of one that is edited the entries of the places that changed. */
+function sent({ proxies, edit }: PartChange): string {
+	return JSON.stringify(edit ? edit.places.map((place) => proxies[place]) : proxies);
+}
+
+/** D1 takes 32 arguments to a function: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_ARGUMENTS = 32;
+
+/** SQL for a JSON array in which the places of an edit hold the entries that are bound, as another array, to `entries`, and which has `count` elements then. */
+function edited(array: string, entries: string, { places, countBefore }: PartEdit, count: number): string {
+	const pairs = places.map((place, index) => `'$[${place}]', (${entries} -> ${index})`);
+	const cuts = Array.from({ length: Math.max(0, countBefore - count) }, () => "'$[#-1]'");
+	let sql = array;
+	for (const some of inTurns(pairs, Math.floor((MAX_ARGUMENTS - 1) / 2))) sql = `json_set(${sql}, ${some.join(", ")})`;
+	for (const some of inTurns(cuts, MAX_ARGUMENTS - 1)) sql = `json_remove(${sql}, ${some.join(", ")})`;
+	return sql;
+}
+
+function inTurns(texts: readonly string[], most: number): readonly (readonly string[])[] {
+	return Array.from({ length: Math.ceil(texts.length / most) }, (_, turn) => texts.slice(turn * most, (turn + 1) * most));
 }
 
 function proxyTuple(row: ProxyRow): readonly unknown[] {

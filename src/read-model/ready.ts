@@ -1,49 +1,27 @@
 import { READY_STALENESS_MS } from "../core/model/limits.ts";
 import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
 import type { ProviderName } from "../core/model/state.ts";
-import { fromJson, onDatabase } from "../d1/database.ts";
-import { isWithin } from "../d1/fresh.ts";
+import { Cached, fromJson, isWithin, type Later, onDatabase } from "../d1/database.ts";
+import {
+	type CredentialsByVersion,
+	knownPart,
+	type PublishedPool,
+	type ReadyPart,
+	type ReadyProxy,
+	readyPage,
+	readyPart,
+	type Snapshot,
+	snapshotOf,
+	without,
+	withParts,
+} from "./snapshot.ts";
+
+// How the ready lists are read: whole, and kept for a moment, or, by an isolate that may never need them again, one proxy or page alone.
 
 /** As READY_STALENESS_MS, while proxies are on their way. */
 const SHORT_STALENESS_MS = 250;
-/** From this share of its time on, what an isolate holds is read anew by one request that does not wait for it, before it is too old for all. */
-const AHEAD_SHARE = 0.7;
 /** What an isolate that is seldom asked falls back on while D1 fails is read anew after so long. */
 const FALLBACK_AGE_MS = 30_000;
-
-/** Username and password by version, as in the pools row. */
-export type CredentialsByVersion = Readonly<Record<string, readonly [username: string, password: string]>>;
-
-/** What one pool published. */
-export interface PublishedPool {
-	readonly object: string;
-	readonly provider: ProviderName;
-	readonly name: string;
-	readonly source: "environment" | "api";
-	/** Null: it has published nothing yet. */
-	readonly summary: PoolSummary | null;
-	readonly credentials: CredentialsByVersion;
-	readonly parts: readonly ReadyPart[];
-	readonly readyCount: number;
-}
-
-/** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */
-export interface ReadyPart {
-	readonly count: number;
-	readonly entries: () => readonly ReadyEntry[];
-}
-
-/** What all pools published, as one read of D1 saw it. Pools by provider, then name; removed ones are left out. */
-export interface Snapshot {
-	readonly pools: readonly PublishedPool[];
-	readonly readyCount: number;
-}
-
-/** A ready proxy and its pool. */
-export interface ReadyProxy {
-	readonly pool: PublishedPool;
-	readonly entry: ReadyEntry;
-}
 
 export interface Reading {
 	readonly snapshot: Snapshot;
@@ -51,79 +29,67 @@ export interface Reading {
 	readonly ageMs: number | null;
 }
 
-// Sorted here and not in SQL, since D1 counts each row that it sorts once more.
-const READ_POOLS = `SELECT object, provider, name, source, ready_count AS readyCount, summary, credentials, ready
-	FROM pools WHERE removed_at IS NULL`;
-const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY object, part";
-
-interface PoolRow {
-	readonly object: string;
-	readonly provider: ProviderName;
-	readonly name: string;
-	readonly source: PublishedPool["source"];
-	readonly readyCount: number;
-	readonly summary: string | null;
-	readonly credentials: string;
-	readonly ready: string;
-}
-interface PartRow {
-	readonly object: string;
-	readonly count: number;
-	readonly proxies: string;
-}
-
-/** What this isolate read last; `isStale` once something has changed since, `isWhole` unless it is a few proxies that were asked for alone. */
-let kept: Kept | null = null;
-interface Kept {
-	readonly snapshot: Snapshot;
-	readonly readAt: number;
-	readonly isStale: boolean;
-	readonly isWhole: boolean;
-}
-/** When a read failed last: the next one waits as long as a good one would be kept, so that a D1 that hangs is not asked by each request. */
-let failedAt = Number.NEGATIVE_INFINITY;
+const kept = new Cached<Snapshot>("ready list", stalenessOf);
 /** When a request last found nothing to answer from. */
 let missedAt = Number.NEGATIVE_INFINITY;
-/** When a read ahead began last: one at a time, and the next may begin when this one must have ended or failed. */
-let aheadAt = Number.NEGATIVE_INFINITY;
-/** Grows with every change, so that a read which began before it is not kept. */
-let changes = 0;
 
 /**
  * What all pools published: at most {@link READY_STALENESS_MS} old, or, while D1 fails, the last that this isolate read.
- * Reads one row a pool and one for each full thousand of ready proxies. Throws DatabaseUnavailable when there is nothing.
- *
- * `later` takes work that the answer need not wait for (`ExecutionContext.waitUntil`): with it a busy isolate reads ahead, so that
- * its requests do not all wait, and read, each time a second is over. (Requests of an isolate cannot share one read: a promise
- * belongs to the request that made it.)
+ * Reads one row a pool and one for each full thousand of ready proxies. `later` lets a busy isolate read ahead. Throws as onDatabase
+ * where there is nothing.
  */
-export async function readReady(db: D1Database, now: number, later?: (work: Promise<unknown>) => void): Promise<Reading> {
-	if (kept && isFresh(kept, now)) {
-		if (later && isDueSoon(kept, now)) {
-			aheadAt = now;
-			// What fails here is tried again by the request that needs it, and told to that one.
-			later(readAndKeep(db, now).catch(() => undefined));
-		}
-		return { snapshot: kept.snapshot, ageMs: null };
-	}
-	if (kept && isWithin(READY_STALENESS_MS, failedAt, now)) return { snapshot: kept.snapshot, ageMs: now - kept.readAt };
-	try {
-		return { snapshot: await readAndKeep(db, now), ageMs: null };
-	} catch (error) {
-		failedAt = now;
-		if (!kept) throw error;
-		console.warn(`ready list: ${error instanceof Error ? error.message : "failed"} The last one is served.`);
-		return { snapshot: kept.snapshot, ageMs: Math.max(0, now - kept.readAt) };
-	}
+export async function readReady(db: D1Database, now: number, later?: Later): Promise<Reading> {
+	const { value, ageMs } = await kept.read(now, () => readSnapshot(db), later);
+	return { snapshot: value, ageMs };
 }
 
-async function readAndKeep(db: D1Database, now: number): Promise<Snapshot> {
-	const before = changes;
-	const snapshot = await readSnapshot(db);
-	// An older read that took longer must not take a newer one's place.
-	if (changes === before && (kept === null || kept.isStale || !kept.isWhole || kept.readAt <= now))
-		kept = { snapshot, readAt: now, isStale: false, isWhole: true };
-	return snapshot;
+/** One ready proxy, each equally likely, without the list that it is in; null: read that. Reads as many rows. */
+export function readOne(db: D1Database, now: number, later: Later): Promise<ReadyProxy | null> {
+	return readAlone(
+		db,
+		() => pickCold(db),
+		({ pool }) => snapshotOf([pool]),
+		now,
+		later,
+	);
+}
+
+/** As {@link readOne}: a page in the order of the whole list. */
+export function readPage(db: D1Database, page: { offset: number; limit: number }, now: number, later: Later): Promise<ColdPage | null> {
+	return readAlone(
+		db,
+		() => pageCold(db, page.offset, page.limit),
+		({ heads }) => heads,
+		now,
+		later,
+	);
+}
+
+/**
+ * The few proxies that a request needs where this isolate does not hold the list and is seldom asked. `seen` is what of the list they
+ * show. Null: read the list, which also tells what is wrong.
+ */
+async function readAlone<T>(
+	db: D1Database,
+	read: () => Promise<T | null>,
+	seen: (answer: T) => Snapshot,
+	now: number,
+	later: Later,
+): Promise<T | null> {
+	const { isCold, isSnapshotDue } = coldRead(now);
+	if (!isCold) return null;
+	let answer: T | null;
+	try {
+		answer = await read();
+	} catch {
+		// What was read before is served at once; where there is nothing, the next read fails too and says so.
+		kept.failed(now);
+		return null;
+	}
+	if (answer === null) return null;
+	keepSome(seen(answer), now);
+	if (isSnapshotDue) later(readReady(db, now).catch(() => undefined));
+	return answer;
 }
 
 /**
@@ -132,22 +98,16 @@ async function readAndKeep(db: D1Database, now: number): Promise<Snapshot> {
  * that it could fall back on should D1 fail: read it once the answer is out.
  */
 export function coldRead(now: number): { readonly isCold: boolean; readonly isSnapshotDue: boolean } {
-	if ((kept && isFresh(kept, now)) || isWithin(READY_STALENESS_MS, failedAt, now)) return { isCold: false, isSnapshotDue: false };
+	if (kept.isFresh(now) || kept.isFailing(now)) return { isCold: false, isSnapshotDue: false };
 	const before = missedAt;
 	missedAt = now;
 	const isFirst = before === Number.NEGATIVE_INFINITY;
-	const isOld = kept === null || !kept.isWhole || !isWithin(FALLBACK_AGE_MS, kept.readAt, now);
-	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && isOld };
-}
-
-/** D1 did not answer just now: for a second nobody asks it in vain who has something to fall back on. */
-export function readFailed(now: number): void {
-	failedAt = now;
+	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && !kept.isHeld(FALLBACK_AGE_MS, now) };
 }
 
 /** Keeps the few proxies that were asked for alone, where there is nothing else to fall back on should D1 fail. */
 export function keepSome(snapshot: Snapshot, now: number): void {
-	if (!kept?.isWhole) kept = { snapshot, readAt: now, isStale: true, isWhole: false };
+	kept.keepPart(snapshot, now);
 }
 
 /**
@@ -155,114 +115,13 @@ export function keepSome(snapshot: Snapshot, now: number): void {
  * again even if D1 fails now and the last snapshot is all there is.
  */
 export function forgetReady(hidden?: { readonly object: string; readonly id: string }): void {
-	changes++;
-	if (!kept) return;
-	const snapshot = hidden ? without(kept.snapshot, hidden) : kept.snapshot;
-	kept = { ...kept, snapshot, isStale: true };
+	kept.changed((snapshot) => (hidden ? without(snapshot, hidden) : snapshot));
 }
 
 /** Drops the last snapshot as well: a new isolate's state. For tests. */
 export function forgetEverything(): void {
-	changes++;
-	kept = null;
-	failedAt = Number.NEGATIVE_INFINITY;
+	kept.forget();
 	missedAt = Number.NEGATIVE_INFINITY;
-	aheadAt = Number.NEGATIVE_INFINITY;
-}
-
-/** One ready proxy, each equally likely; null when there is none. `random` gives numbers in [0, 1). */
-export function pickReady(snapshot: Snapshot, random: () => number): ReadyProxy | null {
-	return readyPage(snapshot, Math.floor(random() * snapshot.readyCount), 1)[0] ?? null;
-}
-
-/** At most `limit` ready proxies from `offset` on, in an order that stays while nothing changes. */
-export function readyPage(snapshot: Snapshot, offset: number, limit: number): readonly ReadyProxy[] {
-	const page: ReadyProxy[] = [];
-	let skip = offset;
-	for (const pool of snapshot.pools) {
-		for (const part of pool.parts) {
-			if (page.length === limit) return page;
-			if (skip >= part.count) {
-				skip -= part.count;
-				continue;
-			}
-			for (const entry of part.entries().slice(skip, skip + limit - page.length)) page.push({ pool, entry });
-			skip = 0;
-		}
-	}
-	return page;
-}
-
-/** The addresses of a pool's ready proxies. */
-export function readyAddresses(pool: PublishedPool): readonly string[] {
-	return pool.parts.flatMap((part) => part.entries().map(([, address]) => address));
-}
-
-async function readSnapshot(db: D1Database): Promise<Snapshot> {
-	const [pools, parts] = await onDatabase(() => db.batch([db.prepare(READ_POOLS), db.prepare(READ_PARTS)]));
-	const further = Map.groupBy((parts?.results ?? []) as unknown as PartRow[], (row) => row.object);
-	const published = ((pools?.results ?? []) as unknown as PoolRow[]).map((row): PublishedPool => {
-		const first = readyPart(row.readyCount, row.ready);
-		const others = (further.get(row.object) ?? []).map((part) => readyPart(part.count, part.proxies));
-		return {
-			object: row.object,
-			provider: row.provider,
-			name: row.name,
-			source: row.source,
-			summary: fromJson<PoolSummary | null>(row.summary, null),
-			credentials: fromJson<CredentialsByVersion>(row.credentials, {}),
-			...withParts([first, ...others]),
-		};
-	});
-	return snapshotOf(published);
-}
-
-function readyPart(count: number, text: string): ReadyPart {
-	let parsed: readonly ReadyEntry[] | null = null;
-	return {
-		count,
-		entries: () => {
-			parsed ??= JSON.parse(text) as readonly ReadyEntry[];
-			return parsed;
-		},
-	};
-}
-
-function without(snapshot: Snapshot, hidden: { readonly object: string; readonly id: string }): Snapshot {
-	return snapshotOf(
-		snapshot.pools.map((pool) => {
-			return pool.object === hidden.object ? withEntries(pool, ([id]) => id !== hidden.id) : pool;
-		}),
-	);
-}
-
-/** A pool of which only some ready proxies are left. */
-export function withEntries(pool: PublishedPool, isKept: (entry: ReadyEntry) => boolean): PublishedPool {
-	const parts = pool.parts.map((part): ReadyPart => {
-		const entries = part.entries().filter(isKept);
-		return { count: entries.length, entries: () => entries };
-	});
-	return { ...pool, ...withParts(parts) };
-}
-
-function withParts(parts: readonly ReadyPart[]): Pick<PublishedPool, "parts" | "readyCount"> {
-	return { parts, readyCount: parts.reduce((sum, part) => sum + part.count, 0) };
-}
-
-/** A snapshot of these pools alone, in the order in which they are listed. */
-export function snapshotOf(unsorted: readonly PublishedPool[]): Snapshot {
-	const pools = [...unsorted].sort((a, b) => compare(a.provider, b.provider) || compare(a.name, b.name));
-	return { pools, readyCount: pools.reduce((sum, pool) => sum + pool.readyCount, 0) };
-}
-
-function isFresh({ snapshot, readAt, isStale }: Kept, now: number): boolean {
-	return !isStale && isWithin(stalenessOf(snapshot), readAt, now);
-}
-
-/** Too old soon, and nobody reads it anew. */
-function isDueSoon({ snapshot, readAt }: Kept, now: number): boolean {
-	const stalenessMs = stalenessOf(snapshot);
-	return !isWithin(stalenessMs * AHEAD_SHARE, readAt, now) && !isWithin(stalenessMs, aheadAt, now);
 }
 
 /** Where a pool has fewer ready proxies than it shall have, others may be ready any moment: then it is looked at more often. */
@@ -274,6 +133,128 @@ function isShort({ summary, readyCount }: PublishedPool): boolean {
 	return summary?.run === "running" && readyCount < Math.max(summary.min, summary.target);
 }
 
-function compare(a: string, b: string): number {
-	return a < b ? -1 : a > b ? 1 : 0;
+/** What each of these reads of a pool's row. */
+const COLUMNS = "pools.object, provider, name, source, summary, credentials";
+interface Row {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly source: PublishedPool["source"];
+	readonly summary: string | null;
+	readonly credentials: string;
+}
+interface Whole extends Row {
+	readonly count: number;
+	readonly ready: string;
+}
+interface Part {
+	readonly object: string;
+	readonly count: number;
+	readonly proxies: string;
+}
+interface Picked extends Row {
+	readonly entry: string | null;
+}
+interface Head extends Row {
+	readonly count: number;
+	/** Ready proxies in further parts. */
+	readonly further: number;
+	/** The first part's beginning, cut anywhere. */
+	readonly head: string;
+}
+
+/** A pool that shows these parts. */
+function poolOf({ object, provider, name, source, summary, credentials }: Row, parts: readonly ReadyPart[]): PublishedPool {
+	return {
+		object,
+		provider,
+		name,
+		source,
+		summary: fromJson<PoolSummary | null>(summary, null),
+		credentials: fromJson<CredentialsByVersion>(credentials, {}),
+		...withParts(parts),
+	};
+}
+
+// Sorted in `snapshotOf` and not in SQL, since D1 counts each row that it sorts once more.
+const READ_POOLS = `SELECT ${COLUMNS}, ready_count AS count, ready FROM pools WHERE removed_at IS NULL`;
+const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY object, part";
+
+async function readSnapshot(db: D1Database): Promise<Snapshot> {
+	const [pools, parts] = await onDatabase(() => db.batch<unknown>([db.prepare(READ_POOLS), db.prepare(READ_PARTS)]));
+	const further = Map.groupBy((parts?.results ?? []) as Part[], ({ object }) => object);
+	const rows = (pools?.results ?? []) as Whole[];
+	return snapshotOf(
+		rows.map((row) => {
+			const others = (further.get(row.object) ?? []).map(({ count, proxies }) => readyPart(count, proxies));
+			return poolOf(row, [readyPart(row.count, row.ready), ...others]);
+		}),
+	);
+}
+
+/*
+ * The largest of ln(u)/count over all parts names each part as often as it has proxies (Efraimidis and Spirakis, 2006,
+ * https://doi.org/10.1016/j.ipl.2005.11.003), in one scan and without sorting. Columns beside max() are those of its row:
+ * https://www.sqlite.org/lang_select.html#bare_columns_in_an_aggregate_query
+ */
+const PICK = `SELECT ${COLUMNS},
+		json_extract(part.proxies, '$[' || abs(random() % part.count) || ']') AS entry
+	FROM (SELECT object, count, proxies, max(ln(random() / 18446744073709551616.0 + 0.5) / count) FROM (
+		SELECT object, ready_count AS count, ready AS proxies FROM pools WHERE removed_at IS NULL AND ready_count > 0
+		UNION ALL SELECT object, count, proxies FROM ready_parts WHERE count > 0
+	)) AS part JOIN pools ON pools.object = part.object WHERE removed_at IS NULL`;
+
+/** A page that ends later than this is too far from the beginnings of the lists. */
+const LAST_IN_HEAD = 100;
+/** More than any entry has; were one longer, the whole list would be read. */
+const ENTRY_CHARS = 90;
+// The beginnings are cut as text: D1 counts each element that SQL takes out of a JSON array as a row read.
+const HEADS = `SELECT ${COLUMNS}, ready_count AS count,
+		(SELECT coalesce(sum(count), 0) FROM ready_parts WHERE ready_parts.object = pools.object) AS further,
+		substr(ready, 1, ?1) AS head
+	FROM pools WHERE removed_at IS NULL`;
+
+/**
+ * One ready proxy, each equally likely. Reads one row a pool, one for each further part, and one more. Null where there is none,
+ * or the one picked is of a pool that was removed meanwhile: the whole list tells. Throws DatabaseUnavailable.
+ */
+export async function pickCold(db: D1Database): Promise<ReadyProxy | null> {
+	const { results } = await onDatabase(() => db.prepare(PICK).all<Picked>());
+	const row = results[0];
+	if (row === undefined || row.entry === null) return null;
+	const entry = JSON.parse(row.entry) as ReadyEntry;
+	return { pool: poolOf(row, [knownPart([entry])]), entry };
+}
+
+interface ColdPage {
+	readonly proxies: readonly ReadyProxy[];
+	readonly total: number;
+	readonly heads: Snapshot;
+}
+
+/**
+ * One page, in the order of the whole list, and all that was read. Reads one row a pool and one for each further part. Null where the page reaches beyond
+ * what this reads. Throws DatabaseUnavailable.
+ */
+export async function pageCold(db: D1Database, offset: number, limit: number): Promise<ColdPage | null> {
+	const wanted = offset + limit;
+	if (wanted > LAST_IN_HEAD) return null;
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(HEADS)
+			.bind(wanted * ENTRY_CHARS)
+			.all<Head>(),
+	);
+	const heads = snapshotOf(results.map((row) => poolOf(row, [knownPart(entriesIn(row.head))])));
+	// A first part that is nearly empty is followed by others, which were not read.
+	const isEnough = results.every(({ count, further, head }) => entriesIn(head).length >= Math.min(count + further, wanted));
+	const total = results.reduce((sum, { count, further }) => sum + count + further, 0);
+	return isEnough ? { proxies: readyPage(heads, offset, limit), total, heads } : null;
+}
+
+/** The whole entries at the beginning of a list that may be cut: no id and no address holds a bracket. */
+function entriesIn(head: string): readonly ReadyEntry[] {
+	if (head.endsWith("]]") || head === "[]") return JSON.parse(head) as ReadyEntry[];
+	const end = head.lastIndexOf("],");
+	return end < 0 ? [] : (JSON.parse(`${head.slice(0, end)}]]`) as ReadyEntry[]);
 }

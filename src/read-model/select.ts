@@ -1,5 +1,5 @@
 import type { ReadyEntry } from "../core/model/published.ts";
-import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./ready.ts";
+import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
 export interface Selection {

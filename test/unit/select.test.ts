@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ReadyEntry } from "../../src/core/model/published.ts";
-import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/read-model/ready.ts";
 import { EVERYTHING, pageFrom, pickFrom, selectFrom } from "../../src/read-model/select.ts";
+import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/read-model/snapshot.ts";
 
 const never = () => {
 	throw new Error("a session's proxy is no matter of chance");

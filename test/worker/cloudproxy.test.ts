@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSetting } from "../../src/d1/settings.ts";
-import { proxyUrl } from "../../src/http/cloudproxy/proxy.ts";
+import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import {

@@ -4,7 +4,8 @@ import type { ReadyEntry } from "../../src/core/model/published.ts";
 import { forgetPool } from "../../src/d1/directory.ts";
 import { findByAddress, readQueue } from "../../src/read-model/proxies.ts";
 import { publish } from "../../src/read-model/publish.ts";
-import { forgetEverything, readReady, readyPage } from "../../src/read-model/ready.ts";
+import { forgetEverything, readReady } from "../../src/read-model/ready.ts";
+import { readyPage } from "../../src/read-model/snapshot.ts";
 import { addressOf, counted, enter, failing, publicationOf, readyPublication, rowOf, SUMMARY, startAfresh } from "./helpers.ts";
 
 async function readyIds(): Promise<string[]> {

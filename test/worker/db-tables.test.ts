@@ -80,7 +80,7 @@ describe("the directory", () => {
 		const object = await enter();
 		await show(readyPublication(object, 1_001, { log: [{ seq: 1, at: 1, severity: "INFO", text: "gone" }] }));
 		await forgetPool(env.DB, object);
-		for (const table of ["pools", "names", "ready_parts", "proxies", "sessions"])
+		for (const table of ["pools", "names", "ready_parts", "proxies"])
 			expect((await env.DB.prepare(`SELECT * FROM ${table}`).all()).results, table).toEqual([]);
 		expect((await env.DB.prepare("SELECT * FROM logs").all()).results).toHaveLength(1);
 	});

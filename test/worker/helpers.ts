@@ -42,7 +42,7 @@ export async function bodyOf(response: Response): Promise<any> {
 
 /** Empties the database and what the isolate remembers of it. */
 export async function startAfresh(): Promise<void> {
-	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "sessions", "logs"];
+	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	forgetEverything();
 }
@@ -131,34 +131,44 @@ export function poolsAnswering(pool: Partial<PoolRpc>): Record<string, unknown> 
 export interface Rows {
 	read: number;
 	written: number;
+	/** Bytes of statements and of what was bound to them. */
+	sent: number;
 }
 
-/** The database, with D1's own count of the rows that are read and written through it. */
+/** The database, with D1's own count of the rows that are read and written through it, and what travels to it. */
 export function counted(db: D1Database): { db: D1Database; rows: Rows } {
-	const rows: Rows = { read: 0, written: 0 };
+	const rows: Rows = { read: 0, written: 0, sent: 0 };
+	const bytesOf = (values: readonly unknown[]) =>
+		values.reduce((sum: number, value) => sum + new TextEncoder().encode(String(value ?? "")).length, 0);
 	const count = <T>(result: D1Result<T>): D1Result<T> => {
 		rows.read += result.meta.rows_read;
 		rows.written += result.meta.rows_written;
 		return result;
 	};
-	const originals = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
-	const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
+	const originals = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatement; bytes: number }>();
+	const wrap = (statement: D1PreparedStatement, bytes: number): D1PreparedStatement => {
 		const wrapped = new Proxy(statement, {
 			get: (target, name) => {
-				if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values));
-				if (name === "all" || name === "run") return async () => count(await target.all());
+				if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values), bytes + bytesOf(values));
+				if (name === "all" || name === "run") {
+					rows.sent += bytes;
+					return async () => count(await target.all());
+				}
 				throw new Error(`"${String(name)}" reports no rows: use all, run or batch`);
 			},
 		});
-		originals.set(wrapped, statement);
+		originals.set(wrapped, { statement, bytes });
 		return wrapped;
+	};
+	const original = (wrapped: D1PreparedStatement): D1PreparedStatement => {
+		const { statement, bytes } = originals.get(wrapped) ?? { statement: wrapped, bytes: 0 };
+		rows.sent += bytes;
+		return statement;
 	};
 	const wrapped = new Proxy(db, {
 		get: (target, name) => {
-			if (name === "prepare") return (sql: string) => wrap(target.prepare(sql));
-			if (name === "batch")
-				return async (statements: D1PreparedStatement[]) =>
-					(await target.batch(statements.map((statement) => originals.get(statement) ?? statement))).map(count);
+			if (name === "prepare") return (sql: string) => wrap(target.prepare(sql), bytesOf([sql]));
+			if (name === "batch") return async (statements: D1PreparedStatement[]) => (await target.batch(statements.map(original))).map(count);
 			throw new Error(`"${String(name)}" reports no rows: use prepare or batch`);
 		},
 	});

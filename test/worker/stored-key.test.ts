@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { writeSetting } from "../../src/d1/settings.ts";
-import { forgetStoredKey, readStoredKey } from "../../src/http/base/stored-key.ts";
+import { forgetKeys, readStoredKey } from "../../src/http/base/auth.ts";
 import { failing, startAfresh } from "./helpers.ts";
 
 const later: Promise<unknown>[] = [];
@@ -10,7 +10,7 @@ const set = (sha256: string) => writeSetting(env.DB, "auth_key_sha256", sha256);
 
 beforeEach(async () => {
 	await startAfresh();
-	forgetStoredKey();
+	forgetKeys();
 	later.length = 0;
 });
 
@@ -36,7 +36,7 @@ describe("the stored key", () => {
 		await read(0);
 		await read(900);
 		await set("new");
-		forgetStoredKey();
+		forgetKeys();
 		await Promise.all(later);
 		expect(await read(901)).toBe("new");
 	});
@@ -45,7 +45,7 @@ describe("the stored key", () => {
 		await set("old");
 		await read(0);
 		expect(await read(60_000, failing())).toBe("old");
-		forgetStoredKey();
+		forgetKeys();
 		await expect(async () => await read(60_000, failing())).rejects.toThrow();
 	});
 });

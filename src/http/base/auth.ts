@@ -1,16 +1,64 @@
-import type { AppContext } from "./context.ts";
+import ipaddr from "ipaddr.js";
+import { Cached, type Later } from "../../d1/database.ts";
+import { readSettings } from "../../d1/settings.ts";
+import { type AppContext, laterOf } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
-import { FailedKeys } from "./failed-keys.ts";
 import { isSession, sessionOf } from "./session.ts";
-import { forgetStoredKey, readStoredKey } from "./stored-key.ts";
 
 const CLOSED_RETRY_SECONDS = 60;
+/** How long an isolate may go on with the key that it read: one that is set or removed holds everywhere after it. */
+const STORED_KEY_STALENESS_MS = 1_000;
+
+const storedKey = new Cached<string | null>("stored key", () => STORED_KEY_STALENESS_MS);
+
+/** Failed keys that one address may send within {@link FAILED_KEYS_WINDOW_MS}. */
+export const MAX_FAILED_KEYS = 10;
+export const FAILED_KEYS_WINDOW_MS = 60_000;
+/** Addresses kept in mind; beyond it the oldest are forgotten, so that a flood from many addresses cannot fill the memory. */
+const MAX_ADDRESSES = 10_000;
+
+interface Failures {
+	readonly since: number;
+	readonly count: number;
+}
+
+/** Failed keys by address, in this isolate: it slows guessing down, the length of the key makes it hopeless. */
+export class FailedKeys {
+	readonly #failures = new Map<string, Failures>();
+
+	/** Seconds until a key from this address is looked at again; 0: now. */
+	waitSeconds(address: string, now: number): number {
+		const failures = this.#current(address, now);
+		if (!failures || failures.count < MAX_FAILED_KEYS) return 0;
+		return Math.max(1, Math.ceil((failures.since + FAILED_KEYS_WINDOW_MS - now) / 1_000));
+	}
+
+	count(address: string, now: number): void {
+		const failures = this.#current(address, now);
+		const key = network(address);
+		if (!failures) this.#failures.delete(key);
+		this.#failures.set(key, failures ? { ...failures, count: failures.count + 1 } : { since: now, count: 1 });
+		const oldest = this.#failures.keys().next();
+		if (this.#failures.size > MAX_ADDRESSES && !oldest.done) this.#failures.delete(oldest.value);
+	}
+
+	#current(address: string, now: number): Failures | null {
+		const failures = this.#failures.get(network(address));
+		return failures && now - failures.since < FAILED_KEYS_WINDOW_MS && now >= failures.since ? failures : null;
+	}
+}
+
+/** An IPv6 address stands for its /64: whoever has one of these has them all. */
+function network(address: string): string {
+	if (!ipaddr.IPv6.isValid(address)) return address;
+	return ipaddr.IPv6.parse(address).toNormalizedString().split(":").slice(0, 4).join(":");
+}
 
 let failedKeys = new FailedKeys();
 
 /** Forgets what this isolate knows of keys, after one was set or removed. */
 export function forgetKeys(): void {
-	forgetStoredKey();
+	storedKey.forget();
 	failedKeys = new FailedKeys();
 }
 
@@ -42,13 +90,13 @@ export async function requireKey(
 		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
 	}
 	if (given !== null || session !== null) {
-		if (authKey !== null && (await proves(await digestOf(authKey)))) return "admin";
+		if (authKey !== null && (await proves(await secretDigest(c.get("config").global, authKey)))) return "admin";
 	} else if (authKey !== null) {
 		if (await opensToo(null)) return "other";
 		throw missing();
 	}
 
-	const stored = await readStoredKey(c.env.DB, now, (work) => c.executionCtx.waitUntil(work));
+	const stored = await readStoredKey(c.env.DB, now, laterOf(c));
 	if (stored !== null && (await proves(fromHex(stored)))) return "admin";
 	if (authKey === null && stored === null) {
 		if (allowAnonymous) return "nobody";
@@ -61,6 +109,15 @@ export async function requireKey(
 	if (given === null) throw missing();
 	failedKeys.count(address, now);
 	throw new Unauthorized("The key is wrong.");
+}
+
+/**
+ * SHA-256 (hex) of the admin key that was set through the API, null where none was. While D1 fails the key that was valid last stays
+ * valid. Throws as onDatabase where none was ever read.
+ */
+export async function readStoredKey(db: D1Database, now: number, later: Later): Promise<string | null> {
+	const read = async () => (await readSettings(db, ["auth_key_sha256"])).get("auth_key_sha256") ?? null;
+	return (await storedKey.read(now, read, later)).value;
 }
 
 /** The caller's address as the platform saw it; no header that a client could forge is looked at. Empty where there is none. */
@@ -80,6 +137,18 @@ function givenKey(c: AppContext): string | null {
 
 function missing(): Unauthorized {
 	return new Unauthorized("A key is needed: send it as X-Auth-Key, as Authorization: Bearer, or as ?auth_key= where nothing else will do.");
+}
+
+/** Of each environment's AUTH_KEY, which every request is held against. */
+const secretDigests = new WeakMap<object, ArrayBuffer>();
+
+async function secretDigest(settings: object, authKey: string): Promise<ArrayBuffer> {
+	let digest = secretDigests.get(settings);
+	if (digest === undefined) {
+		digest = await digestOf(authKey);
+		secretDigests.set(settings, digest);
+	}
+	return digest;
 }
 
 /** SHA-256. */

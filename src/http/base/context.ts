@@ -1,5 +1,6 @@
 import { OpenAPIRoute } from "chanfana";
 import type { Context } from "hono";
+import type { Later } from "../../d1/database.ts";
 import type { Env } from "../../rpc/env.ts";
 import { type Config, readConfig } from "../../settings/environment.ts";
 
@@ -64,4 +65,14 @@ export function hasQuery(c: AppContext): boolean {
 /** `metadata` of every answer at the root. */
 export function metadata(c: AppContext): { request_id: string; timestamp: string } {
 	return { request_id: c.get("requestId"), timestamp: new Date().toISOString() };
+}
+
+/** States how old the data in an answer is, where D1 fails and it is older than promised (RFC 9111, Age: whole seconds). */
+export function stateAge(c: AppContext, ageMs: number | null): void {
+	if (ageMs !== null) c.header("Age", String(Math.ceil(ageMs / 1_000)));
+}
+
+/** Lets work go on once the answer is out. */
+export function laterOf(c: AppContext): Later {
+	return (work) => c.executionCtx.waitUntil(work);
 }

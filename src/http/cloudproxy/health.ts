@@ -1,8 +1,11 @@
 import { z } from "zod";
+import { DatabaseUnavailable } from "../../d1/database.ts";
 import { endpointNameOf } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
-import { type PublishedPool, readReady } from "../../read-model/ready.ts";
+import { readReady } from "../../read-model/ready.ts";
+import type { PublishedPool } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
+import { logWarning } from "../../values/log.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { json, METADATA } from "./shapes.ts";
 
@@ -66,9 +69,13 @@ async function look(db: D1Database, now: number): Promise<{ pools: readonly Publ
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
 		return { pools, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
-	} catch {
-		// The reason may name what nobody without a key should read; `onDatabase`'s callers that need it log it.
-		return { pools, database: "It does not answer." };
+	} catch (error) {
+		// The reason may name what nobody without a key should read.
+		logWarning("health", error);
+		return {
+			pools,
+			database: error instanceof DatabaseUnavailable ? "It does not answer." : "It refuses what it is asked; the log has why.",
+		};
 	}
 }
 

@@ -4,7 +4,7 @@ import type { WaitingScaling } from "../../d1/settings.ts";
 import { isFor } from "../../fleet/fleet.ts";
 import type { Shown } from "../../providers/base/provider.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
-import { readyAddresses, type Snapshot } from "../../read-model/ready.ts";
+import { readyAddresses, type Snapshot } from "../../read-model/snapshot.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
 import { NotFound } from "../base/errors.ts";
 

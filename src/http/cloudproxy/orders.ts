@@ -4,9 +4,8 @@ import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint, metadata } from "../base/context.ts";
 import { Conflict, NotFound } from "../base/errors.ts";
-import { requireAddress } from "./address.ts";
-import { publishedProxy } from "./proxy.ts";
-import { ADMIN_FAULTS, faults, json, ProxyAnswer, ProxyList } from "./shapes.ts";
+import { publishedProxy } from "./proxies.ts";
+import { ADMIN_FAULTS, faults, json, ProxyAnswer, ProxyList, requireAddress } from "./shapes.ts";
 
 const MESSAGES: Readonly<Record<Queue, string>> = {
 	destroy: "Proxy scheduled for deletion",

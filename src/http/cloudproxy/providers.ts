@@ -4,8 +4,7 @@ import { listPools } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { readReady } from "../../read-model/ready.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
-import { stateAge } from "../base/headers.ts";
+import { type AppContext, Endpoint, metadata, stateAge } from "../base/context.ts";
 import {
 	DEFAULT_INSTANCE,
 	type Instance,

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Snapshot } from "../../read-model/ready.ts";
 import { isSelected, type Selection, selectFrom } from "../../read-model/select.ts";
+import type { Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { NotFound, ServiceUnavailable } from "../base/errors.ts";
-import { requireAddress } from "./address.ts";
+import { requireAddress } from "./shapes.ts";
 
 const STARTING_RETRY_SECONDS = 5;
 const MAX_TEXT_CHARS = 200;

@@ -1,6 +1,8 @@
 import { extendZodWithOpenApi } from "chanfana";
 import { z } from "zod";
 import { AGENT_PORT } from "../../agent/protocol.ts";
+import { canonicalAddress } from "../../values/addresses.ts";
+import { ValidationError } from "../base/errors.ts";
 
 // The shapes that several routes share. Constants: a schema made for each request would cost more than the request.
 
@@ -136,6 +138,13 @@ const ErrorAnswer = z.object({ metadata: Metadata, error: z.string(), detail: z.
 export function wholeNumber(min: number, max: number): z.ZodNumber {
 	const error = `must be a whole number ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}`;
 	return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
+/** An address as providers write it. Throws ValidationError. */
+export function requireAddress(text: string, field: string): string {
+	const address = canonicalAddress(text);
+	if (address !== null) return address;
+	throw new ValidationError("Invalid IP address format", [{ section: "query", field, message: "Invalid IP address format" }]);
 }
 
 /** A JSON body with these fields and no others. */

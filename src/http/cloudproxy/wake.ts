@@ -1,5 +1,5 @@
-import type { PublishedPool, Snapshot } from "../../read-model/ready.ts";
 import { type Selection, selectFrom } from "../../read-model/select.ts";
+import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import { askPool } from "../../rpc/reach.ts";
 import type { AppContext } from "../base/context.ts";
 import { ServiceUnavailable } from "../base/errors.ts";

@@ -3,7 +3,6 @@ import { canonicalAddress } from "../../values/addresses.ts";
 import { clientAddress } from "../base/auth.ts";
 import type { Addressed, AppContext } from "../base/context.ts";
 import { NotFound } from "../base/errors.ts";
-import { paramsAt, type Route } from "../base/routes.ts";
 
 // Reactor's routes are about an endpoint in one of three ways: by its name, as the endpoint of a proxy's address that the path
 // names, or, under /endpoint, as that of the proxy that asks.
@@ -15,17 +14,22 @@ export function isImplicit(pattern: string): boolean {
 	return IMPLICIT.test(pattern);
 }
 
-/** How to find the endpoint that a request to this route is about; undefined where it is about none. It is looked up once at most. */
-export function finderOf(c: AppContext, [, pattern]: Route): (() => Promise<Addressed | null>) | undefined {
-	const { endpoint: name, ip } = paramsAt(pattern, c.req.path);
-	if (isImplicit(pattern)) return once(() => findAt(c, clientAddress(c), true));
+/** Whether the routes at this pattern are about an endpoint. */
+export function isAboutEndpoint(pattern: string): boolean {
+	return isImplicit(pattern) || /:(?:endpoint|ip)\b/.test(pattern);
+}
+
+/** How to find the endpoint that a request is about, which is the caller's or is told by the path. It is looked up once at most. */
+export function finderOf(c: AppContext, isCallers: boolean): () => Promise<Addressed | null> {
+	const { endpoint: name, ip = "" } = c.req.param() as Readonly<Record<string, string | undefined>>;
+	if (isCallers) return once(() => findAt(c, clientAddress(c), true));
 	if (name !== undefined) {
 		return once(async () => {
 			const object = await findEndpoint(c.env.DB, name);
 			return object === null ? null : { name, object, caller: null };
 		});
 	}
-	return ip === undefined ? undefined : once(() => findAt(c, canonicalAddress(ip) ?? "", false));
+	return once(() => findAt(c, canonicalAddress(ip) ?? "", false));
 }
 
 /** The endpoint that the request is about. Throws NotFound and DatabaseUnavailable. */

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StaticBackend } from "../../../src/core/model/state.ts";
 import { findByAddress } from "../../../src/read-model/proxies.ts";
-import { forgetEverything, readReady, readyPage } from "../../../src/read-model/ready.ts";
+import { forgetEverything, readReady } from "../../../src/read-model/ready.ts";
+import { readyPage } from "../../../src/read-model/snapshot.ts";
 import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
 
 beforeEach(resetCloud);
