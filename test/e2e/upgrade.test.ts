@@ -33,7 +33,10 @@ async function startOldAgent(dev: Dev, vm: { readonly id: string; readonly ip: s
 	const root = join(dev.directory, "old-agent");
 	for (const name of ["", "credentials", "state"]) mkdirSync(join(root, name), { recursive: true });
 	writeFileSync(join(root, "agent.py"), shipped(OLD_AGENT));
-	writeFileSync(join(root, "credentials/agent.json"), JSON.stringify(Object.fromEntries(config.filter(([name]) => OLD_CONFIG.includes(name)))));
+	writeFileSync(
+		join(root, "credentials/agent.json"),
+		JSON.stringify(Object.fromEntries(config.filter(([name]) => OLD_CONFIG.includes(name)))),
+	);
 	const child: ChildProcess = spawn("python3", [join(root, "agent.py")], {
 		stdio: "ignore",
 		env: {
@@ -104,7 +107,9 @@ test("an agent of an earlier version registers, is handed out, reports, obeys, a
 	expect(session).toContain(String(open.localPort));
 	const metrics = (await dev.api("GET", `/v1.1/endpoints/digitalocean-default/metrics/${vm.ip}`)).body;
 	expect(Object.keys(metrics)).toEqual(expect.arrayContaining(["active", "requests", "bytes", "errors", "cpu", "load"]));
-	await fetch(`http://127.0.0.1:${dev.port}/v1.1/endpoints/digitalocean-default/sessions/${encodeURIComponent(session)}`, { method: "DELETE" });
+	await fetch(`http://127.0.0.1:${dev.port}/v1.1/endpoints/digitalocean-default/sessions/${encodeURIComponent(session)}`, {
+		method: "DELETE",
+	});
 	await closed;
 
 	await end();

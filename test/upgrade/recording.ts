@@ -68,7 +68,8 @@ function insertion(table: string, row: Row): string {
 export function revived(value: unknown): unknown {
 	if (Array.isArray(value)) return value.map(revived);
 	if (typeof value !== "object" || value === null) return value;
-	if ("map" in value && Array.isArray(value.map)) return new Map((value.map as [unknown, unknown][]).map(([key, held]) => [key, revived(held)]));
+	if ("map" in value && Array.isArray(value.map))
+		return new Map((value.map as [unknown, unknown][]).map(([key, held]) => [key, revived(held)]));
 	return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, revived(held)]));
 }
 

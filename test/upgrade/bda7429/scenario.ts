@@ -7,11 +7,11 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { test, vi } from "vitest";
+import { forgetKeys } from "../../../src/api/auth.ts";
 import { listPools } from "../../../src/db/directory.ts";
 import { forgetEverything } from "../../../src/db/ready.ts";
 import { readDeployment } from "../../../src/db/settings.ts";
 import { tend } from "../../../src/pool/fleet.ts";
-import { forgetKeys } from "../../../src/api/auth.ts";
 import { agentConfig, fault, PoolUnderTest, resetCloud, setAgent, sha256 } from "./harness.ts";
 import { routesOf } from "./routes.ts";
 import { ADMIN_KEY, ENDPOINT_KEY, SETTINGS } from "./settings.ts";
@@ -42,7 +42,12 @@ async function ask(method: string, path: string, body?: unknown): Promise<{ stat
 	if (key !== null) headers["X-Auth-Key"] = key;
 	if (body !== undefined) headers["Content-Type"] = "application/json";
 	const response = await exports.default.fetch(
-		new Request(`https://muster.test${path}`, { method, headers, redirect: "manual", ...(body === undefined ? {} : { body: JSON.stringify(body) }) }),
+		new Request(`https://muster.test${path}`, {
+			method,
+			headers,
+			redirect: "manual",
+			...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		}),
 	);
 	const text = await response.text();
 	const type = response.headers.get("Content-Type") ?? "";
@@ -98,7 +103,12 @@ async function moveOn(seconds: number, stepSeconds = 10): Promise<void> {
 
 /** Every VM of the clouds boots its agent once: it registers, and answers probes. */
 async function boot(): Promise<void> {
-	const vms = (await (await fetch("http://cloud.test/_local/vms")).json()) as { id: string; name: string; ip: string | null; state: string }[];
+	const vms = (await (await fetch("http://cloud.test/_local/vms")).json()) as {
+		id: string;
+		name: string;
+		ip: string | null;
+		state: string;
+	}[];
 	for (const vm of vms) {
 		if (vm.ip === null || !vm.name.startsWith("muster-") || agents.some((agent) => agent.vm === vm.id)) continue;
 		const { token } = await agentConfig(vm.id).catch(() => ({ token: "" }));
@@ -185,13 +195,14 @@ async function liveThrough(): Promise<void> {
 	await order("POST", "/v1.1/endpoints/ruled/alias", "also-ruled");
 	await order("PUT", "/v1.1/endpoints/ruled/metadata/owner", { team: "crawl", since: 2026 });
 	await order("PUT", "/v1.1/endpoints/digitalocean-default/metadata/note", "an umlaut: ü");
-	await moveOn(120);
+	await moveOn(120, 15);
 
 	// Load, as agents and others tell it.
 	const [loaded] = agentsOf("ruled");
-	if (loaded !== undefined) loaded.sessions = ["198.51.100.7:50123", "[2001:db8::1]:4711", "198.51.100.9:40000", "198.51.100.9:40001", "198.51.100.9:40002"];
+	if (loaded !== undefined)
+		loaded.sessions = ["198.51.100.7:50123", "[2001:db8::1]:4711", "198.51.100.9:40000", "198.51.100.9:40001", "198.51.100.9:40002"];
 	await order("POST", "/v1.1/endpoints/ruled/metrics", { queue: [1, 12], weather: [2, 0.5] });
-	await moveOn(120);
+	await moveOn(120, 15);
 	if (loaded !== undefined) loaded.sessions = loaded.sessions.slice(0, 2);
 	await moveOn(60);
 
@@ -242,7 +253,12 @@ async function spread(): Promise<void> {
 
 	// Somebody copied a VM, tags and all.
 	const { pool: own } = await pool.state();
-	await droplet(`muster-${own.deployment}-copied0000000000`, ["muster", `muster-deployment:${own.deployment}`, `muster-pool:${own.tag}`, "muster-intent:copied0000000000"]);
+	await droplet(`muster-${own.deployment}-copied0000000000`, [
+		"muster",
+		`muster-deployment:${own.deployment}`,
+		`muster-pool:${own.tag}`,
+		"muster-intent:copied0000000000",
+	]);
 	await droplet("another", ["muster", "muster-deployment:other", "muster-pool:other", "muster-intent:other"]);
 	await moveOn(30);
 
@@ -252,7 +268,7 @@ async function spread(): Promise<void> {
 	const message = "creating this/these droplet(s) will exceed your droplet limit";
 	await fault({ operation: "create", times: 1_000, status: 422, body: { id: "unprocessable_entity", message } });
 	await order("POST", "/v1.1/endpoints/refused/state", { action: "start" });
-	await moveOn(200);
+	await moveOn(200, 20);
 	await resetCloud();
 
 	// Fewer are wanted, though all are in use.
@@ -309,7 +325,8 @@ async function spread(): Promise<void> {
 	});
 	await order("DELETE", `/v1.1/endpoints/${name}/sessions/${encodeURIComponent("203.0.113.77:7777")}`);
 	const marked = { [name]: await agentAt(name, isReady, [silent]), ruled: await agentAt("ruled", isReady, []) };
-	for (const [endpoint, agent] of Object.entries(marked)) await order("POST", `/v1.1/endpoints/${endpoint}/metrics/${agent.address}`, { marked: [3, 1.25] });
+	for (const [endpoint, agent] of Object.entries(marked))
+		await order("POST", `/v1.1/endpoints/${endpoint}/metrics/${agent.address}`, { marked: [3, 1.25] });
 	await moveOn(20);
 }
 
@@ -321,10 +338,15 @@ async function nothingChanges(): Promise<void> {
 async function claim(pool: PoolUnderTest): Promise<void> {
 	const { proxies } = await pool.state();
 	const proxy = [...proxies.values()].find(({ phase, address }) => phase.at === "booting" && address === null);
-	if (proxy?.phase.at !== "booting") throw new Error(`none boots: ${JSON.stringify([...proxies.values()].map((one) => [one.phase, one.address, one.why]))}`);
+	if (proxy?.phase.at !== "booting")
+		throw new Error(`none boots: ${JSON.stringify([...proxies.values()].map((one) => [one.phase, one.address, one.why]))}`);
 	const { vm } = proxy.phase;
 	const { token } = await agentConfig(vm);
-	const answer = await pool.stub.register({ token, key: `${token.split(".").slice(0, 2).join(".")}.${"c".repeat(43)}`, address: "203.0.113.9" });
+	const answer = await pool.stub.register({
+		token,
+		key: `${token.split(".").slice(0, 2).join(".")}.${"c".repeat(43)}`,
+		address: "203.0.113.9",
+	});
 	if (!answer.ok) throw new Error(answer.say);
 }
 
@@ -339,7 +361,10 @@ async function launch(): Promise<() => Promise<void>> {
 	for (let tries = 0; tries < 400; tries++) {
 		const { proxies } = await burst.state();
 		if ([...proxies.values()].some(({ phase }) => phase.at === "launching" && phase.sentAt !== null)) break;
-		passing = Promise.race([burst.inside((inside) => inside.alarm()), new Promise<void>((resolve) => setTimeout(resolve, 50))]) as Promise<void>;
+		passing = Promise.race([
+			burst.inside((inside) => inside.alarm()),
+			new Promise<void>((resolve) => setTimeout(resolve, 50)),
+		]) as Promise<void>;
 		await passing;
 	}
 	return async () => {
@@ -369,21 +394,31 @@ type Rows = Record<string, { readonly sql: string; readonly rows: readonly Recor
 async function storedRows(pool: PoolUnderTest): Promise<Rows> {
 	return pool.inside((_inside, ctx) => {
 		const { sql } = ctx.storage;
-		const tables = sql.exec<{ name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY rowid").toArray();
+		const tables = sql
+			.exec<{ name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY rowid")
+			.toArray();
 		const own = tables.filter(({ name }) => !name.startsWith("_cf") && !name.startsWith("sqlite_"));
-		return Object.fromEntries(own.map(({ name, sql: definition }) => [name, { sql: definition, rows: sql.exec(`SELECT * FROM ${name}`).toArray() }]));
+		return Object.fromEntries(
+			own.map(({ name, sql: definition }) => [name, { sql: definition, rows: sql.exec(`SELECT * FROM ${name}`).toArray() }]),
+		);
 	});
 }
 
 async function database() {
-	const made = await env.DB.prepare("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").all<{ name: string; type: string; sql: string }>();
+	const made = await env.DB.prepare("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").all<{
+		name: string;
+		type: string;
+		sql: string;
+	}>();
 	const own = made.results.filter(({ name }) => !name.startsWith("_cf") && !name.startsWith("sqlite_"));
 	const definitions = own.map(({ sql }) => sql);
 	const tables: Record<string, readonly unknown[]> = {};
 	for (const { name, type } of own) {
 		if (type !== "table") continue;
 		// Columns that are computed cannot be put back.
-		const columns = (await env.DB.prepare(`SELECT name FROM pragma_table_info('${name}')`).all<{ name: string }>()).results.map((column) => column.name);
+		const columns = (await env.DB.prepare(`SELECT name FROM pragma_table_info('${name}')`).all<{ name: string }>()).results.map(
+			(column) => column.name,
+		);
 		tables[name] = (await env.DB.prepare(`SELECT ${columns.join(", ")} FROM ${name}`).all()).results;
 	}
 	return { definitions, tables };
@@ -427,11 +462,15 @@ test("records", async ({ task }) => {
 	forgetEverything();
 	forgetKeys();
 	const answers: Record<string, unknown> = {};
-	for (const path of routesOf(Object.keys(stores), agents.map(({ address }) => address))) answers[path] = await ask("GET", path);
+	for (const path of routesOf(
+		Object.keys(stores),
+		agents.map(({ address }) => address),
+	))
+		answers[path] = await ask("GET", path);
 	await fault({ provider: "*", operation: "*", times: 1_000_000, status: 503 });
 	const told: unknown[] = [];
 	for (const { key: own, address } of agents) told.push({ key: own, address, answer: await heartbeat(own, address) });
 	const recording = { at: clock, d1, pools: recorded, agents: told, answers };
 	(task.meta as Record<string, unknown>).recording = JSON.stringify(recording);
 	vi.useRealTimers();
-}, 300_000);
+}, 1_200_000);
