@@ -38,7 +38,7 @@ const cpuMs = () => {
 /** CPU milliseconds a round: so many rounds, or fewer when these have taken long enough; what `prepare` takes does not count. */
 async function each(most: number, work: (round: number) => unknown, prepare: (round: number) => void = () => {}): Promise<number> {
 	let [took, rounds] = [0, 0];
-	while (rounds < most && (took < ENOUGH_MS || rounds < 2)) {
+	while (rounds < most && took < ENOUGH_MS) {
 		prepare(rounds);
 		const began = cpuMs();
 		await work(rounds);
@@ -60,40 +60,31 @@ function heartbeat(round: number, turn: number, credentials = 1): Event {
 const pool = new BenchPool(tree, proxies);
 await pool.settle();
 
+// What a pass or a plan finds is never quite what the last one found: a few agents have reported since.
 let told = 0;
-const isQuick = proxies <= 1_000;
-for (let round = 0; round < WARM_UP_ROUNDS * (isQuick ? BATCH : 1); round++) pool.take(heartbeat(told++, round));
-const heartbeatMs =
-	(await each(50, () => {
-		for (let i = 0; i < BATCH; i++) pool.take(heartbeat(told++, told));
-	})) / BATCH;
-
-// Those heartbeats changed what D1 shows of sessions; from now on each tells what its last one told, but for its metrics.
-for (let proxy = 0; proxy < proxies; proxy++) if (told > 0) pool.take(heartbeat(proxy, 0));
-pool.now += 31_000;
-for (let proxy = 0; proxy < proxies; proxy++) pool.take(heartbeat(proxy, 0));
-await pool.settle();
-const freshen = () => {
+const report = () => {
 	for (let i = 0; i < 3; i++) pool.take(heartbeat(told++, 0));
 };
-for (let round = 0; round < WARM_UP_ROUNDS; round++) await pool.pass();
-const passes = isQuick ? BATCH : 10;
-const idlePass =
-	(await each(
-		100,
-		async () => {
-			for (let i = 0; i < passes; i++) if ((await pool.pass()) > 0) throw new Error("something was due in an idle pass");
-		},
-		freshen,
-	)) / passes;
-const plan =
-	(await each(
-		100,
-		() => {
-			for (let i = 0; i < passes; i++) pool.plan();
-		},
-		freshen,
-	)) / passes;
+const rounds = proxies <= 1_000 ? BATCH : 10;
+const idle = async () => {
+	for (let i = 0; i < rounds; i++) if ((await pool.pass()) > 0) throw new Error("something was due in an idle pass");
+};
+for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+	report();
+	await idle();
+}
+const idlePass = (await each(100, idle, report)) / rounds;
+const plans = () => {
+	for (let i = 0; i < rounds; i++) pool.plan();
+};
+const plan = (await each(100, plans, report)) / rounds;
+
+const reports = (turn: number) => {
+	for (let i = 0; i < BATCH; i++) pool.take(heartbeat(told++, turn));
+};
+for (let round = 1; round <= WARM_UP_ROUNDS; round++) reports(round);
+const heartbeatMs = (await each(50, (round) => reports(round + 10))) / BATCH;
+await pool.settle();
 
 const vms = vmsOf(proxies);
 const list = await each(

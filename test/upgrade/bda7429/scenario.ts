@@ -37,7 +37,7 @@ const agents: FakeAgent[] = [];
 /** Objects whose VMs never boot, and VMs that others made. */
 const unbooted = new Set<string>();
 
-async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; type: string; body: unknown }> {
+async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
 	const headers: Record<string, string> = { Accept: "application/json" };
 	if (key !== null) headers["X-Auth-Key"] = key;
 	if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -49,9 +49,13 @@ async function ask(method: string, path: string, body?: unknown): Promise<{ stat
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		}),
 	);
+	return answerOf(response);
+}
+
+async function answerOf(response: Response): Promise<{ status: number; body: unknown }> {
 	const text = await response.text();
-	const type = response.headers.get("Content-Type") ?? "";
-	return { status: response.status, type, body: type.startsWith("application/json") && text !== "" ? JSON.parse(text) : text };
+	const isJson = response.headers.get("Content-Type")?.startsWith("application/json") === true && text !== "";
+	return { status: response.status, body: isJson ? JSON.parse(text) : text };
 }
 
 /** An order that must be answered with 200; its pools run meanwhile. */
@@ -381,7 +385,7 @@ async function heartbeat(own: string, address: string): Promise<{ status: number
 			body: JSON.stringify({ active: 1, metrics: { requests: 1 }, sessions: ["203.0.113.5:61000"], credentials: 1 }),
 		}),
 	);
-	return { status: response.status, body: await response.json() };
+	return answerOf(response);
 }
 
 /** Maps as arrays of their entries, everything else as JSON has it. */
