@@ -1,6 +1,6 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { bindings, PoolUnderTest } from "../worker/pool/harness.ts";
+import { PoolUnderTest } from "../worker/pool/harness.ts";
 
 /** What one revision's deployment held at one instant, and what that revision said of it; `test/upgrade/record.ts` makes it. */
 export interface Recording {
@@ -45,18 +45,21 @@ export async function restore(recording: Recording): Promise<ReadonlyMap<string,
 	);
 	await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
 	const pools = new Map<string, PoolUnderTest>();
-	for (const [name, { object, tables: own }] of Object.entries(recording.pools)) {
-		const pool = new PoolUnderTest(object);
-		await pool.inside((_pool, ctx) => {
-			for (const [table, { sql, rows }] of Object.entries(own)) {
-				ctx.storage.sql.exec(sql);
-				for (const row of rows) ctx.storage.sql.exec(insertion(table, row), ...Object.values(row));
-			}
-		});
-		await pool.crash();
-		pools.set(name, pool);
-	}
+	for (const [name, { object, tables: own }] of Object.entries(recording.pools)) pools.set(name, await restorePool(own, object));
 	return pools;
+}
+
+/** Puts rows into an object's own storage, that of a new object unless one is named, which then loads them. */
+export async function restorePool(tables: RecordedPool["tables"], object?: string): Promise<PoolUnderTest> {
+	const pool = new PoolUnderTest(object);
+	await pool.inside((_pool, ctx) => {
+		for (const [table, { sql, rows }] of Object.entries(tables)) {
+			ctx.storage.sql.exec(sql);
+			for (const row of rows) ctx.storage.sql.exec(insertion(table, row), ...Object.values(row));
+		}
+	});
+	await pool.crash();
+	return pool;
 }
 
 function insertion(table: string, row: Row): string {
@@ -108,5 +111,3 @@ const short = (value: unknown) => {
 	const text = value instanceof Map ? `a map of ${value.size}` : (JSON.stringify(value) ?? "nothing");
 	return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 };
-
-export { bindings };

@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { fault, type PoolUnderTest } from "../worker/pool/harness.ts";
 import text from "./bda7429/recording.json?raw";
-import { losses, type Recording, restore, revived } from "./recording.ts";
+import { losses, type Recording, restore, restorePool, revived } from "./recording.ts";
 import { ADMIN_KEY, ENDPOINT_KEY } from "./settings.ts";
 
 const recording = JSON.parse(text) as Recording;
@@ -62,6 +62,23 @@ describe("what bda7429 has stored", () => {
 		expect(before.length).toBeGreaterThan(50);
 		const lost = before.flatMap(([field, value]) => losses(revived(value), MOVED[field]?.(state) ?? state[field], field));
 		expect(lost).toEqual([]);
+	});
+
+	test("is put together where a row had no room for it", async () => {
+		const { ruled } = recording.pools;
+		const [vitals, more] = [ruled?.tables.vitals, ruled?.tables.more_vitals];
+		if (ruled === undefined || vitals === undefined || more === undefined) throw new Error("the recording has no vitals");
+		const whole = String(vitals.rows[0]?.json);
+		// That revision cut the text after 1,900,000 characters, wherever that was.
+		const cut = whole.indexOf("198.51.100.7") + 5;
+		const parts = [whole.slice(cut, cut + 40), whole.slice(cut + 40)].map((json, index) => ({ part: index + 1, json }));
+		const pool = await restorePool({
+			...ruled.tables,
+			vitals: { ...vitals, rows: [{ ...vitals.rows[0], json: whole.slice(0, cut) }] },
+			more_vitals: { ...more, rows: parts },
+		});
+		const { sessions } = await pool.state();
+		expect(losses(revived(ruled.state.sessions), sessions, "sessions")).toEqual([]);
 	});
 
 	test.each(names)("is what the object of %s answers", async (name) => {
