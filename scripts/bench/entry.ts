@@ -3,7 +3,7 @@
  * `/uncached` the same routes with the isolate's cache dropped before each request. Never deployed.
  */
 
-import type { ReadyEntry } from "../../src/core/published.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
 import { enterPool } from "../../src/d1/directory.ts";
 import { app } from "../../src/http/app.ts";
 import { publish } from "../../src/read-model/publish.ts";

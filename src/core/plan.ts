@@ -1,14 +1,14 @@
-import { releaseAll } from "./adopt.ts";
-import { countReady } from "./count.ts";
-import { settle } from "./deadlines.ts";
-import { Draft } from "./draft.ts";
-import { callWhatIsDue } from "./effects.ts";
+import { EFFECTS, type Effect } from "./effects/index.ts";
 import type { Plan } from "./events.ts";
-import { breachOf } from "./invariants.ts";
-import { scale } from "./scaling.ts";
-import { settleDrops } from "./sessions.ts";
-import type { Ms, State } from "./state.ts";
-import { settleStatics } from "./statics.ts";
+import { countReady } from "./model/proxies.ts";
+import type { Ms, State } from "./model/state.ts";
+import { releaseAll } from "./planning/adopt.ts";
+import { Draft } from "./planning/draft.ts";
+import { breachOf } from "./planning/invariants.ts";
+import { settle } from "./planning/lifecycle.ts";
+import { scale } from "./planning/scaling.ts";
+import { settleDrops } from "./planning/sessions.ts";
+import { settleStatics } from "./planning/statics.ts";
 
 /**
  * Derives from stored facts alone what to do now and when to look again. An effect that was lost (an eviction, a deploy, a full
@@ -37,8 +37,10 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 }
 
 function planOf(draft: Draft, before: State): Plan {
-	callWhatIsDue(draft);
-	const { state, effects, wakeAt } = draft;
+	for (const room of EFFECTS) room.plan(draft);
+	const { state, wakeAt } = draft;
+	// Each room plans its own effects and no others.
+	const effects = draft.effects as readonly Effect[];
 	const isSame = before.proxies === state.proxies && before.target === state.target && before.money === state.money;
 	return { state, effects, wakeAt, isFinal: effects.length === 0 && isSame && before.logSeq === state.logSeq };
 }

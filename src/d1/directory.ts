@@ -1,4 +1,4 @@
-import type { ProviderName } from "../core/state.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import { onDatabase } from "./database.ts";
 import { type Charges, leaveLease } from "./leases.ts";
 
@@ -151,15 +151,13 @@ export async function removePool(db: D1Database, object: string, now: number): P
 }
 
 /**
- * Forgets a pool whose VMs are gone: its row, names, proxies, sessions and ready list. Its log stays until it is pruned by age, and of its part of
+ * Forgets a pool whose VMs are gone: its row, names, proxies and ready list. Its log stays until it is pruned by age, and of its part of
  * the budget what is still billed for VMs that are gone, as long as that is.
  */
 export async function forgetPool(db: D1Database, object: string, charges: Charges | null = null, now: number = Date.now()): Promise<void> {
 	await onDatabase(() =>
 		db.batch([
-			...["ready_parts", "proxies", "sessions", "names", "pools"].map((table) =>
-				db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object),
-			),
+			...["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object)),
 			...leaveLease(db, object, charges, now),
 		]),
 	);

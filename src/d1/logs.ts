@@ -1,4 +1,4 @@
-import type { LogEntry } from "../core/state.ts";
+import type { LogEntry } from "../core/model/state.ts";
 import { onDatabase } from "./database.ts";
 
 /** How long a pool's log is kept. */

@@ -1,4 +1,4 @@
-import type { PatchedRolling } from "../core/state.ts";
+import type { PatchedRolling } from "../core/model/state.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
 import { fromJson, onDatabase } from "./database.ts";
 

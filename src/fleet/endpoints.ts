@@ -1,4 +1,4 @@
-import type { ProviderName } from "../core/state.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import {
 	addName,
 	type DirectoryEntry,

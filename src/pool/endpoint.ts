@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Settings } from "../core/events.ts";
-import type { ProviderName, State } from "../core/state.ts";
+import type { Settings } from "../core/model/command.ts";
+import type { ProviderName, State } from "../core/model/state.ts";
 import type { Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import {

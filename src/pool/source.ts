@@ -1,4 +1,4 @@
-import type { Measurements } from "../core/state.ts";
+import type { Measurements } from "../core/model/state.ts";
 import { findEndpoint } from "../d1/directory.ts";
 import type { Env } from "../rpc/env.ts";
 import { askPool } from "../rpc/reach.ts";

@@ -1,4 +1,4 @@
-import type { CloudName, ProviderName } from "../core/state.ts";
+import type { CloudName, ProviderName } from "../core/model/state.ts";
 import { aws } from "./aws/driver.ts";
 import { azure } from "./azure/driver.ts";
 import type { ProviderDefinition } from "./base/provider.ts";

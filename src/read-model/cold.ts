@@ -1,5 +1,5 @@
-import type { PoolSummary, ReadyEntry } from "../core/published.ts";
-import type { ProviderName } from "../core/state.ts";
+import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import { fromJson, onDatabase } from "../d1/database.ts";
 import { type CredentialsByVersion, type PublishedPool, type ReadyProxy, readyPage, type Snapshot, snapshotOf } from "./ready.ts";
 

@@ -1,7 +1,7 @@
-import { readyEntryOf, rowOf } from "../core/projection.ts";
-import type { ProxyRow, ReadyEntry } from "../core/published.ts";
-import type { Id, Proxy, State } from "../core/state.ts";
-import { staticEntries, staticRows } from "../core/statics.ts";
+import { readyEntryOf, rowOf } from "../core/model/projection.ts";
+import type { ProxyRow, ReadyEntry } from "../core/model/published.ts";
+import type { Id, Proxy, State } from "../core/model/state.ts";
+import { staticEntries, staticRows } from "../core/model/statics.ts";
 
 /** Where agents listen (`src/agent/protocol.ts`, which this file must not import: it runs in the simulation too). */
 const USUAL_PORT = 8899;

@@ -1,5 +1,5 @@
-import type { PoolSummary, ProxyRow } from "../core/published.ts";
-import type { Id, ProviderName } from "../core/state.ts";
+import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
+import type { Id, ProviderName } from "../core/model/state.ts";
 import { fromJson, onDatabase } from "../d1/database.ts";
 import type { CredentialsByVersion } from "./ready.ts";
 

@@ -1,5 +1,5 @@
-import type { PoolSummary, ProxyRow, ReadyEntry } from "../core/published.ts";
-import type { Id, LogEntry, Ms } from "../core/state.ts";
+import type { PoolSummary, ProxyRow, ReadyEntry } from "../core/model/published.ts";
+import type { Id, LogEntry, Ms } from "../core/model/state.ts";
 import { onDatabase } from "../d1/database.ts";
 
 /** One version of what a pool shows in D1; `db/publish.ts` writes it as one transaction, only over an older (incarnation, version). */

@@ -1,6 +1,6 @@
-import { READY_STALENESS_MS } from "../core/limits.ts";
-import type { PoolSummary, ReadyEntry } from "../core/published.ts";
-import type { ProviderName } from "../core/state.ts";
+import { READY_STALENESS_MS } from "../core/model/limits.ts";
+import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import { fromJson, onDatabase } from "../d1/database.ts";
 import { isWithin } from "../d1/fresh.ts";
 

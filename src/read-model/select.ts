@@ -1,4 +1,4 @@
-import type { ReadyEntry } from "../core/published.ts";
+import type { ReadyEntry } from "../core/model/published.ts";
 import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./ready.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */

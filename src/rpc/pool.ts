@@ -1,10 +1,10 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
-import type { Command } from "../core/events.ts";
-import type { InstanceIds } from "../core/instances.ts";
-import type { Samples } from "../core/metrics.ts";
-import type { PoolSummary } from "../core/published.ts";
-import type { RollingStatus } from "../core/rolling.ts";
-import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/state.ts";
+import type { Command } from "../core/model/command.ts";
+import type { InstanceIds } from "../core/model/instances.ts";
+import type { Samples } from "../core/model/metrics.ts";
+import type { PoolSummary } from "../core/model/published.ts";
+import type { RollingStatus } from "../core/model/rolling.ts";
+import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/model/state.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */

@@ -1,4 +1,4 @@
-import type { Budget } from "../core/state.ts";
+import type { Budget } from "../core/model/state.ts";
 import { isEverywhere, normaliseCidr } from "../values/addresses.ts";
 import { amountIn, type Env, listOf, readBoolean, readWhole, textOf, trimmedOf } from "../values/settings-text.ts";
 

@@ -1,8 +1,8 @@
 import ipaddr from "ipaddr.js";
 import { AGENT_PORT } from "../agent/protocol.ts";
-import type { Settings } from "../core/events.ts";
-import { parseRules } from "../core/rules.ts";
-import type { ProviderName } from "../core/state.ts";
+import type { Settings } from "../core/model/command.ts";
+import { parseRules } from "../core/model/rules.ts";
+import type { ProviderName } from "../core/model/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
 import { amountIn } from "../values/settings-text.ts";

@@ -1,4 +1,4 @@
-import type { CloudName, ProviderName } from "../core/state.ts";
+import type { CloudName, ProviderName } from "../core/model/state.ts";
 import { CLOUD_NAMES, PROVIDERS, type Registry } from "../providers/index.ts";
 import type { Env } from "../values/settings-text.ts";
 import { DEFAULT, readAccounts } from "./accounts.ts";

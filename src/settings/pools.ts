@@ -1,5 +1,5 @@
-import type { Settings } from "../core/events.ts";
-import type { CloudName } from "../core/state.ts";
+import type { Settings } from "../core/model/command.ts";
+import type { CloudName } from "../core/model/state.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { readAmount, readBoolean, readWhole } from "../values/settings-text.ts";
 import { type Account, DEFAULT } from "./accounts.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CloudName } from "../../src/core/state.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import type { CreateRequest, Provider, ProviderDefinition } from "../../src/providers/base/provider.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import type { CloudOptions } from "./cloud.ts";

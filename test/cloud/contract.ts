@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
-import type { Failure } from "../../src/core/events.ts";
-import type { CloudName } from "../../src/core/state.ts";
+import type { Failure } from "../../src/core/model/failure.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import {
 	type CreateRequest,
 	type Provider,

@@ -1,4 +1,4 @@
-import type { ReadyEntry } from "../../src/core/published.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
 import type { Random } from "./random.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";

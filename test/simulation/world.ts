@@ -1,5 +1,5 @@
-import type { Command, Settings, Verdict } from "../../src/core/events.ts";
-import type { Measurements, Ms } from "../../src/core/state.ts";
+import type { Command, Settings } from "../../src/core/model/command.ts";
+import type { Measurements, Ms, Verdict } from "../../src/core/model/state.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";

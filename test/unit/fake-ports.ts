@@ -1,12 +1,13 @@
 /** Pools in memory and ports on them, for tests of the runner and the plan. */
 
 import type { Ports } from "../../src/controller/pass.ts";
-import { newState } from "../../src/core/birth.ts";
-import { countReady } from "../../src/core/count.ts";
-import { withProxy } from "../../src/core/edit.ts";
-import type { Effect, Event } from "../../src/core/events.ts";
-import { intentOf } from "../../src/core/intent.ts";
-import type { Proxy, State } from "../../src/core/state.ts";
+import type { Effect } from "../../src/core/effects/index.ts";
+import type { Event } from "../../src/core/events.ts";
+import { withProxy } from "../../src/core/model/edit.ts";
+import { countReady } from "../../src/core/model/proxies.ts";
+import { intentOf } from "../../src/core/model/proxy.ts";
+import type { Proxy, State } from "../../src/core/model/state.ts";
+import { newState } from "../../src/core/model/state.ts";
 
 export const NOW = 1_000_000_000;
 

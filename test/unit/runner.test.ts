@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CALLS_A_PASS, pass } from "../../src/controller/pass.ts";
-import { projectionHash } from "../../src/core/projection.ts";
-import type { Proxy, State, Vitals } from "../../src/core/state.ts";
+import { projectionHash } from "../../src/core/model/projection.ts";
+import type { Proxy, State, Vitals } from "../../src/core/model/state.ts";
 import { fakePorts, NOW, poolOf, succeed } from "./fake-ports.ts";
 
 const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ReadyEntry } from "../../src/core/published.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
 import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/read-model/ready.ts";
 import { EVERYTHING, pageFrom, pickFrom, selectFrom } from "../../src/read-model/select.ts";
 

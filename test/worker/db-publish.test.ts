@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { ReadyEntry } from "../../src/core/published.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
 import { forgetPool } from "../../src/d1/directory.ts";
 import { findByAddress, readQueue } from "../../src/read-model/proxies.ts";
 import { publish } from "../../src/read-model/publish.ts";

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { READY_STALENESS_MS } from "../../src/core/limits.ts";
+import { READY_STALENESS_MS } from "../../src/core/model/limits.ts";
 import { removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { pageCold, pickCold } from "../../src/read-model/cold.ts";

@@ -1,7 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import type { PoolSummary, ProxyRow, ReadyEntry } from "../../src/core/published.ts";
-import type { ProviderName } from "../../src/core/state.ts";
+import type { PoolSummary, ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
+import type { ProviderName } from "../../src/core/model/state.ts";
 import { enterPool } from "../../src/d1/directory.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import { publish } from "../../src/read-model/publish.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Command } from "../../src/core/events.ts";
-import type { LogEntry } from "../../src/core/state.ts";
+import type { Command } from "../../src/core/model/command.ts";
+import type { LogEntry } from "../../src/core/model/state.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, ask, askWith, bodyOf, enter, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Command } from "../../src/core/events.ts";
+import type { Command } from "../../src/core/model/command.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, SUMMARY, show, startAfresh } from "./helpers.ts";

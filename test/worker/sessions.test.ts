@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { apply } from "../../src/core/apply.ts";
+import type { State } from "../../src/core/model/state.ts";
 import { plan } from "../../src/core/plan.ts";
-import type { State } from "../../src/core/state.ts";
 import { forgetPool } from "../../src/d1/directory.ts";
 import { carryOut, type World } from "../../src/pool/calls.ts";
 import { Ledger } from "../../src/read-model/ledger.ts";

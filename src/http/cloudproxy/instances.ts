@@ -1,5 +1,5 @@
-import type { PoolSummary } from "../../core/published.ts";
-import type { ProviderName } from "../../core/state.ts";
+import type { PoolSummary } from "../../core/model/published.ts";
+import type { ProviderName } from "../../core/model/state.ts";
 import type { WaitingScaling } from "../../d1/settings.ts";
 import { isFor } from "../../fleet/fleet.ts";
 import type { Shown } from "../../providers/base/provider.ts";

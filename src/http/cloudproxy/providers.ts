@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ProviderName } from "../../core/state.ts";
+import type { ProviderName } from "../../core/model/state.ts";
 import { listPools } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type RollingStatus, rollingInForce } from "../../core/rolling.ts";
-import type { PatchedRolling, ProviderName, Rolling } from "../../core/state.ts";
+import { type RollingStatus, rollingInForce } from "../../core/model/rolling.ts";
+import type { PatchedRolling, ProviderName, Rolling } from "../../core/model/state.ts";
 import { type DirectoryEntry, listPools } from "../../d1/directory.ts";
 import { patchedRollingIn, readSettings, writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts } from "../../fleet/fleet.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ProviderName } from "../../core/state.ts";
+import type { ProviderName } from "../../core/model/state.ts";
 import { findPool } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { forgetReady } from "../../read-model/ready.ts";

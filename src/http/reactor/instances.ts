@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Command } from "../../core/events.ts";
+import type { Command } from "../../core/model/command.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";

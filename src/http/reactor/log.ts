@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { MOST_LOG_CHARS } from "../../core/limits.ts";
-import type { LogEntry, Severity } from "../../core/state.ts";
+import { MOST_LOG_CHARS } from "../../core/model/limits.ts";
+import type { LogEntry, Severity } from "../../core/model/state.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { MOST_METRICS } from "../../core/metrics.ts";
-import { isMetricName } from "../../core/rules.ts";
-import type { Metrics } from "../../core/state.ts";
+import { MOST_METRICS } from "../../core/model/metrics.ts";
+import { isMetricName } from "../../core/model/rules.ts";
+import type { Metrics } from "../../core/model/state.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { requireBody } from "../base/body.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AGENT_PORT } from "../../agent/protocol.ts";
-import type { Run } from "../../core/state.ts";
+import type { Run } from "../../core/model/state.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";

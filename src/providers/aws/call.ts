@@ -1,5 +1,5 @@
 import { AwsV4Signer } from "aws4fetch";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { type Fault, request } from "../base/http.ts";
 import type { ProviderContext } from "../base/provider.ts";
 import { Xml } from "../base/xml.ts";

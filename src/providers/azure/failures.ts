@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { type Fault, jsonOrNull, quotable } from "../base/http.ts";
 import { ProviderError } from "../base/provider.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../../core/events.ts";
+import type { Vm } from "../../core/model/state.ts";
 import { base64 } from "../base/base64.ts";
 import type { CreateRequest } from "../base/provider.ts";
 import { labels, readLabels } from "../base/tags.ts";

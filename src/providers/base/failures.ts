@@ -1,4 +1,4 @@
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { ProviderError } from "./provider.ts";
 
 /** What drivers do with a call that failed. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
-import type { Rate } from "../../core/state.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
+import type { Rate } from "../../core/model/state.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";
 
 /** Lists and finds answer within this or are asked again. */

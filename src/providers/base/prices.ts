@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Price } from "../../core/state.ts";
+import type { Price } from "../../core/model/state.ts";
 import { ProviderError } from "./provider.ts";
 
 /** A cloud's own price, or the failure that says that it has none for this size (its `kind`: size, plan, …). `asOf` in milliseconds. */

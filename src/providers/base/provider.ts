@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { Failure, Vm } from "../../core/events.ts";
-import type { Price, Rate } from "../../core/state.ts";
+import type { Failure } from "../../core/model/failure.ts";
+import type { Price, Rate, Vm } from "../../core/model/state.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.

@@ -1,4 +1,4 @@
-import type { VmTags } from "../../core/events.ts";
+import type { VmTags } from "../../core/model/state.ts";
 import type { CreateRequest } from "./provider.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { type Fault, type HttpRequest, json, quotable, request } from "../base/http.ts";
 import { type ProviderContext, ProviderError } from "../base/provider.ts";
 import { type ServiceAccountKey, withToken } from "./token.ts";

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../../core/events.ts";
-import type { Price } from "../../core/state.ts";
+import type { Price, Vm } from "../../core/model/state.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
 import { apiUrl, flag, slug } from "../base/fields.ts";
 import { type HttpRequest, ignored, json } from "../base/http.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FailureKind } from "../../core/events.ts";
+import type { FailureKind } from "../../core/model/failure.ts";
 import { type Fault, type HttpRequest, json, request } from "../base/http.ts";
 import { allPages } from "../base/pages.ts";
 import type { ProviderContext } from "../base/provider.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Vm } from "../../core/events.ts";
+import type { Vm } from "../../core/model/state.ts";
 import { ProviderError } from "../base/provider.ts";
 import { readTagList } from "../base/tags.ts";
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import { credentialsAsked, credentialsOfVersion } from "../../../src/core/credentials.ts";
-import type { Effect, Settings } from "../../../src/core/events.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
+import type { Settings } from "../../../src/core/model/command.ts";
+import { credentialsAsked, credentialsOfVersion } from "../../../src/core/model/credentials.ts";
+import { problemsOf } from "../../../src/core/model/projection.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import { problemsOf } from "../../../src/core/projection.ts";
-import type { State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 type Asked = Settings["credentials"];

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import { costOf, spentHourly } from "../../../src/core/cost.ts";
-import type { Effect, Event } from "../../../src/core/events.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { costOf, spentHourly } from "../../../src/core/model/cost.ts";
+import { problemsOf } from "../../../src/core/model/projection.ts";
+import type { Price, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import { problemsOf } from "../../../src/core/projection.ts";
-import type { Price, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const HOUR = 3_600_000;

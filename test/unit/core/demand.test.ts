@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import type { Command, Event } from "../../../src/core/events.ts";
-import { samplesOf } from "../../../src/core/metrics.ts";
+import type { Event } from "../../../src/core/events.ts";
+import type { Command } from "../../../src/core/model/command.ts";
+import { samplesOf } from "../../../src/core/model/metrics.ts";
+import { summaryOf } from "../../../src/core/model/projection.ts";
+import type { Metrics, Proxy, Spec, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import { summaryOf } from "../../../src/core/projection.ts";
-import type { Metrics, Proxy, Spec, State } from "../../../src/core/state.ts";
 import { VOLATILE } from "../../../src/pool/store.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 

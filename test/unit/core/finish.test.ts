@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
 import { isStillDue } from "../../../src/core/effects.ts";
-import type { Effect, Event, Failure, Vm } from "../../../src/core/events.ts";
-import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/limits.ts";
+import type { Event } from "../../../src/core/events.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
+import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/model/limits.ts";
+import type { Proxy, State, Vm } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import type { Proxy, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 /** A create that takes several calls and was cut between them. */

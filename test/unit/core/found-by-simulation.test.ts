@@ -1,14 +1,15 @@
 /** What simulated runs found in the core, a story each; the planted bugs of test/simulation/mutants.ts keep the same from coming back unseen. */
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import { billable } from "../../../src/core/count.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
 import { isStillDue } from "../../../src/core/effects.ts";
-import type { Effect, Event, Vm } from "../../../src/core/events.ts";
-import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/core/limits.ts";
-import { samplesOf } from "../../../src/core/metrics.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
+import { samplesOf } from "../../../src/core/model/metrics.ts";
+import { billable } from "../../../src/core/model/proxies.ts";
+import type { Proxy, State, Vm } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { withSessionsLoaded } from "../../../src/core/sessions.ts";
-import type { Proxy, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const random = () => 0.5;

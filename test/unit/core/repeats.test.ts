@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import { projectionHash } from "../../../src/core/projection.ts";
-import type { State } from "../../../src/core/state.ts";
+import { projectionHash } from "../../../src/core/model/projection.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { Proxy, Rolling, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import type { Proxy, Rolling, State } from "../../../src/core/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const HOUR_SECONDS = 3600;

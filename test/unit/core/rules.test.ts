@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { intersectionOf, isMetricName, parseRule, parseRules, type Range, type Rule, rangeOf, sizeIn } from "../../../src/core/rules.ts";
+import {
+	intersectionOf,
+	isMetricName,
+	parseRule,
+	parseRules,
+	type Range,
+	type Rule,
+	rangeOf,
+	sizeIn,
+} from "../../../src/core/model/rules.ts";
 
 const ANY = Number.POSITIVE_INFINITY;
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
+import { dropsFor } from "../../../src/core/model/sessions.ts";
+import type { Id, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
-import { dropsFor, sessionsHash } from "../../../src/core/sessions.ts";
-import type { Id, State } from "../../../src/core/state.ts";
+import { sessionsHash } from "../../../src/core/sessions.ts";
 import { SESSIONS_A_ROW, SessionLedger, sessionsOf } from "../../../src/read-model/session-parts.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 

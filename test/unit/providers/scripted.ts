@@ -1,4 +1,4 @@
-import type { Failure } from "../../../src/core/events.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
 import { type CreateRequest, type ProviderContext, ProviderError } from "../../../src/providers/base/provider.ts";
 
 /** A cloud that answers as a test says, for what the contract suite at the local cloud does not show. */

@@ -1,6 +1,6 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createHash } from "node:crypto";
-import type { Phase, State } from "../../../src/core/state.ts";
+import type { Phase, State } from "../../../src/core/model/state.ts";
 import { enterPool } from "../../../src/d1/directory.ts";
 import type { Env } from "../../../src/rpc/env.ts";
 import type { PoolRpc } from "../../../src/rpc/pool.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { StaticBackend } from "../../../src/core/state.ts";
+import type { StaticBackend } from "../../../src/core/model/state.ts";
 import { findByAddress } from "../../../src/read-model/proxies.ts";
 import { forgetEverything, readReady, readyPage } from "../../../src/read-model/ready.ts";
 import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
