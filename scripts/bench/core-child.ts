@@ -2,7 +2,6 @@
  * Measures one revision's core on one synthetic pool, in a process of its own: `node core-child.ts <checkout> <proxies>` prints
  * `CoreFigures` as JSON. CPU time of the process, garbage collection included.
  */
-import type { Event } from "../../src/core/events.ts";
 import { BenchPool } from "./core-pool.ts";
 import { idOf, metricsOf, sessionsOf, vmsOf } from "./core-rows.ts";
 import { openTree } from "./core-tree.ts";
@@ -51,10 +50,10 @@ async function each(most: number, work: (round: number) => unknown, prepare: (ro
 /** The clock of `process.cpuUsage` is too coarse for one quick round. */
 const BATCH = 100;
 
-function heartbeat(round: number, turn: number, credentials = 1): Event {
+function heartbeat(round: number, turn: number) {
 	const proxy = (round * 7919) % proxies;
 	const sessions = sessionsOf(proxy, turn);
-	return { on: "heartbeat", id: idOf(proxy), active: sessions.length, metrics: metricsOf(round), credentials, sessions };
+	return { on: "heartbeat", id: idOf(proxy), active: sessions.length, metrics: metricsOf(round), credentials: 1, sessions };
 }
 
 const pool = new BenchPool(tree, proxies);
@@ -89,7 +88,7 @@ await pool.settle();
 const vms = vmsOf(proxies);
 const list = await each(
 	200,
-	() => pool.fold({ on: "listed", startedAt: pool.now, vms }),
+	() => pool.fold({ call: "list" }, vms),
 	() => {
 		pool.now += 1_000;
 	},

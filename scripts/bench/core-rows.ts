@@ -1,4 +1,4 @@
-import type { Vm } from "../../src/core/events.ts";
+import type { Vm } from "../../src/core/model/state.ts";
 import type { BenchStorage } from "./core-storage.ts";
 
 /** The instant at which the synthetic pool stands still. */
