@@ -24,7 +24,7 @@ export interface Live {
 /** The Durable Object around it. */
 export interface Surroundings {
 	readonly ctx: DurableObjectState;
-	readonly env: Env;
+	readonly env: () => Env;
 	readonly store: Store;
 	readonly now: () => Ms;
 	readonly config: () => Config;

@@ -29,7 +29,7 @@ const SPARE_CALLS = 8;
 /** What one pool's effects need, and what they leave in memory. */
 export class Outside {
 	callsMade = 0;
-	private readonly env: Env;
+	private readonly env: () => Env;
 	private readonly object: string;
 	private readonly now: () => number;
 	/** What the pool runs by now, and its provider's name. */
@@ -38,7 +38,7 @@ export class Outside {
 	private readonly tokens = new Map<Id, string>();
 	private rate: Rate | null = null;
 
-	constructor(env: Env, object: string, now: () => number, derived: () => Derived | null) {
+	constructor(env: () => Env, object: string, now: () => number, derived: () => Derived | null) {
 		this.env = env;
 		this.object = object;
 		this.now = now;
@@ -84,7 +84,7 @@ export class Outside {
 	}
 
 	private world(state: State): World {
-		const { DB } = this.env;
+		const { DB } = this.env();
 		return {
 			now: this.now,
 			provider: () => this.provider(state),
@@ -106,7 +106,7 @@ export class Outside {
 			},
 			measure: (endpoint) => {
 				this.callsMade++;
-				return measureEndpoint(this.env, endpoint, this.object);
+				return measureEndpoint(this.env(), endpoint, this.object);
 			},
 			countCall: () => {
 				this.callsMade++;

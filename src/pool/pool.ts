@@ -50,7 +50,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		this.store = new Store(ctx.storage);
 		this.surroundings = {
 			ctx,
-			env,
+			env: () => this.env,
 			store: this.store,
 			now: () => this.now(),
 			config: () => this.config(),

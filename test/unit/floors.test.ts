@@ -11,6 +11,7 @@ const SOURCES = join(import.meta.dirname, "../../src");
 const FLOORS: readonly (readonly string[])[] = [
 	["core/model"],
 	["core/facts"],
+	["core/planning"],
 	["core/effects"],
 	["core"],
 	["controller", "values", "agent"],
@@ -29,6 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
 	["rpc"],
 	["d1"],
 	["read-model"],
+	["calls"],
 	["fleet", "pool"],
 	["http/base"],
 	["http/cloudproxy", "http/reactor", "http/agent"],

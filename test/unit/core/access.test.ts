@@ -95,7 +95,7 @@ describe("the firewall", () => {
 		const sent = apply(changed, { on: "sent", effect }, NOW);
 		expect(effectsOf(sent), "while its answer is waited for").toEqual([]);
 		expect(effectsOf(sent, NOW + 61_000), "its answer was lost").toEqual([effect]);
-		const done = apply(sent, { on: "accepted", effect }, NOW);
+		const done = apply(sent, { on: "done", effect, result: null, startedAt: NOW }, NOW);
 		expect(effectsOf(done, NOW + 3_600_000)).toEqual([]);
 		expect(done.log.at(-1)?.text).toBe("the firewall admits only 192.0.2.1/32");
 	});
@@ -103,7 +103,9 @@ describe("the firewall", () => {
 	test("is changed anew where the addresses change while its answer is waited for", () => {
 		const sent = apply(configured(open(2), { allow: ONE }), { on: "sent", effect }, NOW);
 		const other = configured(sent, { allow: [] });
-		expect(effectsOf(apply(other, { on: "accepted", effect }, NOW), NOW)).toEqual([{ call: "firewall", allow: [] }]);
+		expect(effectsOf(apply(other, { on: "done", effect, result: null, startedAt: NOW }, NOW), NOW)).toEqual([
+			{ call: "firewall", allow: [] },
+		]);
 	});
 
 	test("that cannot be changed is told to the operator and tried again, with growing pauses", () => {
@@ -122,7 +124,7 @@ describe("the firewall", () => {
 		}
 		expect(pauses).toEqual([...pauses].sort((x, y) => x - y));
 		expect(problemsOf(state)).toContain("the firewall could not be changed: it is busy");
-		expect(problemsOf(apply(state, { on: "accepted", effect }, now)).join()).not.toContain("firewall");
+		expect(problemsOf(apply(state, { on: "done", effect, result: null, startedAt: NOW }, now)).join()).not.toContain("firewall");
 	});
 
 	test("of a pool without VMs is left to the first create", () => {
