@@ -62,13 +62,9 @@ export async function restorePool(tables: RecordedPool["tables"], object?: strin
 	return pool;
 }
 
-/** The state that an object holds in memory, by field. The one place here that knows where this version keeps it. */
-export function stateOf(pool: PoolUnderTest): Promise<Readonly<Record<string, unknown>>> {
-	return pool.inside((object) => {
-		const { live } = object as unknown as { readonly live: { readonly controller: { readonly state: object } } | null };
-		if (live === null) throw new Error("the object has no pool");
-		return { ...live.controller.state };
-	});
+/** The state that an object holds in memory, by field. */
+export async function stateOf(pool: PoolUnderTest): Promise<Readonly<Record<string, unknown>>> {
+	return { ...(await pool.state()) };
 }
 
 function insertion(table: string, row: Row): string {

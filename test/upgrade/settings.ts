@@ -23,6 +23,9 @@ export const SETTINGS = {
 	VULTR_MAX_SCALING: "1",
 };
 
+/** What the recording's pool at Hetzner was told instead, some time after it was made. */
+export const CHANGED_SETTINGS = { ONLY_HOST_IP: "True", HOST_IP: "192.0.2.1,2001:db8::/32", PROXY_PASSWORD: "another" };
+
 /** The admin key that the recording's operator set through the API. */
 export const ADMIN_KEY = "the-admin-key-of-the-upgrade-tests";
 

@@ -14,7 +14,7 @@ import { readDeployment } from "../../../src/db/settings.ts";
 import { tend } from "../../../src/pool/fleet.ts";
 import { agentConfig, fault, PoolUnderTest, resetCloud, setAgent, sha256 } from "./harness.ts";
 import { routesOf } from "./routes.ts";
-import { ADMIN_KEY, ENDPOINT_KEY, SETTINGS } from "./settings.ts";
+import { ADMIN_KEY, CHANGED_SETTINGS, ENDPOINT_KEY, SETTINGS } from "./settings.ts";
 
 const HEARTBEAT_SECONDS = 30;
 const AUTHORISED = { Authorization: `Bearer ${SETTINGS.DIGITALOCEAN_ACCESS_TOKEN}`, "content-type": "application/json" };
@@ -213,7 +213,7 @@ async function liveThrough(): Promise<void> {
 	// Firewall and credentials of one pool change.
 	const hetzner = poolAt("hetzner-default");
 	await hetzner.inside((inside) => {
-		inside.env = { ...inside.env, ONLY_HOST_IP: "True", HOST_IP: "192.0.2.1,2001:db8::/32", PROXY_PASSWORD: "another" } as never;
+		inside.env = { ...inside.env, ...CHANGED_SETTINGS } as never;
 	});
 	await moveOn(30);
 	const [first, second] = agentsOf("hetzner-default");
