@@ -1,9 +1,11 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
- * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent` leaves the rest out. Linux.
+ * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent|core` leaves the rest out; with
+ * `--against <revision>` the core of that revision is measured beside this one. Linux.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";
+import { benchCore } from "./bench/core.ts";
 import { benchPatch } from "./bench/patch.ts";
 import { benchWorker, bundleBytes } from "./bench/worker.ts";
 
@@ -14,7 +16,7 @@ interface Line {
 	readonly also: string;
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
+const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" } } });
 const isWanted = (part: string) => values.only === undefined || values.only === part;
 const say = (text: string) => console.error(`  ${text}`);
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -63,6 +65,7 @@ if (isWanted("agent")) {
 		also: "resident",
 	});
 }
+if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, say)));
 
 const columns = ["what", "measured", "goal", "also"] as const;
 const widths = columns.map((column) => Math.max(column.length, ...lines.map((line) => line[column].length)));
@@ -74,6 +77,7 @@ const row = (cells: readonly string[]) =>
 console.log(row(columns));
 console.log(row(widths.map((width) => "-".repeat(width))));
 for (const line of lines) console.log(row(columns.map((column) => line[column])));
-console.log(
-	"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
-);
+if (isWanted("worker"))
+	console.log(
+		"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
+	);
