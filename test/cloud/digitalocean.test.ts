@@ -83,6 +83,24 @@ describe("the life of a droplet", () => {
 	});
 });
 
+describe("what clients send as they can", () => {
+	test("user data may be null", async () => {
+		const { cloud, create } = localCloud();
+		await create("one", { user_data: null });
+		expect(cloud.fleet.vms()).toMatchObject([{ userData: "" }]);
+	});
+
+	test("a droplet has IPv6 only when it is asked for", async () => {
+		const { digitalocean, create, clock } = localCloud({ bootMs: 1000 });
+		const ids = [await create("with", { ipv6: true }), await create("without")];
+		clock.advance(1000);
+		const shown = [];
+		for (const id of ids) shown.push((await digitalocean("GET", `/v2/droplets/${id}`)).body.droplet);
+		expect(shown[0].networks.v6).toMatchObject([{ ip_address: expect.stringMatching(/^2001:db8:/), netmask: 64, type: "public" }]);
+		expect([shown[0].features, shown[1].networks.v6, shown[1].features]).toEqual([["ipv6"], [], []]);
+	});
+});
+
 describe("lists", () => {
 	test("pages follow each other by links.pages.next until there is none, whatever the page size", async () => {
 		const { digitalocean, create } = localCloud();
