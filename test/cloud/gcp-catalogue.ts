@@ -66,10 +66,10 @@ export function catalogue(project: string, path: readonly string[]): object | nu
 			second,
 		);
 	}
-	if (first === "zones" && third === "machineTypes" && path.length <= 4) {
-		return ZONES.includes(second ?? "")
-			? found("machineTypeList", `${base}/zones/${second}/machineTypes`, machineTypes(base, second ?? ""), fourth)
-			: null;
+	const isZonal = first === "zones" && third !== undefined && path.length <= 4 && Object.hasOwn(ZONAL, third);
+	const inZone = isZonal ? ZONAL[third] : undefined;
+	if (inZone !== undefined && second !== undefined) {
+		return ZONES.includes(second) ? found(inZone.kind, `${base}/zones/${second}/${third}`, inZone.all(base, second), fourth) : null;
 	}
 	if (first === "aggregated" && second === "machineTypes") {
 		const items = Object.fromEntries(ZONES.map((name) => [`zones/${name}`, { machineTypes: machineTypes(base, name) }]));
@@ -116,6 +116,25 @@ const machineTypes = (base: string, inZone: string) =>
 		zone: inZone,
 		architecture: architecture === "amd64" ? "X86_64" : "ARM64",
 	}));
+
+const diskTypes = (base: string, inZone: string) =>
+	["pd-standard", "pd-balanced", "pd-ssd"].map((name) => ({
+		...thing("diskType", name, `${base}/zones/${inZone}/diskTypes/${name}`),
+		validDiskSize: "10GB-65536GB",
+		defaultDiskSizeGb: "10",
+		zone: `${SELF}/${base}/zones/${inZone}`,
+	}));
+
+/** What each zone has of its own. */
+const ZONAL: Readonly<
+	Record<
+		string,
+		{ readonly kind: string; readonly all: (base: string, zone: string) => readonly { readonly name: string; readonly id: string }[] }
+	>
+> = {
+	machineTypes: { kind: "machineTypeList", all: machineTypes },
+	diskTypes: { kind: "diskTypeList", all: diskTypes },
+};
 
 const network = (base: string) => ({
 	...thing("network", "default", `${base}/global/networks/default`),

@@ -59,6 +59,27 @@ export function instances(account: Account, place: Place): readonly Instance[] {
 
 export type Instance = ReturnType<typeof show>;
 
+/** The disk that an instance has as long as it lives, which bears its name. */
+export function diskOf({ id, name, zone, creationTimestamp, selfLink, disks }: Instance) {
+	const [disk] = disks;
+	return {
+		kind: "compute#disk",
+		id: `${id}1`,
+		name,
+		zone,
+		creationTimestamp,
+		status: "READY",
+		sizeGb: disk?.diskSizeGb ?? "10",
+		type: `${zone}/diskTypes/pd-standard`,
+		users: [selfLink],
+		labels: {},
+		labelFingerprint: "42WmSpB8rSM=",
+		licenses: [],
+		physicalBlockSizeBytes: "4096",
+		selfLink: disk?.source ?? "",
+	};
+}
+
 export async function insert(account: Account, place: Place, wanted: InsertInstance, requestId: string | null): Promise<Response> {
 	if (requestId !== null && !/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(requestId)) {
 		return refuse(400, "invalid", `Invalid value for field 'requestId': '${requestId}'. Must be a valid UUID`);
@@ -205,6 +226,7 @@ function show(vm: VmRecord, account: Account) {
 				autoDelete: true,
 				type: "PERSISTENT",
 				mode: "READ_WRITE",
+				diskSizeGb: "10",
 				source: `${base}/zones/${zone}/disks/${vm.name}`,
 				licenses: [image],
 			},

@@ -201,6 +201,7 @@ describe("what there is before anybody makes anything", () => {
 		);
 		expect((await gcp("GET", `${PROJECT}/regions/us-central1`)).body.zones).toHaveLength(2);
 		expect((await gcp("GET", `${ZONE}/machineTypes`)).body.items.map(({ name }: { name: string }) => name)).toContain("e2-micro");
+		expect((await gcp("GET", `${ZONE}/diskTypes/pd-standard`)).body).toMatchObject({ kind: "compute#diskType" });
 		expect((await gcp("GET", `${ZONE}/machineTypes/e2-micro`)).body).toMatchObject({ guestCpus: 2, memoryMb: 1024, zone: "us-central1-a" });
 		expect((await gcp("GET", `${PROJECT}/global/networks/default`)).body).toMatchObject({ kind: "compute#network", name: "default" });
 		const images = "/compute/v1/projects/ubuntu-os-cloud/global/images";
@@ -217,6 +218,24 @@ describe("what there is before anybody makes anything", () => {
 		expect(body.items["zones/us-east1-b"]).toMatchObject({ warning: { code: "NO_RESULTS_ON_PAGE" } });
 		const filter = encodeURIComponent("labels.team=x");
 		expect((await gcp("GET", `${PROJECT}/aggregated/instances?filter=${filter}`)).body.items["zones/us-central1-a"].warning).toBeDefined();
+	});
+
+	test("an instance's disk is listed with those of all zones, and goes with it", async () => {
+		const { clock, gcp, insert } = world();
+		await insert();
+		const disks = async () => (await gcp("GET", `${PROJECT}/aggregated/disks`)).body.items["zones/us-central1-a"].disks;
+		expect(await disks()).toMatchObject([
+			{ kind: "compute#disk", name: "a", sizeGb: "10", users: [expect.stringMatching(/\/instances\/a$/)] },
+		]);
+		await gcp("DELETE", `${ZONE}/instances/a`);
+		clock.advance(2000);
+		expect(await disks()).toBeUndefined();
+	});
+
+	test("a field of an insert that is null is one that is not given", async () => {
+		const { insert } = world();
+		expect((await insert({ description: null, scheduling: null, networkInterfaces: null })).status).toBe(200);
+		expect((await insert({ name: null })).body.error.message).toContain("resource.name");
 	});
 
 	test("an insert takes tags for policies, whole references as clients give them, and an image by itself", async () => {

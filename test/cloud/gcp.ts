@@ -6,8 +6,9 @@ import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
 import { catalogue, ZONES } from "./gcp-catalogue.ts";
 import { answerClaim, bearer, claimant } from "./gcp-credentials.ts";
 import * as firewalls from "./gcp-firewalls.ts";
-import { type Instance, insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
+import { diskOf, insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
 import { FirewallBody, InsertInstance, labelFilter, partial, SetLabels } from "./gcp-requests.ts";
+import type { Labels } from "./labels.ts";
 import { firstComplaint, maskJson } from "./requests.ts";
 
 /**
@@ -96,7 +97,8 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		const [, owner, below] = /^\/compute\/v1\/projects\/([^/]+)(?:\/(.+))?$/.exec(call.path) ?? [];
 		const known = owner === undefined ? undefined : catalogue(owner, below?.split("/").map(decodeURIComponent) ?? []);
 		if (known !== undefined) return known === null ? notFound(call.path.replace(/^\/compute\/v1\//, "")) : masked(call, known);
-		if (owner !== undefined && below === "aggregated/instances") return listAll(call, account, owner, pageSize);
+		const [, kind] = /^aggregated\/(instances|disks)$/.exec(below ?? "") ?? [];
+		if (owner !== undefined && kind !== undefined) return listAll(call, account, owner, kind, pageSize);
 	}
 	const what = `${call.method} ${scope === "global" ? "global" : "zone"} ${collection}${name === undefined ? "" : "/*"}${action === undefined ? "" : `/${action}`}`;
 	switch (what) {
@@ -148,7 +150,9 @@ function read<T extends z.ZodType>(
 ): Promise<Response> | Response {
 	let value: unknown;
 	try {
-		value = JSON.parse(call.body);
+		// To Google a field that is null is one that is not given.
+		const isNew = call.method === "POST";
+		value = JSON.parse(call.body, (_, field: unknown) => (isNew && field === null ? undefined : field));
 	} catch {
 		return refuse(400, "parseError", "Parse Error");
 	}
@@ -166,8 +170,9 @@ function list(call: Call, account: Account, place: Place, pageSize: number): Res
 }
 
 /** Those of all zones, by zone; a zone without any says so. */
-function listAll(call: Call, account: Account, project: string, pageSize: number): Response {
-	const all = ZONES.flatMap((zone) => instances(account, { project, zone }));
+function listAll(call: Call, account: Account, project: string, kind: string, pageSize: number): Response {
+	const machines = ZONES.flatMap((zone) => instances(account, { project, zone }));
+	const all: readonly Listed[] = kind === "disks" ? machines.map(diskOf) : machines;
 	const none = (zone: string) => ({
 		warning: {
 			code: "NO_RESULTS_ON_PAGE",
@@ -176,19 +181,24 @@ function listAll(call: Call, account: Account, project: string, pageSize: number
 		},
 	});
 	return paged(call, all, pageSize, (items) => ({
-		kind: "compute#instanceAggregatedList",
-		id: `projects/${project}/aggregated/instances`,
+		kind: `compute#${kind.slice(0, -1)}AggregatedList`,
+		id: `projects/${project}/aggregated/${kind}`,
 		items: Object.fromEntries(
 			ZONES.map((zone) => {
 				const there = items.filter((one) => one.zone.endsWith(`/zones/${zone}`));
-				return [`zones/${zone}`, there.length === 0 ? none(zone) : { instances: there }];
+				return [`zones/${zone}`, there.length === 0 ? none(zone) : { [kind]: there }];
 			}),
 		),
 	}));
 }
 
+interface Listed {
+	readonly zone: string;
+	readonly labels: Labels;
+}
+
 /** One page of what is asked for, in the form that `show` gives it. */
-function paged(call: Call, some: readonly Instance[], pageSize: number, show: (items: readonly Instance[]) => object): Response {
+function paged(call: Call, some: readonly Listed[], pageSize: number, show: (items: readonly Listed[]) => object): Response {
 	const filter = call.query.get("filter");
 	const label = filter === null ? null : labelFilter(filter);
 	if (filter !== null && label === null)

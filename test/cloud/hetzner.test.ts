@@ -100,6 +100,15 @@ describe("what clients send and read", () => {
 		}
 	});
 
+	test("actions are shown together by their numbers, those of others left out", async () => {
+		const { hetzner } = world();
+		const ids = [];
+		for (const name of ["a", "b"]) ids.push((await hetzner("POST", "/servers", { ...SERVER, name })).body.action.id);
+		const { body } = await hetzner("GET", `/actions?${ids.map((id) => `id=${id}`).join("&")}&id=1`);
+		expect(body.actions.map(({ id }: { id: number }) => id)).toEqual(ids);
+		expect(body.meta.pagination).toMatchObject({ total_entries: 2, next_page: null });
+	});
+
 	test("a server has a location and no data center any more", async () => {
 		const { hetzner, create } = world();
 		const id = await create("one");

@@ -109,6 +109,11 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 				(firewall) => firewall,
 				(firewall) => firewallShown(firewall, account),
 			);
+		case "GET actions": {
+			// Of those that are asked for; a list of all there were is not kept any more.
+			const tasks = call.query.getAll("id").map((each) => account.task(Number(each)));
+			return page(call, "actions", tasks.filter((task) => task !== null).map(action));
+		}
 		case "GET actions/*": {
 			const task = account.task(Number(id));
 			return task ? json(200, { action: action(task) }) : notFound("action");

@@ -107,6 +107,12 @@ describe("what clients send as they can", () => {
 		expect((await vultr("POST", "/instances", { ...INSTANCE, os_id: "2284" })).body.instance.os_id).toBe(2284);
 	});
 
+	test("whole machines are listed, though there are none", async () => {
+		const { vultr } = world();
+		expect((await vultr("GET", "/plans-metal")).body).toMatchObject({ plans_metal: [], meta: { total: 0 } });
+		expect((await vultr("GET", "/bare-metals")).body).toMatchObject({ bare_metals: [] });
+	});
+
 	test("an instance has IPv6 when it is asked for, and each a network of its own", async () => {
 		const { vultr, create, clock } = world({ bootMs: 1000 });
 		const ids = [await create("a", { enable_ipv6: true }), await create("b", { enable_ipv6: true }), await create("c")];

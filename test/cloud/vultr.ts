@@ -61,7 +61,7 @@ const DESTRUCTION_MS = 5000;
 const NO_ROOM = "Plan is not available in the selected region.";
 const LOCKED = "Server is currently locked";
 
-const PATH = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/([^/]+))?$/;
+const PATH = /^\/v2\/([a-z-]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/([^/]+))?$/;
 
 function operationOf(call: Call): Operation {
 	const [, collection, id, part] = PATH.exec(call.path) ?? [];
@@ -84,6 +84,11 @@ function route(call: Call, account: Account, deleted: Deleted): Promise<Response
 			return listInstances(call, account);
 		case "GET plans":
 			return page(call, "plans", PLANS);
+		// Whole machines, of which there are none here; who lists what he can rent asks for them as well.
+		case "GET plans-metal":
+			return page(call, "plans_metal", []);
+		case "GET bare-metals":
+			return page(call, "bare_metals", []);
 		case "GET regions":
 			return page(call, "regions", REGIONS);
 		case "GET os":
