@@ -2,7 +2,7 @@
 -- `removed_at`, and `names` can be published anew by the pools. Tables are WITHOUT ROWID where the key is text, since an
 -- ordinary table would count each row written twice: once for the row, once for the index of its key.
 
--- The deployment's id, the address that agents call, the hash of an admin key: see src/db/settings.ts.
+-- The deployment's id, the address that agents call, the hash of an admin key: see src/d1/settings.ts.
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- The directory: which pools there are (their objects cannot be enumerated), and what each published of itself.

@@ -1,4 +1,4 @@
--- Each pool's part of the budget that the deployment's pools share (MAX_HOURLY_COST): see src/db/leases.ts.
+-- Each pool's part of the budget that the deployment's pools share (MAX_HOURLY_COST): see src/d1/leases.ts.
 CREATE TABLE leases (
 	object TEXT PRIMARY KEY,
 	-- Of the pool's newest request.

@@ -1,4 +1,4 @@
-import type { CloudName } from "../src/pool/core/state.ts";
+import type { CloudName } from "../src/core/model/state.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
 import { secretOf } from "../test/cloud/aws-signature.ts";
 import { serviceAccountKeyFile } from "../test/cloud/gcp-credentials.ts";

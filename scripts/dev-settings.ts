@@ -1,4 +1,4 @@
-import type { CloudName } from "../src/pool/core/state.ts";
+import type { CloudName } from "../src/core/model/state.ts";
 import { dialects } from "../test/cloud/dialects.ts";
 import { localAccount } from "./dev-clouds.ts";
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { app } from "../src/api/app.ts";
+import { app } from "../src/http/app.ts";
 
 const PROJECT = join(import.meta.dirname, "..");
 const FILE = join(PROJECT, "dist", "openapi.json");

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import type { CloudName } from "../src/pool/core/state.ts";
+import type { CloudName } from "../src/core/model/state.ts";
 import { loadCore } from "../test/simulation/core.ts";
 import { runSeeds } from "../test/simulation/crew.ts";
 import { PROFILES } from "../test/simulation/profiles.ts";

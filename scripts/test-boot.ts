@@ -26,7 +26,7 @@ import { createServer, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGENT_PORT, type AgentConfig, type Directives } from "../src/agent/protocol.ts";
-import { renderUserData } from "../src/pool/userdata.ts";
+import { renderUserData } from "../src/agent/userdata.ts";
 
 const PROJECT = join(import.meta.dirname, "..");
 const ROOT = process.env.MUSTER_BOOT_ROOT ?? join(PROJECT, ".wrangler/boot-root");

@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentConfig } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/pool/userdata.ts";
+import { shipped } from "../../src/agent/userdata.ts";
 import { median } from "./load.ts";
 import { freePort } from "./patch.ts";
 

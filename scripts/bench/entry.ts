@@ -2,12 +2,13 @@
  * The Worker that the bench measures: the real one, with a bare JSON route beside it, a way to fill its database, and under
  * `/uncached` the same routes with the isolate's cache dropped before each request. Never deployed.
  */
-import { app } from "../../src/api/app.ts";
-import { enterPool } from "../../src/db/directory.ts";
-import { publish } from "../../src/db/publish.ts";
-import { forgetEverything } from "../../src/db/ready.ts";
-import type { Env } from "../../src/env.ts";
-import type { ReadyEntry } from "../../src/pool/rpc.ts";
+
+import type { ReadyEntry } from "../../src/core/model/published.ts";
+import { enterPool } from "../../src/d1/directory.ts";
+import { app } from "../../src/http/app.ts";
+import { publish } from "../../src/read-model/publish.ts";
+import { forgetEverything } from "../../src/read-model/ready.ts";
+import type { Env } from "../../src/rpc/env.ts";
 
 export { Pool } from "../../src/pool/pool.ts";
 

@@ -1,6 +1,7 @@
 /** The agent and its unit as the Worker's bundle carries them. Only the Worker can load this file: Node knows no text imports. */
-import type { AgentFiles } from "../pool/userdata.ts";
+
 import agent from "./agent.py";
 import unit from "./muster-agent.service";
+import type { AgentFiles } from "./userdata.ts";
 
 export const agentFiles: AgentFiles = { agent, unit };

@@ -17,8 +17,9 @@
  * public URL's host and port, then answers 200 `application/json` {@link ProbeBody}; 502 when that connection fails.
  */
 import { z } from "zod";
+import type { Directives } from "../core/model/directives.ts";
 
-export const AGENT_PORT = 8899;
+export { AGENT_PORT } from "../core/model/basics.ts";
 export const PROBE_HOST = "probe.muster";
 
 /** Split of a boot token or VM key; null when it has not that form. */
@@ -48,23 +49,7 @@ export const HeartbeatBody = z.strictObject({
 });
 export type HeartbeatBody = z.infer<typeof HeartbeatBody>;
 
-/** What the agent is to do; every field states the whole wish, so that a lost answer does no harm. */
-export interface Directives {
-	/** Seconds until the next heartbeat. */
-	readonly interval: number;
-	/** True: refuse new client connections (503), let the open ones end. */
-	readonly drain: boolean;
-	/** Sessions to close, as `client:port`. */
-	readonly drop: readonly string[];
-	/** The address to call from now on. */
-	readonly url: string;
-	/** Null: the proxy asks for none. Those that a change replaces stay good for 10 minutes. */
-	readonly credentials: { readonly version: number; readonly username: string; readonly password: string } | null;
-	/** CIDRs that may use the proxy; empty: any. The probe is subject to it as well. */
-	readonly allow: readonly string[];
-	/** Its own public IPv4, which it lets nobody reach through it; null: not known yet. A VM behind its cloud's NAT cannot know it. */
-	readonly address: string | null;
-}
+export type { Directives };
 
 /** `/etc/muster/agent.json`, written by user data, read through systemd's LoadCredential. */
 export interface AgentConfig extends Omit<Directives, "drain" | "drop" | "address"> {

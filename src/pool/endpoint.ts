@@ -1,4 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Settings } from "../core/model/command.ts";
+import type { ProviderName, State } from "../core/model/state.ts";
+import type { Shown } from "../providers/base/provider.ts";
+import { PROVIDERS } from "../providers/index.ts";
 import {
 	type EndpointConfiguration,
 	type Faults,
@@ -14,16 +18,12 @@ import {
 	type Value,
 	valueAt,
 	withKeptSecrets,
-} from "../config/configuration.ts";
-import { cloudIn, readEndpoint, readKey, readTuning } from "../config/endpoint.ts";
-import { TIMINGS, type Timing } from "../config/global.ts";
-import { Reader } from "../config/reader.ts";
-import type { Config, PoolConfig } from "../config.ts";
-import { PROVIDERS } from "../providers/index.ts";
-import type { Shown } from "../providers/provider.ts";
-import { isSealedWithFirst } from "../secrets.ts";
-import type { Settings } from "./core/events.ts";
-import type { ProviderName, State } from "./core/state.ts";
+} from "../settings/configuration.ts";
+import { TIMINGS, type Timing } from "../settings/deployment.ts";
+import { cloudIn, readEndpoint, readKey, readTuning } from "../settings/endpoint.ts";
+import type { Config, PoolConfig } from "../settings/environment.ts";
+import { Reader } from "../settings/reader.ts";
+import { isSealedWithFirst } from "../values/secrets.ts";
 
 /** What a pool keeps of its endpoint's configuration: one row of its own storage. */
 export interface StoredEndpoint {

@@ -1,7 +1,6 @@
 import { connect } from "cloudflare:sockets";
 import { AGENT_PORT, PROBE_HOST, ProbeBody } from "../agent/protocol.ts";
-import type { Verdict } from "./core/events.ts";
-import type { Credentials } from "./core/state.ts";
+import type { Credentials, Verdict } from "../core/model/state.ts";
 
 /** A proxy that has not answered by then is silent (milliseconds, from the connection's start). */
 const PROBE_DEADLINE_MS = 3_000;

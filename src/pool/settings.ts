@@ -1,6 +1,9 @@
-import { type EndpointConfiguration, masked, type StoredConfiguration } from "../config/configuration.ts";
-import { type Config, findPool, type PoolConfig } from "../config.ts";
-import type { CloudName, State } from "./core/state.ts";
+import type { Wanted } from "../controller/controller.ts";
+import type { Command } from "../core/model/command.ts";
+import type { CloudName, State } from "../core/model/state.ts";
+import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
+import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
+import { type Config, findPool, type PoolConfig } from "../settings/environment.ts";
 import {
 	type Derived,
 	deriveApi,
@@ -14,7 +17,7 @@ import {
 	type StoredEndpoint,
 	withBounds,
 } from "./endpoint.ts";
-import type { FleetFacts, PoolBirth } from "./rpc.ts";
+import { sha256 } from "./hash.ts";
 import type { Store } from "./store.ts";
 
 /** What one pool runs by: the environment, or its endpoint's configuration, or both. Read once for each of them. */
@@ -90,7 +93,7 @@ export class PoolSettings {
 		return pool === null ? null : deriveEnvironment(endpoint, pool, this.config());
 	}
 
-	/** Stores it; the caller folds what follows from it in the same turn. */
+	/** Stores it; the caller takes in what follows from it in the same turn. */
 	save(endpoint: StoredEndpoint): void {
 		this.store.saveEndpoint(endpoint);
 		this.endpoint = endpoint;
@@ -106,4 +109,26 @@ export class PoolSettings {
 	opens(key: string): boolean {
 		return this.endpoint !== null && opens(this.endpoint.configuration, key);
 	}
+
+	/** What the controller brings the pool in line with. A pool of an endpoint is named by nothing but its configuration. */
+	wanted(): Wanted {
+		const derived = this.current();
+		const configure = derived === null ? null : configureCommand(derived);
+		if (this.birth.source === "api") return { configure, isNamed: null };
+		const named = this.environment();
+		return { configure, isNamed: named !== null && (named.enabled || named.problem !== null) };
+	}
+}
+
+const commands = new WeakMap<Derived, Command & { readonly do: "configure" }>();
+
+/** The same command for the same settings. */
+export function configureCommand(derived: Derived): Command & { readonly do: "configure" } {
+	let command = commands.get(derived);
+	if (command === undefined) {
+		const { settings, account, provider } = derived;
+		command = { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16), provider };
+		commands.set(derived, command);
+	}
+	return command;
 }

@@ -1,7 +1,7 @@
-import { findEndpoint } from "../db/directory.ts";
-import type { Env } from "../env.ts";
-import type { Measurements } from "./core/state.ts";
-import { askPool } from "./reach.ts";
+import type { Measurements } from "../core/model/state.ts";
+import { findEndpoint } from "../d1/directory.ts";
+import type { Env } from "../rpc/env.ts";
+import { askPool } from "../rpc/reach.ts";
 
 /** Demand is decided with what is there; a pass waits no longer than this for another pool. */
 const SOURCE_DEADLINE_MS = 3_000;

@@ -1,8 +1,7 @@
-import { newState } from "./core/birth.ts";
-import { withSessionsLoaded } from "./core/sessions.ts";
-import type { Id, Ms, Proxy, State } from "./core/state.ts";
+import type { RowChanges, StoredRows } from "../controller/codec.ts";
+import type { Ms } from "../core/model/state.ts";
+import type { PoolBirth } from "../rpc/pool.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
-import type { PoolBirth } from "./rpc.ts";
 
 /** Applied in order, once each; `schema_version` counts them. Never edit one that was released: add another. */
 const MIGRATIONS = [
@@ -15,33 +14,11 @@ const MIGRATIONS = [
 	"CREATE TABLE more_vitals (part INTEGER PRIMARY KEY, json TEXT NOT NULL);",
 ];
 
-/** A row holds 2 MB; the sessions of a hundred proxies with a thousand each are more. */
-const MOST_ROW_CHARS = 1_900_000;
-
-/** Volatile fields are written at most once in so many intervals. */
-export const VITALS_INTERVALS = 2;
-
-/** What lives in memory and is stored lazily, with the vitals row. */
-export const VOLATILE = [
-	"vitals",
-	"sessions",
-	"sessionsShown",
-	"staticsProbed",
-	"listedAt",
-	"foreign",
-	"rate",
-	"sampledAt",
-	"leased",
-	"heartbeatSeconds",
-	"decidedAt",
-	"scaleInWindow",
-	"source",
-	"sourceAskedAt",
-] as const satisfies readonly (keyof State)[];
-const APART = ["proxies", ...VOLATILE] as const;
-
-/** What proxies lack that an earlier version stored. */
-const NEW_FIELDS = { posted: {} } as const satisfies Partial<Proxy>;
+export interface Stored {
+	readonly birth: PoolBirth;
+	readonly rows: StoredRows;
+	readonly vitalsWrittenAt: Ms;
+}
 
 /**
  * A pool's own storage, the truth of it: one row of facts, one row a proxy, one row of vitals. Only rows whose object changed are
@@ -49,43 +26,37 @@ const NEW_FIELDS = { posted: {} } as const satisfies Partial<Proxy>;
  */
 export class Store {
 	private readonly storage: DurableObjectStorage;
-	private vitalsWrittenAt: Ms = 0;
 
 	constructor(storage: DurableObjectStorage) {
 		this.storage = storage;
 	}
 
 	/** What is stored, or null where no pool was made here. Brings the tables up to date, and makes none where there are none. */
-	load(): { birth: PoolBirth; state: State } | null {
+	load(): Stored | null {
 		const { sql } = this.storage;
 		if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray().length === 0) return null;
 		this.migrate();
 		const facts = sql.exec<{ birth: string; json: string }>("SELECT birth, json FROM facts").toArray()[0];
 		if (facts === undefined) return null;
-		const rows = sql.exec<{ json: string }>("SELECT json FROM proxies").toArray();
-		const proxies = new Map<Id, Proxy>();
-		for (const row of rows) {
-			const proxy: Proxy = { ...NEW_FIELDS, ...(JSON.parse(row.json) as Proxy) };
-			proxies.set(proxy.id, proxy);
-		}
+		const proxies = sql.exec<{ json: string }>("SELECT json FROM proxies").toArray();
 		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];
-		this.vitalsWrittenAt = vitals?.written_at ?? 0;
 		const more = sql.exec<{ json: string }>("SELECT json FROM more_vitals ORDER BY part").toArray();
-		const volatile = vitals ? revived([vitals, ...more].map(({ json }) => json).join("")) : {};
-		const stored = { ...revived(facts.json), ...volatile } as unknown as State;
-		// A fact that a later version has added begins as it does in a new pool.
-		const fresh = newState(stored.pool, stored.bornAt);
-		const state = { ...fresh, ...stored, spec: { ...fresh.spec, ...stored.spec }, proxies };
-		return { birth: JSON.parse(facts.birth) as PoolBirth, state: withSessionsLoaded(state) };
+		const texts = (rows: readonly { readonly json: string }[]) => rows.map(({ json }) => json);
+		return {
+			birth: JSON.parse(facts.birth) as PoolBirth,
+			rows: { facts: facts.json, proxies: texts(proxies), vitals: vitals === undefined ? [] : texts([vitals, ...more]) },
+			vitalsWrittenAt: vitals?.written_at ?? 0,
+		};
 	}
 
 	/** Makes the tables and the pool in them, with the configuration of its endpoint where it has one. */
-	create(birth: PoolBirth, state: State, endpoint: StoredEndpoint | null): void {
+	create(birth: PoolBirth, rows: RowChanges, endpoint: StoredEndpoint | null): void {
 		this.storage.transactionSync(() => {
 			this.migrate();
 			const { sql } = this.storage;
-			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, ?)", JSON.stringify(birth), factsJson(state));
-			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, ?)", vitalsJson(state));
+			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", JSON.stringify(birth));
+			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, '{}')");
+			this.save(rows, 0);
 			if (endpoint !== null) this.saveEndpoint(endpoint);
 		});
 	}
@@ -123,45 +94,30 @@ export class Store {
 		else sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
 	}
 
-	/** Stores what differs between the two states. */
-	save(before: State, after: State, now: Ms): void {
-		if (before === after) return;
-		const areFactsChanged = (Object.keys(after) as (keyof State)[]).some(
-			(key) => !(APART as readonly string[]).includes(key) && before[key] !== after[key],
-		);
-		const areVitalsChanged = VOLATILE.some((key) => before[key] !== after[key]);
-		const areVitalsDue = now - this.vitalsWrittenAt >= VITALS_INTERVALS * after.spec.intervalSeconds * 1000;
+	/** One transaction. */
+	save({ facts, proxies, vitals }: RowChanges, now: Ms): void {
 		this.storage.transactionSync(() => {
 			const { sql } = this.storage;
-			if (areFactsChanged) sql.exec("UPDATE facts SET json = ?", factsJson(after));
-			if (before.proxies !== after.proxies) {
-				for (const [id, proxy] of after.proxies) {
-					if (before.proxies.get(id) === proxy) continue;
-					sql.exec(
-						"INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
-						id,
-						JSON.stringify(proxy),
-					);
-				}
-				for (const id of before.proxies.keys()) if (!after.proxies.has(id)) sql.exec("DELETE FROM proxies WHERE id = ?", id);
+			if (facts !== null) sql.exec("UPDATE facts SET json = ?", facts());
+			for (const [id, row] of proxies) {
+				if (row === null) sql.exec("DELETE FROM proxies WHERE id = ?", id);
+				else sql.exec("INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", id, row());
 			}
-			if (areVitalsChanged && areVitalsDue) {
-				this.saveVitals(after, now);
-			}
+			if (vitals !== null) this.saveVitals(vitals(), now);
 		});
 	}
 
-	private saveVitals(state: State, now: Ms): void {
+	private saveVitals([first = "{}", ...more]: readonly string[], now: Ms): void {
 		const { sql } = this.storage;
-		const text = vitalsJson(state);
-		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, text.slice(0, MOST_ROW_CHARS));
-		let part = 1;
-		for (; part * MOST_ROW_CHARS < text.length; part++) {
-			const piece = text.slice(part * MOST_ROW_CHARS, (part + 1) * MOST_ROW_CHARS);
-			sql.exec("INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json", part, piece);
+		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, first);
+		for (const [index, piece] of more.entries()) {
+			sql.exec(
+				"INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json",
+				index + 1,
+				piece,
+			);
 		}
-		sql.exec("DELETE FROM more_vitals WHERE part >= ?", part);
-		this.vitalsWrittenAt = now;
+		sql.exec("DELETE FROM more_vitals WHERE part > ?", more.length);
 	}
 
 	private migrate(): void {
@@ -175,26 +131,4 @@ export class Store {
 			sql.exec("INSERT INTO schema_version (version) VALUES (?)", MIGRATIONS.length);
 		});
 	}
-}
-
-function factsJson(state: State): string {
-	const facts = Object.fromEntries(Object.entries(state).filter(([key]) => !(APART as readonly string[]).includes(key)));
-	return JSON.stringify(facts, mapsAsArrays);
-}
-
-function vitalsJson(state: State): string {
-	const text = JSON.stringify(Object.fromEntries(VOLATILE.map((key) => [key, state[key]])), mapsAsArrays);
-	// A byte a character, wherever it is cut.
-	return text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
-function mapsAsArrays(_key: string, value: unknown): unknown {
-	return value instanceof Map ? { map: [...value] } : value;
-}
-
-function revived(json: string): Record<string, unknown> {
-	return JSON.parse(json, (_key, value: unknown) => {
-		const entries = value !== null && typeof value === "object" && "map" in value ? value.map : undefined;
-		return Array.isArray(entries) ? new Map(entries as [unknown, unknown][]) : value;
-	}) as Record<string, unknown>;
 }

@@ -1,12 +1,12 @@
-import type { CloudName, ProviderName } from "../pool/core/state.ts";
-import { aws } from "./aws.ts";
-import { azure } from "./azure.ts";
-import { digitalocean } from "./digitalocean.ts";
-import { gcp } from "./gcp.ts";
-import { hetzner } from "./hetzner.ts";
-import type { ProviderDefinition } from "./provider.ts";
-import { scaleway } from "./scaleway.ts";
-import { vultr } from "./vultr.ts";
+import type { CloudName, ProviderName } from "../core/model/state.ts";
+import { aws } from "./aws/driver.ts";
+import { azure } from "./azure/driver.ts";
+import type { ProviderDefinition } from "./base/provider.ts";
+import { digitalocean } from "./digitalocean/driver.ts";
+import { gcp } from "./gcp/driver.ts";
+import { hetzner } from "./hetzner/driver.ts";
+import { scaleway } from "./scaleway/driver.ts";
+import { vultr } from "./vultr/driver.ts";
 
 /** The clouds that Muster can drive. A further one is its file and one line here. */
 export const PROVIDERS: Registry = {

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, RegisterBody } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/pool/userdata.ts";
+import { shipped } from "../../src/agent/userdata.ts";
 
 export const onLinux = process.platform === "linux";
 

@@ -1,6 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import { describe, expect, test } from "vitest";
-import { Xml } from "../../src/providers/xml.ts";
+import { Xml } from "../../src/providers/base/xml.ts";
 import { imagesOf } from "./aws-catalogue.ts";
 import { secretOf } from "./aws-signature.ts";
 import { localCloud } from "./helpers.ts";

@@ -1,4 +1,4 @@
-import type { CloudName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
 import { AZURE_TERMS } from "./contract-azure.ts";
 import { GCP_TERMS } from "./contract-gcp.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { CloudName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
+import type { CreateRequest, Provider, ProviderDefinition } from "../../src/providers/base/provider.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
-import type { CreateRequest, Provider, ProviderDefinition } from "../../src/providers/provider.ts";
 import type { CloudOptions } from "./cloud.ts";
 import { BOOT_MS, lookUp, underContract, wanted } from "./contract.ts";
 import { ELSEWHERE, TERMS, type Terms } from "./contract-clouds.ts";

@@ -1,14 +1,14 @@
 import { appendFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
-import type { Failure } from "../../src/pool/core/events.ts";
-import type { CloudName } from "../../src/pool/core/state.ts";
+import type { Failure } from "../../src/core/model/failure.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import {
 	type CreateRequest,
 	type Provider,
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
-} from "../../src/providers/provider.ts";
+} from "../../src/providers/base/provider.ts";
 import { ManualClock } from "./clock.ts";
 import { type CloudOptions, LocalCloud } from "./cloud.ts";
 import type { Terms, Things } from "./contract-clouds.ts";

@@ -1,4 +1,4 @@
-import type { CloudName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import type { Account } from "./account.ts";
 
 /** What a call is about, as faults name it. Looking one VM up, by id or by name, is `get`. */

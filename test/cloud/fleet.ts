@@ -1,4 +1,4 @@
-import type { CloudName } from "../../src/pool/core/state.ts";
+import type { CloudName } from "../../src/core/model/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Collections, Inventory, Json, VmRecord } from "./inventory.ts";
 import type { Machines } from "./machines.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { scaleway } from "../../src/providers/scaleway.ts";
+import { scaleway } from "../../src/providers/scaleway/driver.ts";
 import { BOOT_MS, lookUp, underContract, wanted } from "./contract.ts";
 import { SCALEWAY_TERMS } from "./contract-scaleway.ts";
 

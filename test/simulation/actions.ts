@@ -1,4 +1,4 @@
-import type { Proxy } from "../../src/pool/core/state.ts";
+import type { Proxy } from "../../src/core/model/state.ts";
 import type { Machine } from "./cloud.ts";
 import { DEMANDS, type DemandAction, loadOf, rulesSetup, textOf } from "./demand.ts";
 import type { Host, HostConfig } from "./host.ts";

@@ -1,5 +1,4 @@
-import type { Verdict } from "../../src/pool/core/events.ts";
-import type { Ms } from "../../src/pool/core/state.ts";
+import type { Ms, Verdict } from "../../src/core/model/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";

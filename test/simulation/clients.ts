@@ -1,9 +1,9 @@
-import type { ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
 import type { Random } from "./random.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
-/** As in `src/db/ready.ts`: an isolate answers for so long from what it read. */
+/** As in `src/read-model/ready.ts`: an isolate answers for so long from what it read. */
 const STALENESS_MS = 1_000;
 
 /** Clients that draw a proxy from what an isolate of the Worker read, and use it for a while. */

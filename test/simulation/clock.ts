@@ -1,4 +1,4 @@
-import type { Ms } from "../../src/pool/core/state.ts";
+import type { Ms } from "../../src/core/model/state.ts";
 
 /** Something that will happen; `run` null: cancelled. */
 export interface Timer {

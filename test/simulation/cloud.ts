@@ -1,5 +1,5 @@
-import type { Failure, Vm, VmTags } from "../../src/pool/core/events.ts";
-import type { Id, Ms, Price, Rate } from "../../src/pool/core/state.ts";
+import type { Failure } from "../../src/core/model/failure.ts";
+import type { Id, Ms, Price, Rate, Vm, VmTags } from "../../src/core/model/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 import type { Profile } from "./profiles.ts";

@@ -1,6 +1,7 @@
-import { type Held, heldOf, type Reservation } from "../../src/db/leases.ts";
-import type { Id, LogEntry, Ms } from "../../src/pool/core/state.ts";
-import type { ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
+import type { Id, LogEntry, Ms } from "../../src/core/model/state.ts";
+import { type Held, heldOf, type Reservation } from "../../src/d1/leases.ts";
+import type { Publication } from "../../src/read-model/publish.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 
@@ -16,8 +17,6 @@ export interface PoolRow {
 	parts: Map<number, readonly ReadyEntry[]>;
 	proxies: Map<Id, ProxyRow>;
 	lastLogSeq: number;
-	/** Open sessions by proxy. */
-	sessions: ReadonlyMap<Id, readonly string[]>;
 }
 
 interface LeaseRow {
@@ -27,7 +26,7 @@ interface LeaseRow {
 	readonly until: Ms | null;
 }
 
-/** D1 as `src/db` uses it: batches that are whole or not at all, and versions that only grow. */
+/** D1 as `src/d1` and `src/read-model` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
 	readonly pools = new Map<string, PoolRow>();
 	/** Parts of deployments' budgets, by object. */
@@ -59,7 +58,6 @@ export class Database {
 			parts: new Map(),
 			proxies: new Map(),
 			lastLogSeq: 0,
-			sessions: new Map(),
 		});
 	}
 
@@ -94,14 +92,6 @@ export class Database {
 	remove(object: string): void {
 		const row = this.pools.get(object);
 		if (row !== undefined && row.removedAt === null) row.removedAt = this.clock.now;
-	}
-
-	/** `db/sessions.ts`. */
-	showSessions(object: string, sessions: ReadonlyMap<Id, readonly string[]>): void {
-		this.failBefore();
-		const row = this.pools.get(object);
-		if (row !== undefined) row.sessions = sessions;
-		this.failAfter();
 	}
 
 	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null): void {

@@ -1,5 +1,5 @@
 /** What a pool with rules should do, worked out anew from the pages and not from the core's code: the watch's measure of demand. */
-import type { Ms, Proxy, State } from "../../src/pool/core/state.ts";
+import type { Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Random } from "./random.ts";
 import { SECOND } from "./scenario.ts";
 

@@ -1,9 +1,8 @@
-import type { Settings } from "../../src/pool/core/events.ts";
-import type { Id, Ms, State } from "../../src/pool/core/state.ts";
-import { VITALS_INTERVALS, VOLATILE } from "../../src/pool/store.ts";
-import { hashOf } from "./calls.ts";
+import type { Settings } from "../../src/core/model/command.ts";
+import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Timer } from "./clock.ts";
-import { Instance } from "./instance.ts";
+import { hashOf, Instance } from "./instance.ts";
+import { Rows } from "./rows.ts";
 import { SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -13,21 +12,12 @@ export interface HostConfig {
 	readonly account: string;
 }
 
-/** As in `src/pool/pool.ts`. */
-export const OVERDUE_MS = 60_000;
 /** Far more than a pool of the size simulated here has to do. */
 const MOST_PASSES_A_MINUTE = 150;
 
-/** What the Durable Object's storage holds. */
-interface Stored {
-	facts: State;
-	volatile: Pick<State, (typeof VOLATILE)[number]>;
-	volatileAt: Ms;
-}
-
 /**
  * One Durable Object: its storage and alarm, which outlive everything, and the instance of its class that is in memory now.
- * What `src/pool/pool.ts` does around the core is done here the same way; the core and the runner are production's own.
+ * The controller, the codec and all below are production's own.
  */
 export class Host {
 	readonly world: World;
@@ -38,7 +28,10 @@ export class Host {
 	readonly source: "environment" | "api";
 	readonly incarnation: Ms;
 	config: HostConfig | null;
-	stored: Stored | null = null;
+	/** Null: nothing is stored. */
+	rows: Rows | null = null;
+	/** What was stored last; only for checks. */
+	state: State | null = null;
 	alarmAt: Ms | null = null;
 	/** Since when neither an alarm is armed nor a pass runs. */
 	idleSince: Ms | null = null;
@@ -74,16 +67,11 @@ export class Host {
 	}
 
 	get isAlive(): boolean {
-		return this.stored !== null;
+		return this.rows !== null;
 	}
 
 	get isPassing(): boolean {
 		return this.isHandling;
-	}
-
-	/** What is stored; only for checks. */
-	get state(): State | null {
-		return this.stored?.facts ?? null;
 	}
 
 	now(): Ms {
@@ -91,32 +79,31 @@ export class Host {
 	}
 
 	start(agentUrl: string | null): void {
-		if (this.stored === null && !this.isForgotten) {
+		if (this.rows === null && !this.isForgotten) {
 			const { object, name, deployment, incarnation, tag } = this;
-			const provider = this.world.scenario.provider;
+			const { provider } = this.world.scenario;
 			const run = this.source === "api" ? "paused" : "running";
-			const facts = this.world.core.newState({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
-			this.stored = { facts, volatile: volatileOf(facts), volatileAt: 0 };
+			const { state, rows } = this.world.core.Controller.birth({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
+			this.rows = new Rows();
+			this.rows.save(rows, 0);
+			this.state = state;
 		}
 		this.current()?.learn(agentUrl);
 	}
 
 	tick(agentUrl: string | null): void {
-		const instance = this.current();
-		if (instance === null) return;
-		instance.learn(agentUrl);
-		const isLost = this.alarmAt === null ? !instance.isPassing : this.alarmAt < this.now() - OVERDUE_MS;
-		if (isLost) {
-			instance.armedAt = null;
-			instance.arm(this.now());
-		}
+		this.current()?.tick(agentUrl, this.alarmAt);
 		if (this.idleSince !== null) this.looksWhileIdle++;
 	}
 
-	/** The instance that requests reach, loaded from storage where none is in memory. */
+	/** The instance that requests reach, loaded from its rows where none is in memory. */
 	current(): Instance | null {
-		if (this.stored === null) return null;
-		this.instance ??= new Instance(this, this.world.core.withSessionsLoaded(reloaded(this.stored)), this.alarmAt);
+		const { rows } = this;
+		if (rows === null) return null;
+		if (this.instance === null) {
+			const state = this.world.core.decode(rows.read());
+			this.instance = new Instance(this, { state, vitalsWrittenAt: rows.vitalsWrittenAt, armedAt: this.alarmAt });
+		}
 		return this.instance;
 	}
 
@@ -213,22 +200,12 @@ export class Host {
 
 	private noteIdle(): void {
 		this.looksWhileIdle = 0;
-		this.idleSince = this.stored !== null && this.alarmAt === null && !this.isHandling ? this.world.clock.now : null;
-	}
-
-	/** One transaction: what changed, and the volatile fields where they are due. */
-	save(before: State, after: State): void {
-		if (before === after || this.stored === null) return;
-		this.stored.facts = after;
-		const now = this.now();
-		if (now - this.stored.volatileAt < VITALS_INTERVALS * after.spec.intervalSeconds * 1000) return;
-		if (VOLATILE.every((key) => before[key] === after[key])) return;
-		this.stored.volatile = volatileOf(after);
-		this.stored.volatileAt = now;
+		this.idleSince = this.rows !== null && this.alarmAt === null && !this.isHandling ? this.world.clock.now : null;
 	}
 
 	deleteAll(): void {
-		this.stored = null;
+		this.rows = null;
+		this.state = null;
 		this.instance = null;
 		this.isForgotten = true;
 		this.alarmAt = null;
@@ -250,19 +227,4 @@ export class Host {
 		this.tokens++;
 		return `${this.object}.${id}.token${this.tokens}`;
 	}
-}
-
-function volatileOf(state: State): Stored["volatile"] {
-	const volatile: Partial<Record<(typeof VOLATILE)[number], unknown>> = {};
-	for (const key of VOLATILE) volatile[key] = state[key];
-	return volatile as Stored["volatile"];
-}
-
-/** Through JSON and back, as storage does it: what JSON cannot hold is lost. */
-function reloaded({ facts, volatile }: Stored): State {
-	const text = JSON.stringify({ ...facts, ...volatile }, (_key, value: unknown) => (value instanceof Map ? { map: [...value] } : value));
-	return JSON.parse(text, (_key, value: unknown) => {
-		const entries = value !== null && typeof value === "object" && "map" in value ? value.map : undefined;
-		return Array.isArray(entries) ? new Map(entries as [unknown, unknown][]) : value;
-	}) as State;
 }

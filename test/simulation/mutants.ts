@@ -8,7 +8,7 @@ import type { ScenarioOptions } from "./scenario.ts";
 /** A planted bug: a small patch of the core or the runner. */
 export interface Mutant {
 	readonly name: string;
-	/** In `src/pool`. */
+	/** In `src`. */
 	readonly file: string;
 	readonly find: string;
 	readonly replace: string;
@@ -26,13 +26,13 @@ export interface Mutant {
 export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "skip the intent: a create goes out unrecorded",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: `fold(ports, { on: "sent", effect, ...token });`,
 		replace: `if (effect.call !== "create") fold(ports, { on: "sent", effect, ...token });`,
 	},
 	{
 		name: "do not record a delete before it goes out",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: `return call !== "find" &&`,
 		replace: `return call !== "delete" && call !== "find" &&`,
 	},
@@ -102,7 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "arm an interval ahead though something is due earlier",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: "next.effects.length > 0 || next.state !== state ? now : next.wakeAt",
 		replace: "now + state.spec.intervalSeconds * 1000",
 	},
@@ -126,13 +126,13 @@ export const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "overwrite an earlier alarm",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: "return armedAt === null || at < armedAt;",
 		replace: "return armedAt !== at;",
 	},
 	{
 		name: "arm no alarm after a pass with nothing to do",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: "next.effects.length > 0 || next.state !== state ? now : next.wakeAt",
 		replace: "next.effects.length > 0 || next.state !== state ? now : null",
 	},
@@ -459,7 +459,7 @@ export const MUTANTS: readonly Mutant[] = [
 	},
 	{
 		name: "put tags on a VM without recording it",
-		file: "runner.ts",
+		file: "controller/pass.ts",
 		find: `return call !== "find" &&`,
 		replace: `return call !== "adopt" && call !== "find" &&`,
 	},
@@ -592,11 +592,11 @@ export const MUTANTS: readonly Mutant[] = [
 	},
 ];
 
-/** Copies `src/pool` with the bug planted. Throws where the text to be replaced is not there exactly once. */
+/** Copies `src` with the bug planted. Throws where the text to be replaced is not there exactly once. */
 export async function plant(mutant: Mutant): Promise<{ folder: URL; remove: () => Promise<void> }> {
 	const folder = await mkdtemp(join(tmpdir(), "muster-mutant-"));
 	const remove = () => rm(folder, { recursive: true, force: true });
-	await cp(new URL("../../src/pool/", import.meta.url), folder, { recursive: true });
+	await cp(new URL("../../src/", import.meta.url), folder, { recursive: true });
 	const path = join(folder, mutant.file);
 	const text = await readFile(path, "utf8");
 	if (text.split(mutant.find).length !== 2) {

@@ -1,4 +1,4 @@
-import type { CloudName, Ms } from "../../src/pool/core/state.ts";
+import type { CloudName, Ms } from "../../src/core/model/state.ts";
 
 const SECOND: Ms = 1000;
 const MINUTE = 60 * SECOND;

@@ -1,4 +1,4 @@
-import type { Id, Ms } from "../../src/pool/core/state.ts";
+import type { Id, Ms } from "../../src/core/model/state.ts";
 
 /** A promise that was broken: which one, and what happened. */
 export class Violation extends Error {
@@ -32,8 +32,6 @@ export interface PoolRecord {
 	/** When its last proxy went, and when it last listed its account. */
 	emptyAt: Ms;
 	lookedAt: Ms;
-	/** When its sessions were last sent to D1, by its own clock, and by which instance: another one may have forgotten when. */
-	sessions: { readonly at: Ms; readonly by: unknown };
 	creates: { readonly window: number; readonly count: number };
 	/** When a drain of it began, and when it may end at the latest, for proxies that were ready. */
 	readonly drains: Map<Id, { readonly since: Ms; readonly until: Ms }>;
@@ -65,7 +63,6 @@ export function newRecord(now: Ms): PoolRecord {
 		spared: new Set(),
 		emptyAt: now,
 		lookedAt: 0,
-		sessions: { at: Number.NEGATIVE_INFINITY, by: null },
 		creates: { window: 0, count: 0 },
 		drains: new Map(),
 		demand: { wishes: [], since: now, sizeThen: 0, decidedAt: Number.NEGATIVE_INFINITY, steppedAt: Number.NEGATIVE_INFINITY },

@@ -1,4 +1,4 @@
-import type { CloudName, Ms, Rolling } from "../../src/pool/core/state.ts";
+import type { CloudName, Ms, Rolling } from "../../src/core/model/state.ts";
 import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";

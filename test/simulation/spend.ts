@@ -1,4 +1,4 @@
-import type { Id, Ms, State } from "../../src/pool/core/state.ts";
+import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Machine } from "./cloud.ts";
 import type { Host } from "./host.ts";
 import { PROFILES } from "./profiles.ts";

@@ -1,4 +1,5 @@
-import type { State } from "../../src/pool/core/state.ts";
+import type { State } from "../../src/core/model/state.ts";
+import { Table } from "../../src/core/model/table.ts";
 import { awakeUntil, type Expectation, expectationOf, isHeldByClients } from "./demand.ts";
 import type { Host } from "./host.ts";
 import type { DemandRecord } from "./record.ts";
@@ -88,7 +89,7 @@ function settled(before: State, after: State): State {
 		const then = after.proxies.get(id);
 		return then === undefined ? [] : [[id, then.phase.at === "deleting" ? then : proxy] as const];
 	});
-	return { ...before, proxies: new Map(proxies) };
+	return { ...before, proxies: Table.of(proxies) };
 }
 
 /** What was posted for an address stays with it. */
@@ -102,7 +103,7 @@ export function judgePosted(before: State, after: State, say: Say): void {
 
 /** The instance has gone, and with it what it decided since its memory was last stored. */
 export function forgetLost(host: Host, record: DemandRecord): void {
-	const storedAt = (host.stored?.volatileAt ?? 0) - host.skewMs;
+	const storedAt = (host.rows?.vitalsWrittenAt ?? 0) - host.skewMs;
 	record.wishes = record.wishes.filter(({ at }) => at <= storedAt);
 }
 

@@ -1,7 +1,9 @@
-import type { Command, Effect } from "../../src/pool/core/events.ts";
-import type { Id, Ms, Proxy, State } from "../../src/pool/core/state.ts";
-import type { Publication, ReadyEntry } from "../../src/pool/rpc.ts";
-import { CALLS_A_PASS } from "../../src/pool/runner.ts";
+import { CALLS_A_PASS } from "../../src/controller/pass.ts";
+import type { Effect } from "../../src/core/effects/index.ts";
+import type { Command } from "../../src/core/model/command.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
+import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
+import type { Publication } from "../../src/read-model/publish.ts";
 import { describe } from "./actions.ts";
 import type { Agent } from "./agents.ts";
 import type { Machine } from "./cloud.ts";
@@ -167,7 +169,6 @@ export class Watch {
 		if (isProvider && !isUrgent && isSpent && this.isClockSound)
 			this.broken("10", `${effect.call} goes out with ${rate.remaining} of ${rate.limit} calls left`);
 		if (effect.call === "probe") this.probing(effect.id);
-		if (effect.call === "sessions") this.showing(host, instance, state);
 		if (effect.call === "probeStatic") this.probing(`${host.object} ${effect.id}`);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
@@ -201,15 +202,6 @@ export class Watch {
 		const shownBy = emptyAt + state.spec.unknownTimeoutSeconds * SECOND - SMALL_JUMP_MS;
 		if (state.proxies.size > 0 || (lookedAt < shownBy && this.isClockSound))
 			this.broken("6", `${host.object} is forgotten without another look`);
-	}
-
-	/** Sessions come and go by the hundred a second: what shows them costs rows. */
-	private showing(host: Host, instance: Instance, state: State): void {
-		const record = this.record(host);
-		const sinceMs = host.now() - record.sessions.at;
-		if (record.sessions.by === instance && sinceMs >= 0 && sinceMs < state.spec.intervalSeconds * SECOND)
-			this.broken("rows", `the sessions of ${host.object} are written ${sinceMs} ms after the last time`);
-		record.sessions = { at: host.now(), by: instance };
 	}
 
 	/** Ordered to be dropped: gone once its proxy has reported, which it does each interval. */

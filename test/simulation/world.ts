@@ -1,5 +1,5 @@
-import type { Command, Settings, Verdict } from "../../src/pool/core/events.ts";
-import type { Measurements, Ms } from "../../src/pool/core/state.ts";
+import type { Command, Settings } from "../../src/core/model/command.ts";
+import type { Measurements, Ms, Verdict } from "../../src/core/model/state.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
@@ -238,7 +238,7 @@ export class World {
 		this.watch.alarms();
 		this.watch.deadlines();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
-		// As `src/pool/fleet.ts`: what the environment names and the directory lacks is made.
+		// As `src/fleet/fleet.ts`: what the environment names and the directory lacks is made.
 		for (const host of [...this.hosts]) {
 			if (!host.isForgotten || host.source !== "environment" || host.config === null) continue;
 			host.config = null;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type Config, findPool, type PoolConfig, readConfig } from "../../src/config.ts";
-import { digitalocean } from "../../src/providers/digitalocean.ts";
+import { type ProviderDefinition, ProviderError } from "../../src/providers/base/provider.ts";
+import { digitalocean } from "../../src/providers/digitalocean/driver.ts";
 import type { Registry } from "../../src/providers/index.ts";
-import { type ProviderDefinition, ProviderError } from "../../src/providers/provider.ts";
+import { type Config, findPool, type PoolConfig, readConfig } from "../../src/settings/environment.ts";
 
 const TOKEN = "dop_v1_a_secret_token";
 const CREDENTIALS = { PROXY_USERNAME: "user", PROXY_PASSWORD: "a secret password" };

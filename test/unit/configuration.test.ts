@@ -6,9 +6,9 @@ import {
 	sealSecrets,
 	UnreadableConfiguration,
 	withKeptSecrets,
-} from "../../src/config/configuration.ts";
-import { parseIni } from "../../src/config/ini.ts";
-import { isSealedWithFirst, seal, unseal } from "../../src/secrets.ts";
+} from "../../src/settings/configuration.ts";
+import { parseIni } from "../../src/settings/ini.ts";
+import { isSealedWithFirst, seal, unseal } from "../../src/values/secrets.ts";
 
 describe("INI text", () => {
 	test("is read as Python's ConfigParser reads it", () => {

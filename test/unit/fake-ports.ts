@@ -1,17 +1,31 @@
 /** Pools in memory and ports on them, for tests of the runner and the plan. */
-import { newState } from "../../src/pool/core/birth.ts";
-import { countReady } from "../../src/pool/core/count.ts";
-import { withProxy } from "../../src/pool/core/edit.ts";
-import type { Effect, Event } from "../../src/pool/core/events.ts";
-import { intentOf } from "../../src/pool/core/intent.ts";
-import type { Proxy, State } from "../../src/pool/core/state.ts";
-import type { Ports } from "../../src/pool/runner.ts";
+
+import { Bell } from "../../src/controller/bell.ts";
+import type { Ports } from "../../src/controller/pass.ts";
+import { apply } from "../../src/core/apply.ts";
+import type { Effect } from "../../src/core/effects/index.ts";
+import type { Outcome } from "../../src/core/events.ts";
+import { withProxy } from "../../src/core/model/edit.ts";
+import { countReady } from "../../src/core/model/proxies.ts";
+import { intentOf } from "../../src/core/model/proxy.ts";
+import type { Proxy, State } from "../../src/core/model/state.ts";
+import { newState } from "../../src/core/model/state.ts";
 
 export const NOW = 1_000_000_000;
 
 /** Ports on a state in memory. `answer` makes a call's result; calls end in the order in which they began, a turn later. */
-export function fakePorts(start: State, answer: (effect: Effect, state: State) => Event) {
-	const seen = { most: 0, running: 0, probes: 0, mostProbes: 0, calls: [] as Effect[], before: 0, armedAt: Number.POSITIVE_INFINITY };
+export function fakePorts(start: State, answer: (effect: Effect, state: State) => Outcome) {
+	const seen = {
+		most: 0,
+		running: 0,
+		probes: 0,
+		mostProbes: 0,
+		creates: 0,
+		mostCreates: 0,
+		calls: [] as Effect[],
+		before: 0,
+		armedAt: Number.POSITIVE_INFINITY,
+	};
 	let state = start;
 	const ports: Ports = {
 		load: () => state,
@@ -19,8 +33,19 @@ export function fakePorts(start: State, answer: (effect: Effect, state: State) =
 			state = after;
 			if (wakeAt !== null) seen.armedAt = Math.min(seen.armedAt, wakeAt);
 		},
+		fold: (event) => {
+			state = apply(state, event, NOW);
+		},
+		isAwaited: () => false,
+		bell: new Bell((ms, callback) => {
+			const timer = setTimeout(callback, ms);
+			return () => clearTimeout(timer);
+		}),
 		call: async (effect, now) => {
 			const isProbe = effect.call === "probe" ? 1 : 0;
+			const isCreate = effect.call === "create" ? 1 : 0;
+			seen.creates += isCreate;
+			seen.mostCreates = Math.max(seen.mostCreates, seen.creates);
 			seen.calls.push(effect);
 			seen.most = Math.max(seen.most, ++seen.running);
 			seen.probes += isProbe;
@@ -28,6 +53,7 @@ export function fakePorts(start: State, answer: (effect: Effect, state: State) =
 			await new Promise((resolve) => setImmediate(resolve));
 			seen.running--;
 			seen.probes -= isProbe;
+			seen.creates -= isCreate;
 			return answer(effect, now);
 		},
 		mintToken: (id) => `hash of ${id}`,
@@ -74,21 +100,32 @@ const vmOf = (id: string, state: State) => ({
 	tags: { deployment: "d", pool: state.pool.tag, intent: id },
 });
 
-export function succeed(effect: Effect, state: State): Event {
+export function succeed(effect: Effect, state: State): Outcome {
+	const done = { on: "done", startedAt: NOW } as const;
 	switch (effect.call) {
 		case "create":
-			return { on: "created", id: effect.id, vm: vmOf(effect.id, state) };
+			return { ...done, effect, result: vmOf(effect.id, state) };
 		case "publish":
-			return { on: "published", hash: effect.hash, version: effect.version, startedAt: NOW, logSeq: state.logSeq };
+			return { ...done, effect, result: { logSeq: state.logSeq } };
 		case "list":
-			return { on: "listed", startedAt: NOW, vms: [] };
+			return { ...done, effect, result: [] };
 		case "probe":
-			return { on: "probed", id: effect.id, verdict: { is: "ok", active: 0 }, startedAt: NOW };
+		case "probeStatic":
+			return { ...done, effect, result: { is: "ok", active: 0 } } as Outcome;
 		case "find":
-			return { on: "found", id: effect.id, vm: null, startedAt: NOW };
+			return { ...done, effect, result: null };
 		case "adopt":
-			return { on: "adopted", id: effect.id, vm: { ...vmOf(effect.id, state), vm: effect.vm, state: "running" } };
+			return { ...done, effect, result: { ...vmOf(effect.id, state), vm: effect.vm, state: "running" } };
+		case "delete":
+		case "deleteStray":
+			return { ...done, effect, result: "accepted" } as Outcome;
+		case "price":
+			return { ...done, effect, result: { hourly: 0.1, currency: "USD", asOf: NOW } };
+		case "reserve":
+			return { ...done, effect, result: { hourly: effect.hold + effect.count * effect.price, isRefused: false, isOver: false } };
+		case "measure":
+			return { ...done, effect, result: "there is no such endpoint" };
 		default:
-			return { on: "accepted", effect };
+			return { ...done, effect, result: null } as Outcome;
 	}
 }

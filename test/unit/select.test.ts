@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/db/ready.ts";
-import { EVERYTHING, pageFrom, pickFrom, selectFrom } from "../../src/db/select.ts";
-import type { ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
+import { type PublishedPool, type Snapshot, snapshotOf } from "../../src/read-model/ready.ts";
+import { EVERYTHING, pageFrom, pickFrom, selectFrom } from "../../src/read-model/select.ts";
 
 const never = () => {
 	throw new Error("a session's proxy is no matter of chance");

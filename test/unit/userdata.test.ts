@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import type { AgentConfig } from "../../src/agent/protocol.ts";
-import { MAX_USER_DATA_BYTES, renderUserData, shipped } from "../../src/pool/userdata.ts";
+import { MAX_USER_DATA_BYTES, renderUserData, shipped } from "../../src/agent/userdata.ts";
 
 const source = (name: string) => readFileSync(join(import.meta.dirname, "../../src/agent", name), "utf8");
 const files = { agent: source("agent.py"), unit: source("muster-agent.service") };

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { AgentAnswer } from "../../src/pool/rpc.ts";
+import type { AgentAnswer } from "../../src/rpc/pool.ts";
 import { askPlainly, askWith, bodyOf, failing, poolsAnswering, startAfresh } from "./helpers.ts";
 
 const SECRET = "s".repeat(43);

@@ -1,11 +1,11 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { ROUTES } from "../../src/api/app.ts";
-import { forgetKeys } from "../../src/api/auth.ts";
-import { FAILED_KEYS_WINDOW_MS, FailedKeys, MAX_FAILED_KEYS } from "../../src/api/failed-keys.ts";
-import { forgetOrigin, isPreview } from "../../src/api/origin.ts";
-import { isImplicit } from "../../src/api/reactor/addressed.ts";
-import { readSettings, writeSetting } from "../../src/db/settings.ts";
+import { readSettings, writeSetting } from "../../src/d1/settings.ts";
+import { ROUTES } from "../../src/http/app.ts";
+import { forgetKeys } from "../../src/http/base/auth.ts";
+import { FAILED_KEYS_WINDOW_MS, FailedKeys, MAX_FAILED_KEYS } from "../../src/http/base/failed-keys.ts";
+import { forgetOrigin, isPreview } from "../../src/http/origin.ts";
+import { isImplicit } from "../../src/http/reactor/addressed.ts";
 import { ADMIN_KEY, askPlainly, askWith, bodyOf, enter, failing, poolsAnswering, startAfresh } from "./helpers.ts";
 
 const WITHOUT_KEY = { AUTH_KEY: undefined };

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { proxyUrl } from "../../src/api/cloudproxy/proxy.ts";
-import { forgetEverything } from "../../src/db/ready.ts";
-import { writeSetting } from "../../src/db/settings.ts";
-import type { CommandOutcome } from "../../src/pool/rpc.ts";
+import { writeSetting } from "../../src/d1/settings.ts";
+import { proxyUrl } from "../../src/http/cloudproxy/proxy.ts";
+import { forgetEverything } from "../../src/read-model/ready.ts";
+import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import {
 	ADMIN_KEY,
 	ask,

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { enterPool, forgetPool } from "../../src/db/directory.ts";
-import { readLeased, reserve } from "../../src/db/leases.ts";
+import { enterPool, forgetPool } from "../../src/d1/directory.ts";
+import { readLeased, reserve } from "../../src/d1/leases.ts";
 import { counted } from "./helpers.ts";
 
 const NOW = 1_000_000;

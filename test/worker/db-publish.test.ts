@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetPool } from "../../src/db/directory.ts";
-import { findByAddress, readQueue } from "../../src/db/proxies.ts";
-import { publish } from "../../src/db/publish.ts";
-import { forgetEverything, readReady, readyPage } from "../../src/db/ready.ts";
-import type { ReadyEntry } from "../../src/pool/rpc.ts";
+import type { ReadyEntry } from "../../src/core/model/published.ts";
+import { forgetPool } from "../../src/d1/directory.ts";
+import { findByAddress, readQueue } from "../../src/read-model/proxies.ts";
+import { publish } from "../../src/read-model/publish.ts";
+import { forgetEverything, readReady, readyPage } from "../../src/read-model/ready.ts";
 import { addressOf, counted, enter, failing, publicationOf, readyPublication, rowOf, SUMMARY, startAfresh } from "./helpers.ts";
 
 async function readyIds(): Promise<string[]> {

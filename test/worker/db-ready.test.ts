@@ -1,11 +1,20 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { pageCold, pickCold } from "../../src/db/cold.ts";
-import { removePool } from "../../src/db/directory.ts";
-import { publish } from "../../src/db/publish.ts";
-import { coldRead, forgetEverything, forgetReady, keepSome, pickReady, readReady, readyPage, snapshotOf } from "../../src/db/ready.ts";
-import { writeSetting } from "../../src/db/settings.ts";
-import { READY_STALENESS_MS } from "../../src/pool/core/limits.ts";
+import { READY_STALENESS_MS } from "../../src/core/model/limits.ts";
+import { removePool } from "../../src/d1/directory.ts";
+import { writeSetting } from "../../src/d1/settings.ts";
+import { pageCold, pickCold } from "../../src/read-model/cold.ts";
+import { publish } from "../../src/read-model/publish.ts";
+import {
+	coldRead,
+	forgetEverything,
+	forgetReady,
+	keepSome,
+	pickReady,
+	readReady,
+	readyPage,
+	snapshotOf,
+} from "../../src/read-model/ready.ts";
 import {
 	ADMIN_KEY,
 	askWith,

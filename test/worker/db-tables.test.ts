@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { enterPool, findPool, forgetPool, listPools, removePool } from "../../src/db/directory.ts";
-import { LOG_AGE_MS, LOG_KEPT, LOG_MOST, LOG_PRUNED_A_RUN, pruneLogs } from "../../src/db/logs.ts";
-import { listWaitingScaling, readDeployment, readSettings, settleSetting, writeSetting } from "../../src/db/settings.ts";
+import { enterPool, findPool, forgetPool, listPools, removePool } from "../../src/d1/directory.ts";
+import { LOG_AGE_MS, LOG_KEPT, LOG_MOST, LOG_PRUNED_A_RUN, pruneLogs } from "../../src/d1/logs.ts";
+import { listWaitingScaling, readDeployment, readSettings, settleSetting, writeSetting } from "../../src/d1/settings.ts";
 import { counted, enter, publicationOf, readyPublication, show, startAfresh } from "./helpers.ts";
 
 beforeEach(startAfresh);

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { ROUTES } from "../../src/api/app.ts";
+import { ROUTES } from "../../src/http/app.ts";
 import { ask, askPlainly, bodyOf } from "./helpers.ts";
 
 const KEY = ["header", "bearer", "query", "session"];

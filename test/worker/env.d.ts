@@ -7,7 +7,7 @@ declare namespace Cloudflare {
 		TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];
 	}
 	interface GlobalProps {
-		mainModule: typeof import("../../src/index.ts");
+		mainModule: typeof import("../../src/worker.ts");
 		durableNamespaces: "Pool";
 	}
 }

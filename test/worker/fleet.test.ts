@@ -1,12 +1,12 @@
 import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { enterPool, listPools, removePool } from "../../src/db/directory.ts";
-import { readSettings, writeSetting } from "../../src/db/settings.ts";
-import type { Env } from "../../src/env.ts";
-import worker from "../../src/index.ts";
-import { POOLS_A_RUN, readFacts, tend } from "../../src/pool/fleet.ts";
-import type { FleetFacts, PoolBirth } from "../../src/pool/rpc.ts";
+import { enterPool, listPools, removePool } from "../../src/d1/directory.ts";
+import { readSettings, writeSetting } from "../../src/d1/settings.ts";
+import { POOLS_A_RUN, readFacts, tend } from "../../src/fleet/fleet.ts";
+import type { Env } from "../../src/rpc/env.ts";
+import type { FleetFacts, PoolBirth } from "../../src/rpc/pool.ts";
+import worker from "../../src/worker.ts";
 import { askWith, enter, failing, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const NOW = 1_800_000_000_000;

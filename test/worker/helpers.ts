@@ -1,11 +1,13 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { enterPool } from "../../src/db/directory.ts";
-import { publish } from "../../src/db/publish.ts";
-import { forgetEverything } from "../../src/db/ready.ts";
-import worker from "../../src/index.ts";
-import type { ProviderName } from "../../src/pool/core/state.ts";
-import type { PoolRpc, PoolSummary, ProxyRow, Publication, ReadyEntry } from "../../src/pool/rpc.ts";
+import type { PoolSummary, ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
+import type { ProviderName } from "../../src/core/model/state.ts";
+import { enterPool } from "../../src/d1/directory.ts";
+import type { Publication } from "../../src/read-model/publish.ts";
+import { publish } from "../../src/read-model/publish.ts";
+import { forgetEverything } from "../../src/read-model/ready.ts";
+import type { PoolRpc } from "../../src/rpc/pool.ts";
+import worker from "../../src/worker.ts";
 
 export const ORIGIN = "https://muster.test";
 /** AUTH_KEY of the deployment under test (vitest.config.ts). */

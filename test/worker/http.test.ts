@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ROUTES } from "../../src/api/app.ts";
-import { isImplicit } from "../../src/api/reactor/addressed.ts";
-import { forgetReady } from "../../src/db/ready.ts";
+import { ROUTES } from "../../src/http/app.ts";
+import { isImplicit } from "../../src/http/reactor/addressed.ts";
+import { forgetReady } from "../../src/read-model/ready.ts";
 import { ADMIN_KEY, ask, askPlainly, askWith, bodyOf, enter, failing, readyPublication, show, startAfresh } from "./helpers.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { ROUTES } from "../../src/api/app.ts";
-import { forgetKeys } from "../../src/api/auth.ts";
-import { isImplicit } from "../../src/api/reactor/addressed.ts";
-import { removePool } from "../../src/db/directory.ts";
-import type { PoolRpc, PoolStatus } from "../../src/pool/rpc.ts";
+import { removePool } from "../../src/d1/directory.ts";
+import { ROUTES } from "../../src/http/app.ts";
+import { forgetKeys } from "../../src/http/base/auth.ts";
+import { isImplicit } from "../../src/http/reactor/addressed.ts";
+import type { PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
 
 const ADDRESS = "192.0.2.1";

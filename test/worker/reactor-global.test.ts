@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { ROUTES } from "../../src/api/app.ts";
-import { forgetKeys } from "../../src/api/auth.ts";
-import { forgetOrigin } from "../../src/api/origin.ts";
-import { isInFirstVersion } from "../../src/api/routes.ts";
-import { enterPool } from "../../src/db/directory.ts";
-import { readSettings } from "../../src/db/settings.ts";
-import type { FleetFacts, PoolRpc } from "../../src/pool/rpc.ts";
+import { enterPool } from "../../src/d1/directory.ts";
+import { readSettings } from "../../src/d1/settings.ts";
+import { ROUTES } from "../../src/http/app.ts";
+import { forgetKeys } from "../../src/http/base/auth.ts";
+import { isInFirstVersion } from "../../src/http/base/routes.ts";
+import { forgetOrigin } from "../../src/http/origin.ts";
+import type { FleetFacts, PoolRpc } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, ask, askPlainly, askWith, bodyOf, enter, ORIGIN, poolsAnswering, startAfresh } from "./helpers.ts";
 
 beforeEach(async () => {

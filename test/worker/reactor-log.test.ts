@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { forgetKeys } from "../../src/api/auth.ts";
-import type { Command } from "../../src/pool/core/events.ts";
-import type { LogEntry } from "../../src/pool/core/state.ts";
-import type { CommandOutcome } from "../../src/pool/rpc.ts";
+import type { Command } from "../../src/core/model/command.ts";
+import type { LogEntry } from "../../src/core/model/state.ts";
+import { forgetKeys } from "../../src/http/base/auth.ts";
+import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, ask, askWith, bodyOf, enter, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const LOG = "/v1.1/endpoints/digitalocean-default/log";

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { forgetKeys } from "../../src/api/auth.ts";
-import type { Command } from "../../src/pool/core/events.ts";
-import type { CommandOutcome } from "../../src/pool/rpc.ts";
+import type { Command } from "../../src/core/model/command.ts";
+import { forgetKeys } from "../../src/http/base/auth.ts";
+import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, SUMMARY, startAfresh } from "./helpers.ts";
 
 const SESSIONS = "/v1.1/endpoints/digitalocean-default/sessions";

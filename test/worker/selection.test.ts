@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetEverything } from "../../src/db/ready.ts";
-import { writeSetting } from "../../src/db/settings.ts";
+import { writeSetting } from "../../src/d1/settings.ts";
+import { forgetEverything } from "../../src/read-model/ready.ts";
 import { ADMIN_KEY, ask, askWith, bodyOf, counted, enter, ORIGIN, readyPublication, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const KEY = { headers: { "X-Auth-Key": ADMIN_KEY } };

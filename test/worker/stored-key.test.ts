@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetStoredKey, readStoredKey } from "../../src/api/stored-key.ts";
-import { writeSetting } from "../../src/db/settings.ts";
+import { writeSetting } from "../../src/d1/settings.ts";
+import { forgetStoredKey, readStoredKey } from "../../src/http/base/stored-key.ts";
 import { failing, startAfresh } from "./helpers.ts";
 
 const later: Promise<unknown>[] = [];

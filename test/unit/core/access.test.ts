@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { credentialsAsked, credentialsOfVersion } from "../../../src/pool/core/credentials.ts";
-import type { Effect, Settings } from "../../../src/pool/core/events.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { problemsOf } from "../../../src/pool/core/projection.ts";
-import type { State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
+import type { Settings } from "../../../src/core/model/command.ts";
+import { credentialsAsked, credentialsOfVersion } from "../../../src/core/model/credentials.ts";
+import { problemsOf } from "../../../src/core/model/projection.ts";
+import type { State } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 type Asked = Settings["credentials"];
@@ -94,7 +95,7 @@ describe("the firewall", () => {
 		const sent = apply(changed, { on: "sent", effect }, NOW);
 		expect(effectsOf(sent), "while its answer is waited for").toEqual([]);
 		expect(effectsOf(sent, NOW + 61_000), "its answer was lost").toEqual([effect]);
-		const done = apply(sent, { on: "accepted", effect }, NOW);
+		const done = apply(sent, { on: "done", effect, result: null, startedAt: NOW }, NOW);
 		expect(effectsOf(done, NOW + 3_600_000)).toEqual([]);
 		expect(done.log.at(-1)?.text).toBe("the firewall admits only 192.0.2.1/32");
 	});
@@ -102,7 +103,9 @@ describe("the firewall", () => {
 	test("is changed anew where the addresses change while its answer is waited for", () => {
 		const sent = apply(configured(open(2), { allow: ONE }), { on: "sent", effect }, NOW);
 		const other = configured(sent, { allow: [] });
-		expect(effectsOf(apply(other, { on: "accepted", effect }, NOW), NOW)).toEqual([{ call: "firewall", allow: [] }]);
+		expect(effectsOf(apply(other, { on: "done", effect, result: null, startedAt: NOW }, NOW), NOW)).toEqual([
+			{ call: "firewall", allow: [] },
+		]);
 	});
 
 	test("that cannot be changed is told to the operator and tried again, with growing pauses", () => {
@@ -121,7 +124,7 @@ describe("the firewall", () => {
 		}
 		expect(pauses).toEqual([...pauses].sort((x, y) => x - y));
 		expect(problemsOf(state)).toContain("the firewall could not be changed: it is busy");
-		expect(problemsOf(apply(state, { on: "accepted", effect }, now)).join()).not.toContain("firewall");
+		expect(problemsOf(apply(state, { on: "done", effect, result: null, startedAt: NOW }, now)).join()).not.toContain("firewall");
 	});
 
 	test("of a pool without VMs is left to the first create", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { newState } from "../../../src/pool/core/birth.ts";
-import type { Command } from "../../../src/pool/core/events.ts";
-import { refusalOf } from "../../../src/pool/core/orders.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import type { ProviderName, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { refusalOf } from "../../../src/core/facts/orders.ts";
+import type { Command } from "../../../src/core/model/command.ts";
+import type { ProviderName, State } from "../../../src/core/model/state.ts";
+import { newState } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 function configured(state: State, provider: ProviderName): Command {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { costOf, spentHourly } from "../../../src/pool/core/cost.ts";
-import type { Effect, Event } from "../../../src/pool/core/events.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { problemsOf } from "../../../src/pool/core/projection.ts";
-import type { Price, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import type { Effect } from "../../../src/core/effects/index.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { costOf, spentHourly } from "../../../src/core/model/cost.ts";
+import { problemsOf } from "../../../src/core/model/projection.ts";
+import type { Price, State } from "../../../src/core/model/state.ts";
+import { Table } from "../../../src/core/model/table.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const HOUR = 3_600_000;
@@ -38,7 +40,7 @@ describe("the price of a VM", () => {
 	it("is asked for at once, then once a day, and for new settings at once", () => {
 		const unpriced = pool(1, { money: { prices: [] } });
 		expect(callsOf(planned(unpriced).effects, "price")).toEqual([{ call: "price", account: "a" }]);
-		const priced = fold(unpriced, { on: "priced", account: "a", price: PRICE });
+		const priced = fold(unpriced, { on: "done", effect: { call: "price", account: "a" }, result: PRICE, startedAt: NOW });
 		expect(callsOf(planned(priced).effects, "price")).toEqual([]);
 		expect(callsOf(planned(priced, NOW + 24 * HOUR).effects, "price")).toHaveLength(1);
 		expect(callsOf(planned({ ...priced, account: "b" }).effects, "price")).toEqual([{ call: "price", account: "b" }]);
@@ -53,9 +55,12 @@ describe("the price of a VM", () => {
 	});
 
 	it("of former settings goes on being that of the VMs that were launched with them", () => {
-		const state = fold({ ...pool(2), account: "b" }, { on: "priced", account: "b", price: { ...PRICE, hourly: 0.5 } });
+		const state = fold(
+			{ ...pool(2), account: "b" },
+			{ on: "done", effect: { call: "price", account: "b" }, result: { ...PRICE, hourly: 0.5 }, startedAt: NOW },
+		);
 		expect(costOf(state)?.hourly).toBe(0.2);
-		expect(spentHourly({ ...state, strays: new Map([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(
+		expect(spentHourly({ ...state, strays: Table.of([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(
 			0.7,
 		);
 	});
@@ -96,7 +101,7 @@ describe("a pool's own bound", () => {
 			phase: { at: "deleting", vm: "vm-0", acceptedAt: NOW - 1 } as const,
 			absentAt: NOW,
 		};
-		const after = planned({ ...state, proxies: new Map(state.proxies).set(first.id, deleting) }).state;
+		const after = planned({ ...state, proxies: state.proxies.with(first.id, deleting) }).state;
 		expect([after.proxies.size, launching(after)]).toEqual([2, 1]);
 		expect(spentHourly(after, NOW)).toBeCloseTo(0.3);
 		expect(launching(planned(after, NOW + 51.6 * 60_000).state)).toBe(2);
@@ -122,7 +127,12 @@ describe("the deployment's budget", () => {
 		if (ask?.call !== "reserve") throw new Error("nothing is asked for");
 		const sent = fold(state, { on: "sent", effect: ask });
 		expect(planned(sent).effects.filter(({ call }) => call === "reserve" || call === "create")).toEqual([]);
-		const granted = fold(sent, { on: "reserved", version: 1, hourly: 0.30000000000000004, isRefused: true, isOver: false });
+		const granted = fold(sent, {
+			on: "done",
+			effect: ask,
+			result: { hourly: 0.30000000000000004, isRefused: true, isOver: false },
+			startedAt: NOW,
+		});
 		const after = planned(granted).state;
 		expect(launching(after)).toBe(2);
 		expect(problemsOf(after)).toEqual(["the deployment's MAX_HOURLY_COST of 0.5 EUR has no room for another VM at 0.1"]);

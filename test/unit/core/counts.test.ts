@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { plan } from "../../../src/pool/core/plan.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 test("the log tells how many proxies there are and how many of them ready, once for each change", () => {

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import type { Command, Event } from "../../../src/pool/core/events.ts";
-import { samplesOf } from "../../../src/pool/core/metrics.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { summaryOf } from "../../../src/pool/core/projection.ts";
-import type { Metrics, Proxy, Spec, State } from "../../../src/pool/core/state.ts";
-import { VOLATILE } from "../../../src/pool/store.ts";
+import { apply } from "../../../src/core/apply.ts";
+import type { Event } from "../../../src/core/events.ts";
+import type { Command } from "../../../src/core/model/command.ts";
+import { samplesOf } from "../../../src/core/model/metrics.ts";
+import { summaryOf } from "../../../src/core/model/projection.ts";
+import { fieldsStored, type Metrics, type Proxy, type Spec, type State } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const random = () => 0.5;
@@ -54,16 +54,16 @@ class Pool {
 
 	/** What is in storage when an instance has gone: what is stored lazily is as it was `then`. */
 	reload(then: State): void {
-		this.state = { ...this.state, ...Object.fromEntries(VOLATILE.map((key) => [key, then[key]])) };
+		this.state = { ...this.state, ...Object.fromEntries(fieldsStored("vitals").map((key) => [key, then[key]])) };
 	}
 
 	/** One plan, carried out: what is launched is ready at once, what is deleted is gone. */
 	look(): void {
 		this.state = plan(this.state, this.now, random).state;
-		const proxies = new Map(this.state.proxies);
+		let { proxies } = this.state;
 		for (const [id, proxy] of this.state.proxies) {
-			if (proxy.phase.at === "launching" && this.canBoot) proxies.set(id, ready(proxy));
-			if (proxy.phase.at === "deleting") proxies.delete(id);
+			if (proxy.phase.at === "launching" && this.canBoot) proxies = proxies.with(id, ready(proxy));
+			if (proxy.phase.at === "deleting") proxies = proxies.without(id);
 		}
 		this.state = { ...this.state, proxies };
 	}
@@ -432,7 +432,12 @@ describe("samples", () => {
 		const { deployment, tag } = pool.state.pool;
 		const [proxy] = pool.state.proxies.values();
 		const tags = { deployment, pool: tag, intent: proxy?.id ?? null };
-		pool.fold({ on: "listed", startedAt: pool.now, vms: [{ vm: "vm-0", name: "", state: "running", address: "203.0.113.99", tags }] });
+		pool.fold({
+			on: "done",
+			effect: { call: "list" },
+			result: [{ vm: "vm-0", name: "", state: "running", address: "203.0.113.99", tags }],
+			startedAt: pool.now,
+		});
 		expect(samplesOf(pool.state, pool.now).averages).toEqual({});
 	});
 });
@@ -445,7 +450,7 @@ describe("another endpoint's metrics", () => {
 		return pool;
 	};
 	const measured = (pool: Pool, answer: typeof found | string) =>
-		pool.fold({ on: "measured", endpoint: "other", startedAt: pool.now, found: answer });
+		pool.fold({ on: "done", effect: { call: "measure", endpoint: "other" }, result: answer, startedAt: pool.now });
 
 	test("stand for the pool's own", () => {
 		const pool = following();

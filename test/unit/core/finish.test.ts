@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { isStillDue } from "../../../src/pool/core/effects.ts";
-import type { Effect, Event, Failure, Vm } from "../../../src/pool/core/events.ts";
-import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/pool/core/limits.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import type { Proxy, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
+import type { Event } from "../../../src/core/events.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
+import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/model/limits.ts";
+import type { Proxy, State, Vm } from "../../../src/core/model/state.ts";
+import { Table } from "../../../src/core/model/table.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 /** A create that takes several calls and was cut between them. */
@@ -36,7 +38,11 @@ const effectOf = (state: State): Effect & { call: "finish" } => ({ ...FINISH, id
 const seen = (state: State, how: Vm["state"], at: number, address: string | null = null): State => {
 	const { id } = only(state);
 	const tags = { deployment: state.pool.deployment, pool: state.pool.tag, intent: id };
-	return apply(state, { on: "listed", startedAt: at, vms: [{ vm: "vm-0", name: id, state: how, address, tags }] }, at);
+	return apply(
+		state,
+		{ on: "done", effect: { call: "list" }, result: [{ vm: "vm-0", name: id, state: how, address, tags }], startedAt: at },
+		at,
+	);
 };
 const finishes = (state: State, at: number) => plan(state, at, random).effects.filter(({ call }) => call === "finish");
 const fold = (state: State, at: number, event: Event) => apply(state, event, at);
@@ -60,7 +66,7 @@ describe("a VM that its create left switched off", () => {
 	test.each([
 		["runs", (state: State) => seen(state, "running", LATER + SECOND, "192.0.2.9")],
 		["ran, and was switched off since", (state: State) => seen(seen(state, "running", LATER, "192.0.2.9"), "off", LATER + SECOND)],
-		["was made by others", (state: State) => ({ ...state, proxies: new Map([[only(state).id, { ...only(state), tokenHash: null }]]) })],
+		["was made by others", (state: State) => ({ ...state, proxies: Table.of([[only(state).id, { ...only(state), tokenHash: null }]]) })],
 		["is of a pool that is paused", (state: State) => fold(state, LATER, { on: "command", command: { do: "run", run: "paused" } })],
 		[
 			"is of a pool that launches nothing for now",
@@ -69,7 +75,7 @@ describe("a VM that its create left switched off", () => {
 	])("is not finished when it %s", (_, change) => {
 		const state = change(seen(pool(), "off", LATER));
 		expect(finishes(state, LATER + SECOND)).toEqual([]);
-		expect(isStillDue(state, effectOf(state), LATER + SECOND)).toBe(false);
+		expect(roomOf(effectOf(state)).isStillDue(state, effectOf(state), LATER + SECOND)).toBe(false);
 	});
 
 	test("is finished under a new token, and not again before a look at it says that it is still off", () => {
@@ -80,7 +86,7 @@ describe("a VM that its create left switched off", () => {
 		const stillOff = seen(sent, "off", LATER + SECOND);
 		expect(finishes(stillOff, LATER + SECOND)).toEqual([]);
 		expect(finishes(stillOff, LATER + LOST_RESULT_MS)).toEqual([effectOf(off)]);
-		const done = fold(sent, LATER + SECOND, { on: "accepted", effect: effectOf(off) });
+		const done = fold(sent, LATER + SECOND, { on: "done", effect: effectOf(off), result: null, startedAt: NOW });
 		expect(finishes(seen(done, "starting", LATER + 30 * SECOND), LATER + 2 * LOST_RESULT_MS)).toEqual([]);
 	});
 

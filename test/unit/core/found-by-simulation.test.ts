@@ -1,14 +1,14 @@
 /** What simulated runs found in the core, a story each; the planted bugs of test/simulation/mutants.ts keep the same from coming back unseen. */
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { billable } from "../../../src/pool/core/count.ts";
-import { isStillDue } from "../../../src/pool/core/effects.ts";
-import type { Effect, Event, Vm } from "../../../src/pool/core/events.ts";
-import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/pool/core/limits.ts";
-import { samplesOf } from "../../../src/pool/core/metrics.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { withSessionsLoaded } from "../../../src/pool/core/sessions.ts";
-import type { Proxy, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
+import { samplesOf } from "../../../src/core/model/metrics.ts";
+import { billable } from "../../../src/core/model/proxies.ts";
+import type { Proxy, State, Vitals, Vm } from "../../../src/core/model/state.ts";
+import { Table } from "../../../src/core/model/table.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const random = () => 0.5;
@@ -30,7 +30,7 @@ const vmOf = (state: State, proxy: Proxy, change: Partial<Vm> = {}): Vm => ({
 	tags: { deployment: state.pool.deployment, pool: state.pool.tag, intent: proxy.id },
 	...change,
 });
-const listed = (vms: readonly Vm[], startedAt: number): Event => ({ on: "listed", startedAt, vms });
+const listed = (vms: readonly Vm[], startedAt: number): Event => ({ on: "done", effect: { call: "list" }, result: vms, startedAt });
 const run = (how: State["run"]): Event => ({ on: "command", command: { do: "run", run: how } });
 /** A proxy whose create was sent `ago` milliseconds ago and not answered. */
 const SENT = (ago: number): Partial<Proxy> => ({
@@ -89,7 +89,9 @@ describe("what is believed to be gone", () => {
 		const lacked = fold(seen, NOW + STRAY_MS, listed([], NOW + STRAY_MS));
 		expect([...lacked.strays.keys()]).toEqual(["vm-x"]);
 		expect(calls(plan(lacked, NOW + STRAY_MS, random).effects, "deleteStray")).toHaveLength(1);
-		expect(fold(lacked, NOW + STRAY_MS, { on: "strayGone", vm: "vm-x" }).strays.size).toBe(0);
+		expect(
+			fold(lacked, NOW + STRAY_MS, { on: "done", effect: { call: "deleteStray", vm: "vm-x" }, result: "gone", startedAt: NOW }).strays.size,
+		).toBe(0);
 	});
 
 	test("a pool that has long been empty is looked through twice more before it is forgotten, and anew when a VM shows up", () => {
@@ -103,7 +105,12 @@ describe("what is believed to be gone", () => {
 		expect(look(NOW + SECOND, [])).toBe(0);
 		expect(look(NOW + WINDOW_MS, [])).toBe(0);
 		expect(look(NOW + WINDOW_MS + 30 * SECOND, [stray])).toBe(0);
-		state = fold(state, NOW + WINDOW_MS + 40 * SECOND, { on: "strayGone", vm: "vm-x" });
+		state = fold(state, NOW + WINDOW_MS + 40 * SECOND, {
+			on: "done",
+			effect: { call: "deleteStray", vm: "vm-x" },
+			result: "gone",
+			startedAt: NOW,
+		});
 		expect(look(NOW + WINDOW_MS + 60 * SECOND, [])).toBe(0);
 		expect(look(NOW + WINDOW_MS + 90 * SECOND, [])).toBe(1);
 	});
@@ -131,8 +138,8 @@ describe("what is launched", () => {
 		let state = poolOf(0, () => ({}));
 		for (let boot = 0; boot < 3; boot++) {
 			const booting = withBooting(state);
-			const proxies = new Map([...booting.proxies].map(([id, proxy]) => [id, { ...proxy, offSince: NOW - 2 * WINDOW_MS }]));
-			state = plan({ ...booting, proxies, vitals: new Map([...proxies.keys()].map((id) => [id, SEEN_NOW])) }, NOW, random).state;
+			const proxies = Table.of([...booting.proxies].map(([id, proxy]) => [id, { ...proxy, offSince: NOW - 2 * WINDOW_MS }]));
+			state = plan({ ...booting, proxies, vitals: Table.of([...proxies.keys()].map((id) => [id, SEEN_NOW])) }, NOW, random).state;
 		}
 		expect(state.gates.boots.until).toBeGreaterThan(NOW);
 	});
@@ -143,7 +150,8 @@ describe("what is launched", () => {
 		const state = poolOf(6, (index) => (index < 3 ? { phase: { ...deleting.phase, vm: `vm-${index}` } } : waiting));
 		const lowered = fold(state, NOW, { on: "command", command: { do: "scale", min: 3, max: 3 } });
 		const [intent] = [...lowered.proxies.values()].filter(({ phase }) => phase.at === "launching");
-		expect(isStillDue(lowered, { call: "create", id: intent?.id ?? "" }, NOW)).toBe(false);
+		const create = { call: "create", id: intent?.id ?? "" } as const;
+		expect(roomOf(create).isStillDue(lowered, create, NOW)).toBe(false);
 		expect(billable(plan(lowered, NOW, random).state)).toBe(5);
 	});
 });
@@ -165,7 +173,12 @@ describe("who is believed", () => {
 		const { effects } = plan(poor, NOW, random);
 		expect(calls(effects, "list")).toEqual([]);
 		expect(calls(effects, "find")).toHaveLength(1);
-		const asked = fold(poor, NOW, { on: "found", id: only(poor).id, vm: vmOf(poor, only(poor)), startedAt: NOW });
+		const asked = fold(poor, NOW, {
+			on: "done",
+			effect: { call: "find", id: only(poor).id, vm: null },
+			result: vmOf(poor, only(poor)),
+			startedAt: NOW,
+		});
 		expect(calls(plan(asked, NOW, random).effects, "find"), "its address is not known yet: not again at once").toEqual([]);
 	});
 });
@@ -190,7 +203,12 @@ describe("what lets a pool rest", () => {
 	test("a proxy that is known not to answer is probed each interval, not every few seconds", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
 		const start = poolOf(1, () => unready);
-		const probed = fold(start, NOW, { on: "probed", id: only(start).id, verdict: { is: "silent" }, startedAt: NOW });
+		const probed = fold(start, NOW, {
+			on: "done",
+			effect: { call: "probe", id: only(start).id, address: "203.0.113.0", keyHash: "k" },
+			result: { is: "silent" },
+			startedAt: NOW,
+		});
 		expect(only(probed), "nothing is written for it either").toBe(only(start));
 		expect(calls(plan(probed, NOW + 10 * SECOND, random).effects, "probe")).toEqual([]);
 		expect(calls(plan(probed, NOW + 30 * SECOND, random).effects, "probe")).toHaveLength(1);
@@ -199,7 +217,12 @@ describe("what lets a pool rest", () => {
 	test("a draining proxy that does not answer is not probed every few seconds while its pool may delete nothing", () => {
 		const phase = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 60 * SECOND, spare: false } as const;
 		const start: State = { ...poolOf(1, () => ({ phase, failedProbes: PROBES_TO_FAIL })), suspended: "the size is not a size" };
-		const probed = fold(start, NOW, { on: "probed", id: only(start).id, verdict: { is: "silent" }, startedAt: NOW });
+		const probed = fold(start, NOW, {
+			on: "done",
+			effect: { call: "probe", id: only(start).id, address: "203.0.113.0", keyHash: "k" },
+			result: { is: "silent" },
+			startedAt: NOW,
+		});
 		expect(calls(plan(probed, NOW + 10 * SECOND, random).effects, "probe")).toEqual([]);
 	});
 
@@ -207,7 +230,12 @@ describe("what lets a pool rest", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
 		const start = poolOf(1, () => unready);
 		const { id } = only(start);
-		const probed = fold(start, NOW, { on: "probed", id, verdict: { is: "egress" }, startedAt: NOW });
+		const probed = fold(start, NOW, {
+			on: "done",
+			effect: { call: "probe", id, address: "203.0.113.0", keyHash: "k" },
+			result: { is: "egress" },
+			startedAt: NOW,
+		});
 		const again = fold(probed, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "203.0.113.0" });
 		expect(calls(plan(again, NOW + SECOND, random).effects, "probe")).toEqual([]);
 	});
@@ -227,7 +255,7 @@ describe("what lets a pool rest", () => {
 
 	test("a VM that is to be let go is not forgotten because one look-up, moments after it was made, does not find it", () => {
 		const start = poolOf(1, () => ({ phase: { at: "releasing", vm: "vm-0" }, createdAt: NOW - SECOND, absentAt: NOW }));
-		const unseen = { ...start, vitals: new Map() };
+		const unseen = { ...start, vitals: Table.empty<Vitals>() };
 		const isKept = (state: State, at: number) => plan(state, at, random).state.proxies.has(only(start).id);
 		expect(isKept(unseen, NOW)).toBe(true);
 		expect(isKept(absentSince(unseen, NOW + WINDOW_MS), NOW + WINDOW_MS)).toBe(false);
@@ -244,7 +272,7 @@ describe("what lets a pool rest", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: 1 } as const;
 		const start = poolOf(1, () => unready);
 		const ahead = { ...SEEN_NOW, probedAt: NOW + 3_600_000 };
-		const { effects } = plan({ ...start, listedAt: NOW + 3_600_000, vitals: new Map([[only(start).id, ahead]]) }, NOW, random);
+		const { effects } = plan({ ...start, listedAt: NOW + 3_600_000, vitals: Table.of([[only(start).id, ahead]]) }, NOW, random);
 		expect(calls(effects, "list")).toHaveLength(1);
 		expect(calls(effects, "probe")).toHaveLength(1);
 	});
@@ -256,18 +284,6 @@ describe("what lets a pool rest", () => {
 			start,
 		);
 		expect(samplesOf(reported, NOW)).toMatchObject({ averages: { active: 3 }, reporting: 2 });
-	});
-
-	test("an instance that was loaded asks D1 anew what sessions it shows, where it may show any, and nothing where it cannot", () => {
-		const start = poolOf(1, () => ({}));
-		const heard: Event = { on: "heartbeat", id: only(start).id, active: 1, metrics: {}, sessions: ["198.51.100.1:1"], credentials: 0 };
-		const shown = fold(start, NOW, heard, { on: "sent", effect: { call: "sessions" } }, { on: "sessionsShown", hash: "whatever it is" });
-		// Memory was stored before.
-		const { sessions, sessionsShown } = start;
-		const later = NOW + 60 * SECOND;
-		const shows = (state: State) => calls(plan(withSessionsLoaded(state), later, random).effects, "sessions").length;
-		expect(shows({ ...shown, sessions, sessionsShown })).toBe(1);
-		expect(shows(start)).toBe(0);
 	});
 });
 
@@ -325,9 +341,14 @@ describe("what is spent", () => {
 		const start = { ...poolOf(0, () => ({})), target: 1, spec: { ...poolOf(0, () => ({})).spec, min: 1, max: 1 }, money: granted };
 		expect(plan(start, NOW, random).state.proxies.size).toBe(1);
 		const lowered = fold({ ...start, proxies: poolOf(1, () => ({})).proxies }, NOW, { on: "budget", budget: 0.5 });
-		const freed = { ...lowered, proxies: new Map() };
+		const freed = { ...lowered, proxies: Table.empty<Proxy>() };
 		expect(plan(freed, NOW, random).state.proxies.size).toBe(0);
-		const answered: Event = { on: "reserved", version: 0, hourly: 0.1, isRefused: false, isOver: false };
+		const answered: Event = {
+			on: "done",
+			effect: { call: "reserve", version: 0, currency: "USD", hold: 0, price: 0.1, count: 1, bound: 0.5 },
+			result: { hourly: 0.1, isRefused: false, isOver: false },
+			startedAt: NOW,
+		};
 		expect(plan(fold(freed, NOW, answered), NOW, random).state.proxies.size).toBe(1);
 	});
 });
@@ -340,13 +361,13 @@ function withBooting(state: State): State {
 	return {
 		...state,
 		spec: { ...state.spec, min: 1, max: 1 },
-		proxies: new Map([[booting.id, booting]]),
-		vitals: new Map(),
+		proxies: Table.of([[booting.id, booting]]),
+		vitals: Table.empty<Vitals>(),
 		emptySince: null,
 	};
 }
 
 /** The pool after a look-up said at `at` that there is no such VM. */
 function absentSince(state: State, at: number): State {
-	return { ...state, proxies: new Map([...state.proxies].map(([id, proxy]) => [id, { ...proxy, absentAt: at }])) };
+	return { ...state, proxies: Table.of([...state.proxies].map(([id, proxy]) => [id, { ...proxy, absentAt: at }])) };
 }

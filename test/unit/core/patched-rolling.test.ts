@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { newState } from "../../../src/pool/core/birth.ts";
-import type { Settings } from "../../../src/pool/core/events.ts";
-import type { PatchedRolling, Rolling, State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import type { Settings } from "../../../src/core/model/command.ts";
+import type { PatchedRolling, Rolling, State } from "../../../src/core/model/state.ts";
+import { newState } from "../../../src/core/model/state.ts";
 
 const ENVIRONMENT: Rolling = { enabled: false, minAvailable: 3, batchSize: 2 };
 const WANTED: Rolling = { enabled: true, minAvailable: 4, batchSize: 1 };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { projectionHash } from "../../../src/pool/core/projection.ts";
-import type { State } from "../../../src/pool/core/state.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { projectionHash } from "../../../src/core/model/projection.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const MINUTE = 60_000;
@@ -26,7 +26,12 @@ test("an entry that was renewed while it was being published is published once m
 	const startedAt = NOW + 10 * MINUTE - 1;
 	const renewed = failing(once, NOW + 10 * MINUTE);
 	expect(projectionHash(renewed)).not.toBe(projectionHash(once));
-	const published = { on: "published", hash: projectionHash(once), version: 1, startedAt, logSeq: once.logSeq } as const;
+	const published = {
+		on: "done",
+		effect: { call: "publish", hash: projectionHash(once), version: 1 },
+		result: { logSeq: once.logSeq },
+		startedAt,
+	} as const;
 	expect(apply(renewed, published, NOW + 10 * MINUTE).log).toHaveLength(1);
 	expect(apply(once, published, NOW + 10 * MINUTE).log).toEqual([]);
 });

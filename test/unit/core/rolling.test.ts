@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { plan } from "../../../src/pool/core/plan.ts";
-import type { Proxy, Rolling, State } from "../../../src/pool/core/state.ts";
+import type { Proxy, Rolling, State } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const HOUR_SECONDS = 3600;
@@ -17,12 +17,20 @@ const inPhase = (state: State, ...phases: readonly Proxy["phase"]["at"][]) =>
 
 /** What the world would do until the next plan: drained VMs go, new ones become ready. */
 function obey(state: State): State {
-	const proxies = new Map(state.proxies);
+	let { proxies } = state;
 	for (const proxy of state.proxies.values()) {
-		if (proxy.phase.at === "draining") proxies.delete(proxy.id);
+		if (proxy.phase.at === "draining") proxies = proxies.without(proxy.id);
 		if (proxy.phase.at === "launching") {
 			const phase = { at: "ready", vm: `vm-${proxy.id}` } as const;
-			proxies.set(proxy.id, { ...proxy, phase, address: proxy.id, keyHash: "k", registered: true, wasReady: true, createdAt: NOW });
+			proxies = proxies.with(proxy.id, {
+				...proxy,
+				phase,
+				address: proxy.id,
+				keyHash: "k",
+				registered: true,
+				wasReady: true,
+				createdAt: NOW,
+			});
 		}
 	}
 	return { ...state, proxies };
@@ -73,7 +81,7 @@ describe("proxies over the age limit", () => {
 		const [sick] = start.proxies.values();
 		if (sick === undefined) throw new Error("no proxy");
 		const unready: Proxy = { ...sick, phase: { at: "unready", vm: "vm-0" }, since: NOW, createdAt: NOW };
-		const { state } = plan({ ...start, proxies: new Map(start.proxies).set(unready.id, unready) }, NOW, () => 0.5);
+		const { state } = plan({ ...start, proxies: start.proxies.with(unready.id, unready) }, NOW, () => 0.5);
 		expect(inPhase(state, "draining")).toHaveLength(1);
 	});
 

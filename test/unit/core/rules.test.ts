@@ -9,7 +9,7 @@ import {
 	type Rule,
 	rangeOf,
 	sizeIn,
-} from "../../../src/pool/core/rules.ts";
+} from "../../../src/core/model/rules.ts";
 
 const ANY = Number.POSITIVE_INFINITY;
 

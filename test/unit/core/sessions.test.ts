@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../src/pool/core/apply.ts";
-import { plan } from "../../../src/pool/core/plan.ts";
-import { dropsFor, sessionsHash } from "../../../src/pool/core/sessions.ts";
-import type { Id, State } from "../../../src/pool/core/state.ts";
-import { SESSIONS_A_ROW, SessionLedger, sessionsOf } from "../../../src/pool/session-parts.ts";
+import { apply } from "../../../src/core/apply.ts";
+import { dropsFor } from "../../../src/core/model/sessions.ts";
+import type { Id, State } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { sessionsOf } from "../../../src/pool/answers.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const INTERVAL_MS = 30_000;
@@ -14,36 +14,6 @@ function told(state: State, id: Id, sessions: readonly string[], at: number, act
 }
 const names = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `198.51.100.1:${from + n}`);
 const ordered = (state: State, session: string) => apply(state, { on: "command", command: { do: "drop", session } }, NOW);
-
-describe("sessions are shown", () => {
-	const calls = (state: State, at: number) => plan(state, at, () => 0.5).effects.filter(({ call }) => call === "sessions").length;
-	test("once a heartbeat interval at most, however they change", () => {
-		let state = told(
-			poolOf(2, () => ({})),
-			FIRST,
-			names(1, 3),
-			NOW,
-		);
-		expect(calls(state, NOW)).toBe(1);
-		state = apply(state, { on: "sent", effect: { call: "sessions" } }, NOW);
-		expect(calls(told(state, FIRST, names(2, 9), NOW + 1), NOW + 1)).toBe(0);
-		expect(calls(told(state, FIRST, names(2, 9), NOW + 1), NOW + INTERVAL_MS)).toBe(1);
-	});
-
-	test("only when they changed", () => {
-		let state = told(
-			poolOf(2, () => ({})),
-			FIRST,
-			names(1, 3),
-			NOW,
-		);
-		state = apply(state, { on: "sent", effect: { call: "sessions" } }, NOW);
-		state = apply(state, { on: "sessionsShown", hash: sessionsHash(state) }, NOW);
-		expect(calls(told(state, FIRST, names(1, 3).reverse(), NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(0);
-		expect(calls(told(state, FIRST, names(1, 2), NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(1);
-		expect(calls(told(state, FIRST, [], NOW + INTERVAL_MS), NOW + INTERVAL_MS)).toBe(1);
-	});
-});
 
 describe("a session that is to be dropped", () => {
 	const [session] = names(1, 2) as [string];
@@ -104,37 +74,5 @@ describe("the sessions of a proxy", () => {
 		expect(sessionsOf(state)).toEqual({ "198.51.100.1:1": "203.0.113.0:8899", "198.51.100.1:2": "203.0.113.0:8899" });
 		const doomed = apply(state, { on: "command", command: { do: "destroy", id: FIRST } }, NOW);
 		expect(sessionsOf(doomed)).toEqual({});
-	});
-});
-
-describe("rows of sessions", () => {
-	/** 30 proxies with 100 sessions each. */
-	const busy = () => {
-		let state = poolOf(30, () => ({}));
-		for (const [index, id] of [...state.proxies.keys()].entries()) state = told(state, id, names(index * 100, index * 100 + 100), NOW);
-		return state;
-	};
-
-	test("hold a thousand each, and one that changed is sent alone", () => {
-		const ledger = new SessionLedger();
-		const first = ledger.changes(busy());
-		expect(first).toMatchObject({ partCount: 3 });
-		first.acknowledge();
-		const changed = ledger.changes(told(busy(), SECOND, names(5, 7), NOW));
-		expect(changed.rows).toHaveLength(1);
-		for (const { json } of first.rows) {
-			const clients = Object.values(JSON.parse(json) as Record<string, string[]>).flat();
-			expect(clients.length).toBeLessThanOrEqual(SESSIONS_A_ROW);
-		}
-	});
-
-	test("are filled anew once most of what they held is gone", () => {
-		const ledger = new SessionLedger();
-		let state = busy();
-		ledger.changes(state).acknowledge();
-		for (const [index, id] of [...state.proxies.keys()].entries()) if (index % 10 !== 0) state = told(state, id, [], NOW);
-		expect(ledger.changes(state).partCount).toBe(1);
-		for (const id of state.proxies.keys()) state = told(state, id, [], NOW);
-		expect(ledger.changes(state)).toMatchObject({ partCount: 0, rows: [] });
 	});
 });

@@ -1,4 +1,4 @@
-import type { ProviderContext } from "../../../src/providers/provider.ts";
+import type { ProviderContext } from "../../../src/providers/base/provider.ts";
 import { ManualClock } from "../../cloud/clock.ts";
 import { LocalCloud } from "../../cloud/cloud.ts";
 

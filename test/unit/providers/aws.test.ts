@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type AwsAccount, aws } from "../../../src/providers/aws.ts";
-import type { ProviderContext } from "../../../src/providers/provider.ts";
+import { type AwsAccount, aws } from "../../../src/providers/aws/driver.ts";
+import type { ProviderContext } from "../../../src/providers/base/provider.ts";
 import { imagesOf } from "../../cloud/aws-catalogue.ts";
 import type { Group } from "../../cloud/aws-groups.ts";
 import { secretOf } from "../../cloud/aws-signature.ts";

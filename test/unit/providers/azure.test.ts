@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type AzureAccount, azure } from "../../../src/providers/azure.ts";
-import type { CreateRequest, ProviderContext } from "../../../src/providers/provider.ts";
+import { type AzureAccount, azure } from "../../../src/providers/azure/driver.ts";
+import type { CreateRequest, ProviderContext } from "../../../src/providers/base/provider.ts";
 import { refuse } from "../../cloud/azure-answers.ts";
 import type { Thing } from "../../cloud/azure-network.ts";
 import { atLocalCloud, type Seen } from "./at-local-cloud.ts";

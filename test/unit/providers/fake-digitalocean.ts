@@ -1,4 +1,4 @@
-import type { ProviderContext } from "../../../src/providers/provider.ts";
+import type { ProviderContext } from "../../../src/providers/base/provider.ts";
 
 interface Droplet {
 	id: number;

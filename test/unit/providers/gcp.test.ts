@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type GcpAccount, gcp } from "../../../src/providers/gcp.ts";
-import type { ProviderContext } from "../../../src/providers/provider.ts";
+import type { ProviderContext } from "../../../src/providers/base/provider.ts";
+import { type GcpAccount, gcp } from "../../../src/providers/gcp/driver.ts";
 import { refuse } from "../../cloud/gcp-answers.ts";
 import { serviceAccountKeyFile } from "../../cloud/gcp-credentials.ts";
 import type { Firewall } from "../../cloud/gcp-firewalls.ts";

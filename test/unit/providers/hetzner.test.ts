@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Rate } from "../../../src/pool/core/state.ts";
-import { type HetznerAccount, hetzner } from "../../../src/providers/hetzner.ts";
+import type { Rate } from "../../../src/core/model/state.ts";
+import { type HetznerAccount, hetzner } from "../../../src/providers/hetzner/driver.ts";
 import { ASK, answer, type Call, failureOf, NOW, scripted } from "./scripted.ts";
 
 const FIREWALL = {

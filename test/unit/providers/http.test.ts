@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import type { Failure } from "../../../src/pool/core/events.ts";
-import type { Rate } from "../../../src/pool/core/state.ts";
-import { type HttpRequest, ignored, json, request } from "../../../src/providers/http.ts";
-import { ProviderError } from "../../../src/providers/provider.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
+import type { Rate } from "../../../src/core/model/state.ts";
+import { type HttpRequest, ignored, json, request } from "../../../src/providers/base/http.ts";
+import { ProviderError } from "../../../src/providers/base/provider.ts";
 import { contextOf } from "./fake-digitalocean.ts";
 
 const NOW = 1_700_000_000_000;

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { Once } from "../../../src/providers/once.ts";
+import { Once } from "../../../src/providers/base/once.ts";
 import { contextOf } from "./fake-digitalocean.ts";
 
 const clock = { now: 0 };

@@ -1,5 +1,5 @@
-import type { Failure } from "../../../src/pool/core/events.ts";
-import { type CreateRequest, type ProviderContext, ProviderError } from "../../../src/providers/provider.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
+import { type CreateRequest, type ProviderContext, ProviderError } from "../../../src/providers/base/provider.ts";
 
 /** A cloud that answers as a test says, for what the contract suite at the local cloud does not show. */
 

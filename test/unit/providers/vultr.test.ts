@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type VultrAccount, vultr } from "../../../src/providers/vultr.ts";
+import { type VultrAccount, vultr } from "../../../src/providers/vultr/driver.ts";
 import { ASK, answer, failureOf, scripted } from "./scripted.ts";
 
 const TAGS = ["muster", "muster-deployment:dep1", "muster-pool:pool1", "muster-intent:intent0001"];

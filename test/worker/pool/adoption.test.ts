@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { State } from "../../../src/pool/core/state.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { fault, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetEverything } from "../../../src/db/ready.ts";
-import type { Env } from "../../../src/env.ts";
-import { tend } from "../../../src/pool/fleet.ts";
+import { tend } from "../../../src/fleet/fleet.ts";
+import { forgetEverything } from "../../../src/read-model/ready.ts";
+import type { Env } from "../../../src/rpc/env.ts";
 import { ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 

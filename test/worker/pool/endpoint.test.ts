@@ -42,7 +42,7 @@ describe("a pool whose own check failed", () => {
 			const [proxy] = state.proxies.values();
 			if (proxy === undefined) throw new Error("no proxy");
 			const twin = { ...proxy, id: "twin000000000000" };
-			inside.commit(state, { ...state, proxies: new Map(state.proxies).set(twin.id, twin) }, null);
+			inside.commit(state, { ...state, proxies: state.proxies.with(twin.id, twin) }, null);
 		});
 		await pool.settle();
 		const broken = await pool.state();
@@ -60,8 +60,7 @@ describe("a pool whose own check failed", () => {
 		const shown = (await (await call("https://muster.test/")).json()) as { total: number };
 		expect(shown.total).toBeGreaterThan(0);
 		await pool.inside((inside) => {
-			const proxies = new Map(inside.state.proxies);
-			proxies.delete("twin000000000000");
+			const proxies = inside.state.proxies.without("twin000000000000");
 			inside.commit(inside.state, { ...inside.state, proxies }, null);
 		});
 		await act("start");

@@ -1,11 +1,11 @@
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { findEndpoint, findObject } from "../../../src/db/directory.ts";
-import { forgetEverything } from "../../../src/db/ready.ts";
-import { readDeployment } from "../../../src/db/settings.ts";
-import type { Env } from "../../../src/env.ts";
-import { tend } from "../../../src/pool/fleet.ts";
+import { findEndpoint, findObject } from "../../../src/d1/directory.ts";
+import { readDeployment } from "../../../src/d1/settings.ts";
+import { tend } from "../../../src/fleet/fleet.ts";
+import { forgetEverything } from "../../../src/read-model/ready.ts";
+import type { Env } from "../../../src/rpc/env.ts";
 import { ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 

@@ -1,9 +1,9 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createHash } from "node:crypto";
-import { enterPool } from "../../../src/db/directory.ts";
-import type { Env } from "../../../src/env.ts";
-import type { Phase, State } from "../../../src/pool/core/state.ts";
-import type { PoolRpc } from "../../../src/pool/rpc.ts";
+import type { Phase, State } from "../../../src/core/model/state.ts";
+import { enterPool } from "../../../src/d1/directory.ts";
+import type { Env } from "../../../src/rpc/env.ts";
+import type { PoolRpc } from "../../../src/rpc/pool.ts";
 
 const bindings = env as unknown as Env;
 
@@ -16,6 +16,58 @@ interface Inside {
 	callsMade: number;
 	commit(before: State, after: State, wakeAt: number | null): void;
 	alarm(): Promise<void>;
+}
+
+/** The object's own fields, and its controller's. */
+interface Instance {
+	now: () => number;
+	env: Env;
+	live: { readonly controller: Pick<Inside, "state" | "armedAt" | "commit">; readonly outside: Pick<Inside, "callsMade"> } | null;
+	alarm(): Promise<void>;
+}
+
+function insideOf(instance: Instance): Inside {
+	const live = () => {
+		if (instance.live === null) throw new Error("the pool is null");
+		return instance.live;
+	};
+	return {
+		get state() {
+			return live().controller.state;
+		},
+		get now() {
+			return instance.now;
+		},
+		set now(now) {
+			instance.now = now;
+		},
+		get env() {
+			return instance.env;
+		},
+		set env(env) {
+			instance.env = env;
+		},
+		get armedAt() {
+			return live().controller.armedAt;
+		},
+		set armedAt(at) {
+			live().controller.armedAt = at;
+		},
+		get callsMade() {
+			return live().outside.callsMade;
+		},
+		set callsMade(count) {
+			live().outside.callsMade = count;
+		},
+		get commit() {
+			const { controller } = live();
+			return controller.commit.bind(controller);
+		},
+		set commit(commit) {
+			live().controller.commit = commit;
+		},
+		alarm: () => instance.alarm(),
+	};
 }
 
 let made = 0;
@@ -45,7 +97,7 @@ export class PoolUnderTest {
 	}
 
 	inside<T>(look: (pool: Inside, ctx: DurableObjectState) => T | Promise<T>): Promise<T> {
-		return runInDurableObject(this.stub, (instance, ctx) => look(instance as unknown as Inside, ctx));
+		return runInDurableObject(this.stub, (instance, ctx) => look(insideOf(instance as unknown as Instance), ctx));
 	}
 
 	/** Crashes the object: its memory is gone, what it awaited never returns. */

@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { forgetKeys } from "../../../src/api/auth.ts";
-import { forgetEverything } from "../../../src/db/ready.ts";
+import { forgetKeys } from "../../../src/http/base/auth.ts";
+import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { bindings, PoolUnderTest, resetCloud } from "./harness.ts";
 
 /*

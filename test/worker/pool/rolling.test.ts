@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forgetEverything } from "../../../src/db/ready.ts";
-import { writeSetting } from "../../../src/db/settings.ts";
+import { writeSetting } from "../../../src/d1/settings.ts";
+import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { ask, askRunning } from "./asking.ts";
 import { bindings, PoolUnderTest, resetCloud } from "./harness.ts";
 

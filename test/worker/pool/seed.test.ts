@@ -1,6 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { forgetEverything } from "../../../src/db/ready.ts";
+import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { type Answer, ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { findByAddress } from "../../../src/db/proxies.ts";
-import { forgetEverything, readReady, readyPage } from "../../../src/db/ready.ts";
-import type { StaticBackend } from "../../../src/pool/core/state.ts";
+import type { StaticBackend } from "../../../src/core/model/state.ts";
+import { findByAddress } from "../../../src/read-model/proxies.ts";
+import { forgetEverything, readReady, readyPage } from "../../../src/read-model/ready.ts";
 import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
 
 beforeEach(resetCloud);

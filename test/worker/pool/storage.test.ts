@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { ensurePools } from "../../../src/pool/fleet.ts";
+import { ensurePools } from "../../../src/fleet/fleet.ts";
 import { bindings, fault, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);

@@ -1,0 +1,24 @@
+import type { EffectOf, ResultOf } from "../core/effects/index.ts";
+import { summaryOf } from "../core/model/projection.ts";
+import type { State } from "../core/model/state.ts";
+import { ProviderError } from "../providers/base/provider.ts";
+import type { World } from "./world.ts";
+
+export async function publish({ version }: EffectOf<"publish">, state: State, world: World): Promise<ResultOf<"publish">> {
+	const { acknowledge, ...changes } = world.ledger.changes(state);
+	// Until D1 has answered, nobody knows what it shows.
+	world.ledger.doubt();
+	const isHeld = await world.database.publish({
+		object: state.pool.object,
+		incarnation: state.pool.incarnation,
+		version,
+		now: world.now(),
+		summary: { ...world.names(), ...summaryOf(state) },
+		credentials: Object.fromEntries(state.credentials.map(({ version, username, password }) => [version, [username, password]])),
+		...changes,
+		log: state.log,
+	});
+	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "a newer version is there, or the directory does not know the pool" });
+	acknowledge();
+	return { logSeq: state.logSeq };
+}

@@ -1,0 +1,53 @@
+import type { PoolSummary } from "../core/model/published.ts";
+import type { Credentials, Id, Measurements, Ms, Rate, State, Verdict } from "../core/model/state.ts";
+import type { Held, Reservation } from "../d1/leases.ts";
+import type { Provider } from "../providers/base/provider.ts";
+import type { Ledger } from "../read-model/ledger.ts";
+import type { Publication } from "../read-model/publish.ts";
+
+/** What effects need of the world. Production and the simulator each bring their own. */
+export interface World {
+	readonly now: () => Ms;
+	/** Throws a ProviderError where the account's settings are missing. */
+	readonly provider: () => Provider;
+	/** The rate limit that the provider's last answer stated; null where there was none since. */
+	readonly takeRate: () => Rate | null;
+	/** The boot token that was minted for this intent. Throws a ProviderError where it was lost. */
+	readonly takeToken: (id: Id) => string;
+	/** cloud-init user data for a VM that boots with this token. */
+	readonly userData: (state: State, token: string) => Promise<string>;
+	readonly probe: (target: ProbeTarget) => Promise<Verdict>;
+	readonly probePlainly: (target: PlainTarget) => Promise<Verdict>;
+	/** What of the proxies D1 is known to show. */
+	readonly ledger: Ledger;
+	readonly names: () => Pick<PoolSummary, "displayName" | "settings">;
+	readonly database: Database;
+	/** What another endpoint's proxies report, or a sentence why it cannot be asked. Throws where it does not answer now. */
+	readonly measure: (endpoint: string) => Promise<Measurements | string>;
+	/** Counts an outbound connection that no driver makes. */
+	readonly countCall: () => void;
+}
+
+/** D1, as far as effects write it. Throws where it does not answer. */
+export interface Database {
+	/** False: a newer version is there, or the directory does not know the pool. */
+	publish(publication: Publication): Promise<boolean>;
+	/** Null: a newer request is there, or the directory does not know the pool. */
+	reserve(wanted: Reservation): Promise<Held | null>;
+	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null, now: Ms): Promise<void>;
+}
+
+export interface ProbeTarget {
+	readonly address: string;
+	/** SHA-256 (hex) of the VM key, with which the agent proves itself. */
+	readonly keyHash: string;
+	readonly credentials: Credentials | null;
+}
+
+export interface PlainTarget {
+	readonly address: string;
+	readonly port: number;
+	readonly credentials: Credentials | null;
+	/** What is asked for through the proxy; null: nobody knows yet. */
+	readonly agentUrl: string | null;
+}

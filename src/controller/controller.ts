@@ -1,0 +1,352 @@
+import { apply } from "../core/apply.ts";
+import type { Effect } from "../core/effects/index.ts";
+import type { Event, Outcome } from "../core/events.ts";
+import type { Registration, Report } from "../core/facts/agents.ts";
+import type { RollingWords } from "../core/facts/commands.ts";
+import { type Refusal, refusalOf } from "../core/facts/orders.ts";
+import type { Command } from "../core/model/command.ts";
+import { type Directives, directivesFor } from "../core/model/directives.ts";
+import { type Failure, isFinal } from "../core/model/failure.ts";
+import { projectionHash } from "../core/model/projection.ts";
+import { proxyNamed } from "../core/model/proxies.ts";
+import { type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
+import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
+import { Bell, type Timer } from "./bell.ts";
+import { changesBetween, isEmpty, type RowChanges } from "./codec.ts";
+import { mustArm, type Ports, pass, rearm } from "./pass.ts";
+
+/** What carries a pool: a Durable Object, or the simulator. */
+export interface Host {
+	now(): Ms;
+	/** In [0, 1). */
+	random(): number;
+	readonly timer: Timer;
+	/** In one transaction. Throws where another instance has taken over. */
+	store(changes: RowChanges, at: Ms): void;
+	setAlarm(at: Ms): void;
+	/** Deletes all that is stored, and the alarm. */
+	wipe(): Promise<void>;
+	/** What the pool is to go by now. */
+	wanted(state: State): Wanted;
+	/** The most that the deployment may spend an hour; null: whatever it takes. */
+	budget(): Budget | null;
+	/** Does one effect. Never throws: a failure is an outcome. */
+	call(effect: Effect, state: State): Promise<Outcome>;
+	/** Mints a boot token, keeps it for the call that follows, and returns its SHA-256 in hex. */
+	mintToken(id: Id): string;
+	/** A pass begins: outbound calls are counted from here. */
+	passBegins(): void;
+	callsMade(): number;
+	/** A state was stored, and because of what: a fact, or a plan (null). For who watches. */
+	committed?(before: State, after: State, cause: Event | null): void;
+	/** A pass failed as a whole, which only a fault of ours can make it do. */
+	passFailed(error: unknown): void;
+}
+
+/** What the environment, or the configuration of its endpoint, says of a pool. */
+export interface Wanted {
+	/** Null where nothing can be read: what was settled stays in force. */
+	readonly configure: (Command & { readonly do: "configure" }) | null;
+	/** Whether the environment names the pool; null where it has no say in it. */
+	readonly isNamed: boolean | null;
+}
+
+/** What cron tells a pool that it cannot know alone. */
+export interface Facts {
+	readonly rolling: RollingWords | null;
+	/** Null: not known yet. */
+	readonly agentUrl: string | null;
+	/** Proxies of the whole deployment. */
+	readonly proxies: number;
+	readonly dailyRequests: number;
+	readonly leased: State["leased"];
+}
+
+export type AgentReply = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
+
+/** A command waits so long for D1 to show its change; it is stored in any case. */
+const READABLE_DEADLINE_MS = 3_000;
+/** A VM's tags are changed within this, or the order is answered for before it is done. */
+const RETAG_DEADLINE_MS = 6_000;
+/** After a pass that failed as a whole. */
+const FAILED_PASS_PAUSE_MS = 5_000;
+/** An alarm so late was lost; the platform drops one after six failures. */
+const OVERDUE_MS = 60_000;
+/** Vitals are written at most once in so many intervals. */
+const VITALS_INTERVALS = 2;
+
+/**
+ * One pool in memory: decides when a fact is folded in, stored, answered for, and when the alarm comes; the alarm alone acts. Both of its
+ * hosts run it as it is.
+ */
+export class Controller {
+	state: State;
+	armedAt: Ms | null;
+	isPassing = false;
+	/** The directory has forgotten the pool, and its storage is gone. */
+	isGone = false;
+	private readonly host: Host;
+	private readonly bell: Bell;
+	private readonly ports: Ports;
+	private vitalsWrittenAt: Ms;
+	/** What was settled last, and the state's fields that came of it: settling the same again would change nothing. */
+	private settled: readonly unknown[] = [];
+	/** Whom the next publication tells that it can be read. */
+	private readers: (() => void)[] = [];
+	/** By proxy: who waits until its tags are changed, or is told why they cannot be. */
+	private readonly retagging = new Map<Id, (failure: Failure | null) => void>();
+
+	constructor(host: Host, stored: { readonly state: State; readonly vitalsWrittenAt: Ms; readonly armedAt: Ms | null }) {
+		this.host = host;
+		this.state = stored.state;
+		this.vitalsWrittenAt = stored.vitalsWrittenAt;
+		this.armedAt = stored.armedAt;
+		this.bell = new Bell(host.timer);
+		this.ports = {
+			load: () => this.loaded(),
+			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
+			fold: (event) => this.fold(event),
+			call: (effect, state) => this.call(effect, state),
+			mintToken: (id) => host.mintToken(id),
+			callsMade: () => host.callsMade(),
+			isAwaited: () => this.readers.length > 0,
+			bell: this.bell,
+			now: () => host.now(),
+			random: () => host.random(),
+		};
+	}
+
+	/** The state of a pool that is made now, and the rows that hold it. */
+	static birth(pool: Identity, now: Ms, run: Run): { readonly state: State; readonly rows: RowChanges } {
+		const state = newState(pool, now, run);
+		return { state, rows: changesBetween(null, state, true) };
+	}
+
+	/** Takes in what cron tells; an alarm that is missing or overdue was lost, and is set again. `alarmAt`: what the platform says of it. */
+	tick(facts: Facts, alarmAt: Ms | null): void {
+		this.learn(facts);
+		const isLost = alarmAt === null ? !this.isPassing : alarmAt < this.host.now() - OVERDUE_MS;
+		if (!isLost || this.isGone) return;
+		this.armedAt = null;
+		this.arm(this.host.now());
+	}
+
+	learn({ rolling, agentUrl, proxies, dailyRequests, leased }: Facts): void {
+		// Before the environment's word, which it may overrule.
+		if (rolling !== null) this.take({ on: "rolling", ...rolling });
+		this.configure();
+		if (agentUrl !== null) this.take({ on: "agentUrl", url: agentUrl });
+		this.take({ on: "fleet", proxies, dailyRequests, leased });
+	}
+
+	/**
+	 * Brings the pool in line with its settings. One that the environment names no more, or disables, is emptied and forgotten; one of an
+	 * endpoint that is deleted needs none but its account.
+	 */
+	configure(): void {
+		this.take({ on: "budget", budget: this.host.budget() });
+		const { configure, isNamed } = this.host.wanted(this.state);
+		const isMeant = isNamed ?? this.state.run !== "removing";
+		if (configure !== null && isMeant) this.settle(configure);
+		if (isNamed !== null && isNamed === (this.state.run === "removing")) {
+			this.take({ on: "command", command: { do: "run", run: isNamed ? "running" : "removing" } });
+		}
+	}
+
+	private settle(command: Command & { readonly do: "configure" }): void {
+		const inputs = () => {
+			const { spec, suspended, environment, account, agentUrl, credentials, allow, patchedRolling, pool } = this.state;
+			return [
+				command.settings,
+				command.account,
+				command.provider,
+				spec,
+				suspended,
+				environment,
+				account,
+				agentUrl,
+				credentials,
+				allow,
+				patchedRolling,
+				pool,
+			];
+		};
+		const now = inputs();
+		if (now.every((one, index) => one === this.settled[index])) return;
+		this.take({ on: "command", command });
+		this.settled = inputs();
+	}
+
+	refusalOf(command: Command): Refusal | null {
+		return refusalOf(this.state, command);
+	}
+
+	/** Carries an order out that was not refused. Resolves once its change can be read, with a failure where it comes to nothing. */
+	async command(command: Command): Promise<Failure | null> {
+		this.take({ on: "command", command });
+		if (command.do === "adopt" || command.do === "release") {
+			const failure = await this.untilRetagged(command.do === "adopt" ? command.vm : command.id);
+			if (failure !== null) return failure;
+		}
+		// These show nothing that somebody would look for at once, and come often.
+		if (command.do !== "wake" && command.do !== "metrics") await this.untilReadable();
+		return null;
+	}
+
+	/** Folded even when refused for its address: the VM may have a new one, and the inventory is asked. */
+	register(request: Registration & { readonly tokenHash: string }): AgentReply {
+		const { id, tokenHash, keyHash, address } = request;
+		const judgement = judgeRegistration(this.state, request, this.host.now());
+		if (this.state.proxies.get(id)?.tokenHash === tokenHash) this.take({ on: "registered", id, address, keyHash });
+		return this.reply(id, judgement);
+	}
+
+	heartbeat(keyHash: string, report: Report): AgentReply {
+		const judgement = judgeKey(this.state, report.id, keyHash);
+		if (judgement.is === "accepted") this.take({ on: "heartbeat", ...report });
+		return this.reply(report.id, judgement);
+	}
+
+	unregister(keyHash: string, id: Id): AgentReply {
+		const judgement = judgeKey(this.state, id, keyHash);
+		if (judgement.is === "accepted") this.take({ on: "unregistered", id });
+		return this.reply(id, judgement);
+	}
+
+	private reply(id: Id, judgement: Judgement): AgentReply {
+		if (judgement.is === "refused") return { ok: false, say: judgement.say };
+		const directives = directivesFor(this.state, id, this.host.now());
+		return directives === null ? { ok: false, say: "this pool is not running" } : { ok: true, directives };
+	}
+
+	/** The alarm has come. Never throws. */
+	async alarm(): Promise<void> {
+		if (this.isGone) return;
+		if (this.isPassing) {
+			// Delivered twice. What requests have armed since then stays; the pass that runs arms the alarm at its end.
+			if (this.armedAt === null || this.armedAt <= this.host.now()) {
+				this.armedAt = null;
+				this.arm(this.host.now() + FAILED_PASS_PAUSE_MS);
+			}
+			return;
+		}
+		this.armedAt = null;
+		this.isPassing = true;
+		this.host.passBegins();
+		try {
+			this.configure();
+			await pass(this.ports);
+			if (this.state.forgotten) await this.forget();
+		} catch (error) {
+			this.host.passFailed(error);
+			this.arm(this.host.now() + FAILED_PASS_PAUSE_MS);
+		} finally {
+			this.isPassing = false;
+		}
+	}
+
+	private loaded(): State {
+		if (this.isGone) throw new Error("the pool was forgotten");
+		return this.state;
+	}
+
+	/** Takes in a fact from outside a pass, and sees to it that what follows from it is done. An alarm that the platform has lost is set anew. */
+	private take(event: Event): void {
+		const before = this.state;
+		this.fold(event);
+		const isLost = this.armedAt === null || this.armedAt < this.host.now() - OVERDUE_MS;
+		if (this.isPassing) {
+			// The pass looks again, and arms the alarm at its end.
+			if (this.state !== before && !isRoutine(event, before, this.state)) this.bell.ring();
+			return;
+		}
+		if (isLost) this.armedAt = null;
+		else if (this.state === before || isRoutine(event, before, this.state)) return;
+		// Nothing can be due before an alarm that has come already.
+		if (this.armedAt === null || this.armedAt > this.host.now()) rearm(this.ports);
+	}
+
+	private fold(event: Event): void {
+		const before = this.state;
+		this.commit(before, apply(before, event, this.host.now()), null, event);
+	}
+
+	private commit(before: State, after: State, wakeAt: Ms | null, cause: Event | null = null): void {
+		if (before !== after) this.store(before, after);
+		this.state = after;
+		if (before !== after) this.host.committed?.(before, after, cause);
+		if (wakeAt !== null) this.arm(wakeAt);
+		for (const [id, tell] of this.retagging) if (!isBeingRetagged(after, id)) tell(null);
+	}
+
+	private store(before: State, after: State): void {
+		const now = this.host.now();
+		const areVitalsDue = now - this.vitalsWrittenAt >= VITALS_INTERVALS * after.spec.intervalSeconds * 1000;
+		const changes = changesBetween(before, after, areVitalsDue);
+		if (isEmpty(changes)) return;
+		this.host.store(changes, now);
+		if (changes.vitals !== null) this.vitalsWrittenAt = now;
+	}
+
+	/** Always the earlier of what is armed and what is due: a wake-up that arrived in the meantime is never overwritten. */
+	private arm(at: Ms): void {
+		if (!mustArm(this.armedAt, at)) return;
+		this.host.setAlarm(at);
+		this.armedAt = at;
+	}
+
+	private async call(effect: Effect, state: State): Promise<Outcome> {
+		// Whoever waits now is told by this publication, which shows what they changed.
+		const heard = effect.call === "publish" ? this.readers.splice(0) : [];
+		const outcome = await this.host.call(effect, state);
+		if (outcome.on === "done") for (const tell of heard) tell();
+		else this.readers.push(...heard);
+		if (outcome.on === "failed" && outcome.effect.call === "adopt" && isFinal(outcome.failure)) {
+			this.retagging.get(outcome.effect.id)?.(outcome.failure);
+		}
+		return outcome;
+	}
+
+	/** Resolves once a VM is taken in or let go, with the reason where it is not; or when it takes too long: it is gone on with in any case. */
+	private async untilRetagged(name: string): Promise<Failure | null> {
+		const id = proxyNamed(this.state, name)?.id;
+		if (id === undefined || !isBeingRetagged(this.state, id)) return null;
+		const failure = await this.within<Failure | null>(RETAG_DEADLINE_MS, (tell) => this.retagging.set(id, tell));
+		this.retagging.delete(id);
+		return failure ?? null;
+	}
+
+	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
+	async untilReadable(): Promise<void> {
+		if (this.isGone || projectionHash(this.state) === this.state.published.hash) return;
+		await this.within<null>(READABLE_DEADLINE_MS, (tell) => {
+			this.readers.push(() => tell(null));
+			this.bell.ring();
+		});
+	}
+
+	private within<Answer>(ms: Ms, ask: (tell: (answer: Answer) => void) => void): Promise<Answer | undefined> {
+		return new Promise((resolve) => {
+			const cancel = this.host.timer(ms, () => resolve(undefined));
+			ask((answer) => {
+				cancel();
+				resolve(answer);
+			});
+		});
+	}
+
+	private async forget(): Promise<void> {
+		this.isGone = true;
+		await this.host.wipe();
+	}
+}
+
+function isBeingRetagged(state: State, id: Id): boolean {
+	const at = state.proxies.get(id)?.phase.at;
+	return at === "adopting" || at === "releasing";
+}
+
+/** The report of a ready proxy that tells nothing new but how it fares: it puts deadlines off and brings none forward. */
+function isRoutine(event: Event, before: State, after: State): boolean {
+	return event.on === "heartbeat" && after.proxies === before.proxies && after.proxies.get(event.id)?.phase.at === "ready";
+}

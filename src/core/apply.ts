@@ -1,0 +1,53 @@
+import { roomOf } from "./effects/index.ts";
+import { refusedByAccount } from "./effects/room.ts";
+import type { Event } from "./events.ts";
+import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
+import { budgeted } from "./facts/budget.ts";
+import { applyCommand, applyRolling } from "./facts/commands.ts";
+import { withLog } from "./model/edit.ts";
+import { HEARTBEAT_SHARE } from "./model/limits.ts";
+import type { Ms, State } from "./model/state.ts";
+
+/** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
+export function apply(state: State, event: Event, now: Ms): State {
+	switch (event.on) {
+		case "command":
+			return applyCommand(state, event.command, now);
+		case "registered":
+			return applyRegistered(state, event, now);
+		case "heartbeat":
+			return applyHeartbeat(state, event, now);
+		case "unregistered":
+			return applyUnregistered(state, event.id, "its agent unregistered", now);
+		case "sent":
+			return roomOf(event.effect).sent?.(state, event.effect, now, event.tokenHash ?? null) ?? state;
+		case "done":
+			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
+		case "failed": {
+			const { effect, failure } = event;
+			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now), effect, failure, now);
+		}
+		case "fleet":
+			return applyFleet(state, event);
+		case "agentUrl":
+			return event.url === state.agentUrl ? state : withLog({ ...state, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
+		case "rolling":
+			return applyRolling(state, event, now);
+		case "budget":
+			return budgeted(state, event.budget, now);
+		default:
+			return event satisfies never;
+	}
+}
+
+function withRate(state: State, { rate }: Event & { readonly on: "done" | "failed" }): State {
+	return rate === undefined ? state : { ...state, rate };
+}
+
+/** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */
+function applyFleet(state: State, { proxies, dailyRequests, leased = null }: Event & { readonly on: "fleet" }): State {
+	const perDay = (86_400 * proxies) / (dailyRequests * HEARTBEAT_SHARE);
+	const heartbeatSeconds = Math.max(state.spec.intervalSeconds, Math.ceil(perDay));
+	const isSame = heartbeatSeconds === state.heartbeatSeconds && JSON.stringify(leased) === JSON.stringify(state.leased);
+	return isSame ? state : { ...state, heartbeatSeconds, leased };
+}

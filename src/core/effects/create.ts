@@ -1,0 +1,96 @@
+import { sighted } from "../facts/inventory.ts";
+import { credentialsAsked } from "../model/credentials.ts";
+import { withFailed, withGate, withLog, withoutProxy, withProxy } from "../model/edit.ts";
+import type { Failure } from "../model/failure.ts";
+import { BACK_OFF, type BackOff, closed } from "../model/gates.ts";
+import { billable, isUnsent, mayAct, surgeOf, unsentOf } from "../model/proxies.ts";
+import type { Ms, State, Vm } from "../model/state.ts";
+import { isWithinBounds } from "../planning/budget.ts";
+import type { Draft } from "../planning/draft.ts";
+import { firewallAtCreate } from "./firewall.ts";
+import { answered, isOpen, isRich, itsProxy, type OfProxy, type Room } from "./room.ts";
+
+/** Makes the VM of an intent. */
+export interface Create extends OfProxy {
+	readonly call: "create";
+}
+
+export const create: Room<Create, Vm> = {
+	call: "create",
+	slot: "create",
+	isMutating: true,
+	mintsToken: true,
+	subject: itsProxy,
+
+	plan(draft) {
+		const unsent = unsentOf(draft.state.proxies);
+		if (unsent.length === 0 || !mayLaunch(draft)) return;
+		for (const { id } of unsent) draft.call<Create>({ call: "create", id });
+	},
+
+	isStillDue(state, { id }, now) {
+		const proxy = state.proxies.get(id);
+		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
+		return proxy !== undefined && isUnsent(proxy) && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
+	},
+
+	sent(state, { id }, now, tokenHash) {
+		const proxy = state.proxies.get(id);
+		if (proxy?.phase.at !== "launching") return state;
+		const credentials = credentialsAsked(state)?.version ?? 0;
+		const phase = { at: "launching", sentAt: now } as const;
+		const behind = { ...state, firewall: firewallAtCreate(state) };
+		return withProxy(behind, { ...proxy, phase, createdAt: now, tokenHash, credentials, account: state.account, retryAt: 0 });
+	},
+
+	done(state, { id }, vm, now) {
+		const proxy = state.proxies.get(id);
+		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
+		return sighted(answered(state, now, "launch"), proxy, vm, now);
+	},
+
+	/** `unknown` and `conflict` leave the intent to be looked up by its name; every other kind means that certainly nothing was made. */
+	failed(state, { id }, failure, now) {
+		const proxy = state.proxies.get(id);
+		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
+		if (failure.kind === "unknown" || failure.kind === "conflict") {
+			const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };
+			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
+		}
+		const why = `launch failed: ${failure.say}`;
+		const dropped = withFailed(withoutProxy(state, id, now), { id, vm: null, address: null, at: now, why });
+		return launchRefused(dropped, failure, why, now);
+	},
+};
+
+/** Whether VMs may be made now, as far as gates, bounds and the pool's orders go. */
+export function mayLaunch(draft: Draft): boolean {
+	const { state } = draft;
+	if (state.run !== "running" || state.agentUrl === null || !mayAct(state) || !isRich(draft)) return false;
+	return draft.isDue(state.gates.launch.until) && isWithinBounds(state, draft.now);
+}
+
+/** As {@link mayLaunch}, when a call's turn comes; the bounds apart. */
+export function isLaunching(state: State, now: Ms): boolean {
+	return isOpen(state, now) && state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+}
+
+/** How long creates rest after a refusal of that kind; null: another gate, or a look, sees to it. */
+const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], BackOff | null>> = {
+	auth: null,
+	rate: null,
+	unknown: null,
+	conflict: null,
+	quota: BACK_OFF.capacity,
+	capacity: BACK_OFF.capacity,
+	invalid: BACK_OFF.invalid,
+	notFound: BACK_OFF.invalid,
+	transient: BACK_OFF.launch,
+};
+
+/** Creates rest for a while, as long as such a refusal asks for. */
+export function launchRefused(state: State, failure: Failure, why: string, now: Ms): State {
+	const backOff = LAUNCH_BACK_OFF[failure.kind];
+	if (backOff === null) return state;
+	return withGate(state, "launch", closed(state.gates.launch, backOff, now, why, state.pool.object, failure.retryAt), now, "ERROR");
+}

@@ -1,0 +1,76 @@
+import { withLog } from "../model/edit.ts";
+import { PROBE_RETRY_MS, PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
+import type { Ms, State, StaticHealth, Verdict } from "../model/state.ts";
+import { handsOut, healthOf, isStatic, staticId } from "../model/statics.ts";
+import { Table } from "../model/table.ts";
+import { passed } from "../model/time.ts";
+import { itsProxy, type OfProxy, type Room } from "./room.ts";
+
+/** Sends a request through a proxy that others run. */
+export interface ProbeStatic extends OfProxy {
+	readonly call: "probeStatic";
+	readonly address: string;
+	readonly port: number;
+}
+
+export const probeStatic: Room<ProbeStatic, Verdict> = {
+	call: "probeStatic",
+	slot: "probe",
+	isMutating: false,
+	subject: itsProxy,
+
+	/** Each once an interval, so many in one: more of them are probed the less often. One that fails is asked again soon, until it counts as down. */
+	plan(draft) {
+		const { state, now } = draft;
+		const { statics, intervalSeconds } = state.spec;
+		if (statics.length === 0 || state.agentUrl === null || !handsOut(state)) return;
+		const intervalMs = intervalSeconds * 1000;
+		const everyMs = intervalMs * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
+		const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
+		for (const backend of statics) {
+			const id = staticId(backend);
+			const pauseMs = pauseFor(healthOf(state, id), everyMs, retryMs);
+			const probedAt = state.staticsProbed.get(id) ?? 0;
+			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
+			draft.call<ProbeStatic>({ call: "probeStatic", id, address: backend.address, port: backend.port });
+		}
+	},
+
+	isStillDue(state, { id }) {
+		return isStatic(state, id);
+	},
+
+	/** Three failures in a row take it off the list, one success brings it back. Where nothing changes, nothing is stored but when. */
+	done(state, { id }, verdict, now) {
+		if (!isStatic(state, id)) return state;
+		const known = [...state.staticsProbed].filter(([other]) => isStatic(state, other));
+		const after: State = { ...state, staticsProbed: Table.of(known).with(id, now) };
+		const health = healthOf(state, id);
+		const withHealth = (next: StaticHealth): State => ({ ...after, statics: after.statics.with(id, next) });
+		if (verdict.is === "ok") {
+			if (health.isUp) return health.failures === 0 ? after : withHealth({ ...health, failures: 0 });
+			return withLog(withHealth({ isUp: true, failures: 0, since: now }), now, "INFO", `ready ${id}`);
+		}
+		if (health.failures >= PROBES_TO_FAIL) return after;
+		const failures = health.failures + 1;
+		if (failures < PROBES_TO_FAIL) return withHealth({ ...health, failures });
+		const text = `dropped ${id}: ${WORDS[verdict.is]}`;
+		return withLog(withHealth({ isUp: false, failures, since: health.isUp ? now : health.since }), now, "WARNING", text);
+	},
+
+	failed(state) {
+		return state;
+	},
+};
+
+export function pauseFor({ failures }: StaticHealth, everyMs: Ms, retryMs: Ms): Ms {
+	return failures > 0 && failures < PROBES_TO_FAIL ? retryMs : everyMs;
+}
+
+const WORDS = {
+	refused: "it refuses connections",
+	credentials: "it refuses the proxy credentials",
+	silent: "it does not answer",
+	egress: "it cannot reach us",
+	impostor: "what comes back through it is not ours",
+} as const;

@@ -1,0 +1,135 @@
+import { applyProbed } from "../facts/agents.ts";
+import { LATE_INTERVALS, PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, SAMPLE_SHARE, UNPUBLISHED_DRAIN_MS } from "../model/limits.ts";
+import { isPlain, unsettledOf } from "../model/proxies.ts";
+import type { Id, Ms, Proxy, State, Verdict, Vitals } from "../model/state.ts";
+import { filtered, measure } from "../model/table.ts";
+import { passed } from "../model/time.ts";
+import type { Draft } from "../planning/draft.ts";
+import { itsProxy, type OfProxy, type Room } from "./room.ts";
+
+/** Sends a request through a proxy, as a client would. */
+export interface Probe extends OfProxy {
+	readonly call: "probe";
+	readonly address: string;
+	/** Null: no agent of ours is there, and a plain request is all that can be asked. */
+	readonly keyHash: string | null;
+}
+
+export const probe: Room<Probe, Verdict> = {
+	call: "probe",
+	slot: "probe",
+	isMutating: false,
+	subject: itsProxy,
+
+	plan(draft) {
+		if (!draft.state.spec.canProbe) return;
+		const planned = new Set<Id>();
+		for (const proxy of unsettledOf(draft.state.proxies)) probeIfDue(draft, proxy, planned);
+		for (const proxy of lateOnes(draft)) probeIfDue(draft, proxy, planned);
+		for (const proxy of sample(draft)) if (!planned.has(proxy.id)) callFor(draft, proxy);
+	},
+
+	isStillDue(state, { id, address }) {
+		return state.proxies.get(id)?.address === address;
+	},
+
+	done(state, { id }, verdict, now) {
+		return applyProbed(state, id, verdict, now);
+	},
+
+	/** A probe has no failures but verdicts; one that was lost is due again. */
+	failed(state) {
+		return state;
+	},
+};
+
+function canBeProbed(proxy: Proxy): boolean {
+	return proxy.address !== null && (proxy.keyHash !== null || isPlain(proxy));
+}
+
+function callFor(draft: Draft, { id, address, keyHash }: Proxy): void {
+	if (address !== null) draft.call<Probe>({ call: "probe", id, address, keyHash });
+}
+
+function probeIfDue(draft: Draft, proxy: Proxy, planned: Set<Id>): void {
+	if (!canBeProbed(proxy) || planned.has(proxy.id)) return;
+	const dueAt = probeDueAt(draft.state, proxy, draft.now);
+	if (dueAt === null || !draft.isDue(dueAt)) return;
+	planned.add(proxy.id);
+	callFor(draft, proxy);
+}
+
+const readyOf = filtered<Proxy>((proxy) => proxy.phase.at === "ready" && canBeProbed(proxy));
+
+/** A few of the ready proxies, each interval: one whose agent reports may still be unreachable. */
+function sample(draft: Draft): readonly Proxy[] {
+	const { state, now } = draft;
+	if (!draft.isDue(passed(state.sampledAt, now) + state.spec.intervalSeconds * 1000)) return [];
+	const ready = readyOf(state.proxies);
+	if (ready.length === 0) return [];
+	draft.state = { ...draft.state, sampledAt: now };
+	const count = Math.max(1, Math.floor(ready.length * SAMPLE_SHARE + draft.random()));
+	const chosen = new Set<Proxy>();
+	for (let i = 0; i < count; i++) {
+		const proxy = ready[Math.floor(draft.random() * ready.length)];
+		if (proxy !== undefined) chosen.add(proxy);
+	}
+	return [...chosen];
+}
+
+const heard = measure<Vitals, { readonly leastAt: Ms; readonly ids: readonly Id[] }>((ids, values) => ({
+	leastAt: values.reduce((least, { heardAt }) => Math.min(least, heardAt), Number.POSITIVE_INFINITY),
+	ids,
+}));
+
+/** Ready proxies of which some may not have reported for too long. */
+function lateOnes(draft: Draft): readonly Proxy[] {
+	const { proxies, vitals, heartbeatSeconds } = draft.state;
+	const late: Proxy[] = [];
+	for (const { leastAt, ids } of heard(vitals)) {
+		if (!draft.isDue(leastAt + lateMs(heartbeatSeconds))) continue;
+		for (const id of ids) {
+			const proxy = proxies.get(id);
+			if (proxy?.phase.at === "ready") late.push(proxy);
+		}
+	}
+	// Vitals are stored lazily: after a loss of memory there may be none of a proxy.
+	if (vitals.size < proxies.size) for (const proxy of readyOf(proxies)) if (!vitals.has(proxy.id)) late.push(proxy);
+	return late;
+}
+
+function lateMs(heartbeatSeconds: number): Ms {
+	return LATE_INTERVALS * heartbeatSeconds * 1000;
+}
+
+/** When a proxy is to be probed next for a reason of its own; null: not at all. */
+export function probeDueAt(state: State, proxy: Proxy, now: Ms): Ms | null {
+	const vitals = state.vitals.get(proxy.id);
+	const probedAt = passed(vitals?.probedAt ?? 0, now);
+	const intervalMs = state.spec.intervalSeconds * 1000;
+	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
+	switch (proxy.phase.at) {
+		case "ready": {
+			if (proxy.failedProbes > 0) return probedAt + retryMs;
+			return Math.max((vitals?.heardAt ?? 0) + lateMs(state.heartbeatSeconds), probedAt + intervalMs);
+		}
+		case "booting":
+		case "unready":
+			// At once when its agent registers; each interval once it is known not to answer.
+			if (!proxy.registered) return null;
+			return proxy.failedProbes === 0 ? probedAt : probedAt + pauseAfterFailure(proxy, intervalMs, retryMs);
+		case "draining": {
+			// Its answer tells whether anybody still uses it.
+			const hiddenAt = proxy.phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : proxy.phase.hiddenAt + READY_STALENESS_MS;
+			const isFailing = proxy.failedProbes > 0 && proxy.failedProbes < PROBES_TO_FAIL;
+			return probedAt < hiddenAt ? hiddenAt : probedAt + (isFailing ? retryMs : intervalMs);
+		}
+		default:
+			return null;
+	}
+}
+
+/** Soon, until it counts as silent. */
+export function pauseAfterFailure({ failedProbes }: Proxy, intervalMs: Ms, retryMs: Ms): Ms {
+	return failedProbes >= PROBES_TO_FAIL ? intervalMs : retryMs;
+}

@@ -1,0 +1,64 @@
+import { withGate, withProxy } from "../model/edit.ts";
+import { BACK_OFF, closed, OPEN } from "../model/gates.ts";
+import { projectionHash } from "../model/projection.ts";
+import { drainingOf } from "../model/proxies.ts";
+import type { Ms, State } from "../model/state.ts";
+import type { AnyEffect } from "../planning/draft.ts";
+import type { Room } from "./room.ts";
+
+/** Shows in D1 how the pool stands. */
+export interface Publish extends AnyEffect {
+	readonly call: "publish";
+	/** Of the projection. */
+	readonly hash: string;
+	readonly version: number;
+}
+
+/** D1 holds it; `logSeq` is the last entry of the log that went along. */
+export interface Published {
+	readonly logSeq: number;
+}
+
+export const publish: Room<Publish, Published> = {
+	call: "publish",
+	slot: "database",
+	isMutating: true,
+	subject: () => "publish",
+
+	plan(draft) {
+		const { state } = draft;
+		const hash = projectionHash(state);
+		if (hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return;
+		draft.call<Publish>({ call: "publish", hash, version: state.published.version + 1 });
+	},
+
+	isStillDue(state, { version }) {
+		return version === state.published.version + 1;
+	},
+
+	sent(state, { version }) {
+		return { ...state, published: { ...state.published, version } };
+	},
+
+	done(state, { hash }, { logSeq }, now, startedAt) {
+		let after: State = { ...state, gates: { ...state.gates, publish: OPEN } };
+		for (const proxy of drainingOf(state.proxies)) {
+			const { phase } = proxy;
+			if (phase.at !== "draining" || phase.hiddenAt !== null || proxy.since > startedAt) continue;
+			after = withProxy(after, { ...proxy, phase: { ...phase, hiddenAt: now } });
+		}
+		// An entry that was renewed since keeps its number.
+		const log = after.log.filter((entry) => entry.seq > logSeq || entry.at > startedAt);
+		return { ...after, published: { hash, version: after.published.version }, log };
+	},
+
+	failed(state, _effect, failure, now) {
+		return databaseFailed(state, failure.say, now);
+	},
+};
+
+/** D1 cannot be written: it is left alone for a while. */
+export function databaseFailed(state: State, say: string, now: Ms): State {
+	const why = `the database cannot be written: ${say}`;
+	return withGate(state, "publish", closed(state.gates.publish, BACK_OFF.publish, now, why, state.pool.object), now, "WARNING");
+}

@@ -1,0 +1,97 @@
+import { priceNow, spentHourly } from "../model/cost.ts";
+import { BACK_OFF, pauseMs } from "../model/gates.ts";
+import { LEASE_RETURN_MS, LOST_RESULT_MS } from "../model/limits.ts";
+import { hasCloud } from "../model/proxies.ts";
+import type { Lease, Price, State } from "../model/state.ts";
+import { fits, totalBound } from "../planning/budget.ts";
+import type { AnyEffect } from "../planning/draft.ts";
+import type { Room } from "./room.ts";
+
+/** Has D1 hold `hold` of the deployment's budget for this pool, and up to `count` times `price` more as far as `bound` allows. */
+export interface Reserve extends AnyEffect {
+	readonly call: "reserve";
+	readonly version: number;
+	readonly currency: string;
+	readonly hold: number;
+	readonly price: number;
+	readonly count: number;
+	readonly bound: number;
+}
+
+/** D1 holds this much for the pool; `isRefused`: less than was asked for. `isOver`: see {@link Lease}. */
+export interface Reserved {
+	readonly hourly: number;
+	readonly isRefused: boolean;
+	readonly isOver: boolean;
+}
+
+export const reserve: Room<Reserve, Reserved> = {
+	call: "reserve",
+	slot: "database",
+	isMutating: true,
+	subject: () => "reserve",
+
+	plan(draft) {
+		const { state } = draft;
+		const { lease } = state.money;
+		const price = priceNow(state);
+		const bound = price === null ? null : totalBound(state, price);
+		if (price === null || bound === null || !hasCloud(state)) return;
+		const hold = spentHourly(state, draft.now);
+		const count = draft.lacking > 0 && mayAsk(state, hold, price, bound) ? draft.lacking : 0;
+		if (count === 0 && lease.isSettled && fits(hold, lease.hourly)) {
+			// What is not needed any more goes back, but not in the very moment in which a replacement may need it again.
+			if (fits(lease.hourly, hold) || !draft.isDue(lease.at + LEASE_RETURN_MS)) return;
+		}
+		if (!draft.isDue(lease.retryAt)) return;
+		const { currency, hourly } = price;
+		draft.call<Reserve>({ call: "reserve", version: lease.version + 1, currency, hold, price: hourly, count, bound });
+	},
+
+	isStillDue(state, { version }) {
+		return version === state.money.lease.version + 1;
+	},
+
+	/** Until D1 answers the pool may count on no more than what it has; D1 never holds less, whether this request arrives or not. */
+	sent(state, { version, hold }, now) {
+		const { lease } = state.money;
+		return withLease(state, {
+			...lease,
+			version,
+			hourly: usableUntilAnswered(lease, hold),
+			isSettled: false,
+			retryAt: now + LOST_RESULT_MS,
+		});
+	},
+
+	done(state, { version }, { hourly, isOver, isRefused }, now) {
+		const { lease } = state.money;
+		if (version !== lease.version) return state;
+		const tries = isRefused ? lease.tries + 1 : 0;
+		const retryAt = isRefused ? now + pauseMs(BACK_OFF.lease, tries, state.pool.object) : 0;
+		return withLease(state, { ...lease, hourly, isOver, isRefused, isSettled: true, at: now, tries, retryAt, why: "" });
+	},
+
+	failed(state, _effect, failure, now) {
+		const { lease } = state.money;
+		const tries = lease.tries + 1;
+		const why = `no part of the deployment's MAX_HOURLY_COST can be reserved: ${failure.say}`;
+		return withLease(state, { ...lease, tries, retryAt: now + pauseMs(BACK_OFF.lease, tries, state.pool.object), why });
+	},
+};
+
+/** What of a part may be used while a request to hold `hold` is under way. */
+export function usableUntilAnswered(lease: Lease, hold: number): number {
+	return Math.min(lease.hourly, hold);
+}
+
+/** After a refusal D1 is asked again once the others' parts, as far as is known, leave room: a question costs a row written. */
+function mayAsk({ money: { lease }, leased }: State, hold: number, { hourly, currency }: Price, bound: number): boolean {
+	if (!lease.isRefused || leased === null) return true;
+	const others = Math.max(0, (leased[currency] ?? 0) - lease.hourly);
+	return fits(others + hold + hourly, bound);
+}
+
+function withLease(state: State, lease: Lease): State {
+	return { ...state, money: { ...state.money, lease } };
+}

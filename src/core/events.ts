@@ -1,0 +1,53 @@
+import type { Call, Effect, EffectOf, ResultOf } from "./effects/index.ts";
+import type { Registration, Report } from "./facts/agents.ts";
+import type { RollingWords } from "./facts/commands.ts";
+import type { Command } from "./model/command.ts";
+import type { Failure } from "./model/failure.ts";
+import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
+
+/** An effect was done, `startedAt` is when it went out. `rate`: the account's rate limit as the provider's answer stated it. */
+export type Done<Name extends Call = Call> = {
+	readonly [One in Name]: {
+		readonly on: "done";
+		readonly effect: EffectOf<One>;
+		readonly result: ResultOf<One>;
+		readonly startedAt: Ms;
+		readonly rate?: Rate;
+	};
+}[Name];
+
+export interface Failing {
+	readonly on: "failed";
+	readonly effect: Effect;
+	readonly failure: Failure;
+	readonly rate?: Rate;
+}
+
+/** What came of an effect. */
+export type Outcome = Done | Failing;
+
+/** A fact that is folded into a pool's state. */
+export type Event =
+	| { readonly on: "command"; readonly command: Command }
+	| ({ readonly on: "registered" } & Registration)
+	| ({ readonly on: "heartbeat" } & Report)
+	/** The agent leaves: it must register again before it is listed. */
+	| { readonly on: "unregistered"; readonly id: Id }
+	/** Committed before the call goes out; also fences an instance that a deploy has superseded. */
+	| { readonly on: "sent"; readonly effect: Effect; readonly tokenHash?: string }
+	| Outcome
+	| { readonly on: "agentUrl"; readonly url: string }
+	| ({ readonly on: "rolling" } & RollingWords)
+	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `leased`: see State. */
+	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number; readonly leased?: State["leased"] }
+	/** What the deployment may spend. */
+	| { readonly on: "budget"; readonly budget: Budget | null };
+
+/** What to do now, the state that says so, and when to look again. */
+export interface Plan {
+	readonly state: State;
+	readonly effects: readonly Effect[];
+	/** There is nothing to do, and planning anew at the same instant would say the same. */
+	readonly isFinal: boolean;
+	readonly wakeAt: Ms;
+}

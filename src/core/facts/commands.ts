@@ -1,0 +1,152 @@
+/** What operators order and settings say, folded in. */
+import type { Command, Settings } from "../model/command.ts";
+import { withAsked } from "../model/credentials.ts";
+import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
+import { OPEN } from "../model/gates.ts";
+import { MOST_LOG_CHARS } from "../model/limits.ts";
+import { canWake } from "../model/load.ts";
+import { withPosted } from "../model/metrics.ts";
+import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
+import { isSameRolling, rollingInForce } from "../model/rolling.ts";
+import { withDrop } from "../model/sessions.ts";
+import { type Ms, newState, type PatchedRolling, type ProviderName, type Rolling, type State, saysTheSame } from "../model/state.ts";
+import { withAdoption, withConfirmation, withoutConfirmation, withRelease } from "./adopt.ts";
+import { applyUnregistered } from "./agents.ts";
+import { refusalOf } from "./orders.ts";
+
+export function applyCommand(state: State, command: Command, now: Ms): State {
+	if (refusalOf(state, command) !== null) return state;
+	switch (command.do) {
+		case "scale": {
+			if (state.spec.min === command.min && state.spec.max === command.max) return state;
+			const text = `scaling set to min ${command.min}, max ${command.max}`;
+			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
+		}
+		case "configure":
+			return applySettings(atProvider(state, command.provider ?? state.pool.provider, now), command.settings, command.account, now);
+		case "run": {
+			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
+			if (state.leaving) return state;
+			const keep = command.run === "removing" && command.keep === true;
+			if (state.run === command.run && state.keep === keep && state.breach === null) return state;
+			const words = {
+				running: "started",
+				paused: "paused",
+				stopped: "stopped",
+				removing: `removed: its VMs are being ${keep ? "let go" : "deleted"}`,
+			};
+			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
+			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
+			const isResumed = command.run === "running" || command.run === "removing";
+			const breach = isResumed ? null : state.breach;
+			const suspended = command.run === "removing" ? null : state.suspended;
+			// A pool that has long been empty is looked through once more before it is forgotten.
+			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
+			return withLog({ ...state, run: command.run, keep, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
+		}
+		case "destroy": {
+			const proxy = state.proxies.get(command.id);
+			if (proxy === undefined || proxy.phase.at === "deleting") return state;
+			if (isUnsent(proxy)) return withoutProxy(state, proxy.id, now);
+			const doomed = inPhase(proxy, { at: "deleting", vm: vmOf(proxy), acceptedAt: null }, "destroyed by an operator", now);
+			return withLog(withProxy(state, doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
+		}
+		case "restart": {
+			const proxy = state.proxies.get(command.id);
+			if (proxy === undefined) return state;
+			const { phase } = proxy;
+			if (phase.at !== "ready" && phase.at !== "unready" && phase.at !== "booting") return state;
+			const resting = inPhase(proxy, { at: "restarting", vm: phase.vm, step: "off" }, "restarted by an operator", now);
+			return withLog(withProxy(state, resting), now, "INFO", `restarting ${nameOf(proxy)}`);
+		}
+		case "wake":
+			return woken(state, now);
+		case "metrics":
+			return applyPosted(state, command);
+		case "adopt":
+			return withAdoption(state, command.vm, now);
+		case "release": {
+			const proxy = proxyNamed(state, command.id);
+			return proxy === null ? state : withRelease(state, proxy, "disassociated by an operator", now);
+		}
+		case "confirm":
+			return withConfirmation(state, command.address, now);
+		case "leave": {
+			const left = withoutConfirmation(state, command.address);
+			return left.id === null ? left.state : applyUnregistered(left.state, left.id, "an operator unregistered it", now);
+		}
+		case "drop":
+			return withLog(withDrop(state, command.session, now), now, "INFO", `dropping session ${command.session}`);
+		case "log":
+			return withLog(state, now, command.severity, command.text.slice(0, MOST_LOG_CHARS));
+		default:
+			return command satisfies never;
+	}
+}
+
+/** A pool without VMs at another provider, where it knows nothing yet: no list was read, no call was refused. */
+function atProvider(state: State, provider: ProviderName, now: Ms): State {
+	if (provider === state.pool.provider) return state;
+	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
+	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, looks: 0 };
+	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
+}
+
+/** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
+function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
+	if (settings.suspended !== null) {
+		if (settings.suspended === state.suspended) return state;
+		return withLog({ ...state, suspended: settings.suspended }, now, "ERROR", `suspended: ${settings.suspended}`);
+	}
+	const said = { min: settings.spec.min, max: settings.spec.max };
+	const isSaidAnew = !settings.fromEnvironment || state.environment?.min !== said.min || state.environment.max !== said.max;
+	const bounds = isSaidAnew ? said : { min: state.spec.min, max: state.spec.max };
+	const after: State = {
+		...state,
+		account,
+		spec: { ...settings.spec, ...bounds, rolling: rollingInForce(state.patchedRolling, settings.spec.rolling) },
+		suspended: null,
+		environment: settings.fromEnvironment ? said : null,
+		agentUrl: settings.agentUrl ?? state.agentUrl,
+		credentials: withAsked(state, settings.credentials),
+		allow: settings.allow,
+	};
+	if (saysTheSame(after, state)) return state;
+	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
+	const gates = { ...state.gates, launch: OPEN, auth: OPEN };
+	// What was said of the rules was said of the former ones.
+	return withLog({ ...after, heartbeatSeconds, gates, told: [] }, now, "INFO", "configuration updated");
+}
+
+/** Those of an address that no proxy has go nowhere. */
+function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }): State {
+	if (address === null) {
+		const custom = withPosted(state.custom, metrics);
+		return custom === state.custom ? state : { ...state, custom };
+	}
+	const proxy = proxyAt(state.proxies, address, ({ phase }) => phase.at !== "deleting");
+	if (proxy === null) return state;
+	const posted = withPosted(proxy.posted, metrics);
+	return posted === proxy.posted ? state : withProxy(state, { ...proxy, posted });
+}
+
+/** What an operator (null: nobody) and the environment say of rolling replacement. */
+export interface RollingWords {
+	readonly patched: PatchedRolling | null;
+	readonly environment: Rolling;
+}
+
+export function applyRolling(state: State, { patched, environment }: RollingWords, now: Ms): State {
+	const rolling = rollingInForce(patched, environment);
+	const isSame = isSameRolling(rolling, state.spec.rolling);
+	if (isSame && JSON.stringify(patched) === JSON.stringify(state.patchedRolling)) return state;
+	const after = { ...state, patchedRolling: patched, spec: { ...state.spec, rolling } };
+	const words = rolling.enabled ? `on, at most ${rolling.batchSize} at a time, at least ${rolling.minAvailable} ready` : "off";
+	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);
+}
+
+/** A wake is taken down once an interval: a row is not worth a write at each request. */
+function woken(state: State, now: Ms): State {
+	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
+	return isKnown || !canWake(state) ? state : { ...state, wokenAt: now };
+}

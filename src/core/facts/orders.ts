@@ -1,0 +1,64 @@
+/** Orders that cannot be carried out as the pool is now; everything else is folded in by `apply`. */
+import type { Command } from "../model/command.ts";
+import { billable, hasCloud, isReleasable, proxyNamed, surgeOf } from "../model/proxies.ts";
+import type { State } from "../model/state.ts";
+import { isStatic } from "../model/statics.ts";
+
+export interface Refusal {
+	readonly error: "notFound" | "conflict";
+	/** A sentence for whoever gave the order. */
+	readonly say: string;
+}
+
+/** Why the order is refused, or null. `apply` ignores what this refuses, so that a race between the two changes nothing. */
+export function refusalOf(state: State, command: Command): Refusal | null {
+	switch (command.do) {
+		case "destroy":
+		case "restart": {
+			const proxy = state.proxies.get(command.id);
+			if (isStatic(state, command.id))
+				return { error: "conflict", say: "This is a static backend: others run it, and only they can do that." };
+			if (proxy === undefined) return { error: "notFound", say: "This proxy does not exist any more." };
+			const { at } = proxy.phase;
+			if (at !== "adopting" && at !== "releasing") return null;
+			return { error: "conflict", say: `This proxy's VM is just being ${at === "adopting" ? "associated" : "disassociated"}.` };
+		}
+		case "adopt":
+			return refusalOfAdoption(state, command.vm);
+		case "release": {
+			const proxy = proxyNamed(state, command.id);
+			if (proxy === null) return { error: "notFound", say: `The pool has no VM "${command.id}".` };
+			if (isReleasable(proxy)) return null;
+			return { error: "conflict", say: `The VM of ${proxy.id} cannot be let go: it is ${proxy.phase.at} just now.` };
+		}
+		case "configure": {
+			const { provider } = command;
+			if (provider === undefined || provider === state.pool.provider || billable(state) === 0) return null;
+			return {
+				error: "conflict",
+				say: `The pool has VMs at ${state.pool.provider}: its cloud cannot be changed to ${provider} before they are gone. Stop it first.`,
+			};
+		}
+		case "scale":
+		case "confirm":
+		case "leave":
+		case "run":
+		case "wake":
+		case "metrics":
+		case "drop":
+		case "log":
+			return null;
+		default:
+			return command satisfies never;
+	}
+}
+
+function refusalOfAdoption(state: State, vm: string): Refusal | null {
+	if (!hasCloud(state)) return { error: "conflict", say: "The pool has no cloud: there is no VM to associate." };
+	if (state.run === "removing") return { error: "conflict", say: "The pool is being removed." };
+	if (proxyNamed(state, vm) !== null) return { error: "conflict", say: `VM "${vm}" is part of the pool already.` };
+	const bound = state.spec.max + surgeOf(state.spec);
+	const count = billable(state) + (state.strays.has(vm) ? 0 : 1);
+	if (count <= bound) return null;
+	return { error: "conflict", say: `The pool may have ${bound} VMs at most, and has as many: raise max_instances first.` };
+}

@@ -1,0 +1,39 @@
+/** What operators order, and what settings say. */
+import type { Id, Metrics, ProviderName, Severity } from "./basics.ts";
+import type { Run, Spec } from "./pool.ts";
+
+/** An operator's order. */
+export type Command =
+	| { readonly do: "scale"; readonly min: number; readonly max: number }
+	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
+	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
+	/** `keep`: a pool that is removed leaves its VMs running, without our tags. */
+	| { readonly do: "run"; readonly run: Run; readonly keep?: boolean }
+	/** A client asked for a proxy and found none. */
+	| { readonly do: "wake" }
+	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
+	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
+	| { readonly do: "destroy"; readonly id: Id }
+	| { readonly do: "restart"; readonly id: Id }
+	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through. */
+	| { readonly do: "drop"; readonly session: string }
+	/** Takes in a VM of the pool's account that others made, by its provider's id. */
+	| { readonly do: "adopt"; readonly vm: string }
+	/** Lets a VM go and leaves it running; by its provider's id, or the proxy's. */
+	| { readonly do: "release"; readonly id: string }
+	/** An operator vouches for what has this address (canonical), or does so no more. */
+	| { readonly do: "confirm"; readonly address: string }
+	| { readonly do: "leave"; readonly address: string }
+	/** An entry of an operator's own. */
+	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
+
+/** What the environment (or an endpoint's configuration) says of a pool. */
+export interface Settings {
+	readonly spec: Spec;
+	readonly suspended: string | null;
+	readonly agentUrl: string | null;
+	readonly credentials: { readonly username: string; readonly password: string } | null;
+	readonly allow: readonly string[];
+	/** True: `spec.min` and `spec.max` are the environment's, and yield to a PATCHed bound until they change. */
+	readonly fromEnvironment: boolean;
+}

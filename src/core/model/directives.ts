@@ -1,0 +1,36 @@
+import { credentialsAsked } from "./credentials.ts";
+import { dropsFor } from "./sessions.ts";
+import type { Id, Ms, State } from "./state.ts";
+
+/** What an agent is to do; every field states the whole wish, so that a lost answer does no harm. */
+export interface Directives {
+	/** Seconds until the next heartbeat. */
+	readonly interval: number;
+	/** True: refuse new client connections (503), let the open ones end. */
+	readonly drain: boolean;
+	/** Sessions to close, as `client:port`. */
+	readonly drop: readonly string[];
+	/** The address to call from now on. */
+	readonly url: string;
+	/** Null: the proxy asks for none. Those that a change replaces stay good for 10 minutes. */
+	readonly credentials: { readonly version: number; readonly username: string; readonly password: string } | null;
+	/** CIDRs that may use the proxy; empty: any. The probe is subject to it as well. */
+	readonly allow: readonly string[];
+	/** Its own public IPv4, which it lets nobody reach through it; null: not known yet. A VM behind its cloud's NAT cannot know it. */
+	readonly address: string | null;
+}
+
+/** What the agent of this proxy is told; null while nobody knows the address that it shall call. */
+export function directivesFor(state: State, id: Id, now: Ms): Directives | null {
+	if (state.agentUrl === null) return null;
+	const proxy = state.proxies.get(id);
+	return {
+		interval: state.heartbeatSeconds,
+		drain: proxy?.phase.at === "draining",
+		drop: dropsFor(state, id, now),
+		url: state.agentUrl,
+		credentials: credentialsAsked(state),
+		allow: state.allow,
+		address: proxy?.address ?? null,
+	};
+}

@@ -1,0 +1,83 @@
+/** Small changes of the state, from which the folding of facts and the making of plans are put together. */
+import { BACK_OFF, type Gate, type GateName, OPEN, pauseMs } from "./gates.ts";
+import { KEPT_REPEATS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
+import { VITALS } from "./liveness.ts";
+import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
+
+const KEPT_FAILURES = 20;
+/** Entries that D1 has not taken are bounded: the oldest go first when it is down for long. */
+const KEPT_LOG_ENTRIES = 500;
+
+/** The state with one proxy replaced. */
+export function withProxy(state: State, proxy: Proxy): State {
+	return { ...state, proxies: state.proxies.with(proxy.id, proxy), emptySince: null };
+}
+
+/** The state without a proxy: its VM is known to be gone, or was never made. */
+export function withoutProxy(state: State, id: Id, now: Ms): State {
+	const proxies = state.proxies.without(id);
+	const [vitals, sessions] = [state.vitals.without(id), state.sessions.without(id)];
+	return { ...state, proxies, vitals, sessions, emptySince: proxies.size === 0 ? now : null };
+}
+
+/** The proxy in a new phase. Back-off starts anew. */
+export function inPhase(proxy: Proxy, phase: Phase, why: string, now: Ms): Proxy {
+	return { ...proxy, phase, since: now, why, tries: 0, retryAt: 0 };
+}
+
+export function withLog(state: State, now: Ms, severity: Severity, text: string): State {
+	const entry: LogEntry = { seq: state.logSeq + 1, at: now, severity, text };
+	return { ...state, logSeq: entry.seq, log: [...state.log, entry].slice(-KEPT_LOG_ENTRIES) };
+}
+
+/** As {@link withLog}, for what may fail again and again: one entry, and how often. */
+export function withRepeated(state: State, now: Ms, severity: Severity, text: string): State {
+	const known = state.repeats.find((one) => one.text === text && one.severity === severity);
+	const others = state.repeats.filter((one) => one !== known);
+	const isOld = known === undefined || now - known.firstAt > REPEAT_MS || known.seq <= state.logSeq - REPEAT_ENTRIES;
+	if (isOld) {
+		const after = withLog(state, now, severity, text);
+		const repeat = { severity, text, seq: after.logSeq, count: 1, firstAt: now, writtenAt: now };
+		return { ...after, repeats: [...others, repeat].slice(-KEPT_REPEATS) };
+	}
+	const count = known.count + 1;
+	const isDue = now >= known.writtenAt + RENEW_MS;
+	const repeats = [...others, { ...known, count, writtenAt: isDue ? now : known.writtenAt }];
+	if (!isDue) return { ...state, repeats };
+	const entry: LogEntry = { seq: known.seq, at: now, severity, text: `${text} (${count} times)` };
+	const log = [...state.log.filter(({ seq }) => seq !== known.seq), entry].slice(-KEPT_LOG_ENTRIES);
+	return { ...state, repeats, log };
+}
+
+export function withFailed(state: State, failed: Failed): State {
+	return { ...state, failed: [...state.failed, failed].slice(-KEPT_FAILURES) };
+}
+
+export function withVitals(state: State, id: Id, change: Partial<Vitals>): State {
+	const known = state.vitals.get(id) ?? VITALS.initial;
+	return { ...state, vitals: state.vitals.with(id, { ...known, ...change }) };
+}
+
+/** How a proxy is called in the log. */
+export function nameOf(proxy: Proxy): string {
+	return proxy.address ?? proxy.id;
+}
+
+/** One more call about it went out in vain, or is to be looked after: the next waits longer. */
+export function backedOff(state: State, { id }: Proxy, now: Ms): State {
+	const proxy = state.proxies.get(id);
+	if (proxy === undefined) return state;
+	const tries = proxy.tries + 1;
+	return withProxy(state, { ...proxy, tries, retryAt: now + pauseMs(BACK_OFF.proxy, tries, id) });
+}
+
+/** A gate's failures are logged, each reason once and then how often. */
+export function withGate(state: State, which: GateName, gate: Gate, now: Ms, severity: "WARNING" | "ERROR"): State {
+	return withRepeated({ ...state, gates: { ...state.gates, [which]: gate } }, now, severity, gate.why);
+}
+
+/** The gate starts anew, but one that is closed just now stays so (another call of the burst closed it). */
+export function withGateOpened(state: State, which: GateName, now: Ms): State {
+	const { failures, until } = state.gates[which];
+	return failures === 0 || until > now ? state : { ...state, gates: { ...state.gates, [which]: OPEN } };
+}

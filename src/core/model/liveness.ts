@@ -1,0 +1,63 @@
+/** Which proxies are alive, and how they fare: what agents report and probes find. */
+import type { Ms } from "./basics.ts";
+import { list, record, type Shape, table, value } from "./shape.ts";
+import { fact, type Slice, vital } from "./slice.ts";
+import type { Table } from "./table.ts";
+
+/** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
+export interface Vitals {
+	/** Last heartbeat or registration. */
+	readonly heardAt: Ms;
+	/** Last time an inventory call showed its VM. */
+	readonly seenAt: Ms;
+	/** Last probe, whatever its outcome. */
+	readonly probedAt: Ms;
+	/** Open client connections at the last report. */
+	readonly active: number;
+	/** When `active` was reported. */
+	readonly reportedAt: Ms;
+	readonly metrics: Readonly<Record<string, number>>;
+	/** When `metrics` were reported: at its last heartbeat. */
+	readonly metricsAt: Ms;
+}
+
+/** A session (`client:port`) to be closed, and since when. */
+export interface Drop {
+	readonly session: string;
+	readonly at: Ms;
+}
+
+export interface LivenessFields {
+	readonly vitals: Table<Vitals>;
+	/** Open client connections by proxy, `client:port` (IPv6 in brackets), sorted, as last reported; proxies without any are left out. */
+	readonly sessions: Table<readonly string[]>;
+	/** Sessions that an operator wants closed. */
+	readonly drops: readonly Drop[];
+	/** When a sample of the ready proxies was last probed. */
+	readonly sampledAt: Ms;
+	/** The interval that agents are told, in seconds: stretched so that a deployment stays within its plan. */
+	readonly heartbeatSeconds: number;
+}
+
+export const VITALS: Shape<Vitals> = record<Vitals>({
+	heardAt: value(0),
+	seenAt: value(0),
+	probedAt: value(0),
+	active: value(0),
+	reportedAt: value(0),
+	metrics: value<Readonly<Record<string, number>>>({}),
+	metricsAt: value(0),
+});
+
+export const livenessSlice: Slice<LivenessFields> = {
+	vitals: vital(table(VITALS)),
+	sessions: vital(table(list(value("")))),
+	drops: fact(list(record<Drop>({ session: value(""), at: value(0) }))),
+	sampledAt: vital(value(0)),
+	heartbeatSeconds: vital(value(30)),
+};
+
+/** What a probe found. */
+export type Verdict =
+	/** The agent proved its key; `active` is its number of open client connections, null where no agent says it. */
+	{ readonly is: "ok"; readonly active: number | null } | { readonly is: "refused" | "credentials" | "silent" | "egress" | "impostor" };

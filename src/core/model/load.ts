@@ -1,0 +1,79 @@
+/** How many proxies are wanted, and what says so: the target, and the measured load that rules go by. */
+import type { Metrics, Ms } from "./basics.ts";
+import { hasCloud, mayAct } from "./proxies.ts";
+import { list, nullable, record, value } from "./shape.ts";
+import { fact, type Slice, shown, vital } from "./slice.ts";
+import type { State } from "./state.ts";
+
+/** A size that was asked for. */
+export interface Wish {
+	readonly at: Ms;
+	readonly target: number;
+}
+
+/** What a pool's proxies report, all in all. */
+export interface Measurements {
+	/** By name: the weighted mean of all fresh samples. */
+	readonly averages: Readonly<Record<string, number>>;
+	/** Addresses with a fresh sample. */
+	readonly reporting: number;
+	/** Proxies that were ready, are to stay, and have not reported for too long. */
+	readonly missing: number;
+	/** There is no proxy that anybody could be using: what agents would report is 0, and not unknown. */
+	readonly isUnused: boolean;
+}
+
+export interface Source extends Measurements {
+	readonly endpoint: string;
+	readonly at: Ms;
+}
+
+export interface LoadFields {
+	/** The target that was in force at the last plan; a change of it is logged. */
+	readonly target: number;
+	/** When rules last changed the target, and whether they raised it. Stored at once: neither the ramp nor the window starts anew with an instance. */
+	readonly ramped: { readonly at: Ms; readonly isRise: boolean };
+	/** When a client last asked for a proxy and found none; 0: never, or it does not matter any more. */
+	readonly wokenAt: Ms;
+	/** Metrics posted for the endpoint as a whole, the newest names first. */
+	readonly custom: Metrics;
+	/** What was said of the present rules and metrics source: once is enough. */
+	readonly told: readonly string[];
+	/** When rules last decided on the target, which they do once an interval. */
+	readonly decidedAt: Ms;
+	/** The sizes that rules asked for lately, the newest last, without those that a later one outdid. See window.ts. */
+	readonly scaleInWindow: readonly Wish[];
+	/** What the endpoint that `metricsSource` names answered last. */
+	readonly source: Source | null;
+	/** When it was last asked. */
+	readonly sourceAskedAt: Ms;
+}
+
+export const loadSlice: Slice<LoadFields> = {
+	target: shown(fact(value(0))),
+	ramped: fact(record<LoadFields["ramped"]>({ at: value(0), isRise: value<boolean>(false) })),
+	wokenAt: fact(value(0)),
+	custom: fact(value<Metrics>({})),
+	told: fact(list(value(""))),
+	decidedAt: vital(value(0)),
+	scaleInWindow: vital(list(record<Wish>({ at: value(0), target: value(0) }))),
+	source: vital(
+		nullable(
+			record<Source>({
+				averages: value<Source["averages"]>({}),
+				reporting: value(0),
+				missing: value(0),
+				isUnused: value<boolean>(false),
+				endpoint: value(""),
+				at: value(0),
+			}),
+		),
+	),
+	sourceAskedAt: vital(value(0)),
+};
+
+/** Whether a client that finds no proxy may have one started. */
+export function canWake(state: State): boolean {
+	const { run, spec } = state;
+	return run === "running" && mayAct(state) && hasCloud(state) && spec.rules.length > 0 && spec.min === 0 && spec.max >= 1;
+}

@@ -1,0 +1,174 @@
+/** Which pool it is, what it is to do, and the settings that it goes by. */
+import type { Id, Ms, ProviderName } from "./basics.ts";
+import { list, nullable, record, type Shape, value } from "./shape.ts";
+import { fact, type Slice, shown } from "./slice.ts";
+
+export interface Identity {
+	/** The Durable Object's id, in hex. */
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly deployment: Id;
+	/** When this pool was made: leads every published version, so that a pool made anew under a name is another. */
+	readonly incarnation: Ms;
+	/** Tells this incarnation's VMs from those of every other pool; part of their tags. */
+	readonly tag: string;
+}
+
+/** Running scales; paused neither launches nor scales in; stopped goes to 0; removing goes to 0 and is then forgotten. */
+export type Run = "running" | "paused" | "stopped" | "removing";
+
+/** Proxy credentials; `version` grows by one at each change. An empty user name: from this version on none are asked for. */
+export interface Credentials {
+	readonly version: number;
+	readonly username: string;
+	readonly password: string;
+}
+
+/** Rolling replacement: at most `batchSize` in flight, never fewer than `minAvailable` ready. Disabled: all at once. */
+export interface Rolling {
+	readonly enabled: boolean;
+	readonly minAvailable: number;
+	readonly batchSize: number;
+}
+
+/** Rolling settings that an operator gave, and those of the environment at that time: they are void once these change. */
+export interface PatchedRolling extends Rolling {
+	readonly environment: Rolling;
+}
+
+/** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
+export interface StaticBackend {
+	readonly address: string;
+	readonly port: number;
+}
+
+/** The pool's settings as the core needs them. */
+export interface Spec {
+	readonly min: number;
+	readonly max: number;
+	readonly intervalSeconds: number;
+	/** Consistency window of the provider (`unknown_timeout`). */
+	readonly unknownTimeoutSeconds: number;
+	/** Boot limit, and how long a proxy that was ready may be silent before it is replaced (`unregistered_timeout`). */
+	readonly unregisteredTimeoutSeconds: number;
+	/** Longest drain (`decommissioned_timeout`). */
+	readonly decommissionedTimeoutSeconds: number;
+	/** 0: no limit. */
+	readonly ageLimitSeconds: number;
+	/** How proxies that reach the age limit are replaced. */
+	readonly rolling: Rolling;
+	/** False where a firewall admits only the operator's addresses: then registration and heartbeats decide. */
+	readonly canProbe: boolean;
+	/** The provider restarts in two calls, off and on. */
+	readonly twoStepRestart: boolean;
+	/** The provider bills a VM by started units of so many seconds; 0: by what it took. */
+	readonly billedSeconds: number;
+	/** What the pool's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
+	readonly maxHourlyCost: number | null;
+	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
+	readonly finishesCreate: boolean;
+	/** See rules.ts. None: the pool keeps `min` proxies. */
+	readonly rules: readonly string[];
+	/** How many proxies rules may add, and take away, in one interval. */
+	readonly rampLimit: number;
+	/** Scaling in waits until nothing asked for more during so many seconds. */
+	readonly scaleInWindowSeconds: number;
+	/** Name of the endpoint whose metrics stand for the pool's own; null: none. */
+	readonly metricsSource: string | null;
+	/** Proxies that others run: handed out while they answer, never created or deleted. */
+	readonly statics: readonly StaticBackend[];
+}
+
+const rolling = (initial: Rolling): Shape<Rolling> =>
+	record<Rolling>({
+		enabled: value<boolean>(initial.enabled),
+		minAvailable: value(initial.minAvailable),
+		batchSize: value(initial.batchSize),
+	});
+const ROLLING = rolling({ enabled: false, minAvailable: 3, batchSize: 2 });
+
+const SPEC = record<Spec>({
+	min: value(0),
+	max: value(0),
+	intervalSeconds: value(30),
+	unknownTimeoutSeconds: value(120),
+	unregisteredTimeoutSeconds: value(600),
+	decommissionedTimeoutSeconds: value(600),
+	ageLimitSeconds: value(0),
+	rolling: ROLLING,
+	canProbe: value<boolean>(true),
+	twoStepRestart: value<boolean>(false),
+	billedSeconds: value(0),
+	maxHourlyCost: value<number | null>(null),
+	finishesCreate: value<boolean>(false),
+	rules: list(value("")),
+	rampLimit: value(5),
+	scaleInWindowSeconds: value(300),
+	metricsSource: value<string | null>(null),
+	statics: list(record<StaticBackend>({ address: value(""), port: value(0) })),
+});
+
+export interface PoolFields {
+	readonly pool: Identity;
+	readonly bornAt: Ms;
+	readonly run: Run;
+	/** A removed pool leaves its VMs running. */
+	readonly keep: boolean;
+	/** The directory was asked to forget the pool: whatever comes of that, it does not come back; a pool of its name is another one. */
+	readonly leaving: boolean;
+	readonly forgotten: boolean;
+	/** An invariant that did not hold: creates and deletes stop until an operator starts the pool again. */
+	readonly breach: string | null;
+	readonly spec: Spec;
+	/** Why the pool neither launches nor deletes (a bad setting), or null. */
+	readonly suspended: string | null;
+	/** The bounds that the environment named last; a PATCHed bound wins until these change. Null: not from the environment. */
+	readonly environment: { readonly min: number; readonly max: number } | null;
+	/** The deployment's rolling settings where an operator gave some; null: those of the environment hold. */
+	readonly patchedRolling: PatchedRolling | null;
+	/** The address that agents call; nothing is launched while it is null. */
+	readonly agentUrl: string | null;
+	/** Fingerprint of the provider account's settings: a change of them may have mended what the provider refused. */
+	readonly account: string;
+	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
+	readonly credentials: readonly Credentials[];
+	/** Addresses (CIDR) that may use the proxies; empty: any. */
+	readonly allow: readonly string[];
+}
+
+export const poolSlice: Slice<PoolFields> = {
+	pool: fact(
+		record<Identity>({
+			object: value(""),
+			provider: value<ProviderName>("static"),
+			name: value(""),
+			deployment: value(""),
+			incarnation: value(0),
+			tag: value(""),
+		}),
+	),
+	bornAt: fact(value(0)),
+	run: shown(fact(value<Run>("running"))),
+	keep: fact(value<boolean>(false)),
+	leaving: fact(value<boolean>(false)),
+	forgotten: fact(value<boolean>(false)),
+	breach: shown(fact(value<string | null>(null))),
+	spec: shown(fact(SPEC)),
+	suspended: shown(fact(value<string | null>(null))),
+	environment: fact(nullable(record<{ readonly min: number; readonly max: number }>({ min: value(0), max: value(0) }))),
+	patchedRolling: fact(
+		nullable(
+			record<PatchedRolling>({
+				enabled: value<boolean>(false),
+				minAvailable: value(3),
+				batchSize: value(2),
+				environment: ROLLING,
+			}),
+		),
+	),
+	agentUrl: shown(fact(value<string | null>(null))),
+	account: shown(fact(value(""))),
+	credentials: shown(fact(list(record<Credentials>({ version: value(0), username: value(""), password: value("") })))),
+	allow: fact(list(value(""))),
+};

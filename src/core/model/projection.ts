@@ -1,0 +1,101 @@
+/** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
+
+import { costOf, whyUnpriced } from "./cost.ts";
+import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
+import { canWake } from "./load.ts";
+import { billable, deletingOf, vmOf } from "./proxies.ts";
+import type { PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
+import { type Gate, isShownAlike, type Proxy, type State } from "./state.ts";
+import { staticRows } from "./statics.ts";
+import { summed } from "./table.ts";
+
+/** The part of the summary that the core knows; the shell adds names and settings. */
+export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
+
+export function summaryOf(state: State): CoreSummary {
+	const { gates } = state;
+	return {
+		run: state.run,
+		min: state.spec.min,
+		max: state.spec.max,
+		target: state.target,
+		wakes: canWake(state),
+		reconciled: state.reconciledAt !== null,
+		billable: billable(state),
+		cost: costOf(state),
+		unpriced: whyUnpriced(state),
+		problems: problemsOf(state),
+		degraded: state.suspended !== null || state.breach !== null || isClosed(gates.auth) || isClosed(gates.list) || isClosed(gates.rate),
+		strays: state.strays.size,
+		foreign: state.foreign,
+	};
+}
+
+const isClosed = (gate: Gate): boolean => gate.failures > 0;
+
+/** What an operator should know, a sentence each. */
+export function problemsOf(state: State): readonly string[] {
+	const { gates } = state;
+	const sentences: string[] = [];
+	if (state.suspended !== null) sentences.push(state.suspended);
+	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
+	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
+	for (const gate of [gates.auth, gates.rate, gates.launch, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	if (state.money.held !== null) sentences.push(state.money.held);
+	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
+	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(gates.boots.why);
+	const stuck = stuckOf(state);
+	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
+	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${[...state.strays.keys()].join(", ")}`);
+	return sentences;
+}
+
+/** Those whose delete does not come to an end. The last list is the clock here: a summary must not change by the mere passing of time. */
+function stuckOf({ proxies, listedAt }: State): readonly Proxy[] {
+	return deletingOf(proxies).filter(({ since }) => listedAt >= since + STUCK_DELETE_MS);
+}
+
+export function rowOf(proxy: Proxy): ProxyRow {
+	const { id, address, phase, credentials, since, createdAt, why } = proxy;
+	return { id, vm: vmOf(proxy), address, phase: phase.at, credentials, since, createdAt, why };
+}
+
+/** The entry of the ready list; null for a proxy that is not to be handed out. */
+export function readyEntryOf(proxy: Proxy): ReadyEntry | null {
+	return proxy.phase.at === "ready" && proxy.address !== null ? [proxy.id, proxy.address, proxy.credentials] : null;
+}
+
+/** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */
+const rowsHash = summed<Proxy>((proxy) => hash53(JSON.stringify(rowOf(proxy))) % 2 ** 32);
+
+/** When entries of the log were renewed, which keep their numbers. */
+function renewals({ repeats }: State): number {
+	return repeats.reduce((sum, { firstAt, writtenAt }) => sum + (writtenAt - firstAt), 0);
+}
+
+/** Each plan asks for it, and between two changes there are many plans. */
+const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly hash: string }>();
+
+/** Equal for equal projections. The order of proxies does not matter. */
+export function projectionHash(state: State): string {
+	const last = lastHashes.get(state.proxies);
+	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
+	const rows = rowsHash(state.proxies);
+	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state)]));
+	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
+	lastHashes.set(state.proxies, { of: state, hash });
+	return hash;
+}
+
+/** cyrb53 by bryc (public domain), 53 bits: https://github.com/bryc/code/blob/master/jshash/experimental/cyrb53.js */
+export function hash53(text: string): number {
+	let [a, b] = [0xdeadbeef, 0x41c6ce57];
+	for (let i = 0; i < text.length; i++) {
+		const code = text.charCodeAt(i);
+		a = Math.imul(a ^ code, 2654435761);
+		b = Math.imul(b ^ code, 1597334677);
+	}
+	a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+	b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+	return 4294967296 * (2097151 & b) + (a >>> 0);
+}

@@ -1,0 +1,43 @@
+/** What a pool shows to readers: the shapes that its projection has in D1. */
+import type { Id, Ms, Price, Run } from "./state.ts";
+
+/** What is published of a pool as a whole (`pools.summary` in D1, as JSON). Holds no secret. */
+export interface PoolSummary {
+	readonly displayName: string;
+	readonly run: Run;
+	readonly min: number;
+	readonly max: number;
+	readonly target: number;
+	/** It is empty while nobody uses it, and a client that finds no proxy has one started. */
+	readonly wakes: boolean;
+	/** Every non-secret setting of the provider, under its lower-case name (`region`, `size`, `image`, …). */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** The first whole inventory was read: before that the pool is starting. */
+	readonly reconciled: boolean;
+	/** VMs that may cost money, from their intents until they are known to be gone. */
+	readonly billable: number;
+	/** What these cost an hour; null: not known. (Missing in what an earlier version published.) */
+	readonly cost?: Price | null;
+	/** Why it is not known, as far as anybody said. */
+	readonly unpriced?: string | null;
+	/** Sentences; empty: nothing is wrong. A bad setting, a closed gate, an unknown agent URL, a VM that cannot be deleted, … */
+	readonly problems: readonly string[];
+	/** The provider cannot be reached or refuses us: `/health` is degraded. */
+	readonly degraded: boolean;
+	readonly strays: number;
+	readonly foreign: { readonly pools: number; readonly deployments: number };
+}
+
+/** A ready proxy: id, address, version of the credentials it accepts (0: none asked), and its port where it is not 8899. */
+export type ReadyEntry = readonly [id: Id, address: string, credentials: number, port?: number];
+
+export interface ProxyRow {
+	readonly id: Id;
+	readonly vm: string | null;
+	readonly address: string | null;
+	readonly phase: "launching" | "booting" | "ready" | "unready" | "draining" | "restarting" | "adopting" | "releasing" | "deleting";
+	readonly credentials: number;
+	readonly since: Ms;
+	readonly createdAt: Ms;
+	readonly why: string;
+}

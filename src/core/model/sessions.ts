@@ -1,0 +1,69 @@
+/** Which client connections are open through which proxy, and which of them are to be dropped. */
+import { DROP_INTERVALS, KEPT_DROPS, MOST_SESSIONS } from "./limits.ts";
+import type { Drop, Id, Ms, Proxy, State } from "./state.ts";
+
+const NONE: readonly string[] = [];
+
+/** The state after a proxy's agent has told its open sessions (canonical spelling); `active` counts those too that its report has no room for. */
+export function withSessions(state: State, id: Id, told: readonly string[], active: number): State {
+	const before = state.sessions.get(id) ?? NONE;
+	if (told.length === 0 && before.length === 0) return state;
+	const sessions = [...new Set(told)].sort().slice(0, MOST_SESSIONS);
+	const isWhole = active <= sessions.length;
+	const drops =
+		isWhole && state.drops.length > 0 ? state.drops.filter(({ session }) => !isGone(state, session, id, before, sessions)) : state.drops;
+	const after = drops.length === state.drops.length ? state : { ...state, drops };
+	if (before.length === sessions.length && before.every((session, index) => session === sessions[index])) return after;
+	return withOnly(after, id, sessions);
+}
+
+/** The state without the sessions of a proxy: its connections ended with its VM or its agent. */
+export function withoutSessions(state: State, id: Id): State {
+	return state.sessions.has(id) ? withOnly(state, id, NONE) : state;
+}
+
+function withOnly(state: State, id: Id, sessions: readonly string[]): State {
+	return { ...state, sessions: sessions.length === 0 ? state.sessions.without(id) : state.sessions.with(id, sessions) };
+}
+
+/** It was reported, and is no more: not by this proxy, and by no other (a client may reach two proxies from one port). */
+function isGone(state: State, session: string, id: Id, before: readonly string[], sessions: readonly string[]): boolean {
+	if (!before.includes(session) || sessions.includes(session)) return false;
+	return [...state.sessions].every(([other, theirs]) => other === id || !theirs.includes(session));
+}
+
+/** Asks for a session to be dropped; asking again puts its end off. */
+export function withDrop(state: State, session: string, now: Ms): State {
+	const others = state.drops.filter((drop) => drop.session !== session);
+	return { ...state, drops: [...others, { session, at: now }].slice(-KEPT_DROPS) };
+}
+
+/** When an order to drop a session need not be told any more. */
+export function dropEndsAt(state: State, drop: Drop): Ms {
+	return drop.at + DROP_INTERVALS * state.heartbeatSeconds * 1000;
+}
+
+/** The sessions that this proxy shall close: those that it has, and, until it has told since the order what it has, all. */
+export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
+	if (state.drops.length === 0) return NONE;
+	const own = state.sessions.get(id) ?? NONE;
+	const vitals = state.vitals.get(id);
+	const isCut = (vitals?.active ?? 0) > own.length;
+	const due = state.drops.filter((drop) => now < dropEndsAt(state, drop));
+	return due.filter(({ session, at }) => own.includes(session) || isCut || (vitals?.reportedAt ?? 0) < at).map(({ session }) => session);
+}
+
+/** Sessions by proxy, of those proxies that may have any. */
+export function openSessions(
+	state: State,
+): readonly { readonly proxy: Proxy & { readonly address: string }; readonly sessions: readonly string[] }[] {
+	return [...state.sessions].flatMap(([id, sessions]) => {
+		const proxy = state.proxies.get(id);
+		if (proxy === undefined || proxy.address === null || !mayServe(proxy)) return [];
+		return [{ proxy: { ...proxy, address: proxy.address }, sessions }];
+	});
+}
+
+function mayServe({ phase }: Proxy): boolean {
+	return phase.at !== "deleting" && phase.at !== "releasing";
+}

@@ -1,0 +1,38 @@
+/** A slice of a pool's state: fields that belong together, each with its shape, how it is stored, and whether readers see it. */
+import type { Shape } from "./shape.ts";
+
+/**
+ * - `facts`: with the next commit, in the one row of facts.
+ * - `rows`: with the next commit, a row for each entry that changed.
+ * - `vitals`: at most once in two intervals, in the row of vitals. It lags, and a gap in it proves nothing.
+ */
+export type Storage = "facts" | "rows" | "vitals";
+
+export interface Field<Value> {
+	readonly shape: Shape<Value>;
+	readonly storage: Storage;
+	/** A change of it changes what is published. */
+	readonly isShown: boolean;
+}
+
+export type Slice<Fields> = { readonly [Key in keyof Fields]: Field<Fields[Key]> };
+
+/** Stored with the next commit. */
+export function fact<Value>(shape: Shape<Value>): Field<Value> {
+	return { shape, storage: "facts", isShown: false };
+}
+
+/** Stored lazily, with the vitals. */
+export function vital<Value>(shape: Shape<Value>): Field<Value> {
+	return { shape, storage: "vitals", isShown: false };
+}
+
+/** Stored with the next commit, each entry in a row of its own. */
+export function rows<Value>(shape: Shape<Value>): Field<Value> {
+	return { shape, storage: "rows", isShown: false };
+}
+
+/** Of what is published. */
+export function shown<Value>(field: Field<Value>): Field<Value> {
+	return { ...field, isShown: true };
+}

@@ -1,0 +1,97 @@
+/**
+ * The stored facts of one pool. Everything that the pool does is derived from these by `plan`; nothing here is an instruction. Values are
+ * replaced, never mutated: only what changed is written. Each slice says what of it is stored when, and what readers see.
+ */
+import { type BackendFields, backendSlice } from "./backends.ts";
+import type { Ms } from "./basics.ts";
+import { type FirewallFields, firewallSlice } from "./firewall.ts";
+import { type GateFields, gateSlice } from "./gates.ts";
+import { type InventoryFields, inventorySlice } from "./inventory.ts";
+import { type JournalFields, journalSlice } from "./journal.ts";
+import { type LivenessFields, livenessSlice } from "./liveness.ts";
+import { type LoadFields, loadSlice } from "./load.ts";
+import { type MoneyFields, moneySlice } from "./money.ts";
+import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
+import { type PublicationFields, publicationSlice } from "./publication.ts";
+import type { Field, Slice, Storage } from "./slice.ts";
+
+export type * from "./backends.ts";
+export type * from "./basics.ts";
+export type * from "./firewall.ts";
+export type * from "./gates.ts";
+export type * from "./inventory.ts";
+export type * from "./journal.ts";
+export type * from "./liveness.ts";
+export type * from "./load.ts";
+export type * from "./money.ts";
+export type * from "./pool.ts";
+export type * from "./proxy.ts";
+export type * from "./publication.ts";
+
+export interface State
+	extends PoolFields,
+		InventoryFields,
+		LivenessFields,
+		GateFields,
+		MoneyFields,
+		LoadFields,
+		FirewallFields,
+		BackendFields,
+		JournalFields,
+		PublicationFields {}
+
+/** Every field of the state. A new slice is named here and in {@link State}. */
+const SLICES: Slice<State> = {
+	...poolSlice,
+	...inventorySlice,
+	...livenessSlice,
+	...gateSlice,
+	...moneySlice,
+	...loadSlice,
+	...firewallSlice,
+	...backendSlice,
+	...journalSlice,
+	...publicationSlice,
+};
+
+type Key = keyof State;
+const FIELDS = Object.entries(SLICES) as [Key, Field<unknown>][];
+
+/** The fields that are stored in a way. */
+export function fieldsStored(storage: Storage): readonly Key[] {
+	return FIELDS.filter(([, field]) => field.storage === storage).map(([key]) => key);
+}
+
+const SHOWN = FIELDS.filter(([, { isShown }]) => isShown).map(([key]) => key);
+
+/** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced. */
+export function isShownAlike(a: State, b: State): boolean {
+	return SHOWN.every((key) => a[key] === b[key]);
+}
+
+/** Whether two states say the same, field by field, as JSON writes them. */
+export function saysTheSame(a: State, b: State): boolean {
+	return FIELDS.every(([key]) => a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key]));
+}
+
+/** The state of a pool that has just been made; its settings follow as a `configure` command. */
+export function newState(pool: Identity, now: Ms, run: Run = "running"): State {
+	const initial = Object.fromEntries(FIELDS.map(([key, { shape }]) => [key, shape.initial])) as unknown as State;
+	// Without a cloud there is no inventory to wait for.
+	const reconciledAt = pool.provider === "static" ? now : null;
+	return { ...initial, pool, run, bornAt: now, emptySince: now, reconciledAt };
+}
+
+/** A state as it was stored, by field; what is missing starts at its initial value. Throws where a field is not what it should be. */
+export function revived(stored: Readonly<Record<string, unknown>>): State {
+	return Object.fromEntries(
+		FIELDS.map(([key, { shape }]) => {
+			if (!Object.hasOwn(stored, key)) return [key, shape.initial];
+			try {
+				return [key, shape.revive(stored[key])];
+			} catch (error) {
+				throw new Error(`the stored ${key} cannot be read: ${error instanceof Error ? error.message : error}`);
+			}
+		}),
+	) as unknown as State;
+}

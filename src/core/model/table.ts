@@ -1,0 +1,244 @@
+/**
+ * A persistent map from ids to values, its keys in order: a change gives a new table that shares all but one chunk with the old one, so that
+ * it costs the same in a pool of ten and in one of ten thousand (a chunk and the list of chunks are copied). Order by key makes it the same
+ * whatever way it came about, and after it was stored and loaded.
+ */
+
+/** Entries of a chunk at the most; a full one is split in two. */
+const MOST_ENTRIES = 64;
+/** Two neighbours become one where they hold no more than this together. */
+const FEW_ENTRIES = 24;
+
+interface Chunk<Value> {
+	readonly keys: readonly string[];
+	readonly values: readonly Value[];
+	/** What was worked out of this chunk, by the number of the measure. */
+	readonly memo: unknown[];
+}
+
+/** One key's values in two tables; undefined where the table lacks it. */
+export type Difference<Value> = readonly [key: string, before: Value | undefined, after: Value | undefined];
+
+export class Table<Value> implements ReadonlyMap<string, Value> {
+	readonly size: number;
+	/** @internal */
+	readonly chunks: readonly Chunk<Value>[];
+
+	private constructor(chunks: readonly Chunk<Value>[], size: number) {
+		this.chunks = chunks;
+		this.size = size;
+	}
+
+	static empty<Value>(): Table<Value> {
+		return new Table<Value>([], 0);
+	}
+
+	/** Of entries in any order; of several with one key the last counts. */
+	static of<Value>(entries: Iterable<readonly [string, Value]>): Table<Value> {
+		const sorted = [...new Map(entries)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+		const chunks: Chunk<Value>[] = [];
+		const half = MOST_ENTRIES / 2;
+		for (let from = 0; from < sorted.length; from += half) {
+			const part = sorted.slice(from, from + half);
+			chunks.push(
+				chunkOf(
+					part.map(([key]) => key),
+					part.map(([, value]) => value),
+				),
+			);
+		}
+		return new Table(chunks, sorted.length);
+	}
+
+	get(key: string): Value | undefined {
+		const chunk = this.chunks[this.find(key)];
+		if (chunk === undefined) return undefined;
+		const at = positionIn(chunk.keys, key);
+		return chunk.keys[at] === key ? chunk.values[at] : undefined;
+	}
+
+	has(key: string): boolean {
+		const chunk = this.chunks[this.find(key)];
+		return chunk !== undefined && chunk.keys[positionIn(chunk.keys, key)] === key;
+	}
+
+	/** The entry at a place in the order, 0 for the first; undefined beyond the last. */
+	at(index: number): readonly [string, Value] | undefined {
+		let left = index;
+		for (const { keys, values } of this.chunks) {
+			if (left < keys.length) return [keys[left] as string, values[left] as Value];
+			left -= keys.length;
+		}
+		return undefined;
+	}
+
+	/** The table with `key` set; itself where it was so already. */
+	with(key: string, value: Value): Table<Value> {
+		const index = Math.max(0, this.find(key));
+		const chunk = this.chunks[index];
+		if (chunk === undefined) return new Table([chunkOf([key], [value])], 1);
+		const at = positionIn(chunk.keys, key);
+		if (chunk.keys[at] === key) {
+			if (chunk.values[at] === value) return this;
+			const values = chunk.values.slice();
+			values[at] = value;
+			return new Table(replaced(this.chunks, index, [chunkOf(chunk.keys, values)]), this.size);
+		}
+		const keys = inserted(chunk.keys, at, key);
+		const values = inserted(chunk.values, at, value);
+		const half = MOST_ENTRIES / 2;
+		const chunks =
+			keys.length <= MOST_ENTRIES
+				? [chunkOf(keys, values)]
+				: [chunkOf(keys.slice(0, half), values.slice(0, half)), chunkOf(keys.slice(half), values.slice(half))];
+		return new Table(replaced(this.chunks, index, chunks), this.size + 1);
+	}
+
+	/** The table without `key`; itself where it has none. */
+	without(key: string): Table<Value> {
+		const index = this.find(key);
+		const chunk = this.chunks[index];
+		if (chunk === undefined) return this;
+		const at = positionIn(chunk.keys, key);
+		if (chunk.keys[at] !== key) return this;
+		const keys = chunk.keys.filter((_, position) => position !== at);
+		const values = chunk.values.filter((_, position) => position !== at);
+		const next = this.chunks[index + 1];
+		if (next !== undefined && keys.length + next.keys.length <= FEW_ENTRIES) {
+			const joined = chunkOf([...keys, ...next.keys], [...values, ...next.values]);
+			return new Table([...this.chunks.slice(0, index), joined, ...this.chunks.slice(index + 2)], this.size - 1);
+		}
+		return new Table(replaced(this.chunks, index, keys.length === 0 ? [] : [chunkOf(keys, values)]), this.size - 1);
+	}
+
+	*entries(): MapIterator<[string, Value]> {
+		for (const { keys, values } of this.chunks) {
+			for (let i = 0; i < keys.length; i++) yield [keys[i] as string, values[i] as Value];
+		}
+	}
+
+	*keys(): MapIterator<string> {
+		for (const { keys } of this.chunks) yield* keys;
+	}
+
+	*values(): MapIterator<Value> {
+		for (const { values } of this.chunks) yield* values;
+	}
+
+	[Symbol.iterator](): MapIterator<[string, Value]> {
+		return this.entries();
+	}
+
+	forEach(callback: (value: Value, key: string, table: ReadonlyMap<string, Value>) => void): void {
+		for (const [key, value] of this) callback(value, key, this);
+	}
+
+	/** As it is stored: the entries, in order. */
+	toJSON(): [string, Value][] {
+		return [...this];
+	}
+
+	/** The last chunk whose first key is not above `key`; -1 where all are. */
+	private find(key: string): number {
+		let low = 0;
+		let high = this.chunks.length - 1;
+		while (low <= high) {
+			const middle = (low + high) >>> 1;
+			if (((this.chunks[middle] as Chunk<Value>).keys[0] as string) <= key) low = middle + 1;
+			else high = middle - 1;
+		}
+		return high;
+	}
+}
+
+function chunkOf<Value>(keys: readonly string[], values: readonly Value[]): Chunk<Value> {
+	return { keys, values, memo: [] };
+}
+
+/** Where `key` stands among sorted keys, or would be put in. */
+function positionIn(keys: readonly string[], key: string): number {
+	let low = 0;
+	let high = keys.length;
+	while (low < high) {
+		const middle = (low + high) >>> 1;
+		if ((keys[middle] as string) < key) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+
+function inserted<One>(list: readonly One[], at: number, one: One): One[] {
+	const copy = list.slice();
+	copy.splice(at, 0, one);
+	return copy;
+}
+
+function replaced<One>(list: readonly One[], at: number, others: readonly One[]): One[] {
+	const copy = list.slice();
+	copy.splice(at, 1, ...others);
+	return copy;
+}
+
+/** What differs between two tables. Chunks that they share are passed over. */
+export function* differences<Value>(before: ReadonlyMap<string, Value>, after: ReadonlyMap<string, Value>): Generator<Difference<Value>> {
+	if (before === after) return;
+	const [old, young] = [unshared(before, after), unshared(after, before)];
+	for (const [key, value] of old) {
+		const now = young.get(key);
+		if (now !== value) yield [key, value, now];
+	}
+	for (const [key, value] of young) if (!old.has(key)) yield [key, undefined, value];
+}
+
+function unshared<Value>(of: ReadonlyMap<string, Value>, other: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+	if (!(of instanceof Table) || !(other instanceof Table)) return of;
+	const theirs = new Set(other.chunks);
+	const own = new Map<string, Value>();
+	for (const chunk of of.chunks) {
+		if (theirs.has(chunk)) continue;
+		for (let i = 0; i < chunk.keys.length; i++) own.set(chunk.keys[i] as string, chunk.values[i] as Value);
+	}
+	return own;
+}
+
+let measures = 0;
+
+/**
+ * A quantity of a table that is the sum, the least, the list … of those of its chunks, each worked out once: asking for it again after one
+ * change looks at one chunk. `one` must depend on key and value alone.
+ */
+export function measure<Value, Part>(
+	ofChunk: (keys: readonly string[], values: readonly Value[]) => Part,
+): (table: Table<Value>) => Iterable<Part> {
+	const number = measures++;
+	return function* (table) {
+		for (const chunk of table.chunks) {
+			let part = chunk.memo[number] as Part | undefined;
+			if (part === undefined) {
+				part = ofChunk(chunk.keys, chunk.values);
+				chunk.memo[number] = part;
+			}
+			yield part;
+		}
+	};
+}
+
+/** The sum over a table; see {@link measure}. */
+export function summed<Value>(of: (value: Value, key: string) => number): (table: Table<Value>) => number {
+	const parts = measure<Value, number>((keys, values) => values.reduce((sum, value, i) => sum + of(value, keys[i] as string), 0));
+	return (table) => {
+		let sum = 0;
+		for (const part of parts(table)) sum += part;
+		return sum;
+	};
+}
+
+/** The values of a table that fulfil a condition, in order; see {@link measure}. */
+export function filtered<Value>(isMeant: (value: Value) => boolean): (table: Table<Value>) => readonly Value[] {
+	const parts = measure<Value, readonly Value[]>((_keys, values) => values.filter(isMeant));
+	return (table) => {
+		const found: Value[] = [];
+		for (const part of parts(table)) if (part.length > 0) found.push(...part);
+		return found;
+	};
+}

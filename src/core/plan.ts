@@ -1,0 +1,55 @@
+import { EFFECTS, type Effect } from "./effects/index.ts";
+import type { Plan } from "./events.ts";
+import { countReady } from "./model/proxies.ts";
+import type { Ms, State } from "./model/state.ts";
+import { releaseAll } from "./planning/adopt.ts";
+import { Draft } from "./planning/draft.ts";
+import { breachOf } from "./planning/invariants.ts";
+import { settle } from "./planning/lifecycle.ts";
+import { scale } from "./planning/scaling.ts";
+import { settleDrops } from "./planning/sessions.ts";
+import { settleStatics } from "./planning/statics.ts";
+
+/**
+ * Derives from stored facts alone what to do now and when to look again. An effect that was lost (an eviction, a deploy, a full
+ * budget) is simply planned again. `random` gives numbers in [0, 1); everything else about a plan is determined by the state and `now`.
+ */
+export function plan(state: State, now: Ms, random: () => number): Plan {
+	const draft = new Draft(state, now, random);
+	draft.wake(now + state.spec.intervalSeconds * 1000);
+	// Before anything whose time is up would be deleted.
+	const isLeftRunning = state.run === "removing" && state.keep;
+	if (isLeftRunning) releaseAll(draft);
+	settle(draft);
+	settleDrops(draft);
+	settleStatics(draft);
+	if (!isLeftRunning) scale(draft);
+	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
+	if (breach !== null) {
+		// Nothing of a plan that breaks a promise is kept but the reason.
+		const stopped = new Draft({ ...state, breach }, now, random);
+		stopped.wake(now + state.spec.intervalSeconds * 1000);
+		stopped.say("ERROR", `stopped by its own check: ${breach}`);
+		return planOf(stopped, state);
+	}
+	sayCounts(draft);
+	return planOf(draft, state);
+}
+
+function planOf(draft: Draft, before: State): Plan {
+	for (const room of EFFECTS) room.plan(draft);
+	const { state, wakeAt } = draft;
+	// Each room plans its own effects and no others.
+	const effects = draft.effects as readonly Effect[];
+	const isSame = before.proxies === state.proxies && before.target === state.target && before.money === state.money;
+	return { state, effects, wakeAt, isFinal: effects.length === 0 && isSame && before.logSeq === state.logSeq };
+}
+
+/** Why the pool is the size it is, the log tells; and what size that is. */
+function sayCounts(draft: Draft): void {
+	const { counted: was, proxies } = draft.state;
+	const [all, ready] = [proxies.size, countReady(draft.state)];
+	if (was.all === all && was.ready === ready) return;
+	draft.state = { ...draft.state, counted: { all, ready } };
+	draft.say("INFO", `instances ${was.all} => ${all}, ready ${was.ready} => ${ready}`);
+}

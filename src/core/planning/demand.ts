@@ -1,0 +1,143 @@
+/** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
+import { canWake } from "../model/load.ts";
+import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
+import { drainingOf, hasCloud, isKept } from "../model/proxies.ts";
+import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
+import type { Measurements, Ms, State } from "../model/state.ts";
+import { highestWish, isWithinWindow, withWish } from "../model/window.ts";
+import type { Draft } from "./draft.ts";
+
+/** Brings the target up to date, and says why it changed. */
+export function decideTarget(draft: Draft): void {
+	const { run, spec } = draft.state;
+	if (run === "stopped" || run === "removing") setTarget(draft, 0, run);
+	else if (!hasCloud(draft.state)) setTarget(draft, 0, "");
+	else if (spec.rules.length === 0) setTarget(draft, spec.min, "");
+	else byRules(draft);
+}
+
+function setTarget(draft: Draft, target: number, why: string): void {
+	const { target: before } = draft.state;
+	if (target === before) return;
+	draft.say("INFO", `target changed ${before} => ${target}${why === "" ? "" : `: ${why}`}`);
+	draft.state = { ...draft.state, target };
+}
+
+/** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
+function awakeUntil({ spec, wokenAt }: State): Ms {
+	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
+}
+
+/** Whether somebody asked lately; the pool looks again when that ends. */
+function isAwake(draft: Draft): boolean {
+	const { state, now } = draft;
+	// One in the future was dated by a clock that was set back since.
+	return state.wokenAt > 0 && state.wokenAt <= now && canWake(state) && !draft.isDue(awakeUntil(state));
+}
+
+function byRules(draft: Draft): void {
+	const { spec } = draft.state;
+	// Rules that ask for none while a client is connected would have it cut off, and ask for a proxy again: a VM at each turn.
+	const isWanted = isAwake(draft) || (canWake(draft.state) && isInUse(draft.state, draft.now));
+	const bounds: Range = { least: isWanted ? Math.max(1, spec.min) : spec.min, most: spec.max };
+	const within = clamp(draft.state.target, bounds);
+	const isForClient = isWanted && within === 1 && draft.state.target === 0;
+	setTarget(draft, within, isForClient ? "a client asks for a proxy" : `the bounds are ${spec.min} to ${spec.max}`);
+	if (draft.isDue(nextDecisionAt(draft.state, draft.now))) decide(draft, bounds);
+}
+
+/** The ramp's last step is stored at once, decisions lazily: an instance that has just been loaded decides no sooner for it. */
+function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms {
+	const past = [decidedAt, ramped.at].filter((at) => at <= now);
+	return Math.max(0, ...past) + spec.intervalSeconds * 1000;
+}
+
+function decide(draft: Draft, bounds: Range): void {
+	const { state, now } = draft;
+	const { spec, target: present } = state;
+	const asked = askedFor(draft, measurementsOf(state, now));
+	const wish = wishOf(state, asked, { least: spec.min, most: spec.max }, present);
+	const scaleInWindow = withWish(state.scaleInWindow, { at: now, target: wish }, spec, present);
+	draft.state = { ...draft.state, decidedAt: now, scaleInWindow };
+
+	const ramp = Math.max(1, spec.rampLimit);
+	const highest = highestWish(scaleInWindow, wish);
+	let next = present;
+	if (wish > present) next = Math.min(wish, present + ramp + recommissionable(state));
+	else if (highest < present && !(state.ramped.isRise && isWithinWindow(state.ramped.at, spec, now)))
+		next = Math.max(highest, present - ramp);
+	next = clamp(next, bounds);
+	if (next === present) return;
+	const limited = next === wish ? "" : next > present || highest < next ? `, by ${ramp} at a time` : ", the most of the window";
+	setTarget(draft, next, `${asked.why}${limited}`);
+	draft.state = { ...draft.state, ramped: { at: now, isRise: next > present } };
+}
+
+/** What the rules ask for. */
+interface Asked {
+	readonly range: Range;
+	/** Some metric is not known, or some proxy has not reported: what was not measured is not 0. */
+	readonly isBlind: boolean;
+	/** For the log. */
+	readonly why: string;
+}
+
+function askedFor(draft: Draft, measured: Measurements | null): Asked {
+	const rules = draft.state.spec.rules.map(parseRule).filter((rule) => rule !== null);
+	const ranges: Range[] = [];
+	const reasons: string[] = [];
+	let isBlind = measured === null || measured.missing > 0 || rules.length < draft.state.spec.rules.length;
+	const known: Rule[] = [];
+	for (const rule of rules) {
+		const total = rule.metric === INSTANCES ? 0 : measured && totalOf(rule.metric, measured);
+		if (total === null) {
+			isBlind = true;
+			reasons.push(`${rule.metric} is not reported`);
+			continue;
+		}
+		const range = rangeOf(rule, total);
+		known.push(rule);
+		ranges.push(range);
+		const sum = rule.metric === INSTANCES ? "" : `${rule.metric} is ${rounded(total)} in all: `;
+		reasons.push(`${sum}${rule.text} asks for ${inWords(range)}`);
+	}
+	const { range, conflict } = intersectionOf(ranges);
+	const contrary = known[conflict];
+	if (contrary !== undefined) tellOnce(draft, `rules conflict: ${contrary.text} cannot be met together with those before it`);
+	return { range, isBlind, why: reasons.join("; ") };
+}
+
+/**
+ * The size that is wished for now. Blind, it is never less than the present one; but a pool that may be empty and keeps nothing that ever
+ * was ready holds on to nothing: boots that fail must not go on when nobody asks any more.
+ */
+function wishOf(state: State, asked: Asked, own: Range, present: number): number {
+	const ideal = sizeIn(asked.range, own, present);
+	if (!asked.isBlind) return ideal;
+	const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));
+	return isHeld ? Math.max(ideal, clamp(present, own)) : clamp(asked.range.least, own);
+}
+
+/** Draining proxies that may come back: they cost nothing anew, and so the ramp does not count them. */
+function recommissionable(state: State): number {
+	let count = 0;
+	for (const { phase, failedProbes } of drainingOf(state.proxies))
+		if (phase.at === "draining" && phase.spare && failedProbes === 0) count++;
+	return count;
+}
+
+/** Says a sentence once for as long as rules and source stay as they are. */
+export function tellOnce(draft: Draft, text: string): void {
+	if (draft.state.told.includes(text)) return;
+	draft.say("WARNING", text);
+	draft.state = { ...draft.state, told: [...draft.state.told, text] };
+}
+
+function inWords({ least, most }: Range): string {
+	return most === Number.POSITIVE_INFINITY ? `${least} or more` : least === most ? String(least) : `${least} to ${most}`;
+}
+
+/** Four significant digits are enough to read. */
+function rounded(value: number): string {
+	return String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,174 @@
+/** What time alone brings about: every phase that waits ends here. */
+import { inPhase, nameOf, withFailed } from "../model/edit.ts";
+import { BACK_OFF, closed } from "../model/gates.ts";
+import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, READY_STALENESS_MS, SILENT_INTERVALS, UNPUBLISHED_DRAIN_MS } from "../model/limits.ts";
+import { heardWithin, isBelievedGone, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
+import type { Ms, Phase, Proxy } from "../model/state.ts";
+import { release, settleAdopting, settleReleasing } from "./adopt.ts";
+import type { Draft } from "./draft.ts";
+
+export function settle(draft: Draft): void {
+	const { proxies, spec } = draft.state;
+	// Where nobody probes, silence alone takes a proxy off the list.
+	for (const proxy of spec.canProbe ? unsettledOf(proxies) : proxies.values()) {
+		switch (proxy.phase.at) {
+			case "launching":
+				settleLaunching(draft, proxy);
+				break;
+			case "booting":
+				settleAlive(draft, proxy, proxy.phase);
+				break;
+			case "ready":
+			case "unready":
+				settleAlive(draft, proxy, proxy.phase);
+				break;
+			case "restarting":
+				settleRestarting(draft, proxy, proxy.phase);
+				break;
+			case "adopting":
+				settleAdopting(draft, proxy, proxy.phase);
+				break;
+			case "releasing":
+				settleReleasing(draft, proxy);
+				break;
+			case "draining":
+				settleDraining(draft, proxy, proxy.phase);
+				break;
+			case "deleting":
+				settleDeleting(draft, proxy, proxy.phase);
+				break;
+			default:
+				proxy.phase satisfies never;
+		}
+	}
+}
+
+function settleLaunching(draft: Draft, proxy: Proxy): void {
+	if (!isBelievedGone(draft.state, proxy)) return;
+	const why = "its create was lost: no VM appeared";
+	failed(draft, proxy, why);
+	draft.remove(proxy.id);
+	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+	const gate = closed(draft.state.gates.launch, BACK_OFF.launch, draft.now, "creates are lost on their way", proxy.id);
+	draft.state = { ...draft.state, gates: { ...draft.state.gates, launch: gate } };
+}
+
+function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
+	if (dropIfGone(draft, proxy)) return;
+	const { spec } = draft.state;
+	if (!mayAct(draft.state)) return;
+	// Seen off once, it may have been on its way up again: the inventory must say so for as long as its answers may lag.
+	const seenAt = draft.state.vitals.get(proxy.id)?.seenAt ?? 0;
+	if (proxy.offSince !== null && seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000) {
+		// A create that was cut between its steps leaves such a VM, and may do so each time.
+		bootEnded(draft, proxy, "its VM is switched off");
+		return;
+	}
+	if (!proxy.wasReady && draft.isDue(bootLimitAt(draft, proxy))) {
+		const why = `not ready ${spec.unregisteredTimeoutSeconds} s after its launch`;
+		failed(draft, proxy, why);
+		bootEnded(draft, proxy, why);
+		return;
+	}
+	if (!spec.canProbe) settleUnprobed(draft, proxy, phase);
+}
+
+/** What others made and was never of use is theirs again; what we made is deleted, and counts as a boot that failed. */
+function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
+	if (isNewcomer(proxy)) {
+		release(draft, proxy, why);
+		return;
+	}
+	doom(draft, proxy, why);
+	if (!proxy.wasReady) bootFailed(draft);
+}
+
+/** A restart starts the boot limit anew for a proxy that never was ready. */
+function bootLimitAt(draft: Draft, proxy: Proxy): Ms {
+	const from = proxy.phase.at === "booting" ? proxy.createdAt : proxy.since;
+	return from + draft.state.spec.unregisteredTimeoutSeconds * 1000;
+}
+
+/** Where a firewall keeps the Worker out, the agent's own word decides. */
+function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
+	const isHeard = proxy.registered && (isPlain(proxy) || heardWithin(draft.state, proxy, SILENT_INTERVALS, draft.now));
+	if (isHeard && !isPlain(proxy))
+		draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
+	if (isHeard && phase.at !== "ready") {
+		draft.put({ ...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now), wasReady: true });
+		draft.say("INFO", `ready ${nameOf(proxy)}`);
+		bootSucceeded(draft);
+	} else if (!isHeard && phase.at === "ready") {
+		draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its agent is silent", draft.now));
+		draft.say("WARNING", `dropped ${nameOf(proxy)}: its agent is silent`);
+	}
+}
+
+function settleRestarting(draft: Draft, proxy: Proxy, phase: Phase & { at: "restarting" }): void {
+	if (dropIfGone(draft, proxy)) return;
+	if (!draft.isDue(proxy.since + draft.state.spec.unregisteredTimeoutSeconds * 1000)) return;
+	draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its provider never restarted it", draft.now));
+	draft.say("WARNING", `restart of ${nameOf(proxy)} failed: its provider never did it`);
+}
+
+/** A drained proxy goes once no ready list shows it and nobody uses it, or its time is up. */
+function settleDraining(draft: Draft, proxy: Proxy, phase: Phase & { at: "draining" }): void {
+	if (dropIfGone(draft, proxy) || !mayAct(draft.state)) return;
+	const hiddenAt = phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : phase.hiddenAt + READY_STALENESS_MS;
+	if (!draft.isDue(hiddenAt)) return;
+	const vitals = draft.state.vitals.get(proxy.id);
+	const isIdle = vitals !== undefined && vitals.active === 0 && vitals.reportedAt >= hiddenAt;
+	if (isIdle || proxy.failedProbes >= PROBES_TO_FAIL || draft.isDue(phase.until)) doom(draft, proxy, proxy.why);
+}
+
+function settleDeleting(draft: Draft, proxy: Proxy, phase: Phase & { at: "deleting" }): void {
+	const isAcceptedAndGone = phase.acceptedAt !== null && proxy.absentAt !== null && proxy.absentAt >= phase.acceptedAt;
+	if (!isAcceptedAndGone && !isBelievedGone(draft.state, proxy)) return;
+	draft.remove(proxy.id);
+	draft.say("INFO", `deleted ${nameOf(proxy)}`);
+}
+
+function dropIfGone(draft: Draft, proxy: Proxy): boolean {
+	if (!isBelievedGone(draft.state, proxy)) return false;
+	const why = "its provider has it no more";
+	failed(draft, proxy, why);
+	draft.remove(proxy.id);
+	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+	// A create that was accepted and failed later must not be repeated for ever either.
+	if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft);
+	return true;
+}
+
+/** To `deleting`; what has no tags of ours for sure, or is to lose them, is let go instead. */
+export function doom(draft: Draft, proxy: Proxy, why: string): void {
+	if (proxy.phase.at === "releasing") return;
+	if (proxy.phase.at === "adopting") {
+		release(draft, proxy, why);
+		return;
+	}
+	const vm = proxy.phase.at === "launching" ? null : proxy.phase.vm;
+	draft.put(inPhase(proxy, { at: "deleting", vm, acceptedAt: null }, why, draft.now));
+	draft.say("INFO", `deleting ${nameOf(proxy)}: ${why}`);
+}
+
+function failed(draft: Draft, proxy: Proxy, why: string): void {
+	const vm = proxy.phase.at === "launching" ? null : proxy.phase.vm;
+	draft.state = withFailed(draft.state, { id: proxy.id, vm, address: proxy.address, at: draft.now, why });
+}
+
+function bootFailed(draft: Draft): void {
+	const { gates, pool } = draft.state;
+	const failures = gates.boots.failures + 1;
+	const why = `${failures} boots in a row never became ready: check the agents' URL, the image and the firewall`;
+	const isClosed = failures >= BOOTS_TO_CLOSE;
+	// The back-off counts from the failure that closed the gate.
+	const paused = closed({ ...gates.boots, failures: failures - BOOTS_TO_CLOSE }, BACK_OFF.boots, draft.now, why, pool.object);
+	const boots = { failures, until: isClosed ? paused.until : 0, why };
+	draft.state = { ...draft.state, gates: { ...gates, boots } };
+	if (failures === BOOTS_TO_CLOSE) draft.say("ERROR", why);
+}
+
+function bootSucceeded(draft: Draft): void {
+	const { gates } = draft.state;
+	if (gates.boots.failures > 0) draft.state = { ...draft.state, gates: { ...gates, boots: { until: 0, failures: 0, why: "" } } };
+}

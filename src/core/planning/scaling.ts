@@ -1,0 +1,138 @@
+/** How many proxies the pool should have, and the intents and drains that bring it there. */
+import { inPhase, nameOf } from "../model/edit.ts";
+import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
+import { isIdle } from "../model/metrics.ts";
+import {
+	billable,
+	countKept,
+	countPlaces,
+	countReady,
+	deletingOf,
+	drainingOf,
+	isKept,
+	isNewcomer,
+	isUnsent,
+	mayAct,
+	surgeOf,
+	unsentOf,
+	unsettledOf,
+} from "../model/proxies.ts";
+import { intentOf } from "../model/proxy.ts";
+import type { Id, Proxy } from "../model/state.ts";
+import { releaseNewcomers } from "./adopt.ts";
+import { retireAged } from "./ageing.ts";
+import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
+import { decideTarget } from "./demand.ts";
+import type { Draft } from "./draft.ts";
+import { doom } from "./lifecycle.ts";
+import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
+
+export function scale(draft: Draft): void {
+	if (!mayAct(draft.state) || draft.state.run === "paused") return;
+	decideTarget(draft);
+	const { target } = draft.state;
+	const ahead = retireAged(draft, target);
+	const sick = unhealthy(draft);
+	retireUnhealthy(draft, sick, target);
+	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;
+	// An unhealthy proxy keeps its place until its replacement, which takes one more, is ready.
+	const wanted = target === 0 ? 0 : target + stillSick + ahead;
+	takeBack(draft);
+	takeBackUnaffordable(draft);
+	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
+	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
+	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
+	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
+	if (places < wanted) grow(draft, wanted - places);
+	else if (kept > wanted) shrink(draft, kept - wanted);
+	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
+	noteHeld(draft);
+	for (const { phase, since } of deletingOf(draft.state.proxies)) {
+		if (phase.at === "deleting" && phase.acceptedAt === null) draft.wake(since + STUCK_DELETE_MS);
+	}
+}
+
+/**
+ * Whether unhealthy proxies, which wait for their replacements, leave no room for any: all that may be billed is there, more than the target,
+ * nothing is on its way up or out, and too few are ready.
+ */
+function isDeadlocked({ state }: Draft, sick: readonly Proxy[], target: number): boolean {
+	if (state.proxies.size <= target || billable(state) < state.spec.max + surgeOf(state.spec)) return false;
+	for (const { id, phase } of unsettledOf(state.proxies)) {
+		if (phase.at !== "ready" && (phase.at !== "unready" || !sick.some((one) => one.id === id))) return false;
+	}
+	return countReady(state) < target;
+}
+
+/** Above a bound that was lowered only deletes go out: intents that were not sent yet are taken back. */
+function takeBack(draft: Draft): void {
+	let excess = billable(draft.state) - draft.state.spec.max - surgeOf(draft.state.spec);
+	if (excess <= 0) return;
+	for (const proxy of unsentOf(draft.state.proxies)) {
+		if (excess <= 0) return;
+		draft.remove(proxy.id);
+		excess--;
+	}
+}
+
+/** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow. */
+function grow(draft: Draft, missing: number): void {
+	let left = missing;
+	for (const proxy of drainingOf(draft.state.proxies)) {
+		if (left === 0) return;
+		if (proxy.phase.at !== "draining" || !proxy.phase.spare || proxy.failedProbes > 0) continue;
+		draft.put(inPhase(proxy, { at: "ready", vm: proxy.phase.vm }, "recommissioned", draft.now));
+		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
+		left--;
+	}
+	for (let room = affordable(draft, Math.min(left, roomToLaunch(draft))); room > 0; room--) {
+		const id = newId(draft.random);
+		draft.put({ ...intentOf(id, draft.now), why: "to meet the target" });
+		draft.say("INFO", `launching ${id}`);
+	}
+}
+
+/** How many creates may be intended now: within max + surge, and as the gates allow. */
+function roomToLaunch(draft: Draft): number {
+	const { state } = draft;
+	const { gates, spec } = state;
+	if (state.run !== "running" || state.agentUrl === null || state.reconciledAt === null) return 0;
+	if (![gates.rate, gates.auth, gates.launch].every((gate) => draft.isDue(gate.until))) return 0;
+	const room = spec.max + surgeOf(spec) - billable(state);
+	if (gates.boots.failures < BOOTS_TO_CLOSE) return room;
+	const isCanaryUp = unsettledOf(state.proxies).some(isUnproven);
+	return draft.isDue(gates.boots.until) && !isCanaryUp ? Math.min(1, room) : 0;
+}
+
+/** On its way to its first "ready". */
+function isUnproven(proxy: Proxy): boolean {
+	return !proxy.wasReady && (proxy.phase.at === "launching" || proxy.phase.at === "booting" || proxy.phase.at === "unready");
+}
+
+/** Never registered first (at once), then unhealthy, then idle, then oldest. */
+function shrink(draft: Draft, surplus: number): void {
+	const rank = (proxy: Proxy): number => {
+		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
+		if (!proxy.wasReady) return 2;
+		if (proxy.phase.at !== "ready") return 3;
+		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
+	};
+	const victims = [...draft.proxies]
+		.filter((proxy) => isKept(proxy) && !isNewcomer(proxy))
+		.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+	for (const proxy of victims.slice(0, surplus)) {
+		if (isUnsent(proxy)) draft.remove(proxy.id);
+		else if (!proxy.wasReady) doom(draft, proxy, "not needed any more");
+		else drain(draft, proxy, "one too many", true);
+	}
+}
+
+const ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz";
+/** 36^16 ≈ 2^83: two pools of a deployment never meet. */
+const ID_LENGTH = 16;
+
+function newId(random: () => number): Id {
+	let id = "";
+	for (let i = 0; i < ID_LENGTH; i++) id += ID_LETTERS[Math.floor(random() * ID_LETTERS.length)];
+	return id;
+}

@@ -1,0 +1,114 @@
+import type { PatchedRolling } from "../core/model/state.ts";
+import type { StoredConfiguration } from "../settings/configuration.ts";
+import { fromJson, onDatabase } from "./database.ts";
+
+/**
+ * The deployment's own settings, one row each.
+ * - `deployment`: its id, minted once; in the name and tags of every VM.
+ * - `url`: the address that agents call, set by an operator. `origin`: the one remembered from the first request with a key.
+ * - `auth_key_sha256`: SHA-256 (hex, lower case) of an admin key that was set through the API.
+ * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
+ * - `rolling`: rolling settings PATCHed at run time, a {@link PatchedRolling} as JSON.
+ * - `manager:<name>`: a manager's configuration, by the name of its pool's endpoint or `default`, as JSON.
+ * - `scaling:<provider>:<name>`: bounds PATCHed while that pool does not exist, a {@link WaitingScaling} as JSON.
+ */
+export type SettingKey =
+	| "deployment"
+	| "url"
+	| "origin"
+	| "auth_key_sha256"
+	| "written_at"
+	| "rolling"
+	| `manager:${string}`
+	| `scaling:${string}:${string}`;
+
+/** Bounds for a pool that is yet to be made, and those of the environment at that time: they are void once these change. */
+export interface WaitingScaling {
+	readonly min: number;
+	readonly max: number;
+	readonly environment: { readonly min: number; readonly max: number };
+}
+
+/** Reads several settings at once; those that are not set are missing from the map. Throws DatabaseUnavailable. */
+export async function readSettings(db: D1Database, keys: readonly SettingKey[]): Promise<ReadonlyMap<string, string>> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(`SELECT key, value FROM settings WHERE key IN (${keys.map(() => "?").join(", ")})`)
+			.bind(...keys)
+			.all<{ key: string; value: string }>(),
+	);
+	return new Map(results.map((row) => [row.key, row.value]));
+}
+
+/** The rolling settings that an operator gave, or null; `settings` must have been read with the key `rolling`. */
+export function patchedRollingIn(settings: ReadonlyMap<string, string>): PatchedRolling | null {
+	return fromJson<PatchedRolling | null>(settings.get("rolling") ?? null, null);
+}
+
+/** Whether an operator named, or a request showed, the address that agents call. Reads one row. Throws DatabaseUnavailable. */
+export async function isAgentUrlKnown(db: D1Database): Promise<boolean> {
+	const { results } = await onDatabase(() => db.prepare("SELECT 1 FROM settings WHERE key IN ('url', 'origin') LIMIT 1").all());
+	return results.length > 0;
+}
+
+/** The bounds that wait for one pool to be made, or null. */
+export async function readWaitingScaling(db: D1Database, provider: string, name: string): Promise<WaitingScaling | null> {
+	const key: SettingKey = `scaling:${provider}:${name}`;
+	return fromJson<WaitingScaling | null>((await readSettings(db, [key])).get(key) ?? null, null);
+}
+
+/** Bounds that wait for pools to be made, by `<provider>:<name>`. */
+export async function listWaitingScaling(db: D1Database): Promise<ReadonlyMap<string, WaitingScaling>> {
+	const { results } = await onDatabase(() =>
+		// A range, not LIKE: it is read from the key's own order. ';' is the character after ':'.
+		db.prepare("SELECT key, value FROM settings WHERE key >= 'scaling:' AND key < 'scaling;'").all<{ key: string; value: string }>(),
+	);
+	return new Map(results.map((row) => [row.key.slice("scaling:".length), JSON.parse(row.value) as WaitingScaling]));
+}
+
+/** Managers' configurations by name. Throws DatabaseUnavailable. */
+export async function listManagers(db: D1Database): Promise<ReadonlyMap<string, StoredConfiguration>> {
+	const { results } = await onDatabase(() =>
+		// As above: ';' is the character after ':'.
+		db.prepare("SELECT key, value FROM settings WHERE key >= 'manager:' AND key < 'manager;'").all<{ key: string; value: string }>(),
+	);
+	return new Map(results.map((row) => [row.key.slice("manager:".length), JSON.parse(row.value) as StoredConfiguration]));
+}
+
+/** Sets one setting; null removes it. */
+export async function writeSetting(db: D1Database, key: SettingKey, value: string | null): Promise<void> {
+	const statement =
+		value === null
+			? db.prepare("DELETE FROM settings WHERE key = ?").bind(key)
+			: db
+					.prepare(
+						"INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+					)
+					.bind(key, value);
+	await onDatabase(() => statement.run());
+}
+
+/** Sets one setting unless it is set, and returns the value that holds: whoever came first wins. */
+export async function settleSetting(db: D1Database, key: SettingKey, value: string): Promise<string> {
+	const [, read] = await onDatabase(() =>
+		db.batch<{ value: string }>([
+			db.prepare("INSERT OR IGNORE INTO settings (key, value) VALUES (?, ?)").bind(key, value),
+			db.prepare("SELECT value FROM settings WHERE key = ?").bind(key),
+		]),
+	);
+	return read?.results[0]?.value ?? value;
+}
+
+const DEPLOYMENT_ID_LENGTH = 10;
+const DEPLOYMENT_ID_DIGITS = "abcdefghijklmnopqrstuvwxyz234567";
+
+/**
+ * The deployment's id: ten characters a–z, 2–7 (50 random bits), so that it fits host names and tags of every cloud.
+ * Minted at the first call of all and the same for ever after. Throws DatabaseUnavailable.
+ */
+export async function readDeployment(db: D1Database): Promise<string> {
+	const known = (await readSettings(db, ["deployment"])).get("deployment");
+	if (known !== undefined) return known;
+	const random = crypto.getRandomValues(new Uint8Array(DEPLOYMENT_ID_LENGTH));
+	return settleSetting(db, "deployment", Array.from(random, (byte) => DEPLOYMENT_ID_DIGITS[byte % 32]).join(""));
+}

@@ -1,0 +1,166 @@
+import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo } from "../d1/directory.ts";
+import { readLeased } from "../d1/leases.ts";
+import { pruneLogs } from "../d1/logs.ts";
+import {
+	listManagers,
+	patchedRollingIn,
+	readDeployment,
+	readSettings,
+	readWaitingScaling,
+	type SettingKey,
+	type WaitingScaling,
+	writeSetting,
+} from "../d1/settings.ts";
+import type { Env } from "../rpc/env.ts";
+import type { FleetFacts } from "../rpc/pool.ts";
+import { askPool } from "../rpc/reach.ts";
+import type { StoredConfiguration } from "../settings/configuration.ts";
+import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
+import { intervalsOf } from "../settings/manager.ts";
+
+/** Pools that are ticked in one run: the free plan allows some dozens of calls in one. The next run goes on with the others. */
+export const POOLS_A_RUN = 40;
+/** New pools that one run makes: each costs three queries of the fifty that the free plan allows. */
+const NEW_POOLS_A_RUN = 8;
+/** The settings that pools are told of. */
+const FACTS: readonly SettingKey[] = ["url", "origin", "rolling"];
+/** A start that was under way for so long is not under way any more: a request ends long before. */
+const HALF_MADE_MS = 120_000;
+/** The platform waits for six answers at a time. */
+const AT_A_TIME = 6;
+
+/**
+ * What cron does each minute: makes the pools that the environment names, wakes every pool that might have lost its alarm,
+ * prunes the logs, and leaves a mark by which `/health` sees that D1 takes writes. One part failing stops no other.
+ */
+export async function tend(env: Env, now: number): Promise<void> {
+	await attempt("pools of the environment", () => ensurePools(env, now));
+	await attempt("ticks", async () => tickPools(env, await readFacts(env), now));
+	await attempt("logs", () => pruneLogs(env.DB, now));
+	await attempt("mark", () => writeSetting(env.DB, "written_at", String(now)));
+}
+
+/** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */
+export async function readFacts(env: Env): Promise<FleetFacts> {
+	const config = readConfig(env);
+	const [settings, managers, entries, leased] = await Promise.all([
+		readSettings(env.DB, FACTS),
+		listManagers(env.DB),
+		listPools(env.DB),
+		config.global.maxHourlyCost === null ? null : readLeased(env.DB, Date.now()),
+	]);
+	return { ...factsOf(config, settings, managers, entries), ...(leased === null ? {} : { leased }) };
+}
+
+/**
+ * Makes the pools that are enabled in the environment and not in the directory. The row is written before the object is
+ * called for the first time: without it nobody would ever find the object again. A pool whose start was lost is started at
+ * the next run, as it has not published anything. Throws DatabaseUnavailable.
+ */
+export async function ensurePools(env: Env, now: number): Promise<void> {
+	const config = readConfig(env);
+	const entries = await listPools(env.DB);
+	const missing = config.pools.filter((pool) => pool.enabled && !isStarted(entries, pool)).slice(0, NEW_POOLS_A_RUN);
+	if (missing.length === 0) return;
+	const deployment = await readDeployment(env.DB);
+	const facts = factsOf(config, await readSettings(env.DB, FACTS), await listManagers(env.DB), entries);
+	for (const pool of missing) await attempt(pool.endpoint, () => makePool(env, pool, { deployment, facts, now }));
+}
+
+/**
+ * Ticks every pool in the directory, removed ones too: these still have VMs to delete. Six at a time, {@link POOLS_A_RUN} a
+ * run; where there are more the run's minute says which. Never throws for a pool that does not answer.
+ */
+export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now()): Promise<void> {
+	const pools = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
+	await eachPool(pools, (entry) =>
+		attempt(`${entry.provider}/${entry.name}`, async () => {
+			const pool = await askPool(env, entry.object, (stub) => stub.tick(facts));
+			if (pool === null) await forgetHalfMade(env, entry, now);
+			else if (pool.provider !== entry.provider) await moveTo(env.DB, entry.object, pool.provider);
+		}),
+	);
+}
+
+/**
+ * Takes an endpoint out of the directory whose pool was never started: the row is written first, and the start that was to follow was
+ * lost. Nothing rests on it: a pool that was started answers, and is forgotten only after its row. One of the environment is started
+ * by {@link ensurePools}.
+ */
+async function forgetHalfMade(env: Env, entry: DirectoryEntry, now: number): Promise<void> {
+	if (entry.source === "api" && entry.incarnation < now - HALF_MADE_MS) await forgetPool(env.DB, entry.object);
+}
+
+/** Asks these pools one thing, six at a time. Throws what the first one that failed threw. */
+export async function eachPool<T, Pool>(pools: readonly Pool[], ask: (pool: Pool) => Promise<T>): Promise<readonly T[]> {
+	const answers: T[] = [];
+	const queue = [...pools.entries()];
+	const worker = async () => {
+		for (let next = queue.shift(); next; next = queue.shift()) answers[next[0]] = await ask(next[1]);
+	};
+	await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+	return answers;
+}
+
+interface Birth {
+	readonly deployment: string;
+	readonly facts: FleetFacts;
+	readonly now: number;
+}
+
+async function makePool(env: Env, pool: PoolConfig, { deployment, facts, now }: Birth): Promise<void> {
+	const { provider, name, endpoint } = pool;
+	const object = env.POOL.newUniqueId().toString();
+	const entry = await enterPool(env.DB, { object, provider, name, endpoint, incarnation: now, source: "environment" });
+	if (!entry) throw new Error(`its endpoint name "${endpoint}" is another pool's`);
+	const { incarnation, source } = entry;
+	await askPool(env, entry.object, (stub) => stub.start({ object: entry.object, provider, name, deployment, incarnation, source, facts }));
+
+	// Looked for after the pool is entered: whoever PATCHes from now on finds the pool.
+	const bounds = await readWaitingScaling(env.DB, provider, name);
+	if (!bounds) return;
+	if (isFor(bounds, pool)) await askPool(env, entry.object, (stub) => stub.command({ do: "scale", min: bounds.min, max: bounds.max }));
+	await writeSetting(env.DB, `scaling:${provider}:${name}`, null);
+}
+
+/** Bounds that were PATCHed while the pool was disabled hold until the environment names others. */
+export function isFor(waiting: WaitingScaling, pool: PoolConfig): boolean {
+	return waiting.environment.min === pool.settings.spec.min && waiting.environment.max === pool.settings.spec.max;
+}
+
+function isStarted(entries: readonly DirectoryEntry[], pool: PoolConfig): boolean {
+	return entries.some(
+		(entry) => entry.removedAt === null && entry.provider === pool.provider && entry.name === pool.name && entry.version > 0,
+	);
+}
+
+function factsOf(
+	config: Config,
+	settings: ReadonlyMap<string, string>,
+	managers: ReadonlyMap<string, StoredConfiguration>,
+	entries: readonly DirectoryEntry[],
+): FleetFacts {
+	return {
+		intervals: intervalsOf(managers, config.global),
+		agentUrl: settings.get("url") ?? config.global.publicUrl ?? settings.get("origin") ?? null,
+		rolling: patchedRollingIn(settings),
+		proxies: entries.reduce((sum, { billable }) => sum + billable, 0),
+	};
+}
+
+/** Starts each run where the one of the minute before stopped. */
+function rotated(entries: readonly DirectoryEntry[], now: number): DirectoryEntry[] {
+	if (entries.length <= POOLS_A_RUN) return [...entries];
+	const start = (Math.floor(now / 60_000) * POOLS_A_RUN) % entries.length;
+	return [...entries.slice(start), ...entries.slice(0, start)];
+}
+
+async function attempt(what: string, work: () => Promise<unknown>): Promise<void> {
+	try {
+		await work();
+	} catch (error) {
+		// The next run tries again; the cause is only logged by its name and message, which hold no setting's value.
+		const { message, cause } = error as Error;
+		console.error(`cron, ${what}: ${message}${cause instanceof Error ? ` (${cause.message})` : ""}`);
+	}
+}

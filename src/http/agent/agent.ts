@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { type Directives, HeartbeatBody, parseBearer, RegisterBody } from "../../agent/protocol.ts";
+import type { AgentAnswer, PoolRpc } from "../../rpc/pool.ts";
+import { askPool, isPoolObject } from "../../rpc/reach.ts";
+import { bearerOf, clientAddress } from "../base/auth.ts";
+import { requireJson } from "../base/body.ts";
+import { type AppContext, Endpoint } from "../base/context.ts";
+import { Unauthorized } from "../base/errors.ts";
+
+// What the agents call. None of it touches D1: an agent's token begins with its pool's object, and that knows the rest.
+
+/** A heartbeat with the most sessions that it may hold stays well below this. */
+const MAX_HEARTBEAT_BYTES = 256 * 1024;
+
+const DirectivesShape = z.object({
+	interval: z.number(),
+	drain: z.boolean(),
+	drop: z.array(z.string()),
+	url: z.string(),
+	credentials: z.object({ version: z.number().int(), username: z.string(), password: z.string() }).nullable(),
+	allow: z.array(z.string()),
+	address: z.string().nullable(),
+});
+const responses = {
+	200: {
+		description: "What the agent is to do.",
+		content: {
+			"application/json": {
+				schema: DirectivesShape,
+				example: {
+					interval: 30,
+					drain: false,
+					drop: [],
+					url: "https://muster.example.workers.dev",
+					credentials: { version: 1, username: "username", password: "password" },
+					allow: [],
+					address: "192.0.2.1",
+				} satisfies Directives,
+			},
+		},
+	},
+	400: { description: "The body cannot be read." },
+	401: { description: "The token or key is not one of this deployment's, or not this agent's." },
+	503: { description: "The pool does not answer now." },
+};
+const about = { tags: ["Agents"], security: [{ agent: [] }], responses };
+const jsonBody = <Schema extends z.ZodType>(schema: Schema, example: z.infer<Schema>) => ({
+	body: { required: false, content: { "application/json": { schema, example } } },
+});
+
+const EXAMPLE_KEY = `${"0a".repeat(32)}.k2j3h4g5f6d7s8a9.${"x".repeat(43)}`;
+
+const registerSchema = {
+	...about,
+	summary: "Register an agent",
+	description:
+		"With a boot token: the agent names the key that it minted, and is told what to do. Without one: answers 200, empty, and changes nothing.",
+	request: jsonBody(RegisterBody, { key: EXAMPLE_KEY, agent: "1" }),
+};
+const unregisterSchema = {
+	...about,
+	summary: "Take an agent off the list until it registers again",
+	description: "With its VM key. Without one: answers 200, empty, and changes nothing.",
+};
+const heartbeatSchema = {
+	...about,
+	operationId: "heartbeat",
+	summary: "Report what an agent does, and learn what it is to do",
+	request: jsonBody(HeartbeatBody, {
+		active: 1,
+		metrics: { requests: 2.5, bytes: 1024, errors: 0, cpu: 0.01, load: 0.1 },
+		sessions: ["198.51.100.7:50123"],
+		credentials: 1,
+	}),
+};
+
+/** `POST /v1.1/register` */
+export class Register extends Endpoint {
+	override schema = { ...registerSchema, operationId: "register" };
+	async handle(c: AppContext): Promise<Response> {
+		const token = bearerOf(c);
+		if (token === null) return c.body(null, 200);
+		requireToken(c, token);
+		await requireJson(c, false);
+		const { key } = (await this.getValidatedData<typeof registerSchema>()).body;
+		return answer(c, token, (pool) => pool.register({ token, key, address: clientAddress(c) }));
+	}
+}
+
+/** `POST /v1.1/unregister` */
+export class Unregister extends Endpoint {
+	override schema = { ...unregisterSchema, operationId: "unregister" };
+	async handle(c: AppContext): Promise<Response> {
+		const key = bearerOf(c);
+		if (key === null) return c.body(null, 200);
+		return answer(c, key, (pool) => pool.unregister({ key, address: clientAddress(c) }));
+	}
+}
+
+/** `POST /v1.1/heartbeat` */
+export class Heartbeat extends Endpoint {
+	static override readonly maxBodyBytes = MAX_HEARTBEAT_BYTES;
+	override schema = heartbeatSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const key = bearerOf(c);
+		requireToken(c, key);
+		await requireJson(c, false);
+		const { body } = await this.getValidatedData<typeof heartbeatSchema>();
+		return answer(c, key, (pool) => pool.heartbeat({ key, address: clientAddress(c), body }));
+	}
+}
+
+/** `POST /register`, the other dialect's name for it. */
+export class RegisterAlias extends Register {
+	override schema = { ...registerSchema, operationId: "registerAlias" };
+}
+
+/** `POST /unregister` */
+export class UnregisterAlias extends Unregister {
+	override schema = { ...unregisterSchema, operationId: "unregisterAlias" };
+}
+
+/** The object that a token or key of this deployment names. Throws Unauthorized; no object is called for a made-up one. */
+function requireToken(c: AppContext, bearer: string | null): asserts bearer is string {
+	const parts = bearer === null ? null : parseBearer(bearer);
+	if (!parts || !isPoolObject(c.env, parts.object)) throw new Unauthorized("This is no token or key of this deployment.");
+}
+
+async function answer(c: AppContext, bearer: string, question: (pool: PoolRpc) => Promise<AgentAnswer>): Promise<Response> {
+	requireToken(c, bearer);
+	const said = await askPool(c.env, bearer.slice(0, bearer.indexOf(".")), question);
+	if (!said.ok) throw new Unauthorized(`Refused: ${said.say}.`);
+	const directives: Directives = said.directives;
+	return c.json(directives);
+}

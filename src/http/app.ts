@@ -1,0 +1,251 @@
+import { fromHono } from "chanfana";
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { getPathNoStrict } from "hono/utils/url";
+import manifest from "../../package.json" with { type: "json" };
+import { PoolUnreachable } from "../rpc/reach.ts";
+import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
+import { type KeyHolder, requireKey } from "./base/auth.ts";
+import { boundBody, requireJson } from "./base/body.ts";
+import { type AppContext, type AppEnv, configOf, metadata } from "./base/context.ts";
+import {
+	type ApiError,
+	asApiError,
+	MethodNotAllowed,
+	NotFound,
+	NotFromEndpoint,
+	ServiceUnavailable,
+	ValidationError,
+} from "./base/errors.ts";
+import { currentPath, methodsOf, type Route, routesAt } from "./base/routes.ts";
+import { GetAuthentication } from "./cloudproxy/authentication.ts";
+import { GetHealth } from "./cloudproxy/health.ts";
+import { ListProxies, prefersPage } from "./cloudproxy/list-proxies.ts";
+import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
+import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
+import { GetRandomProxy } from "./cloudproxy/random-proxy.ts";
+import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
+import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { GetDocs, GetOpenApi } from "./docs.ts";
+import { rememberOrigin } from "./origin.ts";
+import { Probe } from "./probe.ts";
+import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
+import { finderOf, isImplicit } from "./reactor/addressed.ts";
+import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
+import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
+import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
+import { implicitRoutes } from "./reactor/implicit.ts";
+import { AssociateEndpointInstance, DisassociateEndpointInstance, ListEndpointInstances } from "./reactor/instances.ts";
+import { ListEndpointIps } from "./reactor/ips.ts";
+import { GetEndpointLog, PostEndpointLog } from "./reactor/log.ts";
+import {
+	DeleteManagerConfig,
+	GetActiveManager,
+	GetManagerConfig,
+	GetManagerLog,
+	ListActiveManagers,
+	ListManagerConfigs,
+	PostManagerConfig,
+} from "./reactor/managers.ts";
+import { DeleteMetadata, GetMetadata, ListMetadata, PutMetadata, SetMetadata } from "./reactor/metadata.ts";
+import { GetEndpointIpMetrics, GetEndpointMetrics, PostEndpointIpMetrics, PostEndpointMetrics } from "./reactor/metrics.ts";
+import { DropEndpointSession, ListEndpointSessions, QueryEndpointSession } from "./reactor/sessions.ts";
+import { GetEndpointState, PostEndpointState, PutEndpointState } from "./reactor/state.ts";
+import { GetVersion } from "./reactor/version.ts";
+
+/** To add a route, write its class and name it here. */
+const NAMED_ROUTES: readonly Route[] = [
+	["get", "/", "admin", ListProxies],
+	["get", "/random", "admin", GetRandomProxy],
+	["get", "/destroy", "admin", ListDestroyQueue],
+	["delete", "/destroy", "admin", DestroyProxy],
+	["get", "/restart", "admin", ListRestartQueue],
+	["delete", "/restart", "admin", RestartProxy],
+	["get", "/providers", "admin", ListProviders],
+	["get", "/providers/:provider", "admin", GetProvider],
+	["patch", "/providers/:provider", "admin", ScaleProvider],
+	["get", "/providers/:provider/:instance", "admin", GetInstance],
+	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/rolling", "admin", GetRolling],
+	["patch", "/rolling", "admin", PatchRolling],
+	["get", "/rolling/:provider", "admin", GetProviderRolling],
+	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
+	["get", "/auth", "admin", GetAuthentication],
+	["get", "/health", "public", GetHealth],
+	["get", "/probe", "public", Probe],
+	["get", "/docs", "public", GetDocs],
+	["get", "/openapi.json", "public", GetOpenApi],
+	["post", "/register", "agent", RegisterAlias],
+	["post", "/unregister", "agent", UnregisterAlias],
+	["post", "/v1.1/register", "agent", Register],
+	["post", "/v1.1/unregister", "agent", Unregister],
+	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
+	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],
+	["get", "/v1.1", "admin", GetVersion],
+	["get", "/v1.0/domain", "admin", GetDomain],
+	["post", "/v1.1/auth_key", "admin", SetAuthKey],
+	["post", "/v1.1/login", "public", Login],
+	["post", "/v1.1/logout", "public", Logout],
+	["get", "/v1.1/url", "admin", GetUrl],
+	["post", "/v1.1/url", "admin", SetUrl],
+	["get", "/v1.1/info", "admin", GetInfo],
+	["get", "/v1.1/managers/configs", "admin", ListManagerConfigs],
+	["get", "/v1.1/managers/configs/:manager", "admin", GetManagerConfig],
+	["post", "/v1.1/managers/configs/:manager", "admin", PostManagerConfig],
+	["delete", "/v1.1/managers/configs/:manager", "admin", DeleteManagerConfig],
+	["get", "/v1.1/managers/active", "admin", ListActiveManagers],
+	["get", "/v1.1/managers/active/:manager", "admin", GetActiveManager],
+	["get", "/v1.1/managers/log/:manager", "admin", GetManagerLog],
+	["get", "/v1.1/endpoints", "admin", ListEndpoints],
+	["get", "/v1.1/endpoints/:endpoint", "admin", GetEndpoint],
+	["put", "/v1.1/endpoints/:endpoint", "admin", PutEndpoint],
+	["post", "/v1.1/endpoints/:endpoint", "admin", PostEndpoint],
+	["delete", "/v1.1/endpoints/:endpoint", "admin", DeleteEndpoint],
+	["post", "/v1.1/endpoints/:endpoint/alias", "admin", AliasEndpoint],
+	["get", "/v1.1/endpoints/:endpoint/metadata", "endpoint", ListMetadata],
+	["get", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", GetMetadata],
+	["post", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", SetMetadata],
+	["put", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", PutMetadata],
+	["delete", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", DeleteMetadata],
+	["get", "/v1.1/endpoints/:endpoint/state", "endpoint", GetEndpointState],
+	["post", "/v1.1/endpoints/:endpoint/state", "endpoint", PostEndpointState],
+	["put", "/v1.1/endpoints/:endpoint/state", "endpoint", PutEndpointState],
+	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
+	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
+	["post", "/v1.1/endpoints/:endpoint/log", "endpoint", PostEndpointLog],
+	["get", "/v1.1/endpoints/:endpoint/metrics", "endpoint", GetEndpointMetrics],
+	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
+	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
+	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
+	["get", "/v1.1/endpoints/:endpoint/instances", "endpoint", ListEndpointInstances],
+	["post", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", AssociateEndpointInstance],
+	["delete", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", DisassociateEndpointInstance],
+	["get", "/v1.1/endpoints/:endpoint/sessions", "endpoint", ListEndpointSessions],
+	["get", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", QueryEndpointSession],
+	["delete", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", DropEndpointSession],
+];
+
+/** Every route, those of the calling proxy's own endpoint among them. */
+export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAMED_ROUTES)];
+
+const PREFLIGHT_SECONDS = 86_400;
+const POOL_RETRY_SECONDS = 5;
+
+/** The Worker's HTTP side. */
+export const app = new Hono<AppEnv>({ getPath: (request) => currentPath(ROUTES, getPathNoStrict(request)) });
+
+app.use(async (c, next) => {
+	c.set("requestId", crypto.randomUUID());
+	c.set("config", configOf(c.env));
+	await next();
+	// On the answer itself: `c.header` makes a new answer for each.
+	const { headers } = c.res;
+	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesAt(ROUTES, c.req.path)).join(", "));
+	headers.set("X-Request-Id", c.get("requestId"));
+	headers.set("X-Content-Type-Options", "nosniff");
+	// Answers hold credentials and are out of date in a second.
+	if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+});
+
+app.use(
+	cors({
+		origin: (origin, c: AppContext) => {
+			const { corsOrigins } = c.get("config").global;
+			if (corsOrigins.includes("*")) return "*";
+			return corsOrigins.includes(origin) ? origin : null;
+		},
+		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow"],
+		maxAge: PREFLIGHT_SECONDS,
+	}),
+);
+
+app.use(async (c, next) => {
+	const { path } = c.req;
+	if (path === "/" && isRead(c) && prefersPage(c)) return c.redirect("/docs", 302);
+	const here = routesAt(ROUTES, path);
+	const row = here.find(([method]) => method === (isRead(c) ? "get" : c.req.method.toLowerCase()));
+	const [, , access, endpoint] = row ?? [];
+	// Who may not come in learns neither what there is nor what there is not.
+	await letPass(c, row ?? here[0]);
+	if (!endpoint) {
+		if (here.length > 0) throw new MethodNotAllowed(c.req.method, path, methodsOf(here));
+		throw new NotFound(`There is no ${path} here; /docs shows what there is.`);
+	}
+	await boundBody(c, endpoint.maxBodyBytes);
+	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
+	if (access !== "agent" && !endpoint.takesText) await requireJson(c, !isReactor(path));
+	return next();
+});
+
+const router = fromHono(app, {
+	docs_url: null,
+	redoc_url: null,
+	openapi_url: null,
+	openapiVersion: "3.1",
+	passthroughErrors: true,
+	generateOperationIds: false,
+	schema: {
+		info: {
+			title: "Muster",
+			version: manifest.version,
+			description: "A fleet of forward proxies on small cloud VMs. What is read may be one second old.",
+		},
+	},
+});
+for (const [method, path, , endpoint] of ROUTES) router[method](path, endpoint);
+
+app.onError((thrown, c) => {
+	const error =
+		thrown instanceof PoolUnreachable ? new ServiceUnavailable(`${thrown.message} Try again.`, POOL_RETRY_SECONDS) : asApiError(thrown);
+	if (error !== thrown && error.status >= 500) report(c, thrown, error.status === 500);
+	return errorAnswer(c, error);
+});
+
+/** At the root the envelope, under /v1.1 what that dialect's clients read. */
+function errorAnswer(c: AppContext, error: ApiError): Response {
+	if (!isReactor(c.req.path)) {
+		const body = { metadata: metadata(c), error: error.name, detail: error.message };
+		return c.json(body, error.status, error.headers);
+	}
+	if (error.status === 401) return c.text(error instanceof NotFromEndpoint ? error.message : "unauthorized", 401, error.headers);
+	if (error instanceof ValidationError) {
+		const sections = Map.groupBy(error.issues, (issue) => issue.section);
+		const faults = [...sections].map(([section, issues]) => [
+			section,
+			Object.fromEntries(issues.map((issue) => [issue.field, issue.message])),
+		]);
+		return c.json(Object.fromEntries(faults), 400);
+	}
+	return c.text(error.message, error.status, error.headers);
+}
+
+/** Logs what went wrong here, with its cause: neither holds a setting's value. The query, which may hold a key, is left out. */
+function report(c: AppContext, thrown: Error, isOurFault: boolean): void {
+	const { message, stack, cause } = thrown;
+	const why = cause instanceof Error ? ` (${cause.message})` : "";
+	console.error(`${c.get("requestId")} ${c.req.method} ${c.req.path}: ${isOurFault ? (stack ?? message) : message}${why}`);
+}
+
+/** Lets a request to this route pass, or to none, if it has the key that it needs. */
+async function letPass(c: AppContext, route: Route | undefined): Promise<void> {
+	const [, pattern = "", access = "admin"] = route ?? [];
+	if (access !== "admin" && access !== "endpoint") return;
+	if (route !== undefined) c.set("addressed", finderOf(c, route));
+	const holder = await keyHolder(c, isImplicit(pattern), access);
+	if (holder === "admin") c.executionCtx.waitUntil(rememberOrigin(c));
+}
+
+function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoint"): Promise<KeyHolder> {
+	if (isImplicit) return requireCaller(c, access === "admin");
+	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, async () => false);
+}
+
+function isReactor(path: string): boolean {
+	return /^\/v1\.[01](\/|$)/.test(path);
+}
+
+function isRead(c: AppContext): boolean {
+	return c.req.method === "GET" || c.req.method === "HEAD";
+}

@@ -1,0 +1,67 @@
+import { OpenAPIRoute } from "chanfana";
+import type { Context } from "hono";
+import type { Env } from "../../rpc/env.ts";
+import { type Config, readConfig } from "../../settings/environment.ts";
+
+/** What the middleware leaves for the handlers. */
+export interface Variables {
+	requestId: string;
+	config: Config;
+	/** The endpoint that the request is about, looked up when it is first asked for; not there where it is about none. */
+	addressed: (() => Promise<Addressed | null>) | undefined;
+}
+
+/** An endpoint that a request is about. */
+export interface Addressed {
+	/** Its name, as the request has it; one of its names where the request has none. */
+	readonly name: string;
+	/** The pool's object. */
+	readonly object: string;
+	/** The address that the request came from where this says which endpoint it is about: that of one of its proxies. Else null. */
+	readonly caller: string | null;
+}
+export type AppEnv = { Bindings: Env; Variables: Variables };
+export type AppContext = Context<AppEnv>;
+
+/** Largest body that a route takes unless it says otherwise. */
+export const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * One route: a chanfana route whose `schema` is a constant of its module (the class is made anew for each request, and
+ * a schema with it unless it is a constant) and whose `handle` answers or throws an ApiError.
+ */
+export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
+	/** Largest body taken, in bytes. */
+	static readonly maxBodyBytes: number = MAX_BODY_BYTES;
+	/** Its body may be text that is not JSON: the handler reads it. */
+	static readonly takesText: boolean = false;
+	abstract override handle(c: AppContext): Promise<Response> | Response;
+}
+
+/**
+ * Who may call a route: anyone; an agent with its own token or key, which the pool checks; whoever has the admin key; or, of an
+ * endpoint's routes, whoever has the admin key or that endpoint's own.
+ */
+export type Access = "public" | "agent" | "admin" | "endpoint";
+
+const configs = new WeakMap<object, Config>();
+
+/** The deployment's settings, read once for each environment that the platform hands in. */
+export function configOf(env: Env): Config {
+	let config = configs.get(env);
+	if (!config) {
+		config = readConfig(env);
+		configs.set(env, config);
+	}
+	return config;
+}
+
+/** Whether a request asks for anything in its query. */
+export function hasQuery(c: AppContext): boolean {
+	return c.req.url.includes("?");
+}
+
+/** `metadata` of every answer at the root. */
+export function metadata(c: AppContext): { request_id: string; timestamp: string } {
+	return { request_id: c.get("requestId"), timestamp: new Date().toISOString() };
+}

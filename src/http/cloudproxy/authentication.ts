@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { ADMIN_FAULTS, json, METADATA, Metadata } from "./shapes.ts";
+
+const schema = {
+	operationId: "getAuthentication",
+	tags: ["Health"],
+	summary: "Tell how clients authenticate to the proxies",
+	description: "Never the values themselves.",
+	responses: {
+		200: json(
+			"What is configured.",
+			z.object({
+				metadata: Metadata,
+				auth: z.object({
+					username_configured: z.boolean(),
+					password_configured: z.boolean(),
+					only_host_ip: z.boolean(),
+					host_ip: z.string().nullable(),
+				}),
+			}),
+			{
+				metadata: METADATA,
+				auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: "192.0.2.100" },
+			},
+		),
+		...ADMIN_FAULTS,
+	},
+};
+
+/** `GET /auth` */
+export class GetAuthentication extends Endpoint {
+	override schema = schema;
+
+	handle(c: AppContext): Response {
+		const { proxyCredentials, onlyHostIp, hostIpGiven } = c.get("config").global;
+		return c.json({
+			metadata: metadata(c),
+			auth: {
+				username_configured: proxyCredentials !== null,
+				password_configured: proxyCredentials !== null,
+				only_host_ip: onlyHostIp,
+				host_ip: hostIpGiven,
+			},
+		});
+	}
+}

@@ -1,0 +1,113 @@
+import { z } from "zod";
+import type { ProviderName } from "../../core/model/state.ts";
+import { listPools } from "../../d1/directory.ts";
+import { listWaitingScaling } from "../../d1/settings.ts";
+import { PROVIDER_NAMES } from "../../providers/index.ts";
+import { readReady } from "../../read-model/ready.ts";
+import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { stateAge } from "../base/headers.ts";
+import {
+	DEFAULT_INSTANCE,
+	type Instance,
+	instanceNamed,
+	instancesOf,
+	providerNamed,
+	type Sources,
+	totalCost,
+	unknownProvider,
+} from "./instances.ts";
+import { ADMIN_FAULTS, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, ProviderList, providerParam } from "./shapes.ts";
+
+const listSchema = {
+	operationId: "listProviders",
+	tags: ["Providers"],
+	summary: "List every provider with its instances",
+	description: "Disabled ones too. An instance has every setting of its provider that is no secret.",
+	responses: {
+		200: json("All providers.", ProviderList),
+		...ADMIN_FAULTS,
+	},
+};
+const providerSchema = {
+	operationId: "getProvider",
+	tags: ["Providers"],
+	summary: "Get one provider",
+	request: { params: z.object({ provider: providerParam }) },
+	responses: {
+		200: json("The provider; its own fields are those of its default instance.", ProviderAnswer),
+		...faults(404),
+		...ADMIN_FAULTS,
+	},
+};
+const instanceSchema = {
+	operationId: "getInstance",
+	tags: ["Providers"],
+	summary: "Get one instance of a provider",
+	request: { params: z.object({ provider: providerParam, instance: instanceParam }) },
+	responses: { 200: json("The instance.", InstanceAnswer), ...faults(404), ...ADMIN_FAULTS },
+};
+
+/** `GET /providers` */
+export class ListProviders extends Endpoint {
+	override schema = listSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const [sources, pools] = await Promise.all([readSources(c), listPools(c.env.DB)]);
+		const billed = pools.reduce((sum, { billable }) => sum + billable, 0);
+		const all: Instance[] = [];
+		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
+			const instances = instancesOf(name, sources);
+			all.push(...instances.values());
+			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
+			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
+		});
+		return c.json({ metadata: metadata(c), billed, cost: totalCost(all), providers: Object.fromEntries(providers) });
+	}
+}
+
+/** `GET /providers/{provider}` */
+export class GetProvider extends Endpoint {
+	override schema = providerSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const provider = providerNamed((await this.getValidatedData<typeof providerSchema>()).params.provider);
+		const instances = instancesOf(provider, await readSources(c));
+		if (instances.size === 0) throw unknownProvider(provider);
+		return providerAnswer(c, provider, instances, "configuration retrieved successfully");
+	}
+}
+
+/** `GET /providers/{provider}/{instance}` */
+export class GetInstance extends Endpoint {
+	override schema = instanceSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { params } = await this.getValidatedData<typeof instanceSchema>();
+		const provider = providerNamed(params.provider);
+		const config = instanceNamed(provider, params.instance, await readSources(c));
+		return instanceAnswer(c, provider, params.instance, config, "configuration retrieved successfully");
+	}
+}
+
+/** Throws DatabaseUnavailable. */
+export async function readSources(c: AppContext): Promise<Sources> {
+	const [{ snapshot, ageMs }, waiting] = await Promise.all([readReady(c.env.DB, Date.now()), listWaitingScaling(c.env.DB)]);
+	stateAge(c, ageMs);
+	return { config: c.get("config"), snapshot, waiting };
+}
+
+export function providerAnswer(c: AppContext, provider: string, instances: ReadonlyMap<string, Instance>, done: string): Response {
+	return c.json({
+		metadata: metadata(c),
+		message: `Provider '${provider}' ${done}`,
+		provider: instances.get(DEFAULT_INSTANCE) ?? {},
+		instances: Object.fromEntries(instances),
+	});
+}
+
+export function instanceAnswer(c: AppContext, provider: string, name: string, config: Instance, done: string): Response {
+	return c.json({
+		metadata: metadata(c),
+		message: `Provider '${provider}' instance '${name}' ${done}`,
+		provider,
+		instance: name,
+		config,
+	});
+}

@@ -1,0 +1,211 @@
+import { z } from "zod";
+import { listNames, listPools } from "../../d1/directory.ts";
+import { writeSetting } from "../../d1/settings.ts";
+import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
+import { askPool } from "../../rpc/reach.ts";
+import { publicOrigin } from "../../settings/deployment.ts";
+import { digestOf, forgetKeys, requireKey } from "../base/auth.ts";
+import { type AppContext, Endpoint } from "../base/context.ts";
+import { beginSession, endSession } from "../base/session.ts";
+import { bodyFault, globalFaults } from "./shapes.ts";
+import { STATES } from "./state.ts";
+
+const TAGS = ["Global"];
+const done = { 200: { description: "Done; the body is empty." } };
+const URL_RULE = "must be http(s)://host[:port], without a path, such as https://muster.example.com, or null";
+const KEY_RULE = "must be 1 to 512 printable ASCII characters without spaces at its ends, or null";
+const KEY_EXAMPLE = "a-long-random-key-of-yours";
+const ADDRESS = "https://muster.example.com";
+
+const keyField = z.string(KEY_RULE).regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/, KEY_RULE);
+const keySchema = {
+	operationId: "setAuthKey",
+	tags: TAGS,
+	summary: "Set the admin key, or remove the one that was set here",
+	description: "Holds at once for new requests. The secret AUTH_KEY goes on to hold beside it. Only a hash of it is stored.",
+	request: {
+		body: {
+			required: true,
+			content: {
+				"application/json": {
+					schema: z.object({ auth_key: keyField.nullable().openapi({ description: "null removes it." }) }),
+					example: { auth_key: KEY_EXAMPLE },
+				},
+			},
+		},
+	},
+	responses: { ...done, ...globalFaults, ...bodyFault("The key is not what it may be.") },
+};
+const UrlShape = z.object({ url: z.string().nullable() });
+const getUrlSchema = {
+	operationId: "getUrl",
+	tags: TAGS,
+	summary: "Read the address that proxies report to",
+	responses: {
+		200: { description: "Null: it is not known yet.", content: { "application/json": { schema: UrlShape, example: { url: ADDRESS } } } },
+		...globalFaults,
+	},
+};
+const setUrlSchema = {
+	operationId: "setUrl",
+	tags: TAGS,
+	summary: "Set the address that proxies report to",
+	description: "Goes before PUBLIC_URL. Running agents learn it with their next heartbeat; null removes what was set here.",
+	request: {
+		body: {
+			required: true,
+			content: {
+				"application/json": {
+					schema: z.object({
+						url: z
+							.string(URL_RULE)
+							.refine((text) => publicOrigin(text) !== null, URL_RULE)
+							.nullable(),
+					}),
+					example: { url: ADDRESS },
+				},
+			},
+		},
+	},
+	responses: { ...done, ...globalFaults, ...bodyFault("The address is not what it may be.") },
+};
+const infoSchema = {
+	operationId: "getInfo",
+	tags: TAGS,
+	summary: "Read a few numbers about everything",
+	responses: {
+		200: {
+			description: "Open connections, registered proxies, managers, and endpoints by state.",
+			content: {
+				"application/json": {
+					schema: z.object({
+						active: z.number().int(),
+						instances: z.number().int(),
+						managers: z.number().int(),
+						endpoints: z.record(z.string(), z.number().int()),
+					}),
+					example: { active: 12, instances: 3, managers: 2, endpoints: { RUNNING: 1, PAUSED: 1 } },
+				},
+			},
+		},
+		...globalFaults,
+	},
+};
+const loginSchema = {
+	operationId: "login",
+	tags: TAGS,
+	summary: "Begin a session of the web page",
+	description: "With the admin key. The session is a cookie that only pages of this origin can use; it ends after twelve hours.",
+	security: [],
+	request: {
+		body: {
+			required: true,
+			content: { "application/json": { schema: z.object({ auth_key: z.string() }), example: { auth_key: KEY_EXAMPLE } } },
+		},
+	},
+	responses: {
+		...done,
+		...globalFaults,
+		...bodyFault("The body cannot be read."),
+		429: { description: "Too many failed keys from this address." },
+	},
+};
+const logoutSchema = { operationId: "logout", tags: TAGS, summary: "End the session of the web page", security: [], responses: done };
+const domainSchema = {
+	operationId: "getDomain",
+	tags: TAGS,
+	summary: "Read the domain, which there is none of any more",
+	description: "Only version 1.0 had one.",
+	responses: {
+		200: {
+			description: "None.",
+			content: { "application/json": { schema: z.object({ domain: z.null() }), example: { domain: null } } },
+		},
+		...globalFaults,
+	},
+};
+
+/** `POST /v1.1/auth_key` */
+export class SetAuthKey extends Endpoint {
+	override schema = keySchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { auth_key: key } = (await this.getValidatedData<typeof keySchema>()).body;
+		const digest = key === null ? null : Buffer.from(await digestOf(key)).toString("hex");
+		await writeSetting(c.env.DB, "auth_key_sha256", digest);
+		forgetKeys();
+		return c.body(null, 200);
+	}
+}
+
+/** `GET /v1.1/url` */
+export class GetUrl extends Endpoint {
+	override schema = getUrlSchema;
+	async handle(c: AppContext): Promise<Response> {
+		return c.json({ url: (await readFacts(c.env)).agentUrl });
+	}
+}
+
+/** `POST /v1.1/url` */
+export class SetUrl extends Endpoint {
+	override schema = setUrlSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { url } = (await this.getValidatedData<typeof setUrlSchema>()).body;
+		await writeSetting(c.env.DB, "url", url === null ? null : publicOrigin(url));
+		await tickPools(c.env, await readFacts(c.env));
+		return c.body(null, 200);
+	}
+}
+
+/** `GET /v1.1/info` */
+export class GetInfo extends Endpoint {
+	override schema = infoSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const [entries, names] = await Promise.all([listPools(c.env.DB), listNames(c.env.DB)]);
+		const pools = entries.filter(({ removedAt }) => removedAt === null);
+		const answers = await eachPool(pools, async ({ object }) => ({
+			object,
+			status: await askPool(c.env, object, (pool) => pool.status()),
+		}));
+		const live = answers.flatMap(({ object, status }) => (status === null ? [] : [{ object, status }]));
+		const endpoints: Record<string, number> = {};
+		for (const { object, status } of live) {
+			const count = names.filter((name) => name.object === object).length;
+			if (count > 0) endpoints[STATES[status.run]] = (endpoints[STATES[status.run]] ?? 0) + count;
+		}
+		return c.json({
+			active: live.reduce((sum, { status }) => sum + status.connections, 0),
+			instances: live.reduce((sum, { status }) => sum + status.registered.length, 0),
+			managers: live.length,
+			endpoints,
+		});
+	}
+}
+
+/** `POST /v1.1/login` */
+export class Login extends Endpoint {
+	override schema = loginSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { auth_key: key } = (await this.getValidatedData<typeof loginSchema>()).body;
+		const holder = await requireKey(c, async () => false, key === "" ? null : key);
+		// A deployment that is declared open has no key that a session could rest on, and needs none.
+		if (holder === "admin") await beginSession(c, await digestOf(key), Date.now());
+		return c.body(null, 200);
+	}
+}
+
+/** `POST /v1.1/logout` */
+export class Logout extends Endpoint {
+	override schema = logoutSchema;
+	handle(c: AppContext): Response {
+		endSession(c);
+		return c.body(null, 200);
+	}
+}
+
+/** `GET /v1.0/domain` */
+export class GetDomain extends Endpoint {
+	override schema = domainSchema;
+	handle(c: AppContext): Response {
+		return c.json({ domain: null });
+	}
+}

@@ -1,0 +1,104 @@
+import { z } from "zod";
+import type { Command } from "../../core/model/command.ts";
+import { forgetReady } from "../../read-model/ready.ts";
+import { askPool } from "../../rpc/reach.ts";
+import { type AppContext, Endpoint } from "../base/context.ts";
+import { BadRequest, Conflict, NotFound } from "../base/errors.ts";
+import { addressed, unknownEndpoint } from "./addressed.ts";
+import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
+
+const TAGS = ["Instances"];
+const Ids = z.array(z.string());
+const InstancesShape = z.union([Ids, z.object({ active: Ids, decommissioned: Ids, errored: Ids, discarded: Ids })]);
+const instanceParams = endpointParams.extend({
+	instance: z.string().openapi({ description: "The VM's id, as its cloud has it.", example: "487211873" }),
+});
+const listSchema = {
+	operationId: "listEndpointInstances",
+	tags: TAGS,
+	summary: "List an endpoint's VMs",
+	request: {
+		params: endpointParams,
+		query: z.object({
+			state: z.string().nullish().openapi({
+				description: "`all`: every VM, by state (active, decommissioned, errored, discarded). Without it: the ids of the active ones.",
+				example: "all",
+			}),
+		}),
+	},
+	responses: {
+		200: {
+			description: "Ids, as their cloud has them.",
+			content: { "application/json": { schema: InstancesShape, example: ["487211873", "487211902"] } },
+		},
+		...endpointFaults,
+		...bodyFault("`state` is not `all`."),
+	},
+};
+const associateSchema = {
+	operationId: "associateEndpointInstance",
+	tags: TAGS,
+	summary: "Take in a VM that others made",
+	description:
+		"It must be at the endpoint's cloud, in its account. It gets our tags, counts like every other, and may be deleted; it is handed out once its address is registered and a probe through it passes.",
+	request: { params: instanceParams },
+	responses: {
+		200: { description: "Done; the body is empty." },
+		...endpointFaults,
+		404: { description: "There is no such endpoint, or its cloud has no such VM." },
+		409: { description: "There would be too many VMs, it is another pool's, or the cloud cannot tag one that exists." },
+	},
+};
+const disassociateSchema = {
+	operationId: "disassociateEndpointInstance",
+	tags: TAGS,
+	summary: "Let a VM go, and leave it running",
+	description: "Our tags come off; nobody looks after it from then on.",
+	request: { params: instanceParams },
+	responses: {
+		200: { description: "Done; the body is empty." },
+		...endpointFaults,
+		404: { description: "There is no such endpoint, or it has no such VM." },
+		409: { description: "The cloud cannot take tags off a VM." },
+	},
+};
+
+/** `GET /v1.1/endpoints/{endpoint}/instances` */
+export class ListEndpointInstances extends Endpoint {
+	override schema = listSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { params, query } = await this.getValidatedData<typeof listSchema>();
+		const state = query.state ?? "active";
+		if (state !== "active" && state !== "all") throw new BadRequest(`state must be all, or not be there; "${state}" is neither.`);
+		const { object } = await addressed(c, params.endpoint);
+		const { active, decommissioned, errored, discarded } =
+			(await askPool(c.env, object, (pool) => pool.instances())) ?? unknownEndpoint(params.endpoint);
+		return c.json(state === "all" ? { active, decommissioned, errored, discarded } : active);
+	}
+}
+
+/** `POST /v1.1/endpoints/{endpoint}/instances/{instance}` */
+export class AssociateEndpointInstance extends Endpoint {
+	override schema = associateSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { params } = await this.getValidatedData<typeof associateSchema>();
+		return order(c, params.endpoint, { do: "adopt", vm: params.instance });
+	}
+}
+
+/** `DELETE /v1.1/endpoints/{endpoint}/instances/{instance}` */
+export class DisassociateEndpointInstance extends Endpoint {
+	override schema = disassociateSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const { params } = await this.getValidatedData<typeof disassociateSchema>();
+		return order(c, params.endpoint, { do: "release", id: params.instance });
+	}
+}
+
+async function order(c: AppContext, name: string, command: Command): Promise<Response> {
+	const { object } = await addressed(c, name);
+	const outcome = await askPool(c.env, object, (pool) => pool.command(command));
+	forgetReady();
+	if (!outcome.ok) throw outcome.error === "notFound" ? new NotFound(outcome.say) : new Conflict(outcome.say);
+	return c.body(null, 200);
+}

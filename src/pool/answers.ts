@@ -1,0 +1,34 @@
+/** What a pool answers of itself, read from its state. */
+import { AGENT_PORT } from "../agent/protocol.ts";
+import { endpointText } from "../agent/session.ts";
+import { isKept } from "../core/model/proxies.ts";
+import { rollingStatus } from "../core/model/rolling.ts";
+import { openSessions } from "../core/model/sessions.ts";
+import type { Ms, Proxy, State } from "../core/model/state.ts";
+import type { PoolStatus } from "../rpc/pool.ts";
+
+export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
+	const addresses: string[] = [];
+	for (const proxy of state.proxies.values()) if (proxy.address !== null && isMeant(proxy)) addresses.push(proxy.address);
+	return addresses;
+}
+
+export function statusOf(state: State, now: Ms): PoolStatus {
+	return {
+		run: state.run,
+		active: addressesOf(state, (proxy) => (state.vitals.get(proxy.id)?.active ?? 0) > 0),
+		connections: [...state.vitals.values()].reduce((sum, { active }) => sum + active, 0),
+		registered: addressesOf(state, (proxy) => proxy.registered && isKept(proxy)),
+		rolling: rollingStatus(state, now),
+	};
+}
+
+/** Every open session: the client's address and port, and those of the proxy that it goes through. */
+export function sessionsOf(state: State): Record<string, string> {
+	const all: Record<string, string> = {};
+	for (const { proxy, sessions } of openSessions(state)) {
+		const backend = endpointText(proxy.address, AGENT_PORT);
+		for (const session of sessions) all[session] = backend;
+	}
+	return all;
+}

@@ -1,0 +1,129 @@
+/** The world as a Durable Object reaches it: clouds, D1, proxies, other pools. */
+import { randomBytes } from "node:crypto";
+import { agentFiles } from "../agent/files.ts";
+import { AGENT_PORT } from "../agent/protocol.ts";
+import { renderUserData } from "../agent/userdata.ts";
+import { carryOut } from "../calls/index.ts";
+import type { World } from "../calls/world.ts";
+import { CALLS_A_PASS } from "../controller/pass.ts";
+import type { Effect } from "../core/effects/index.ts";
+import type { Outcome } from "../core/events.ts";
+import { credentialsAsked } from "../core/model/credentials.ts";
+import type { PoolSummary } from "../core/model/published.ts";
+import type { Id, Rate, State } from "../core/model/state.ts";
+import { forgetPool } from "../d1/directory.ts";
+import { reserve } from "../d1/leases.ts";
+import { type Provider, ProviderError } from "../providers/base/provider.ts";
+import { PROVIDERS } from "../providers/index.ts";
+import { Ledger } from "../read-model/ledger.ts";
+import { publish } from "../read-model/publish.ts";
+import type { Env } from "../rpc/env.ts";
+import type { Derived } from "./endpoint.ts";
+import { sha256 } from "./hash.ts";
+import { probe, probePlainly } from "./probe.ts";
+import { measureEndpoint } from "./source.ts";
+
+/** Calls that a driver may make above the pass's budget to end what it began (pages, a firewall): the free plan allows 50 in all. */
+const SPARE_CALLS = 8;
+
+/** What one pool's effects need, and what they leave in memory. */
+export class Outside {
+	callsMade = 0;
+	private readonly env: () => Env;
+	private readonly object: string;
+	private readonly now: () => number;
+	/** What the pool runs by now, and its provider's name. */
+	private readonly derived: () => Derived | null;
+	private readonly ledger = new Ledger();
+	private readonly tokens = new Map<Id, string>();
+	private rate: Rate | null = null;
+
+	constructor(env: () => Env, object: string, now: () => number, derived: () => Derived | null) {
+		this.env = env;
+		this.object = object;
+		this.now = now;
+		this.derived = derived;
+	}
+
+	/** Never throws: a failure is an outcome. */
+	call(effect: Effect, state: State): Promise<Outcome> {
+		return carryOut(effect, state, this.world(state));
+	}
+
+	/** A boot token is in memory from its minting until its create is rendered, in the same turn. */
+	mintToken(id: Id): string {
+		const token = `${this.object}.${id}.${randomBytes(32).toString("base64url")}`;
+		this.tokens.set(id, token);
+		return sha256(token);
+	}
+
+	names(state: State): Pick<PoolSummary, "displayName" | "settings"> {
+		const derived = this.derived();
+		return { displayName: derived?.displayName ?? state.pool.name, settings: derived?.shown ?? {} };
+	}
+
+	/** Throws a ProviderError where the account's settings are missing. */
+	provider({ pool }: State): Provider {
+		const derived = this.derived();
+		const definition = pool.provider === "static" ? undefined : PROVIDERS[pool.provider];
+		if (definition === undefined || derived === null || derived.account === null || derived.provider !== pool.provider) {
+			throw new ProviderError({ kind: "auth", say: derived?.problem ?? "the account's credentials are not set" });
+		}
+		return definition.create(derived.account, {
+			fetch: (input, init) => fetch(input, init),
+			now: this.now,
+			countCall: () => {
+				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
+				this.callsMade++;
+			},
+			observeRate: (rate) => {
+				this.rate = rate;
+			},
+			wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+		});
+	}
+
+	private world(state: State): World {
+		const { DB } = this.env();
+		return {
+			now: this.now,
+			provider: () => this.provider(state),
+			takeRate: () => {
+				const { rate } = this;
+				this.rate = null;
+				return rate;
+			},
+			takeToken: (id) => this.takeToken(id),
+			userData,
+			probe,
+			probePlainly,
+			ledger: this.ledger,
+			names: () => this.names(state),
+			database: {
+				publish: (publication) => publish(DB, publication),
+				reserve: (wanted) => reserve(DB, wanted),
+				forget: (object, charges, now) => forgetPool(DB, object, charges, now),
+			},
+			measure: (endpoint) => {
+				this.callsMade++;
+				return measureEndpoint(this.env(), endpoint, this.object);
+			},
+			countCall: () => {
+				this.callsMade++;
+			},
+		};
+	}
+
+	private takeToken(id: Id): string {
+		const token = this.tokens.get(id);
+		this.tokens.delete(id);
+		if (token === undefined) throw new ProviderError({ kind: "transient", say: "the boot token was lost" });
+		return token;
+	}
+}
+
+function userData(state: State, token: string): Promise<string> {
+	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", say: "the address that agents call is not known" });
+	const { agentUrl: url, heartbeatSeconds: interval, allow } = state;
+	return renderUserData({ url, token, port: AGENT_PORT, interval, credentials: credentialsAsked(state), allow }, agentFiles);
+}

@@ -1,0 +1,340 @@
+import { z } from "zod";
+import type { Price, Vm } from "../../core/model/state.ts";
+import { BOOLEANS } from "../../values/settings-text.ts";
+import { base64 } from "../base/base64.ts";
+import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { secret, slug, webAddress } from "../base/fields.ts";
+import { Once } from "../base/once.ts";
+import { allPages } from "../base/pages.ts";
+import { priced, statedPrice } from "../base/prices.ts";
+import {
+	type CreateRequest,
+	type Protection,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+	type Wanted,
+} from "../base/provider.ts";
+import { isOurLabel, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import type { Xml } from "../base/xml.ts";
+import { type Call, ec2, endpointOf, type Parameters } from "./call.ts";
+import { ensureGroup, filters } from "./group.ts";
+import { findMachine, type Machine } from "./machine.ts";
+import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
+
+/**
+ * AWS EC2 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/). What shapes this driver:
+ * - A create is idempotent by its client token, here the VM's name, by which a lost one is found again. A token whose
+ *   request differs, or whose instance is dead, is refused.
+ * - Terminated instances stay listed for an hour, and new ones may be denied for seconds.
+ * - A persistent spot request brings its instance back until it is cancelled.
+ * - Instances belong to a region, and so do lists: a VM's id here is `region/instance`, so that one is not lost when the
+ *   setting changes.
+ * - An instance keeps its address when it is rebooted, and gets a new one when it is stopped and started.
+ */
+const schema = z.object({
+	access_key_id: secret("the id of an access key for EC2"),
+	secret_access_key: secret("the secret of that access key"),
+	size: slug("t4g.nano").default("t4g.nano"),
+	region: slug("eu-west-2").default("eu-west-2"),
+	/** Null: Canonical's newest Ubuntu 24.04 for the size's architecture. */
+	ami: slug("ami-0abcdef1234567890").nullable().default(null),
+	spot: spotSetting(),
+	/** Null: that of Muster's table. */
+	hourly_price: statedPrice(),
+	/** Null: the region's own. */
+	api_url: webAddress("https://ec2.eu-west-2.amazonaws.com").nullable().default(null),
+});
+export type AwsAccount = z.infer<typeof schema>;
+
+export const aws: ProviderDefinition<AwsAccount> = {
+	displayName: "AWS",
+	schema,
+	secrets: ["access_key_id", "secret_access_key"],
+	shown: ({ size, region, ami, spot, api_url }) => ({
+		size: size ?? null,
+		region: region ?? null,
+		ami: ami ?? null,
+		spot: spot ?? null,
+		api_url: api_url ?? (region === undefined ? null : endpointOf(region)),
+	}),
+	twoStepRestart: true,
+	billedSeconds: 60,
+	create: (account, context) => new Aws(account, context),
+};
+
+/** The API gives 1,000 at once, with some 7 KB on each instance: half of that stays well within what an answer may be. */
+const PAGE_SIZE = 500;
+/** Images are made anew every few weeks; an old one serves as well. */
+const CATALOGUE_MS = 24 * 3_600_000;
+
+const groups = new Once<{ readonly id: string }>();
+const machines = new Once<Machine>((_, ageMs) => ageMs < CATALOGUE_MS);
+
+class Aws implements Provider {
+	readonly #account: AwsAccount;
+	readonly #context: ProviderContext;
+
+	constructor(account: AwsAccount, context: ProviderContext) {
+		this.#account = account;
+		this.#context = context;
+	}
+
+	async create(wanted: CreateRequest): Promise<Vm> {
+		const { region, size, spot } = this.#account;
+		const { group, machine } = await this.#prepare(wanted);
+		const userData = base64(wanted.userData);
+		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
+		const asSpot = { persistent: "stop", "one-time": "terminate" } as const;
+		const parameters: Parameters = {
+			MinCount: 1,
+			MaxCount: 1,
+			ImageId: machine.image,
+			InstanceType: size,
+			ClientToken: wanted.name,
+			UserData: userData,
+			NetworkInterface: [{ DeviceIndex: 0, AssociatePublicIpAddress: true, DeleteOnTermination: true, SecurityGroupId: [group.id] }],
+			TagSpecification: [
+				{ ResourceType: "instance", Tag: tags },
+				{ ResourceType: "volume", Tag: tags },
+				...(spot === false ? [] : [{ ResourceType: "spot-instances-request", Tag: tags }]),
+			],
+			MetadataOptions: { HttpTokens: "required" },
+			// Without it a busy proxy buys CPU time for more than it costs.
+			...(machine.isBurstable ? { CreditSpecification: { CpuCredits: "standard" } } : {}),
+			...(spot === false
+				? {}
+				: {
+						InstanceMarketOptions: {
+							MarketType: "spot",
+							SpotOptions: { SpotInstanceType: spot, InstanceInterruptionBehavior: asSpot[spot] },
+						},
+					}),
+		};
+		let made: Instance;
+		try {
+			made = await this.#call("RunInstances", parameters, (answer) => instanceMade(answer, region), {
+				confidential: [wanted.userData, userData],
+			});
+		} catch (error) {
+			if (isFailure(error, "invalid", "notFound")) {
+				// Whatever was prepared may be gone by now, and the next create shall see.
+				groups.forget(this.#groupKey(wanted), group);
+				machines.forget(this.#machineKey(), machine);
+			}
+			throw as(error, { notFound: "transient" });
+		}
+		// The token of an earlier try gives that try's instance back, whatever has become of it.
+		if (made.isTerminated) {
+			throw new ProviderError({ kind: "conflict", say: `AWS: ${made.vm.vm}, made with that client token, is terminated` });
+		}
+		return { ...made.vm, tags: wanted.tags };
+	}
+
+	async protect(wanted: Protection): Promise<void> {
+		await this.#group(wanted);
+	}
+
+	async list(): Promise<readonly Vm[]> {
+		const { region } = this.#account;
+		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
+		const query = { ...filters({ "tag-key": TAG, "instance-state-name": alive }), MaxResults: PAGE_SIZE };
+		const instances = await allPages<Instance, string>("AWS: the pages of DescribeInstances", "", async (token) => {
+			const parameters = token === "" ? query : { ...query, NextToken: token };
+			return this.#call("DescribeInstances", parameters, (page) => ({ items: instancesOf(page, region), next: page.text("nextToken") }));
+		});
+		return [...new Map(instances.map(({ vm }) => [vm.vm, vm])).values()];
+	}
+
+	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
+		const { region, id } = vm === null ? { region: this.#account.region, id: null } : placeOf(vm);
+		const asked = id === null ? filters({ "client-token": name }) : { InstanceId: [id] };
+		const instances = await orNull(this.#call("DescribeInstances", asked, (answer) => instancesOf(answer, region), { region }));
+		const isOurs = (one: Vm) => one.tags.deployment === tags.deployment && one.tags.intent === tags.intent;
+		return instances?.find((one) => !one.isTerminated && isOurs(one.vm))?.vm ?? null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		const look = async () => {
+			const { region, id } = placeOf(vm);
+			const found = await this.#instance(region, id);
+			return found === null || found.isTerminated ? null : found.vm;
+		};
+		return orNull(look());
+	}
+
+	/** One call puts tags on, another takes them off; either leaves the others as they are. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { region, id } = placeOf(vm);
+		const found = await this.#instance(region, id);
+		if (found === null) throw new ProviderError({ kind: "notFound", say: `AWS: there is no instance ${id}` });
+		if (relabelled(found.tags, tags) === null) return;
+		const Tag = Object.entries(tags === null ? found.tags : labels(tags))
+			.filter(([name]) => isOurLabel(name))
+			.map(([Key, Value]) => (tags === null ? { Key } : { Key, Value }));
+		await this.#call(tags === null ? "DeleteTags" : "CreateTags", { ResourceId: [id], Tag }, done, { region });
+	}
+
+	/** A spot request is cancelled first: a persistent one would launch another instance. */
+	async delete(vm: string): Promise<void> {
+		const { region, id } = placeOf(vm);
+		const request = (await this.#instance(region, id))?.spotRequest ?? null;
+		if (request !== null) {
+			await orNull(this.#call("CancelSpotInstanceRequests", { SpotInstanceRequestId: [request] }, done, { region }));
+		}
+		await this.#call("TerminateInstances", { InstanceId: [id] }, done, { region });
+	}
+
+	/** Stopped and started, an instance has another address. One-time spot instances can only be rebooted, which `off` then does. */
+	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		const { region, id } = placeOf(vm);
+		const act = (action: string) => this.#call(action, { InstanceId: [id] }, done, { region });
+		try {
+			await act(step === "off" ? "StopInstances" : "StartInstances");
+		} catch (error) {
+			if (!isFailure(error, "invalid")) throw error;
+			if (step === "off") await act("RebootInstances");
+			else if ((await this.#instance(region, id))?.vm.state !== "running") throw error;
+		}
+	}
+
+	async hourlyPrice(): Promise<Price> {
+		const { size, region, hourly_price } = this.#account;
+		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
+		return priced(
+			"AWS",
+			"instance type",
+			`${size} in ${region} (AWS_HOURLY_PRICE can state it)`,
+			awsHourly(region, size),
+			"USD",
+			AWS_PRICES_AS_OF,
+		);
+	}
+
+	async #instance(region: string, id: string): Promise<Instance | null> {
+		const found = await orNull(this.#call("DescribeInstances", { InstanceId: [id] }, (answer) => instancesOf(answer, region), { region }));
+		return found?.[0] ?? null;
+	}
+
+	async #prepare(wanted: CreateRequest): Promise<{ readonly group: { readonly id: string }; readonly machine: Machine }> {
+		const { size, ami } = this.#account;
+		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
+		try {
+			const machine = await machines.ensure(this.#context, this.#machineKey(), "", () => findMachine(call, size, ami));
+			return { group: await this.#group(wanted), machine };
+		} catch (error) {
+			throw asBeforeCreate(error);
+		}
+	}
+
+	async #group(wanted: Protection): Promise<{ readonly id: string }> {
+		const { tags, port, allow } = wanted;
+		const { deployment } = tags;
+		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
+		const wish = JSON.stringify([port, [...allow].sort()]);
+		try {
+			return await groups.ensure(this.#context, this.#groupKey(wanted), wish, async () => ({
+				id: await ensureGroup(call, { deployment, port, allow }),
+			}));
+		} catch (error) {
+			throw asBeforeCreate(error);
+		}
+	}
+
+	#groupKey({ tags }: Protection): string {
+		const { api_url, access_key_id, region } = this.#account;
+		return JSON.stringify([api_url, access_key_id, region, tags.deployment]);
+	}
+
+	#machineKey(): string {
+		const { api_url, access_key_id, region, size, ami } = this.#account;
+		return JSON.stringify([api_url, access_key_id, region, size, ami]);
+	}
+
+	#call<T>(
+		action: string,
+		parameters: Parameters,
+		read: (answer: Xml) => T,
+		{ region = this.#account.region, confidential = [] }: { readonly region?: string; readonly confidential?: readonly string[] } = {},
+	): Promise<T> {
+		return ec2(this.#context, { ...this.#account, region }, action, parameters, read, confidential);
+	}
+}
+
+/** For answers that only say that it was done. */
+const done = () => undefined;
+
+interface Instance {
+	readonly vm: Vm;
+	/** All of them, ours or not. */
+	readonly tags: Readonly<Record<string, string>>;
+	readonly isTerminated: boolean;
+	readonly spotRequest: string | null;
+}
+
+/** What RunInstances gave. */
+function instanceMade(answer: Xml, region: string): Instance {
+	const instance = answer.items("instancesSet").map((item) => instanceOf(item, region))[0];
+	if (instance === undefined) throw new Error("the answer holds no instance");
+	return instance;
+}
+
+/** A reservation can hold several instances. */
+function instancesOf(answer: Xml, region: string): Instance[] {
+	const items = answer.items("reservationSet").flatMap((reservation) => reservation.items("instancesSet"));
+	return items.map((item) => instanceOf(item, region));
+}
+
+function instanceOf(item: Xml, region: string): Instance {
+	const tags = Object.fromEntries(item.items("tagSet").map((tag) => [tag.need("key"), tag.text("value") ?? ""]));
+	const state = item.need("instanceState", "name");
+	return {
+		vm: {
+			vm: `${region}/${item.need("instanceId")}`,
+			name: tags.Name ?? item.text("clientToken") ?? "",
+			state: stateOf(state),
+			address: item.text("ipAddress"),
+			tags: readLabels(tags),
+		},
+		tags,
+		isTerminated: state === "terminated",
+		spotRequest: item.text("spotInstanceRequestId"),
+	};
+}
+
+function placeOf(vm: string): { readonly region: string; readonly id: string } {
+	const [, region, id] = /^([a-z0-9-]+)\/(i-[0-9a-f]+)$/.exec(vm) ?? [];
+	if (region !== undefined && id !== undefined) return { region, id };
+	throw new ProviderError({ kind: "notFound", say: "AWS: no instance has such an id" });
+}
+
+function stateOf(state: string): Vm["state"] {
+	switch (state) {
+		case "pending":
+			return "starting";
+		case "stopping":
+		case "stopped":
+			return "off";
+		case "shutting-down":
+		case "terminated":
+			return "going";
+		default:
+			return "running";
+	}
+}
+
+/** `False`, `one-time` (or `True`), `persistent`. */
+function spotSetting() {
+	const words: Readonly<Record<string, false | "one-time" | "persistent">> = {
+		...Object.fromEntries(Object.entries(BOOLEANS).map(([word, isSpot]) => [word, isSpot && "one-time"])),
+		"one-time": "one-time",
+		persistent: "persistent",
+	};
+	const must = "False, True, one-time or persistent";
+	return z
+		.string(must)
+		.refine((text) => Object.hasOwn(words, text.toLowerCase()), must)
+		.transform((text) => words[text.toLowerCase()] ?? false)
+		.default(false);
+}

@@ -1,0 +1,353 @@
+import { z } from "zod";
+import type { Price, Vm } from "../../core/model/state.ts";
+import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { apiUrl, secret, slug } from "../base/fields.ts";
+import { type Fault, type HttpRequest, ignored, json, request } from "../base/http.ts";
+import { Once } from "../base/once.ts";
+import { allPages } from "../base/pages.ts";
+import { priced } from "../base/prices.ts";
+import {
+	type CreateRequest,
+	type Protection,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+	type Wanted,
+} from "../base/provider.ts";
+import { DEPLOYMENT_TAG, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
+import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+
+/**
+ * DigitalOcean (https://docs.digitalocean.com/reference/api/). What shapes this driver:
+ * - A create is accepted (202), not done: one that fails later shows as a droplet that is gone.
+ * - Names are not unique and creates not idempotent, so a lost answer is looked up by name, never asked again.
+ * - Everything that is ours carries tags; `tag_name` filters the list, `name` is exact (and cannot go with it).
+ * - Firewalls apply to tags, and only to tags that exist (a droplet's create makes those it names); their names are
+ *   unique in an account.
+ */
+const schema = z.object({
+	access_token: secret("an API token that may read and write droplets, firewalls and tags"),
+	size: slug("s-1vcpu-512mb-10gb").default("s-1vcpu-512mb-10gb"),
+	region: slug("lon1").default("lon1"),
+	/** A public image's slug, or the number of one of the account's own. */
+	image: slug("ubuntu-24-04-x64").default("ubuntu-24-04-x64"),
+	api_url: apiUrl("https://api.digitalocean.com"),
+});
+export type DigitalOceanAccount = z.infer<typeof schema>;
+
+export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
+	displayName: "DigitalOcean",
+	schema,
+	secrets: ["access_token"],
+	shown: ({ size, region, image, api_url }) => ({
+		size: size ?? null,
+		region: region ?? null,
+		image: image ?? null,
+		api_url: api_url ?? null,
+	}),
+	twoStepRestart: false,
+	billedSeconds: 60,
+	create: (account, context) => new DigitalOcean(account, context),
+};
+
+/** The most that the API gives at once. */
+const PAGE_SIZE = 200;
+
+const Droplet = z.object({
+	id: z.number().int(),
+	name: z.string(),
+	status: z.string(),
+	networks: z.object({ v4: z.array(z.object({ ip_address: z.string(), type: z.string() })).nullish() }).nullish(),
+	tags: z.array(z.string()).nullish(),
+});
+const Size = z.object({ slug: z.string(), price_hourly: z.number() });
+const Page = z.looseObject({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
+const ErrorBody = z.object({ message: z.string() });
+
+const firewalls = new Once();
+
+/** The firewall's tag does not exist before the first droplet does. */
+class TagMissing extends Error {}
+
+class DigitalOcean implements Provider {
+	readonly #account: DigitalOceanAccount;
+	readonly #context: ProviderContext;
+
+	constructor(account: DigitalOceanAccount, context: ProviderContext) {
+		this.#account = account;
+		this.#context = context;
+	}
+
+	async create(wanted: CreateRequest): Promise<Vm> {
+		const isProtected = await this.#ensureFirewall(wanted);
+		const vm = await this.#makeDroplet(wanted);
+		// The very first droplet makes the tag that its firewall applies to, which then is there before the droplet has booted.
+		if (!isProtected) await this.#ensureFirewallOf(wanted, vm);
+		return vm;
+	}
+
+	async protect(wanted: Protection): Promise<void> {
+		// Where the tag is missing there is no droplet of ours.
+		await this.#ensureFirewall(wanted);
+	}
+
+	async list(): Promise<readonly Vm[]> {
+		const droplets = await this.#all(`/v2/droplets?tag_name=${TAG}`, "droplets", Droplet);
+		// A droplet made between two pages moves the rest on and shows one of them twice.
+		return [...new Map(droplets.map((droplet) => [droplet.id, vmOf(droplet)])).values()];
+	}
+
+	async find(wanted: Wanted): Promise<Vm | null> {
+		const found = wanted.vm === null ? await this.#named(wanted.name) : await this.#byId(wanted.vm);
+		const ours = found.filter(({ tags }) => tags.deployment === wanted.tags.deployment && tags.intent === wanted.tags.intent);
+		// Names are not unique: were there two, the older one (its id is lower) is found each time.
+		return ours.sort((a, b) => Number(a.vm) - Number(b.vm))[0] ?? null;
+	}
+
+	async delete(vm: string): Promise<void> {
+		await this.#call("DELETE", `/v2/droplets/${encodeURIComponent(vm)}`, ignored);
+	}
+
+	/** Both calls answer with an action that goes on by itself; `on` has nothing left to do. */
+	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		if (step === "on") return;
+		const act = (type: string) => this.#call("POST", `/v2/droplets/${encodeURIComponent(vm)}/actions`, ignored, { body: { type } });
+		try {
+			await act("reboot");
+		} catch (error) {
+			// Certainly not done: the droplet is in no state to be rebooted, and the reset button may still work.
+			if (!isFailure(error, "invalid")) throw error;
+			await act("power_cycle");
+		}
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		return (await this.#byId(vm))[0] ?? null;
+	}
+
+	/** Tag by tag: a tag is put on, and taken off, a droplet with a call of its own. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { droplet } = await this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet })));
+		const has = droplet.tags ?? [];
+		const wanted = tags === null ? [] : tagList(tags);
+		// `muster`, by which lists find it, and the deployment go first and come last.
+		for (const tag of inOrder(has.filter((one) => isOurTag(one) && !wanted.includes(one)))) await this.#untag(vm, tag);
+		for (const tag of inOrder(wanted.filter((one) => !has.includes(one))).reverse()) await this.#tag(vm, tag);
+	}
+
+	async #tag(vm: string, tag: string): Promise<void> {
+		if (!(await this.#hasTag(tag))) {
+			try {
+				await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+			} catch (error) {
+				// Somebody else made it meanwhile.
+				if (!isFailure(error, "invalid", "conflict") || !(await this.#hasTag(tag))) throw error;
+			}
+		}
+		await this.#call("POST", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) });
+	}
+
+	async #untag(vm: string, tag: string): Promise<void> {
+		// A tag that does not exist any more is on no droplet.
+		await orNull(this.#call("DELETE", `/v2/tags/${encodeURIComponent(tag)}/resources`, ignored, { body: resources(vm) }));
+	}
+
+	/** The address is included: https://docs.digitalocean.com/products/droplets/details/pricing/ */
+	async hourlyPrice(): Promise<Price> {
+		const { size } = this.#account;
+		const sizes = await this.#all("/v2/sizes", "sizes", Size);
+		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.#context.now());
+	}
+
+	async #byId(vm: string): Promise<Vm[]> {
+		const found = await orNull(this.#call("GET", `/v2/droplets/${encodeURIComponent(vm)}`, json(z.object({ droplet: Droplet }))));
+		return found === null ? [] : [vmOf(found.droplet)];
+	}
+
+	async #named(name: string): Promise<Vm[]> {
+		const droplets = await this.#all(`/v2/droplets?name=${encodeURIComponent(name)}`, "droplets", Droplet);
+		return droplets.filter((droplet) => droplet.name.toLowerCase() === name.toLowerCase()).map(vmOf);
+	}
+
+	async #makeDroplet({ name, tags, userData }: CreateRequest): Promise<Vm> {
+		const { region, size, image } = this.#account;
+		try {
+			const { droplet } = await this.#call("POST", "/v2/droplets", json(z.object({ droplet: Droplet })), {
+				body: {
+					name,
+					region,
+					size,
+					image: /^\d+$/.test(image) ? Number(image) : image,
+					user_data: userData,
+					tags: tagList(tags),
+					ipv6: false,
+					backups: false,
+					monitoring: false,
+					with_droplet_agent: false,
+				},
+				confidential: [userData],
+			});
+			// The tags are put on after the droplet is made, so that this answer may lack them.
+			return { ...vmOf(droplet), tags };
+		} catch (error) {
+			// "Not found" is then the image, or whatever else the request names.
+			throw as(error, { notFound: "invalid" });
+		}
+	}
+
+	/**
+	 * One firewall per deployment, on its tag. False: it must wait until that tag exists. Whatever else goes wrong here, no
+	 * droplet was made.
+	 */
+	async #ensureFirewall(wanted: Protection): Promise<boolean> {
+		try {
+			await this.#firewall(wanted, false);
+			return true;
+		} catch (error) {
+			if (error instanceof TagMissing) return false;
+			throw asBeforeCreate(error);
+		}
+	}
+
+	/** The same for a droplet that exists already: then a failure says so, and the pool finds the droplet. The next create tries again. */
+	async #ensureFirewallOf(wanted: CreateRequest, { vm }: Vm): Promise<void> {
+		try {
+			await this.#firewall(wanted, true);
+		} catch (error) {
+			if (!(error instanceof ProviderError)) throw error;
+			throw new ProviderError({ kind: "unknown", say: `droplet ${vm} was made, its firewall was not: ${error.failure.say}` });
+		}
+	}
+
+	#firewall({ tags, allow, port }: Protection, mayMakeTag: boolean): Promise<void> {
+		const { api_url, access_token } = this.#account;
+		const key = JSON.stringify([api_url, access_token, tags.deployment]);
+		// Who may make the tag must not be told by one who may not that it is missing.
+		const wish = JSON.stringify([port, [...allow].sort(), mayMakeTag]);
+		return firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(tags.deployment, port, allow, mayMakeTag));
+	}
+
+	async #makeFirewall(deployment: string, port: number, allow: readonly string[], mayMakeTag: boolean): Promise<void> {
+		const tag = `${DEPLOYMENT_TAG}:${deployment}`;
+		const body = firewallBody(`muster-${deployment}`, tag, port, allow);
+		const look = async () => (await this.#all("/v2/firewalls", "firewalls", Firewall)).find(({ name }) => name === body.name);
+		const isRight = (firewall: Firewall | undefined) => firewall !== undefined && isAsWanted(firewall, body);
+		const found = await look();
+		if (isRight(found)) return;
+
+		const put = () =>
+			found === undefined
+				? this.#call("POST", "/v2/firewalls", ignored, { body })
+				: this.#call("PUT", `/v2/firewalls/${encodeURIComponent(found.id)}`, ignored, { body });
+		try {
+			await put();
+		} catch (error) {
+			// Another isolate was faster.
+			if (isFailure(error, "conflict") && found === undefined && isRight(await look())) return;
+			// The words that refuse a tag are documented nowhere: whether there is such a tag is what counts.
+			if (!isFailure(error, "invalid", "notFound") || (await this.#hasTag(tag))) throw error;
+			if (!mayMakeTag) throw new TagMissing();
+			await this.#call("POST", "/v2/tags", ignored, { body: { name: tag } });
+			await put();
+		}
+	}
+
+	async #hasTag(tag: string): Promise<boolean> {
+		const read = () => true;
+		return (await orNull(this.#call("GET", `/v2/tags/${encodeURIComponent(tag)}`, read))) !== null;
+	}
+
+	/** All pages or an error. */
+	#all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
+		const readPage = (text: string) => {
+			const body = Page.parse(JSON.parse(text));
+			return { items: z.array(item).parse(body[key]), next: pageNumber(body.links?.pages?.next) };
+		};
+		const query = `${path}${path.includes("?") ? "&" : "?"}per_page=${PAGE_SIZE}&page=`;
+		return allPages<T, number>(`DigitalOcean: the pages of ${path.split("?")[0]}`, 1, (page) => this.#call("GET", query + page, readPage));
+	}
+
+	#call<T>(
+		method: HttpRequest<T>["method"],
+		path: string,
+		read: (text: string) => T,
+		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
+	): Promise<T> {
+		const { access_token, api_url } = this.#account;
+		return request(this.#context, {
+			provider: "DigitalOcean",
+			baseUrl: api_url,
+			path,
+			method,
+			headers: { authorization: `Bearer ${access_token}` },
+			read,
+			secrets: [access_token],
+			fault,
+			...more,
+		});
+	}
+}
+
+/** What takes a droplet out of lists, and out of this deployment, first. */
+function inOrder(tags: readonly string[]): string[] {
+	const rank = (tag: string) => (tag === TAG ? 0 : tag.startsWith(`${DEPLOYMENT_TAG}:`) ? 1 : 2);
+	return [...tags].sort((a, b) => rank(a) - rank(b));
+}
+
+function resources(vm: string) {
+	return { resources: [{ resource_id: vm, resource_type: "droplet" }] };
+}
+
+/** Only the page number of a link is followed: the answer does not decide where the token goes. Null: there is no further page. */
+function pageNumber(link: string | undefined): number | null {
+	if (link === undefined) return null;
+	return z.coerce
+		.number()
+		.int()
+		.min(1)
+		.parse(URL.parse(link, "https://api.digitalocean.com")?.searchParams.get("page") ?? undefined);
+}
+
+/** 422 says everything from a spelling mistake to a busy droplet; only its sentence tells which. */
+function fault({ status, text }: { status: number; text: string }): Fault {
+	const say = sentenceOf(text);
+	if (say === null || status !== 422) return { say, kind: null };
+	if (/pending event|\blocked\b/i.test(say)) return { say, kind: "conflict" };
+	if (/limit/i.test(say) && /exceed|reach/i.test(say)) return { say, kind: "quota" };
+	if (/\b(size|region)\b/i.test(say) && /unavailable|not available|restricted/i.test(say)) return { say, kind: "capacity" };
+	return { say, kind: null };
+}
+
+function sentenceOf(text: string): string | null {
+	try {
+		return json(ErrorBody)(text).message;
+	} catch {
+		return null; // a gateway's page: its status is all that it says
+	}
+}
+
+function vmOf(droplet: z.infer<typeof Droplet>): Vm {
+	const address = droplet.networks?.v4?.find(({ type }) => type === "public")?.ip_address ?? null;
+	return {
+		vm: String(droplet.id),
+		name: droplet.name,
+		state: stateOf(droplet.status),
+		address,
+		tags: readTagList(droplet.tags ?? []),
+	};
+}
+
+/** `locked` says that some action is running, not which: a droplet that is being deleted looks as before until it is gone. */
+function stateOf(status: string): Vm["state"] {
+	switch (status) {
+		case "new":
+			return "starting";
+		case "off":
+		case "archive":
+			return "off";
+		default:
+			// `active`. Were there ever another, the agent would tell whether the droplet serves.
+			return "running";
+	}
+}

@@ -1,0 +1,283 @@
+import { z } from "zod";
+import type { Price, Vm } from "../../core/model/state.ts";
+import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { apiUrl, flag, slug } from "../base/fields.ts";
+import { type HttpRequest, ignored, json } from "../base/http.ts";
+import { Once } from "../base/once.ts";
+import { allPages } from "../base/pages.ts";
+import { priced, statedPrice } from "../base/prices.ts";
+import {
+	type CreateRequest,
+	type Protection,
+	type Provider,
+	type ProviderContext,
+	type ProviderDefinition,
+	ProviderError,
+	type Wanted,
+} from "../base/provider.ts";
+import { labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { assertSucceeded, compute, Operation, settled } from "./call.ts";
+import { Firewall, firewallBody, isAsWanted } from "./firewall.ts";
+import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
+import { serviceAccountKey } from "./token.ts";
+
+/**
+ * Google Compute Engine (https://cloud.google.com/compute/docs/reference/rest/v1/instances). What shapes this driver:
+ * - A create is an operation: its 200 only says that it began. Whether there was room shows when it ends.
+ * - Names are unique in a zone, and a request id makes the create idempotent.
+ * - VMs belong to a zone, and so do lists: a VM's id here is `zone/name`, so that one is not lost when the setting changes.
+ * - A stopped VM loses its address, and gets another when it is started.
+ */
+const schema = z.object({
+	project: slug("my-project-123456"),
+	service_account_key: serviceAccountKey(),
+	size: slug("e2-micro").default("e2-micro"),
+	zone: slug("us-central1-a").default("us-central1-a"),
+	image_project: slug("ubuntu-os-cloud").default("ubuntu-os-cloud"),
+	/** Null: Ubuntu 24.04 minimal for the size's architecture. */
+	image_family: slug("ubuntu-minimal-2404-lts-amd64").nullable().default(null),
+	spot: flag(false),
+	/** Null: that of Muster's table. */
+	hourly_price: statedPrice(),
+	api_url: apiUrl("https://compute.googleapis.com"),
+});
+export type GcpAccount = z.infer<typeof schema>;
+
+export const gcp: ProviderDefinition<GcpAccount> = {
+	displayName: "GCP",
+	schema,
+	secrets: ["service_account_key"],
+	shown: ({ project, size, zone, image_project, image_family, spot, api_url }) => ({
+		size: size ?? null,
+		region: zone ?? null,
+		project: project ?? null,
+		zone: zone ?? null,
+		image_project: image_project ?? null,
+		image_family: image_family ?? (size === undefined ? null : familyFor(size)),
+		spot: spot ?? null,
+		api_url: api_url ?? null,
+	}),
+	twoStepRestart: true,
+	billedSeconds: 60,
+	create: (account, context) => new Gcp(account, context),
+};
+
+/** The most that the API gives at once. */
+const PAGE_SIZE = 500;
+/** A VM's metadata hold its user data: 500 of them whole would be more than an answer may be. */
+const FIELDS = "name,status,labels,labelFingerprint,networkInterfaces/accessConfigs/natIP";
+
+const Instance = z.object({
+	name: z.string(),
+	status: z.string(),
+	labels: z.record(z.string(), z.string()).nullish(),
+	labelFingerprint: z.string().nullish(),
+	networkInterfaces: z.array(z.object({ accessConfigs: z.array(z.object({ natIP: z.string().nullish() })).nullish() })).nullish(),
+});
+const Page = z.object({ items: z.array(Instance).nullish(), nextPageToken: z.string().nullish() });
+
+const firewalls = new Once();
+
+class Gcp implements Provider {
+	readonly #account: GcpAccount;
+	readonly #context: ProviderContext;
+
+	constructor(account: GcpAccount, context: ProviderContext) {
+		this.#account = account;
+		this.#context = context;
+	}
+
+	async create(wanted: CreateRequest): Promise<Vm> {
+		const { zone } = this.#account;
+		await this.#ensureFirewall(wanted);
+		const vm: Vm = { vm: idOf(zone, wanted.name), name: wanted.name, state: "starting", address: null, tags: wanted.tags };
+		const path = `/zones/${zone}/instances?requestId=${await requestIdOf(wanted.name)}`;
+		let operation: Operation;
+		try {
+			operation = await this.#call("POST", path, json(Operation), { body: this.#instanceBody(wanted), confidential: [wanted.userData] });
+		} catch (error) {
+			// "Not found" is then the image, or whatever else the request names.
+			throw as(error, { notFound: "invalid" });
+		}
+		assertSucceeded(await this.#settled(`/zones/${zone}`, operation), [wanted.userData]);
+		return vm;
+	}
+
+	async protect(wanted: Protection): Promise<void> {
+		await this.#ensureFirewall(wanted);
+	}
+
+	async list(): Promise<readonly Vm[]> {
+		const { zone } = this.#account;
+		const filter = encodeURIComponent(`labels.${TAG}=true`);
+		const query = `filter=${filter}&maxResults=${PAGE_SIZE}&fields=${encodeURIComponent(`items(${FIELDS}),nextPageToken`)}`;
+		const instances = await allPages<z.infer<typeof Instance>, string>("GCP: the pages of instances", "", async (token) => {
+			const next = token === "" ? "" : `&pageToken=${encodeURIComponent(token)}`;
+			const page = await this.#call("GET", `/zones/${zone}/instances?${query}${next}`, json(Page));
+			return { items: page.items ?? [], next: page.nextPageToken || null };
+		});
+		return [...new Map(instances.map((instance) => [instance.name, vmOf(zone, instance)])).values()];
+	}
+
+	async find(wanted: Wanted): Promise<Vm | null> {
+		const { zone, name } = wanted.vm === null ? { zone: this.#account.zone, name: wanted.name } : placeOf(wanted.vm);
+		const instance = await orNull(this.#instance(zone, name));
+		const vm = instance === null ? null : vmOf(zone, instance);
+		return vm?.tags.deployment === wanted.tags.deployment && vm.tags.intent === wanted.tags.intent ? vm : null;
+	}
+
+	async get(vm: string): Promise<Vm | null> {
+		const look = async () => {
+			const { zone, name } = placeOf(vm);
+			return vmOf(zone, await this.#instance(zone, name));
+		};
+		return orNull(look());
+	}
+
+	/** Labels are set as a whole, over those that were read: had somebody changed them meanwhile, it would be refused. */
+	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
+		const { zone, name } = placeOf(vm);
+		const instance = await this.#instance(zone, name);
+		const wanted = relabelled(instance.labels ?? {}, tags);
+		if (wanted === null) return;
+		const body = { labels: wanted, labelFingerprint: instance.labelFingerprint };
+		const operation = await this.#call("POST", `/zones/${zone}/instances/${name}/setLabels`, json(Operation), { body });
+		assertSucceeded(await this.#settled(`/zones/${zone}`, operation));
+	}
+
+	#instance(zone: string, name: string): Promise<z.infer<typeof Instance>> {
+		return this.#call("GET", `/zones/${zone}/instances/${name}?fields=${encodeURIComponent(FIELDS)}`, json(Instance));
+	}
+
+	async delete(vm: string): Promise<void> {
+		const { zone, name } = placeOf(vm);
+		await this.#call("DELETE", `/zones/${zone}/instances/${name}`, ignored);
+	}
+
+	/** Stopped and started, a VM has another address. */
+	async restart(vm: string, step: "off" | "on"): Promise<void> {
+		const { zone, name } = placeOf(vm);
+		await this.#call("POST", `/zones/${zone}/instances/${name}/${step === "off" ? "stop" : "start"}`, ignored);
+	}
+
+	async hourlyPrice(): Promise<Price> {
+		const { size, zone, hourly_price } = this.#account;
+		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
+		return priced(
+			"GCP",
+			"machine type",
+			`${size} in ${zone} (GCP_HOURLY_PRICE can state it)`,
+			gcpHourly(zone, size),
+			"USD",
+			GCP_PRICES_AS_OF,
+		);
+	}
+
+	#instanceBody({ name, tags, userData }: CreateRequest) {
+		const { size, zone, image_project, image_family, spot } = this.#account;
+		const family = image_family ?? familyFor(size);
+		const sourceImage = `projects/${image_project}/global/images/family/${family}`;
+		return {
+			name,
+			machineType: `zones/${zone}/machineTypes/${size}`,
+			labels: labels(tags),
+			tags: { items: [networkTag(tags.deployment)] },
+			disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage, labels: labels(tags) } }],
+			networkInterfaces: [{ network: "global/networks/default", accessConfigs: [{ type: "ONE_TO_ONE_NAT", name: "External NAT" }] }],
+			metadata: { items: [{ key: "user-data", value: userData }] },
+			...(spot ? { scheduling: { provisioningModel: "SPOT", instanceTerminationAction: "DELETE" } } : {}),
+		};
+	}
+
+	async #ensureFirewall({ tags, allow, port }: Protection): Promise<void> {
+		const { api_url, project, service_account_key } = this.#account;
+		const key = JSON.stringify([api_url, service_account_key.email, project, tags.deployment]);
+		const wish = JSON.stringify([port, [...allow].sort()]);
+		try {
+			await firewalls.ensure(this.#context, key, wish, () => this.#makeFirewall(firewallBody(networkTag(tags.deployment), port, allow)));
+		} catch (error) {
+			throw asBeforeCreate(error);
+		}
+	}
+
+	async #makeFirewall(body: ReturnType<typeof firewallBody>): Promise<void> {
+		const path = "/global/firewalls";
+		const look = () => orNull(this.#call("GET", `${path}/${body.name}`, json(Firewall)));
+		const found = await look();
+		if (found !== null && isAsWanted(found, body)) return;
+		try {
+			const operation =
+				found === null
+					? await this.#call("POST", path, json(Operation), { body })
+					: await this.#call("PATCH", `${path}/${body.name}`, json(Operation), { body });
+			assertSucceeded(await this.#settled("/global", operation));
+		} catch (error) {
+			// Another isolate was faster.
+			const now = isFailure(error, "conflict") ? await look() : null;
+			if (now === null || !isAsWanted(now, body)) throw error;
+		}
+	}
+
+	#settled(where: string, operation: Operation): Promise<Operation> {
+		return settled(this.#context, this.#account, where, operation);
+	}
+
+	#call<T>(
+		method: HttpRequest<T>["method"],
+		path: string,
+		read: (text: string) => T,
+		more: Pick<HttpRequest<T>, "body" | "confidential"> = {},
+	): Promise<T> {
+		return compute(this.#context, this.#account, method, path, read, more);
+	}
+}
+
+/** Firewall rules apply to network tags, which are not the labels that lists are filtered by. */
+const networkTag = (deployment: string) => `muster-${deployment}`;
+
+/** Machine series with Arm processors: https://cloud.google.com/compute/docs/instances/arm-on-compute */
+const familyFor = (size: string) => `ubuntu-minimal-2404-lts-${/^(t2a|c4a|n4a|a4x)-/.test(size) ? "arm64" : "amd64"}`;
+
+const idOf = (zone: string, name: string) => `${zone}/${name}`;
+
+function placeOf(vm: string): { readonly zone: string; readonly name: string } {
+	const [, zone, name] = /^([a-z0-9-]+)\/([a-z0-9-]+)$/.exec(vm) ?? [];
+	if (zone !== undefined && name !== undefined) return { zone, name };
+	throw new ProviderError({ kind: "notFound", say: "GCP: no VM has such an id" });
+}
+
+/** The same UUID for the same name, by which a create that is sent twice is known (RFC 9562, section 5.8: version 8). */
+async function requestIdOf(name: string): Promise<string> {
+	const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name)));
+	const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+function vmOf(zone: string, instance: z.infer<typeof Instance>): Vm {
+	return {
+		vm: idOf(zone, instance.name),
+		name: instance.name,
+		state: stateOf(instance.status),
+		address: instance.networkInterfaces?.[0]?.accessConfigs?.[0]?.natIP || null,
+		tags: readLabels(instance.labels ?? {}),
+	};
+}
+
+/** One that is being deleted is `STOPPING`, just as one that is being stopped. */
+function stateOf(status: string): Vm["state"] {
+	switch (status) {
+		case "PROVISIONING":
+		case "STAGING":
+			return "starting";
+		case "STOPPING":
+		case "STOPPED":
+		case "TERMINATED":
+		case "SUSPENDING":
+		case "SUSPENDED":
+			return "off";
+		case "DEPROVISIONING":
+			return "going";
+		default:
+			return "running";
+	}
+}

@@ -1,0 +1,63 @@
+import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
+import type { Id, ProviderName } from "../core/model/state.ts";
+import { fromJson, onDatabase } from "../d1/database.ts";
+import type { CredentialsByVersion } from "./ready.ts";
+
+/** One proxy as its pool published it, with what its pool's row says. */
+export interface PublishedProxy {
+	readonly object: string;
+	readonly id: Id;
+	readonly address: string;
+	readonly phase: ProxyRow["phase"];
+	/** The credentials version that its agent acknowledged; 0: none yet, or none asked. */
+	readonly credentialsVersion: number;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly summary: PoolSummary | null;
+	readonly credentials: CredentialsByVersion;
+}
+
+interface Row extends Omit<PublishedProxy, "summary" | "credentials"> {
+	readonly summary: string | null;
+	readonly credentials: string;
+}
+
+const SELECT = `SELECT proxies.object, proxies.id, proxies.address, proxies.phase, proxies.credentials AS credentialsVersion,
+	pools.provider, pools.name, pools.summary, pools.credentials
+	FROM proxies JOIN pools ON pools.object = proxies.object`;
+
+/** What waits to be destroyed (draining or being deleted), or is being restarted. */
+export type Queue = "destroy" | "restart";
+
+/**
+ * The proxy that has this address. A cloud hands an address out again as soon as a VM is gone, perhaps before we know that
+ * it is: of several proxies it is the one that is not on its way out, and then the youngest. Throws DatabaseUnavailable.
+ */
+export async function findByAddress(db: D1Database, address: string): Promise<PublishedProxy | null> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(`${SELECT} WHERE proxies.address = ? ORDER BY (proxies.queue IS 'destroy'), proxies.created_at DESC LIMIT 1`)
+			.bind(address)
+			.all<Row>(),
+	);
+	return results[0] ? parsed(results[0]) : null;
+}
+
+/** Every proxy in a queue that has an address, the longest waiting first. Throws DatabaseUnavailable. */
+export async function readQueue(db: D1Database, queue: Queue): Promise<readonly PublishedProxy[]> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(`${SELECT} WHERE proxies.queue = ? AND proxies.address IS NOT NULL ORDER BY proxies.since, proxies.id`)
+			.bind(queue)
+			.all<Row>(),
+	);
+	return results.map(parsed);
+}
+
+function parsed(row: Row): PublishedProxy {
+	return {
+		...row,
+		summary: fromJson<PoolSummary | null>(row.summary, null),
+		credentials: fromJson<CredentialsByVersion>(row.credentials, {}),
+	};
+}

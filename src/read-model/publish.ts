@@ -1,0 +1,147 @@
+import type { PoolSummary, ProxyRow, ReadyEntry } from "../core/model/published.ts";
+import type { Id, LogEntry, Ms } from "../core/model/state.ts";
+import { onDatabase } from "../d1/database.ts";
+
+/** One version of what a pool shows in D1; `db/publish.ts` writes it as one transaction, only over an older (incarnation, version). */
+export interface Publication {
+	readonly object: string;
+	readonly incarnation: Ms;
+	readonly version: number;
+	readonly now: Ms;
+	readonly summary: PoolSummary;
+	/** By version: username and password, for the proxies' URLs. */
+	readonly credentials: Readonly<Record<string, readonly [username: string, password: string]>>;
+	/** The ready list in parts of at most 1,000; only those that changed. `proxies` as compact tuples. */
+	readonly parts: readonly { readonly part: number; readonly proxies: readonly ReadyEntry[] }[];
+	/** Parts with this number or a higher one do not exist. */
+	readonly partCount: number;
+	/** Rows that changed. */
+	readonly proxies: readonly ProxyRow[];
+	/** Every id that exists: rows of this pool with another id are deleted. Null: use `gone` (nothing else can be there). */
+	readonly existing: readonly Id[] | null;
+	readonly gone: readonly Id[];
+	readonly log: readonly LogEntry[];
+}
+
+/**
+ * Largest JSON text bound to one statement. D1 takes 2 MB; several statements of this size are one transaction just as well,
+ * and ten thousand new rows still fit into it with ten.
+ */
+const MAX_JSON_LENGTH = 400_000;
+
+/** A whole fleet's first publication takes longer than a read. */
+const PUBLISH_DEADLINE_MS = 10_000;
+
+/** Every statement after the first applies only while this very version is the one in the pools row. */
+const IS_CURRENT = "EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND incarnation = ?2 AND version = ?3)";
+
+const UPDATE_POOL = `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = ?6,
+	ready = coalesce(?7, ready), ready_count = coalesce(?8, ready_count)
+	WHERE object = ?1 AND (incarnation, version) < (?2, ?3)`;
+
+const UPSERT_PARTS = `INSERT INTO ready_parts (object, part, count, proxies)
+	SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?4) WHERE ${IS_CURRENT}
+	ON CONFLICT (object, part) DO UPDATE SET count = excluded.count, proxies = excluded.proxies WHERE proxies <> excluded.proxies`;
+
+const DELETE_PARTS = `DELETE FROM ready_parts WHERE object = ?1 AND part >= ?4 AND ${IS_CURRENT}`;
+
+const PROXY_COLUMNS = "object, id, vm, address, phase, credentials, since, created_at, why";
+const PROXY_VALUES = `SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+	FROM json_each(?4) WHERE ${IS_CURRENT}`;
+
+// The address is set by a statement of its own: SQLite writes an index anew whenever its column is set, though to the same
+// value, and a proxy's address changes but once while its phase changes often.
+const UPSERT_PROXIES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
+	ON CONFLICT (object, id) DO UPDATE SET vm = excluded.vm, phase = excluded.phase, credentials = excluded.credentials,
+		since = excluded.since, created_at = excluded.created_at, why = excluded.why
+	WHERE (vm, phase, credentials, since, created_at, why)
+		IS NOT (excluded.vm, excluded.phase, excluded.credentials, excluded.since, excluded.created_at, excluded.why)`;
+
+// By now each of these rows exists. As an upsert it goes through the JSON and looks each row up by its key; an UPDATE … FROM
+// goes through the JSON once for each row of the pool.
+const UPDATE_ADDRESSES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
+	ON CONFLICT (object, id) DO UPDATE SET address = excluded.address WHERE address IS NOT excluded.address`;
+
+const DELETE_GONE = `DELETE FROM proxies WHERE object = ?1 AND id IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;
+const DELETE_OTHERS = `DELETE FROM proxies WHERE object = ?1 AND id NOT IN (SELECT value FROM json_each(?4)) AND ${IS_CURRENT}`;
+
+// An entry of a failure that repeats is written again, later and with how often.
+const INSERT_LOG = `INSERT INTO logs (object, seq, at, severity, text)
+	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?4) WHERE ${IS_CURRENT}
+	ON CONFLICT (object, seq) DO UPDATE SET at = excluded.at, text = excluded.text WHERE excluded.at > at`;
+
+const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
+
+/**
+ * Writes one version of what a pool shows, in one transaction, and only over an older (incarnation, version). May be
+ * repeated: the same version again changes nothing.
+ *
+ * Returns whether this version is the one that D1 now holds; false when it holds a newer one, or no longer knows the pool.
+ * Throws DatabaseUnavailable (the version may have been written nevertheless).
+ *
+ * Rows written: one for the pool, one for each part from the second on, and of the proxies one each, one more when an
+ * address changes and one or two when a proxy enters, changes in or leaves a queue; what is the same costs nothing.
+ */
+export async function publish(db: D1Database, publication: Publication): Promise<boolean> {
+	const { object, incarnation, version } = publication;
+	const statement = (sql: string, ...values: unknown[]) => db.prepare(sql).bind(object, incarnation, version, ...values);
+	const statements = [updatePool(db, publication)];
+
+	const further = publication.parts.filter(({ part }) => part > 0);
+	for (const rows of chunks(further.map(({ part, proxies }) => [part, proxies.length, JSON.stringify(proxies)])))
+		statements.push(statement(UPSERT_PARTS, rows));
+	statements.push(statement(DELETE_PARTS, Math.max(1, publication.partCount)));
+
+	for (const rows of chunks(publication.proxies.map(proxyTuple)))
+		statements.push(statement(UPSERT_PROXIES, rows), statement(UPDATE_ADDRESSES, rows));
+	if (publication.existing) statements.push(statement(DELETE_OTHERS, JSON.stringify(publication.existing)));
+	else if (publication.gone.length > 0) statements.push(statement(DELETE_GONE, JSON.stringify(publication.gone)));
+
+	for (const rows of chunks(publication.log.map(({ seq, at, severity, text }) => [seq, at, severity, text])))
+		statements.push(statement(INSERT_LOG, rows));
+
+	const read = db.prepare(READ_VERSION).bind(object);
+	const results = await onDatabase(() => db.batch<{ incarnation: number; version: number }>([...statements, read]), PUBLISH_DEADLINE_MS);
+	const held = results.at(-1)?.results[0];
+	return held?.incarnation === incarnation && held.version === version;
+}
+
+function updatePool(db: D1Database, publication: Publication): D1PreparedStatement {
+	const first: readonly ReadyEntry[] | undefined =
+		publication.partCount === 0 ? [] : publication.parts.find(({ part }) => part === 0)?.proxies;
+	return db
+		.prepare(UPDATE_POOL)
+		.bind(
+			publication.object,
+			publication.incarnation,
+			publication.version,
+			publication.now,
+			JSON.stringify(publication.summary),
+			JSON.stringify(publication.credentials),
+			first ? JSON.stringify(first) : null,
+			first ? first.length : null,
+		);
+}
+
+function proxyTuple(row: ProxyRow): readonly unknown[] {
+	return [row.id, row.vm, row.address, row.phase, row.credentials, row.since, row.createdAt, row.why];
+}
+
+/** Rows as JSON arrays of at most MAX_JSON_LENGTH characters each (a single longer row is an array of its own). */
+export function chunks(rows: readonly (readonly unknown[])[]): readonly string[] {
+	const texts: string[] = [];
+	let held: string[] = [];
+	let length = 0;
+	for (const row of rows) {
+		const text = JSON.stringify(row);
+		if (held.length > 0 && length + text.length > MAX_JSON_LENGTH) {
+			texts.push(`[${held.join(",")}]`);
+			held = [];
+			length = 0;
+		}
+		held.push(text);
+		length += text.length + 1;
+	}
+	if (held.length > 0) texts.push(`[${held.join(",")}]`);
+	return texts;
+}

@@ -1,0 +1,10 @@
+import type { PoolRpc } from "./pool.ts";
+
+/** What the platform binds (wrangler.toml), beside the settings that `readConfig` reads. */
+export interface Env {
+	readonly DB: D1Database;
+	readonly POOL: DurableObjectNamespace<PoolRpc & Rpc.DurableObjectBranded>;
+	/** Files of the documentation page; see scripts/assets.ts. */
+	readonly ASSETS: Fetcher;
+	readonly [setting: string]: unknown;
+}

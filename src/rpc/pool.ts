@@ -1,0 +1,104 @@
+import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
+import type { Command } from "../core/model/command.ts";
+import type { InstanceIds } from "../core/model/instances.ts";
+import type { Samples } from "../core/model/metrics.ts";
+import type { PoolSummary } from "../core/model/published.ts";
+import type { RollingStatus } from "../core/model/rolling.ts";
+import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/model/state.ts";
+import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
+
+/** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
+export interface PoolRpc {
+	/**
+	 * Makes the pool, once; later calls with the same incarnation change nothing. The directory row must exist before. A pool of an
+	 * endpoint brings its configuration, and begins paused.
+	 */
+	start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void>;
+	/** The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. Null: there is no pool here. */
+	tick(facts: FleetFacts): Promise<PoolNames | null>;
+	/** Carries an order out. Answers once the change can be read in D1, or after 3 s when D1 does not take it. */
+	command(command: Command): Promise<CommandOutcome>;
+	/** The configuration of its endpoint, its secrets masked; null where there is no pool. */
+	configuration(): Promise<EndpointConfiguration | null>;
+	/**
+	 * Gives its endpoint another configuration, its secrets already encrypted for this pool; a mask keeps the secret that is stored.
+	 * What is wrong with it is answered and nothing changed.
+	 */
+	reconfigure(configuration: StoredConfiguration): Promise<ConfigureOutcome>;
+	/** Whether this is the endpoint's own key. */
+	opens(key: string): Promise<boolean>;
+	/** The keys under which something is kept with the endpoint; null where there is no pool. */
+	metadataKeys(): Promise<readonly string[] | null>;
+	/** What is kept under a key, as JSON, or null for nothing; undefined where there is no pool. */
+	metadata(key: string): Promise<string | null | undefined>;
+	/** Keeps JSON under a key; null forgets it. */
+	setMetadata(key: string, json: string | null): Promise<MetadataOutcome>;
+	/** How it stands, straight from the pool; null where there is none any more. */
+	status(): Promise<PoolStatus | null>;
+	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
+	instances(): Promise<InstanceIds | null>;
+	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
+	metrics(): Promise<Samples | null>;
+	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
+	sessions(): Promise<Record<string, string> | null>;
+	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
+	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
+	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
+	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
+	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
+	proves(request: { key: string; address: string }): Promise<boolean>;
+}
+
+export interface PoolStatus {
+	readonly run: Run;
+	/** Proxies with open client connections at their last report. */
+	readonly active: readonly string[];
+	/** Open client connections, as its proxies reported them last. */
+	readonly connections: number;
+	/** Proxies whose agents have registered and are not on their way out. */
+	readonly registered: readonly string[];
+	readonly rolling: RollingStatus;
+}
+
+export interface PoolBirth {
+	readonly object: string;
+	readonly provider: ProviderName;
+	readonly name: string;
+	readonly deployment: Id;
+	readonly incarnation: Ms;
+	readonly source: "environment" | "api";
+	readonly facts: FleetFacts;
+}
+
+/** Whose a pool is, as it knows it itself. */
+export interface PoolNames {
+	readonly provider: ProviderName;
+}
+
+export interface FleetFacts {
+	/** The address that agents call (`/v1.1/url`, else `PUBLIC_URL`, else the remembered origin); null: not known yet. */
+	readonly agentUrl: string | null;
+	/** The rolling settings that an operator gave; null: the environment's hold. */
+	readonly rolling: PatchedRolling | null;
+	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
+	readonly proxies: number;
+	/** What all pools have reserved of the deployment's budget, by currency; missing or null: nobody looked. */
+	readonly leased?: Readonly<Record<string, number>> | null;
+	/** Seconds between looks, by endpoint name, that managers' configurations name; `default` for those without one of their own. Missing: none do. */
+	readonly intervals?: Readonly<Record<string, number>>;
+}
+
+export type ConfigureOutcome =
+	| { readonly ok: true; readonly provider: ProviderName }
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string }
+	| { readonly ok: false; readonly error: "invalid"; readonly faults: Faults };
+
+export type MetadataOutcome = { readonly ok: true } | { readonly ok: false; readonly error: "notFound" | "full" };
+
+export type CommandOutcome =
+	| { readonly ok: true; readonly summary: PoolSummary; readonly ips: readonly string[] }
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string };
+
+export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
+
+export type { AgentConfig };

@@ -1,0 +1,60 @@
+import type { Env } from "./env.ts";
+import type { PoolRpc } from "./pool.ts";
+
+/** Longest wait for a pool's answer; its own longest is the 3 s in which a change should be readable in D1. */
+export const POOL_DEADLINE_MS = 10_000;
+
+/** A pool's object does not answer now. */
+export class PoolUnreachable extends Error {
+	constructor(cause: unknown) {
+		super("The pool does not answer.", { cause });
+		this.name = "PoolUnreachable";
+	}
+}
+
+/** Whether this is the id of an object of this deployment; without asking it, so that a made-up one leaves no database behind. */
+export function isPoolObject(env: Env, object: string): boolean {
+	try {
+		env.POOL.idFromString(object);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * Asks one pool something, once more where the platform says that it may be (every question may be repeated).
+ * `object` must come from the directory or have passed {@link isPoolObject}. Throws PoolUnreachable.
+ */
+export async function askPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T> {
+	// The stub's own type makes plain arrays of tuples.
+	const stub = () => env.POOL.get(env.POOL.idFromString(object)) as unknown as PoolRpc;
+	const ask = () => withinDeadline(question(stub()));
+	try {
+		return await ask().catch((error) => {
+			if (!mayRetry(error)) throw error;
+			// A stub that threw stays broken: `ask` makes another.
+			return ask();
+		});
+	} catch (error) {
+		throw new PoolUnreachable(error);
+	}
+}
+
+async function withinDeadline<T>(answer: Promise<T>): Promise<T> {
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`no answer within ${POOL_DEADLINE_MS} ms`)), POOL_DEADLINE_MS);
+	});
+	try {
+		return await Promise.race([answer, late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/** See https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ */
+function mayRetry(error: unknown): boolean {
+	const { retryable, overloaded } = error as { retryable?: boolean; overloaded?: boolean };
+	return retryable === true && overloaded !== true;
+}
