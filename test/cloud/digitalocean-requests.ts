@@ -31,7 +31,7 @@ export const CreateDroplet = z.strictObject({
 		.optional(),
 	private_networking: flag.optional(),
 	volumes: z.array(z.string()).optional(),
-	vpc_uuid: z.string().optional(),
+	vpc_uuid: z.string().nullable().optional(),
 	with_droplet_agent: flag.optional(),
 	public_networking: flag.optional(),
 });

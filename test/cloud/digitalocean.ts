@@ -80,8 +80,11 @@ function rateHeaders(limit: number, remaining: number, resetAtMs: number): Recor
 	};
 }
 
+/** With a slash at its end or without. */
+const PATH = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/(\d+))?\/?$/;
+
 function operationOf(call: Call): Operation {
-	const [, collection, id, part] = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	const [, collection, id, part] = PATH.exec(call.path) ?? [];
 	if (collection === "tags" && part === "resources") return "retag";
 	if (collection === "firewalls" || collection === "tags") return "firewall";
 	if (collection !== "droplets") return "other";
@@ -91,9 +94,11 @@ function operationOf(call: Call): Operation {
 }
 
 function route(call: Call, account: Account): Promise<Response> | Response {
-	const [, collection = "", id, part] = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	const [, collection = "", id, part, partId] = PATH.exec(call.path) ?? [];
 	const vm = collection === "droplets" && id !== undefined ? account.vm(id) : null;
-	switch (`${call.method} ${collection}${id === undefined ? "" : "/*"}${part === undefined ? "" : `/${part}`}`) {
+	switch (
+		`${call.method} ${collection}${id === undefined ? "" : "/*"}${part === undefined ? "" : `/${part}`}${partId === undefined ? "" : "/*"}`
+	) {
 		case "POST droplets":
 			return read(call, CreateDroplet, (body) => createDroplet(body, account));
 		case "GET droplets":
@@ -117,6 +122,10 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 							.map((task) => action(task, vm)),
 					)
 				: notFound();
+		case "GET droplets/*/actions/*": {
+			const task = account.task(Number(partId));
+			return vm && task?.vm === vm.id ? json(200, { action: action(task, vm) }) : notFound();
+		}
 		case "GET actions/*": {
 			const task = account.task(Number(id));
 			return task ? json(200, { action: action(task, account.vm(task.vm)) }) : notFound();

@@ -44,6 +44,10 @@ const FROM_DEBIAN: readonly (readonly [string, Client])[] = [
 	["boto3", { cloud: "aws", program: "boto3_ec2.py", env: aws }],
 	["the hcloud program", { cloud: "hetzner", program: "hcloud-cli.mjs", env: token }],
 	["hcloud for Python", { cloud: "hetzner", program: "hcloud_python.py", env: token }],
+	[
+		"python-digitalocean",
+		{ cloud: "digitalocean", program: "python_digitalocean.py", env: (url) => ({ ...token(), DIGITALOCEAN_END_POINT: `${url}/v2/` }) },
+	],
 	["Apache Libcloud at Vultr", { cloud: "vultr", program: "libcloud_drivers.py", env: () => ({ ...token(), LIBCLOUD_DRIVER: "vultr" }) }],
 	[
 		"Apache Libcloud at Compute Engine",
