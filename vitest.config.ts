@@ -51,6 +51,8 @@ export default defineConfig({
 			node("cloud", 30),
 			node("agent", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
+			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
+			node("sdks", 120),
 			// It waits more than it works.
 			node("e2e", 180, { sequence: { groupOrder: 1 } }),
 			// After all others: it measures how soon things happen, on the whole machine.

@@ -1,4 +1,4 @@
-import type { Fault } from "./faults.ts";
+import type { Effects } from "./faults.ts";
 import type { Fleet, NewVm, Power, Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 
@@ -9,9 +9,9 @@ export class Account {
 	/** VMs that the account may have. */
 	readonly limit: number;
 	readonly #fleet: Fleet;
-	readonly #fault: Fault | null;
+	readonly #fault: Effects | null;
 
-	constructor(fleet: Fleet, key: string, limit: number, fault: Fault | null) {
+	constructor(fleet: Fleet, key: string, limit: number, fault: Effects | null) {
 		this.#fleet = fleet;
 		this.key = key;
 		this.limit = limit;
@@ -56,9 +56,9 @@ export class Account {
 		this.#fleet.setUserData(vm, userData);
 	}
 
-	/** Null: the VM is busy with an earlier order. */
-	power(vm: VmRecord, power: Power, kind: string): Task | null {
-		return this.#fleet.power(vm, power, kind);
+	/** Null: the VM is busy with an earlier order, which this one does not overtake. */
+	power(vm: VmRecord, power: Power, kind: string, overtakes = false): Task | null {
+		return this.#fleet.power(vm, power, kind, overtakes);
 	}
 
 	/** Replaces all tags of a VM. */

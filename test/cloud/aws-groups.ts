@@ -26,9 +26,35 @@ export interface Group {
 	readonly tags: { readonly [key: string]: string };
 }
 
+/** The group that each network comes with, as it is until somebody changes it. */
+export function defaultGroup(account: Account, region: string): Group {
+	const vpc = vpcOf(account, region);
+	const id = idOf("sg", `${account.key}/${region}/default`);
+	const rules: readonly Rule[] = [{ protocol: "-1", from: null, to: null, sort: "groupId", source: id }];
+	const unchanged: Group = { id, name: "default", description: "default VPC security group", region, vpc, rules, tags: {} };
+	return groupsOf(account).get(id) ?? unchanged;
+}
+
+/** All of a region. */
+function groupsIn(account: Account, region: string): readonly Group[] {
+	const first = defaultGroup(account, region);
+	const others = groupsOf(account).all();
+	return [first, ...others.filter((group) => group.region === region && group.id !== first.id)];
+}
+
+/** Null: that region has no such group. */
+export function groupIn(account: Account, region: string, id: string): Group | null {
+	return groupsIn(account, region).find((group) => group.id === id) ?? null;
+}
+
+/** Null: that region has no group of that name. */
+export function groupNamed(account: Account, region: string, name: string): Group | null {
+	return groupsIn(account, region).find((group) => group.name === name) ?? null;
+}
+
 /** A group has at most so many rules that let in. */
 const MAX_RULES = 60;
-const OWNER = "123456789012";
+export const OWNER = "123456789012";
 
 export const vpcOf = (account: Account, region: string) => idOf("vpc", `${account.key}/${region}`);
 export const groupsOf = (account: Account) => account.collection<Group>("security-groups");
@@ -41,7 +67,16 @@ export function describeVpcs(account: Account, region: string, filters: Filters)
 
 export type Filters = readonly { readonly Name: string; readonly Value: readonly string[] }[];
 
-export function describeGroups(account: Account, region: string, filters: Filters): Response {
+export interface GroupsWanted {
+	readonly GroupId?: readonly string[] | undefined;
+	readonly GroupName?: readonly string[] | undefined;
+	readonly Filter?: Filters | undefined;
+}
+
+export function describeGroups(account: Account, region: string, { GroupId, GroupName, Filter: filters = [] }: GroupsWanted): Response {
+	const absent =
+		GroupId?.find((id) => groupIn(account, region, id) === null) ?? GroupName?.find((name) => !groupNamed(account, region, name));
+	if (absent !== undefined) return refuse(400, "InvalidGroup.NotFound", `The security group '${absent}' does not exist`);
 	const values: Readonly<Record<string, (group: Group) => string>> = {
 		"group-name": (group) => group.name,
 		"vpc-id": (group) => group.vpc,
@@ -49,9 +84,8 @@ export function describeGroups(account: Account, region: string, filters: Filter
 	};
 	const unknown = filters.find(({ Name }) => values[Name] === undefined);
 	if (unknown) return refuse(400, "InvalidParameterValue", `The filter '${unknown.Name}' is invalid`);
-	const shown = groupsOf(account)
-		.all()
-		.filter((group) => group.region === region)
+	const shown = groupsIn(account, region)
+		.filter(({ id, name }) => (GroupId?.includes(id) ?? true) && (GroupName?.includes(name) ?? true))
 		.filter((group) => filters.every(({ Name, Value }) => Value.some((value) => matches(value, values[Name]?.(group) ?? ""))));
 	return answer("DescribeSecurityGroups", { securityGroupInfo: shown.map(show) });
 }
@@ -71,11 +105,7 @@ export function createGroup(
 			`Value (${wanted.name}) for parameter GroupName is invalid. Character sets beyond ASCII are not supported.`,
 		);
 	}
-	if (
-		groupsOf(account)
-			.all()
-			.some((group) => group.region === region && group.name === wanted.name)
-	) {
+	if (groupNamed(account, region, wanted.name)) {
 		return refuse(400, "InvalidGroup.Duplicate", `The security group '${wanted.name}' already exists for VPC '${wanted.vpc}'`);
 	}
 	const id = idOf("sg", `${account.key}/${account.number()}`);
@@ -83,8 +113,8 @@ export function createGroup(
 	return answer("CreateSecurityGroup", { return: true, groupId: id, tagSet: tagSet(wanted.tags) });
 }
 
-export function changeIngress(account: Account, action: string, id: string, permissions: IpPermissions): Response {
-	const group = groupsOf(account).get(id);
+export function changeIngress(account: Account, region: string, action: string, id: string, permissions: IpPermissions): Response {
+	const group = groupIn(account, region, id);
 	if (!group) return refuse(400, "InvalidGroup.NotFound", `The security group '${id}' does not exist`);
 	const named = permissions.flatMap(rulesOf);
 	const isIn = (rule: Rule) => group.rules.some((other) => JSON.stringify(other) === JSON.stringify(rule));

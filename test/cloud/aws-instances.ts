@@ -1,11 +1,10 @@
 import type { Account } from "./account.ts";
-import { INSTANCE_TYPES, idOf, matches } from "./aws-catalogue.ts";
-import { type Filters, groupsOf, tagSet, vpcOf } from "./aws-groups.ts";
-import { answer, refuse, type XmlValue } from "./aws-xml.ts";
+import { idOf, matches } from "./aws-catalogue.ts";
+import type { Filters } from "./aws-groups.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { type Labels, labelsOf } from "./labels.ts";
 
-/** Instances as EC2 shows them: with states of their own, and for an hour after their end. */
+/** Instances as EC2 has them: with states of their own, and for an hour after their end. How they are shown: `aws-shown.ts`. */
 
 /** What of an instance is kept beside what every VM has. */
 export interface Details {
@@ -13,9 +12,14 @@ export interface Details {
 	readonly region: string;
 	readonly type: string;
 	readonly image: string;
-	readonly group: string;
+	readonly groups: readonly string[];
 	readonly token: string;
 	readonly spotRequest: string | null;
+	readonly hasAddress: boolean;
+	/** Whether its interface and its disk go with it. */
+	readonly interfaceGoes: boolean;
+	readonly diskGoes: boolean;
+	readonly isMonitored: boolean;
 }
 interface Terminated {
 	readonly [key: string]: Json;
@@ -25,30 +29,52 @@ interface Terminated {
 	readonly tags: readonly string[];
 	readonly details: Details;
 }
+/** A launch, which may come to nothing after its answer. */
+interface Launch extends Terminated {
+	readonly task: number;
+}
+
+/** An inventory that an earlier version wrote lacks some. */
+const whole = (kept: { readonly [key: string]: Json }): Details => ({
+	...{ groups: [], hasAddress: true, interfaceGoes: true, diskGoes: true, isMonitored: false },
+	// Only this dialect makes VMs of this cloud.
+	...(kept as Details),
+});
 
 export type State = "pending" | "running" | "stopping" | "stopped" | "shutting-down" | "terminated";
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
-const CODES: Readonly<Record<State, number>> = { pending: 0, running: 16, "shutting-down": 32, terminated: 48, stopping: 64, stopped: 80 };
 
 /** How long the guest takes to shut down. */
 const SHUTDOWN_MS = 1000;
 const LISTED_AFTER_END_MS = 3_600_000;
-const OWNER = "123456789012";
 
 /** One instance, alive or ended. */
 export interface Instance {
 	readonly id: string;
+	/** When it was made, and when it was started last. */
 	readonly createdAt: number;
+	readonly startedAt: number;
 	readonly state: State;
+	/** Why it stopped or ended, and when; null while it does neither. */
+	readonly ended: { readonly at: number; readonly by: "user" | "cloud" } | null;
 	readonly address: string | null;
+	/** Of the account's network. */
+	readonly privateAddress: string;
 	readonly tags: Labels;
 	readonly details: Details;
 }
+
+const endedOf = (account: Account) => account.collection<Terminated>("terminated");
+const launchesOf = (account: Account) => account.collection<Launch>("launches");
+
 export function instancesOf(account: Account, region: string): readonly Instance[] {
-	const alive = account.vms().map((vm) => instanceOf(vm, account));
-	const ended = account.collection<Terminated>("terminated").all();
-	const isListed = ({ id, at }: Terminated) => account.now() - at < LISTED_AFTER_END_MS && !alive.some((other) => other.id === id);
-	return [...alive, ...ended.filter(isListed).map((one) => endedOf(one, account))].filter(({ details }) => details.region === region);
+	const alive = account.vms().map((vm) => aliveShown(vm, account));
+	const isRecent = ({ at }: Terminated) => account.now() - at < LISTED_AFTER_END_MS;
+	const ended = endedOf(account).all().filter(isRecent);
+	const failed = launchesOf(account)
+		.all()
+		.filter((launch) => isRecent(launch) && account.task(launch.task)?.status === "failed" && !ended.some(({ id }) => id === launch.id));
+	const gone = [...ended.map((one) => endedShown(one, account, "user")), ...failed.map((one) => endedShown(one, account, "cloud"))];
+	return [...alive, ...gone.filter(({ id }) => !alive.some((other) => other.id === id))].filter(({ details }) => details.region === region);
 }
 
 /** Whatever is known of an id in this region; null: nothing, or not yet. */
@@ -56,11 +82,23 @@ export function instance(account: Account, region: string, id: string): Instance
 	return instancesOf(account, region).find((one) => one.id === id) ?? null;
 }
 
-function instanceOf(vm: VmRecord, account: Account): Instance {
-	// Only this dialect makes VMs of this cloud.
-	const details = vm.details as Details;
+function aliveShown(vm: VmRecord, account: Account): Instance {
+	const kept = whole(vm.details);
+	const tasks = account.tasks(vm);
 	const state = stateOf(vm, account);
-	return { id: vm.id, createdAt: vm.createdAt, state, address: state === "running" ? vm.address : null, tags: labelsOf(vm.tags), details };
+	const stopped = state === "stopping" || state === "stopped" ? tasks.findLast(({ kind }) => kind === "stop") : undefined;
+	const [, , third, fourth] = vm.address.split(".");
+	return {
+		id: vm.id,
+		createdAt: vm.createdAt,
+		startedAt: tasks.findLast(({ kind }) => kind === "start")?.startedAt ?? vm.createdAt,
+		state,
+		ended: stopped === undefined ? null : { at: stopped.startedAt, by: "user" },
+		address: state === "running" && kept.hasAddress ? vm.address : null,
+		privateAddress: `172.31.${third}.${fourth}`,
+		tags: labelsOf(vm.tags),
+		details: kept,
+	};
 }
 
 function stateOf(vm: VmRecord, account: Account): State {
@@ -71,47 +109,39 @@ function stateOf(vm: VmRecord, account: Account): State {
 	return last?.kind === "stop" && account.now() - last.startedAt < SHUTDOWN_MS ? "stopping" : "stopped";
 }
 
-function endedOf(one: Terminated, account: Account): Instance {
-	const state = account.now() - one.at < SHUTDOWN_MS ? "shutting-down" : "terminated";
-	return { id: one.id, createdAt: one.createdAt, state, address: null, tags: labelsOf(one.tags), details: one.details };
+function endedShown({ id, at, createdAt, tags, details: kept }: Terminated, account: Account, by: "user" | "cloud"): Instance {
+	const state = by === "user" && account.now() - at < SHUTDOWN_MS ? "shutting-down" : "terminated";
+	const common = { id, createdAt, startedAt: createdAt, state, address: null, privateAddress: "", details: whole(kept) } as const;
+	return { ...common, ended: { at, by }, tags: labelsOf(tags) };
+}
+
+/** Makes an instance, and remembers it, in case its launch fails later. */
+export async function launch(
+	wanted: Pick<VmRecord, "name" | "tags" | "userData"> & { details: Details },
+	account: Account,
+): Promise<string> {
+	const { vm, task } = await account.create({ provider: "aws", id: (number) => idOf("i", String(number)), ...wanted });
+	const launches = launchesOf(account);
+	for (const { id, at } of launches.all()) if (account.now() - at > LISTED_AFTER_END_MS) launches.delete(id);
+	const { id, createdAt, tags } = vm;
+	launches.set(id, { id, at: createdAt, createdAt, tags, details: wanted.details, task: task.id });
+	return id;
 }
 
 /** Ends it; from now on it is only listed. */
 export function end(account: Account, vm: VmRecord): void {
-	const gone: Terminated = { id: vm.id, at: account.now(), createdAt: vm.createdAt, tags: vm.tags, details: vm.details as Details };
-	account.collection<Terminated>("terminated").set(vm.id, gone);
+	const gone: Terminated = { id: vm.id, at: account.now(), createdAt: vm.createdAt, tags: vm.tags, details: whole(vm.details) };
+	endedOf(account).set(vm.id, gone);
 	account.delete(vm);
 }
 
-/** One page of reservations. EC2 puts what one request launched into one reservation; others hold one instance each here. */
-export function describe(
-	account: Account,
-	region: string,
-	wanted: { readonly ids: readonly string[] | undefined; readonly filters: Filters; readonly size: number; readonly from: number },
-): Response {
-	const all = instancesOf(account, region);
-	const missing = wanted.ids?.find((id) => !all.some((one) => one.id === id));
-	if (missing !== undefined) return notFound(missing);
-	const unknown = wanted.filters.find(({ Name }) => valuesOf(Name) === null);
-	if (unknown) return refuse(400, "InvalidParameterValue", `The filter '${unknown.Name}' is invalid`);
-	const shown = all
-		.filter((one) => wanted.ids?.includes(one.id) ?? true)
-		.filter((one) =>
-			wanted.filters.every(({ Name, Value }) => valuesOf(Name)?.(one).some((text) => Value.some((value) => matches(value, text)))),
-		);
-	const page = shown.slice(wanted.from, wanted.from + wanted.size);
-	return answer("DescribeInstances", {
-		reservationSet: page.map((one) => ({
-			reservationId: idOf("r", one.id),
-			ownerId: OWNER,
-			groupSet: [],
-			instancesSet: [show(one, account)],
-		})),
-		nextToken: shown.length > wanted.from + wanted.size ? Buffer.from(String(wanted.from + wanted.size)).toString("base64") : null,
-	});
+/** Whether an instance fits all filters, each of which names what it looks at and what that may be. */
+export function fits(one: Instance, filters: Filters): boolean {
+	return filters.every(({ Name, Value }) => valuesOf(Name)?.(one).some((text) => Value.some((value) => matches(value, text))));
 }
 
-function valuesOf(filter: string): ((one: Instance) => readonly string[]) | null {
+/** What a filter looks at; null: there is no such filter. */
+export function valuesOf(filter: string): ((one: Instance) => readonly string[]) | null {
 	const [, tag] = /^tag:(.+)$/.exec(filter) ?? [];
 	if (tag !== undefined) return ({ tags }) => (Object.hasOwn(tags, tag) ? [tags[tag] ?? ""] : []);
 	const known: Readonly<Record<string, (one: Instance) => readonly string[]>> = {
@@ -119,55 +149,12 @@ function valuesOf(filter: string): ((one: Instance) => readonly string[]) | null
 		"instance-state-name": ({ state }) => [state],
 		"client-token": ({ details }) => [details.token],
 		"instance-id": ({ id }) => [id],
+		"instance-type": ({ details }) => [details.type],
+		"image-id": ({ details }) => [details.image],
+		"instance.group-id": ({ details }) => details.groups,
+		"ip-address": ({ address }) => (address === null ? [] : [address]),
+		"private-ip-address": ({ privateAddress }) => [privateAddress],
+		"availability-zone": ({ details }) => [`${details.region}a`],
 	};
-	return known[filter] ?? null;
-}
-
-export function notFound(id: string): Response {
-	if (!/^i-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) return refuse(400, "InvalidInstanceID.Malformed", `Invalid id: "${id}"`);
-	return refuse(400, "InvalidInstanceID.NotFound", `The instance ID '${id}' does not exist`);
-}
-
-export const stateSet = (state: State) => ({ code: CODES[state], name: state });
-
-export function show(one: Instance, account: Account): XmlValue {
-	const { region, type, image, group, token, spotRequest } = one.details;
-	const hasNetwork = one.state !== "terminated";
-	const groups = [{ groupId: group, groupName: groupsOf(account).get(group)?.name ?? "" }];
-	const [, , third, fourth] = (one.address ?? "").split(".");
-	return {
-		instanceId: one.id,
-		imageId: image,
-		instanceState: stateSet(one.state),
-		privateDnsName: "",
-		dnsName: one.address === null ? "" : `ec2-${one.address.replaceAll(".", "-")}.${region}.compute.amazonaws.com`,
-		reason: "",
-		amiLaunchIndex: 0,
-		productCodes: [],
-		instanceType: type,
-		launchTime: new Date(one.createdAt).toISOString(),
-		placement: { availabilityZone: `${region}a`, groupName: "", tenancy: "default" },
-		monitoring: { state: "disabled" },
-		...(hasNetwork
-			? {
-					subnetId: idOf("subnet", `${account.key}/${region}`),
-					vpcId: vpcOf(account, region),
-					privateIpAddress: third === undefined ? "172.31.0.1" : `172.31.${third}.${fourth}`,
-					groupSet: groups,
-				}
-			: {}),
-		ipAddress: one.address,
-		sourceDestCheck: hasNetwork ? true : null,
-		architecture: INSTANCE_TYPES[type]?.architecture ?? "x86_64",
-		rootDeviceType: "ebs",
-		rootDeviceName: "/dev/sda1",
-		blockDeviceMapping: [],
-		virtualizationType: "hvm",
-		clientToken: token,
-		tagSet: tagSet(one.tags),
-		hypervisor: "xen",
-		networkInterfaceSet: [],
-		ebsOptimized: false,
-		...(spotRequest === null ? {} : { instanceLifecycle: "spot", spotInstanceRequestId: spotRequest }),
-	};
+	return Object.hasOwn(known, filter) ? (known[filter] ?? null) : null;
 }

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Account } from "./account.ts";
 import { INSTANCE_TYPES, idOf, imagesOf } from "./aws-catalogue.ts";
-import { groupsOf } from "./aws-groups.ts";
-import { type Details, end, instance, show } from "./aws-instances.ts";
+import { defaultGroup, groupIn, groupNamed, OWNER } from "./aws-groups.ts";
+import { type Details, end, instance, launch } from "./aws-instances.ts";
 import type { RunInstances } from "./aws-requests.ts";
+import { show, subnetOf } from "./aws-shown.ts";
 import { answer, refuse } from "./aws-xml.ts";
 import type { Json, VmRecord } from "./inventory.ts";
-import { wordsOf } from "./labels.ts";
+import { type Labels, wordsOf } from "./labels.ts";
 
 /** RunInstances, and what brings an instance back. */
 
@@ -19,6 +20,20 @@ interface SpotRequest {
 	readonly [key: string]: Json;
 	readonly type: "one-time" | "persistent";
 	readonly state: "active" | "cancelled" | "closed";
+	readonly tags: Labels;
+}
+
+type TagSpecification = RunInstances["TagSpecification"];
+/** The tags that a create gives to what it makes of that kind. */
+export function tagsFor(specification: TagSpecification, kind: string): Labels {
+	const tags = specification?.filter(({ ResourceType }) => ResourceType === kind).flatMap(({ Tag }) => Tag) ?? [];
+	return Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]));
+}
+
+/** Null: there is no such request. */
+export function spotRequestTags(account: Account, id: string): Labels | null {
+	const request = account.collection<SpotRequest>("spot-requests").get(id);
+	return request === null ? null : (request.tags ?? {});
 }
 
 const MAX_USER_DATA_BYTES = 16_384;
@@ -47,21 +62,29 @@ export async function runInstances(wanted: RunInstances, body: string, account: 
 	const market = wanted.InstanceMarketOptions?.SpotOptions;
 	const spotRequest = market ? `sir-${idOf("x", String(account.number())).slice(3, 11)}` : null;
 	if (market && spotRequest !== null) {
-		account.collection<SpotRequest>("spot-requests").set(spotRequest, { type: market.SpotInstanceType, state: "active" });
+		const tags = tagsFor(wanted.TagSpecification, "spot-instances-request");
+		account.collection<SpotRequest>("spot-requests").set(spotRequest, { type: market.SpotInstanceType, state: "active", tags });
 	}
-	const tags = wanted.TagSpecification?.find(({ ResourceType }) => ResourceType === "instance")?.Tag ?? [];
+	const tags = tagsFor(wanted.TagSpecification, "instance");
+	const [nic] = wanted.NetworkInterface ?? [];
+	const named = groupsAsked(wanted);
 	const details: Details = {
 		region,
 		type: wanted.InstanceType,
 		image: wanted.ImageId,
-		group: wanted.NetworkInterface[0]?.SecurityGroupId?.[0] ?? "",
+		groups: named.length > 0 ? named.map((each) => groupNamed(account, region, each)?.id ?? each) : [defaultGroup(account, region).id],
 		token,
 		spotRequest,
+		// The default network's subnets give addresses to whoever does not say otherwise.
+		hasAddress: nic?.AssociatePublicIpAddress ?? true,
+		interfaceGoes: nic?.DeleteOnTermination ?? true,
+		diskGoes: wanted.BlockDeviceMapping?.[0]?.Ebs?.DeleteOnTermination ?? true,
+		isMonitored: wanted.Monitoring?.Enabled ?? false,
 	};
 	const id = await launch(
 		{
-			name: tags.find(({ Key }) => Key === "Name")?.Value ?? "",
-			tags: wordsOf(Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]))),
+			name: tags.Name ?? "",
+			tags: wordsOf(tags),
 			userData: Buffer.from(wanted.UserData ?? "", "base64").toString("utf8"),
 			details,
 		},
@@ -71,16 +94,18 @@ export async function runInstances(wanted: RunInstances, body: string, account: 
 	return launched(id, account, region);
 }
 
-async function launch(wanted: Pick<VmRecord, "name" | "tags" | "userData" | "details">, account: Account): Promise<string> {
-	const { vm } = await account.create({ provider: "aws", id: (number) => idOf("i", String(number)), ...wanted });
-	return vm.id;
-}
+/** Groups by id or by name, wherever the request gives them. */
+const groupsAsked = ({ NetworkInterface, SecurityGroupId = [], SecurityGroup = [] }: RunInstances): readonly string[] => [
+	...(NetworkInterface?.[0]?.SecurityGroupId ?? []),
+	...SecurityGroupId,
+	...SecurityGroup,
+];
 
 function launched(id: string, account: Account, region: string): Response {
 	const one = instance(account, region, id);
 	return answer("RunInstances", {
 		reservationId: idOf("r", id),
-		ownerId: "123456789012",
+		ownerId: OWNER,
 		groupSet: [],
 		instancesSet: one ? [show(one, account)] : [],
 	});
@@ -103,7 +128,15 @@ function complaintAbout(wanted: RunInstances, account: Account, region: string):
 		return refuse(400, "InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.");
 	}
 	if (userData.length > MAX_USER_DATA_BYTES) return refuse(400, "InvalidParameterValue", "User data is limited to 16384 bytes");
-	const group = wanted.NetworkInterface[0]?.SecurityGroupId?.find((id) => groupsOf(account).get(id)?.region !== region);
+	const hasBoth =
+		wanted.NetworkInterface !== undefined && (wanted.SecurityGroupId ?? wanted.SecurityGroup ?? wanted.SubnetId) !== undefined;
+	if (hasBoth) {
+		const sentence = "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request";
+		return refuse(400, "InvalidParameterCombination", sentence);
+	}
+	const subnet = wanted.NetworkInterface?.[0]?.SubnetId ?? wanted.SubnetId ?? subnetOf(account, region);
+	if (subnet !== subnetOf(account, region)) return refuse(400, "InvalidSubnetID.NotFound", `The subnet ID '${subnet}' does not exist`);
+	const group = groupsAsked(wanted).find((each) => !groupIn(account, region, each) && !groupNamed(account, region, each));
 	if (group !== undefined) return refuse(400, "InvalidGroup.NotFound", `The security group '${group}' does not exist`);
 	if (wanted.CreditSpecification && !type.isBurstable) {
 		return refuse(400, "InvalidParameterCombination", `The ${wanted.InstanceType} instance type does not support CPU credits.`);
@@ -126,7 +159,7 @@ export async function terminate(vm: VmRecord, account: Account): Promise<void> {
 	const request = details.spotRequest === null ? null : requests.get(details.spotRequest);
 	if (!request || details.spotRequest === null) return;
 	if (request.type === "persistent" && request.state === "active") {
-		await launch({ name: vm.name, tags: vm.tags, userData: vm.userData, details: vm.details }, account);
+		await launch({ name: vm.name, tags: vm.tags, userData: vm.userData, details }, account);
 	} else requests.set(details.spotRequest, { ...request, state: request.state === "active" ? "closed" : request.state });
 }
 
@@ -136,7 +169,10 @@ export function cancelSpotRequests(ids: readonly string[], account: Account): Re
 	if (missing !== undefined) {
 		return refuse(400, "InvalidSpotInstanceRequestID.NotFound", `The spot instance request ID '${missing}' does not exist`);
 	}
-	for (const id of ids) requests.set(id, { type: requests.get(id)?.type ?? "one-time", state: "cancelled" });
+	for (const id of ids) {
+		const request = requests.get(id);
+		if (request) requests.set(id, { ...request, state: "cancelled" });
+	}
 	return answer("CancelSpotInstanceRequests", {
 		spotInstanceRequestSet: ids.map((id) => ({ spotInstanceRequestId: id, state: "cancelled" })),
 	});

@@ -1,10 +1,32 @@
 import { z } from "zod";
+import { refuse } from "./aws-xml.ts";
+import type { Call } from "./dialect.ts";
 
 /**
  * The requests of EC2's query API for the operations that we speak, closed: what its model does not name, or what no one here
  * uses, is refused, so that a misspelt parameter does not pass here and fail at the real one.
  */
 export type Tree = string | { readonly [name: string]: Tree } | readonly Tree[];
+
+/** What is asked, whether it stands in a form or, with GET, in the query. */
+export function formOf(call: Call): URLSearchParams {
+	if (call.method !== "GET") return new URLSearchParams(call.body);
+	return new URLSearchParams([...call.query].filter(([name]) => !name.startsWith("X-Amz-")));
+}
+
+/** The first thing that is wrong, in EC2's words: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html */
+export function complaint({ issues: [issue] }: z.ZodError, tree: Tree): Response {
+	const path = issue?.path ?? [];
+	const name = path.map((part) => (typeof part === "number" ? part + 1 : String(part))).join(".");
+	if (issue?.code === "unrecognized_keys") {
+		const [key = ""] = issue.keys;
+		return refuse(400, "UnknownParameter", `The parameter ${name === "" ? key : `${name}.${key}`} is not recognized`);
+	}
+	const value = path.reduce<unknown>((at, part) => (at as { readonly [part: PropertyKey]: unknown } | undefined)?.[part], tree);
+	if (value === undefined) return refuse(400, "MissingParameter", `The request must contain the parameter ${name}`);
+	const shown = typeof value === "string" ? value : "";
+	return refuse(400, "InvalidParameterValue", `Value (${shown}) for parameter ${name} is invalid.`);
+}
 
 /** `Tag.1.Key=a` → `{Tag: [{Key: "a"}]}`; null where a name stands for a value and for a structure, or a list has gaps. */
 export function treeOf(form: URLSearchParams): { readonly [name: string]: Tree } | null {
@@ -59,19 +81,47 @@ export const RunInstances = z.strictObject({
 		.regex(/^[\x21-\x7e]*$/)
 		.optional(),
 	UserData: z.string().optional(),
+	/** Without one the instance has an interface all the same, in the default subnet. */
 	NetworkInterface: z
 		.array(
 			z.strictObject({
 				DeviceIndex: Whole,
 				AssociatePublicIpAddress: Flag.optional(),
 				DeleteOnTermination: Flag.optional(),
+				Description: z.string().optional(),
 				SecurityGroupId: z.array(z.string()).optional(),
 				SubnetId: z.string().optional(),
 			}),
 		)
-		.length(1),
+		.length(1)
+		.optional(),
+	SecurityGroupId: z.array(z.string()).optional(),
+	SecurityGroup: z.array(z.string()).optional(),
+	SubnetId: z.string().optional(),
+	BlockDeviceMapping: z
+		.array(
+			z.strictObject({
+				DeviceName: z.string(),
+				Ebs: z
+					.strictObject({
+						DeleteOnTermination: Flag.optional(),
+						Encrypted: Flag.optional(),
+						VolumeSize: Whole.optional(),
+						VolumeType: z.enum(["standard", "gp2", "gp3"]).optional(),
+					})
+					.optional(),
+			}),
+		)
+		.max(1)
+		.optional(),
+	Monitoring: z.strictObject({ Enabled: Flag }).optional(),
+	EbsOptimized: Flag.optional(),
+	DisableApiTermination: Flag.optional(),
+	InstanceInitiatedShutdownBehavior: z.enum(["stop", "terminate"]).optional(),
 	TagSpecification: TagSpecification.optional(),
-	MetadataOptions: z.strictObject({ HttpTokens: z.enum(["optional", "required"]).optional() }).optional(),
+	MetadataOptions: z
+		.strictObject({ HttpTokens: z.enum(["optional", "required"]).optional(), HttpEndpoint: z.enum(["enabled", "disabled"]).optional() })
+		.optional(),
 	CreditSpecification: z.strictObject({ CpuCredits: z.enum(["standard", "unlimited"]) }).optional(),
 	InstanceMarketOptions: z
 		.strictObject({

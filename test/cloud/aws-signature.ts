@@ -2,7 +2,10 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { refuse } from "./aws-xml.ts";
 import type { Call } from "./dialect.ts";
 
-/** Signatures of version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
+/**
+ * Signatures of version 4, in a header or, for a URL that is handed on, in the query:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
 
 /** A signature older or younger than this is refused. */
 const MAX_SKEW_MS = 5 * 60_000;
@@ -16,14 +19,29 @@ export interface Scope {
 	readonly region: string;
 	readonly service: string;
 }
+interface Signed extends Scope {
+	readonly signedHeaders: readonly string[];
+	readonly signature: string;
+	/** `20261129T120000Z` */
+	readonly stamp: string;
+	/** How long a URL is good for; a header is, for as long as clocks may differ. */
+	readonly expiresMs: number;
+}
 
 /** What the call says that it is signed with; null: it is not signed. */
-export function scopeOf(call: Call): (Scope & { readonly signedHeaders: readonly string[]; readonly signature: string }) | null {
+export function scopeOf(call: Call): Signed | null {
+	const inQuery = call.query.has("X-Amz-Signature");
 	const pattern =
 		/^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([a-z0-9-]+)\/([a-z0-9]+)\/aws4_request, *SignedHeaders=([a-z0-9;-]+), *Signature=([0-9a-f]{64})$/;
-	const [, accessKeyId, date, region, service, headers, signature] = pattern.exec(call.headers.get("authorization") ?? "") ?? [];
+	const given = (name: string) => call.query.get(`X-Amz-${name}`) ?? "";
+	const statement = inQuery
+		? `${given("Algorithm")} Credential=${given("Credential")}, SignedHeaders=${given("SignedHeaders")}, Signature=${given("Signature")}`
+		: (call.headers.get("authorization") ?? "");
+	const [, accessKeyId, date, region, service, headers, signature] = pattern.exec(statement) ?? [];
 	if (!accessKeyId || !date || !region || !service || !headers || !signature) return null;
-	return { accessKeyId, date, region, service, signedHeaders: headers.split(";"), signature };
+	const stamp = inQuery ? given("Date") : (call.headers.get("x-amz-date") ?? "");
+	const expiresMs = inQuery ? Number(given("Expires")) * 1000 : MAX_SKEW_MS;
+	return { accessKeyId, date, region, service, signedHeaders: headers.split(";"), signature, stamp, expiresMs };
 }
 
 /** The access key id of a call that is signed with its secret, at this time and for EC2; else EC2's refusal. */
@@ -33,13 +51,14 @@ export function verified(call: Call, nowMs: number): { readonly token: string } 
 	if (!scope.accessKeyId.startsWith("local")) {
 		return refuse(401, "AuthFailure", "AWS was not able to validate the provided access credentials");
 	}
-	const stamp = call.headers.get("x-amz-date") ?? "";
+	const { stamp } = scope;
 	const at = Date.parse(stamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
 	if (Number.isNaN(at) || stamp.slice(0, 8) !== scope.date || scope.service !== "ec2" || !scope.signedHeaders.includes("host")) {
 		return refuse(400, "IncompleteSignature", "The request signature does not conform to AWS standards.");
 	}
-	if (Math.abs(nowMs - at) > MAX_SKEW_MS) return refuse(400, "RequestExpired", "Request has expired.");
-	const expected = signatureOf(call, scope, stamp);
+	// Not a number is no time either.
+	if (!(nowMs - at <= scope.expiresMs) || at - nowMs > MAX_SKEW_MS) return refuse(400, "RequestExpired", "Request has expired.");
+	const expected = signatureOf(call, scope);
 	if (timingSafeEqual(Buffer.from(expected), Buffer.from(scope.signature))) return { token: scope.accessKeyId };
 	return refuse(
 		403,
@@ -48,11 +67,13 @@ export function verified(call: Call, nowMs: number): { readonly token: string } 
 	);
 }
 
-function signatureOf(call: Call, scope: Scope & { readonly signedHeaders: readonly string[] }, stamp: string): string {
+function signatureOf(call: Call, scope: Signed): string {
 	const header = (name: string) => (name === "host" ? call.host : (call.headers.get(name) ?? "")).trim().replace(/\s+/g, " ");
 	const query = [...call.query]
-		.map(([name, value]) => `${encode(name)}=${encode(value)}`)
-		.sort()
+		.filter(([name]) => name !== "X-Amz-Signature")
+		.map(([name, value]) => [encode(name), encode(value)] as const)
+		.sort(([a, x], [b, y]) => (a < b || (a === b && x < y) ? -1 : 1))
+		.map(([name, value]) => `${name}=${value}`)
 		.join("&");
 	const canonical = [
 		call.method,
@@ -64,7 +85,7 @@ function signatureOf(call: Call, scope: Scope & { readonly signedHeaders: readon
 		sha256(call.body),
 	].join("\n");
 	const place = `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
-	const toSign = ["AWS4-HMAC-SHA256", stamp, place, sha256(canonical)].join("\n");
+	const toSign = ["AWS4-HMAC-SHA256", scope.stamp, place, sha256(canonical)].join("\n");
 	const key = [scope.date, scope.region, scope.service, "aws4_request"].reduce<Buffer | string>(
 		(secret, part) => createHmac("sha256", secret).update(part).digest(),
 		`AWS4${secretOf(scope.accessKeyId)}`,

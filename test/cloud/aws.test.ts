@@ -17,21 +17,31 @@ interface How {
 	readonly skewMs?: number;
 	/** Sent instead of what was signed. */
 	readonly instead?: string;
+	readonly method?: "GET" | "POST";
+	/** At the end of the mount. */
+	readonly slash?: string;
+	/** The signature stands in the query and not in a header. */
+	readonly inQuery?: boolean;
+	/** A launch says nothing of its network. */
+	readonly plain?: boolean;
 }
 
 /** A local cloud, and calls of its EC2 that are signed by a library of its own. */
 function world(options: Parameters<typeof localCloud>[0] = {}) {
 	const { cloud, clock } = localCloud({ bootMs: 1000, ...options });
 	const ec2 = async (action: string, parameters: Readonly<Record<string, string>> = {}, how: How = {}) => {
-		const { key = "local-test", secret = secretOf(key), region = REGION, service = "ec2", skewMs = 0 } = how;
-		const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
+		const { key = "local-admin", secret = secretOf(key), region = REGION, service = "ec2", skewMs = 0 } = how;
+		const { method = "POST", slash = "/", inQuery = false } = how;
+		const form = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
 		const datetime = new Date(clock.now() + skewMs).toISOString().replace(/[:-]|\.\d{3}/g, "");
-		const url = `${BASE}/`;
-		const signer = new AwsV4Signer({ method: "POST", url, body, accessKeyId: key, secretAccessKey: secret, service, region, datetime });
-		const { headers } = await signer.sign();
-		const response = await cloud.fetch(new Request(url, { method: "POST", headers, body: how.instead ?? body }));
+		const target = `${BASE}${slash}${method === "GET" ? `?${form}` : ""}`;
+		const access = { accessKeyId: key, secretAccessKey: secret, service, region, datetime };
+		const signer = new AwsV4Signer({ method, url: target, ...(method === "GET" ? {} : { body: form }), signQuery: inQuery, ...access });
+		const { headers, url } = await signer.sign();
+		const response = await cloud.fetch(new Request(url, { method, headers, ...(method === "GET" ? {} : { body: how.instead ?? form }) }));
 		const answer = Xml.parse(await response.text());
-		return { status: response.status, answer, code: answer.text("Errors", "Error", "Code") };
+		const [code, message] = ["Code", "Message"].map((field) => answer.text("Errors", "Error", field));
+		return { status: response.status, answer, code: code ?? null, message: message ?? null };
 	};
 	const group = async () => {
 		const vpc = (await ec2("DescribeVpcs")).answer.items("vpcSet")[0]?.text("vpcId") ?? "";
@@ -40,18 +50,19 @@ function world(options: Parameters<typeof localCloud>[0] = {}) {
 	};
 	const run = async (more: Readonly<Record<string, string>> = {}, how: How = {}) => {
 		const image = imagesOf(how.region ?? REGION).find(({ architecture }) => architecture === "arm64")?.id ?? "";
-		return ec2(
-			"RunInstances",
-			{ MinCount: "1", MaxCount: "1", ImageId: image, InstanceType: "t4g.nano", "NetworkInterface.1.DeviceIndex": "0", ...more },
-			how,
-		);
+		const isElsewhere = how.plain === true || Object.keys(more).some((name) => /^(SecurityGroupId|SubnetId)/.test(name));
+		const network = isElsewhere ? {} : { "NetworkInterface.1.DeviceIndex": "0" };
+		return ec2("RunInstances", { MinCount: "1", MaxCount: "1", ImageId: image, InstanceType: "t4g.nano", ...network, ...more }, how);
 	};
 	const idOf = async (made: ReturnType<typeof run>) => (await made).answer.items("instancesSet")[0]?.text("instanceId") ?? "";
-	const stateOf = async (id: string) => {
+	const shown = async (id: string) => {
 		const { answer } = await ec2("DescribeInstances", { "InstanceId.1": id });
-		return answer.items("reservationSet")[0]?.items("instancesSet")[0]?.text("instanceState", "name");
+		const [one] = answer.items("reservationSet")[0]?.items("instancesSet") ?? [];
+		if (one === undefined) throw new Error(`${id} is not shown`);
+		return one;
 	};
-	return { cloud, clock, ec2, run, idOf, stateOf, group };
+	const stateOf = async (id: string) => (await shown(id)).text("instanceState", "name");
+	return { cloud, clock, ec2, run, idOf, shown, stateOf, group };
 }
 
 describe("signatures", () => {
@@ -72,6 +83,20 @@ describe("signatures", () => {
 	])("%s is refused", async (_, how, code) => {
 		const { ec2 } = world();
 		expect((await ec2("DescribeInstances", {}, how)).code).toBe(code);
+	});
+
+	test.each<[string, How]>([
+		["by GET", { method: "GET" }],
+		["by GET with the signature in the URL", { method: "GET", inQuery: true }],
+		["without a slash at the end of the address", { slash: "" }],
+		["by GET and without that slash", { method: "GET", slash: "" }],
+	])("a call is let in %s as well, and checked as strictly", async (_, how) => {
+		const { ec2, run, idOf } = world();
+		const id = await idOf(run({ UserData: "QUJD" }, how));
+		expect((await ec2("DescribeInstances", { "InstanceId.1": id }, how)).status).toBe(200);
+		expect((await ec2("DescribeInstances", {}, { ...how, secret: "another" })).code).toBe("SignatureDoesNotMatch");
+		// A URL is good for a day unless it says otherwise.
+		expect((await ec2("DescribeInstances", {}, { ...how, skewMs: -86_500_000 })).code).toBe("RequestExpired");
 	});
 
 	test("no signature at all is refused", async () => {
@@ -103,6 +128,77 @@ describe("the life of an instance", () => {
 		expect([await stateOf(id), (await ec2("TerminateInstances", { "InstanceId.1": id })).status]).toEqual(["terminated", 200]);
 		clock.advance(3_600_000);
 		expect((await ec2("DescribeInstances", { "InstanceId.1": id })).code).toBe("InvalidInstanceID.NotFound");
+	});
+
+	test("a reboot that goes on is no state: it is stopped out of it, and rebooted again", async () => {
+		const { clock, ec2, run, idOf, stateOf } = world();
+		const id = await idOf(run());
+		clock.advance(1000);
+		for (const action of ["RebootInstances", "RebootInstances", "StopInstances"]) {
+			expect([await stateOf(id), (await ec2(action, { "InstanceId.1": id })).code]).toEqual(["running", null]);
+		}
+		expect(await stateOf(id)).toBe("stopping");
+		clock.advance(5000);
+		expect([await stateOf(id), (await ec2("RebootInstances", { "InstanceId.1": id })).code]).toEqual(["stopped", "IncorrectInstanceState"]);
+	});
+
+	test("its times are whole seconds, and that of its launch is that of its last start", async () => {
+		const { clock, ec2, run, idOf, shown } = world();
+		clock.advance(1234);
+		const id = await idOf(run());
+		expect((await shown(id)).text("launchTime")).toBe("2026-01-01T00:00:01.000Z");
+		clock.advance(1000);
+		await ec2("StopInstances", { "InstanceId.1": id });
+		clock.advance(10_000);
+		await ec2("StartInstances", { "InstanceId.1": id });
+		expect((await shown(id)).text("launchTime")).toBe("2026-01-01T00:00:12.000Z");
+	});
+
+	test("without a word about its network it is in the default one, with a public address and the default group", async () => {
+		const { cloud, clock, ec2, run, idOf, shown, group } = world();
+		const ids = [await idOf(run({}, { plain: true })), await idOf(run({ "SecurityGroupId.1": await group() }))];
+		clock.advance(1000);
+		for (const [at, id] of ids.entries()) {
+			const one = await shown(id);
+			const [nic] = one.items("networkInterfaceSet");
+			const [disk] = one.items("blockDeviceMapping");
+			const address = cloud.fleet.vms()[at]?.address;
+			expect([one.text("ipAddress"), nic?.text("association", "publicIp")]).toEqual([address, address]);
+			expect(nic?.text("privateIpAddress")).toBe(one.text("privateIpAddress"));
+			expect([nic?.text("networkInterfaceId"), disk?.text("ebs", "volumeId")]).toEqual([
+				expect.stringMatching(/^eni-0[0-9a-f]{16}$/),
+				expect.stringMatching(/^vol-0[0-9a-f]{16}$/),
+			]);
+			expect([nic?.text("attachment", "deleteOnTermination"), disk?.text("ebs", "status")]).toEqual(["true", "attached"]);
+			const named = one.items("groupSet").map((each) => each.text("groupName"));
+			expect([named.length, named.includes("default")]).toEqual([1, at === 0]);
+		}
+		const groups = await ec2("DescribeSecurityGroups", { "GroupName.1": "default" });
+		expect(groups.answer.items("securityGroupInfo")).toHaveLength(1);
+	});
+
+	test("once it is terminated it says why, and has neither a network nor a disk", async () => {
+		const { cloud, clock, ec2, run, idOf, shown } = world();
+		const id = await idOf(run());
+		expect((await shown(id)).text("stateReason", "code")).toBe("pending");
+		clock.advance(1000);
+		expect((await shown(id)).text("stateReason", "code")).toBeNull();
+		await ec2("TerminateInstances", { "InstanceId.1": id });
+		clock.advance(1000);
+		const one = await shown(id);
+		expect([one.text("stateReason", "code"), one.text("reason")]).toEqual([
+			"Client.UserInitiatedShutdown",
+			"User initiated (2026-01-01 00:00:01 GMT)",
+		]);
+		for (const set of ["networkInterfaceSet", "blockDeviceMapping", "groupSet"]) expect(one.items(set)).toEqual([]);
+		cloud.faults.add({ provider: "aws", operation: "create", failLater: true });
+		const failed = await idOf(run());
+		clock.advance(1000);
+		const other = await shown(failed);
+		expect([other.text("instanceState", "name"), other.text("stateReason", "code")]).toEqual([
+			"terminated",
+			"Server.InsufficientInstanceCapacity",
+		]);
 	});
 
 	test("is its region's: another one does not know it", async () => {
@@ -176,7 +272,10 @@ describe("what EC2 refuses", () => {
 			{ InstanceType: "m7g.medium", "CreditSpecification.CpuCredits": "standard" },
 			"InvalidParameterCombination",
 		],
-		["a parameter that its model does not name", { Colour: "red" }, "InvalidParameterValue"],
+		["a parameter that its model does not name", { Colour: "red" }, "UnknownParameter"],
+		["a number that is none", { MinCount: "one" }, "InvalidParameterValue"],
+		["a subnet that is not there", { SubnetId: "subnet-0" }, "InvalidSubnetID.NotFound"],
+		["a group beside an interface", { "NetworkInterface.1.DeviceIndex": "0", "SecurityGroup.1": "default" }, "InvalidParameterCombination"],
 		["a list with a gap", { "TagSpecification.2.ResourceType": "instance" }, "MalformedQueryString"],
 	])("%s", async (_, more, code) => expect((await world().run(more)).code).toBe(code));
 
@@ -184,6 +283,34 @@ describe("what EC2 refuses", () => {
 		const { run } = world({ limit: 1, limits: { requestsPerHour: 3 } });
 		expect([(await run()).code, (await run()).code, (await run()).code]).toEqual([null, "VcpuLimitExceeded", "VcpuLimitExceeded"]);
 		expect(await run()).toMatchObject({ status: 503, code: "RequestLimitExceeded" });
+	});
+
+	test("in its own words, never in those of whatever checks its requests here", async () => {
+		const { ec2, run } = world();
+		const sentences = [
+			(await run({ Colour: "red" })).message,
+			(await run({ MinCount: "one" })).message,
+			(await run({ "MetadataOptions.HttpTokens": "maybe" })).message,
+			(await run({ "NetworkInterface.1.Colour": "red" })).message,
+			(await ec2("TerminateInstances")).message,
+			(await ec2("CreateTags", { "ResourceId.1": "i-0", "Tag.1.Value": "x" })).message,
+		];
+		expect(sentences).toEqual([
+			"The parameter Colour is not recognized",
+			"Value (one) for parameter MinCount is invalid.",
+			"Value (maybe) for parameter MetadataOptions.HttpTokens is invalid.",
+			"The parameter NetworkInterface.1.Colour is not recognized",
+			"The request must contain the parameter InstanceId",
+			"The request must contain the parameter Tag.1.Key",
+		]);
+	});
+
+	test("what would have been done, where it is only to be tried", async () => {
+		const { cloud, run } = world();
+		expect(await run({ DryRun: "true" })).toMatchObject({ status: 412, code: "DryRunOperation" });
+		expect((await run({ DryRun: "true" }, { key: "local-bare" })).code).toBe("DryRunOperation");
+		expect(cloud.fleet.vms()).toEqual([]);
+		expect((await run({ DryRun: "false" })).code).toBeNull();
 	});
 
 	test("a rule that is there already, and one to take away that is not", async () => {
@@ -218,9 +345,54 @@ test("pages are as long as asked, at least five, and follow each other by their 
 	expect(sizes).toEqual([5, 5, 2]);
 });
 
-test("the journal holds no user data", async () => {
+describe("what a key may do", () => {
+	const TAGGED = {
+		"TagSpecification.1.ResourceType": "instance",
+		"TagSpecification.1.Tag.1.Key": "muster",
+		"TagSpecification.1.Tag.1.Value": "true",
+	};
+	const tag = (id: string) => ({ "ResourceId.1": id, "Tag.1.Key": "muster", "Tag.1.Value": "true" });
+
+	test("by the documented policy it launches, and stops, reboots and ends only what carries Muster's tag", async () => {
+		const { cloud, clock, ec2, run, idOf } = world();
+		const bare = { key: "local-bare" };
+		const [ours, theirs] = [await idOf(run(TAGGED, bare)), await idOf(run({}, bare))];
+		clock.advance(1000);
+		for (const action of ["RebootInstances", "StopInstances", "TerminateInstances"]) {
+			expect(await ec2(action, { "InstanceId.1": theirs }, bare)).toMatchObject({
+				status: 403,
+				code: "UnauthorizedOperation",
+				message: expect.stringContaining(
+					`is not authorized to perform: ec2:${action} on resource: arn:aws:ec2:eu-west-2:123456789012:instance/${theirs}`,
+				),
+			});
+		}
+		// One of a batch that is not ours spares them all.
+		expect((await ec2("TerminateInstances", { "InstanceId.1": ours, "InstanceId.2": theirs }, bare)).code).toBe("UnauthorizedOperation");
+		expect(cloud.fleet.vms()).toHaveLength(2);
+		expect((await ec2("TerminateInstances", { "InstanceId.1": ours }, bare)).code).toBeNull();
+		expect((await ec2("TerminateInstances", { "InstanceId.1": "i-00000000000000000" }, bare)).code).toBe("InvalidInstanceID.NotFound");
+	});
+
+	test("tagging an instance that exists takes the addition that the same page names, for instances alone", async () => {
+		const { ec2, run, idOf, group } = world();
+		for (const [key, code] of [
+			["local-bare", "UnauthorizedOperation"],
+			["local-test", null],
+		] as const) {
+			const id = await idOf(run({}, { key }));
+			expect((await ec2("CreateTags", tag(id), { key })).code).toBe(code);
+			expect((await ec2("DeleteTags", tag(id), { key })).code).toBe(code);
+		}
+		const id = await group();
+		const rule = { GroupId: id, "IpPermissions.1.IpProtocol": "-1", "IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0" };
+		expect((await ec2("AuthorizeSecurityGroupIngress", rule)).code).toBeNull();
+	});
+});
+
+test.each(["POST", "GET"] as const)("the journal holds no user data that came by %s", async (method) => {
 	const { cloud, run } = world();
-	await run({ UserData: Buffer.from("a-secret").toString("base64") });
+	await run({ UserData: Buffer.from("a-secret").toString("base64") }, { method });
 	expect(cloud.journal.text()).not.toContain(encodeURIComponent(Buffer.from("a-secret").toString("base64")));
 	expect(cloud.journal.text()).toContain("UserData=xxxxxxxx");
 });

@@ -1,22 +1,26 @@
 import type { z } from "zod";
 import type { Account } from "./account.ts";
 import { INSTANCE_TYPES, imagesOf, matches } from "./aws-catalogue.ts";
+import { deedsOf } from "./aws-deeds.ts";
 import { changeIngress, createGroup, describeGroups, describeVpcs, type Filters } from "./aws-groups.ts";
-import { type Details, describe, instance, notFound, type State, stateSet } from "./aws-instances.ts";
-import { cancelSpotRequests, isOneTimeSpot, runInstances, terminate } from "./aws-launch.ts";
+import { instance } from "./aws-instances.ts";
+import { cancelSpotRequests, runInstances, tagsFor } from "./aws-launch.ts";
+import { forbidden } from "./aws-policy.ts";
 import * as requests from "./aws-requests.ts";
+import { describe, notFound } from "./aws-shown.ts";
 import { scopeOf, verified } from "./aws-signature.ts";
+import { reboot, start, stop, terminateAll } from "./aws-switching.ts";
 import { answer, refuse } from "./aws-xml.ts";
 import type { Call, Dialect, Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
-import type { VmRecord } from "./inventory.ts";
 import { type Labels, labelsOf, wordsOf } from "./labels.ts";
-import { firstComplaint } from "./requests.ts";
 
 /**
  * EC2's query API, the part about instances, their images and types, and security groups
  * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/). All regions are here: the signature's scope says which one is meant.
- * An access key id that begins with `local` is an account; its secret is `secret-of-` and the id.
+ * An access key id that begins with `local` is an account; its secret is `secret-of-` and the id. What it may do is what
+ * docs/providers/aws.md tells operators to allow: the policy (all that `local-bare…` may), and what taking in instances needs besides;
+ * `local-admin…` may do everything.
  *
  * EC2 states no rate limit: `requestsPerHour` shows only in its refusals.
  */
@@ -26,6 +30,8 @@ export function aws({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect {
 		provider: "aws",
 		operation: operationOf,
 		account: verified,
+		region: (call) => scopeOf(call)?.region ?? null,
+		soldOut,
 		handle: (call, account) => route(call, account, pageSize),
 		failure(status) {
 			const [real, code, message] = FAILURES[status] ?? [status, "InternalError", "An internal error has occurred"];
@@ -37,9 +43,23 @@ export function aws({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect {
 			spent.set(account.key, isSpent ? lately : [...lately, nowMs]);
 			return { headers: {}, refusal: isSpent ? refuse(503, "RequestLimitExceeded", "Request limit exceeded.") : null };
 		},
-		mask: (body) =>
-			body.replace(/(^|&)UserData=([^&]*)/, (_, start: string, data: string) => `${start}UserData=${"x".repeat(data.length)}`),
+		mask: maskForm,
+		maskQuery: maskForm,
 	};
+}
+
+const maskForm = (form: string) =>
+	form.replace(/(^|[?&])UserData=([^&]*)/, (_, start: string, data: string) => `${start}UserData=${"x".repeat(data.length)}`);
+
+/** What launches and what starts again needs room. */
+function soldOut(call: Call): Response | null {
+	const form = requests.formOf(call);
+	const action = form.get("Action");
+	if (action !== "RunInstances" && action !== "StartInstances") return null;
+	const zone = `${scopeOf(call)?.region}a`;
+	const what = form.get("InstanceType") ?? "instance";
+	const sentence = `We currently do not have sufficient ${what} capacity in the Availability Zone you requested (${zone}). Our system will be working on provisioning additional capacity.`;
+	return refuse(500, "InsufficientInstanceCapacity", sentence);
 }
 
 /** By the status that other clouds would give: EC2 has a status of its own for it. */
@@ -55,7 +75,7 @@ const FAILURES: Readonly<Record<number, readonly [status: number, code: string, 
 const MAX_PAGE = 1000;
 
 function operationOf(call: Call): Operation {
-	const form = new URLSearchParams(call.body);
+	const form = requests.formOf(call);
 	const action = form.get("Action") ?? "";
 	if (action === "RunInstances") return "create";
 	if (action === "TerminateInstances") return "delete";
@@ -67,22 +87,31 @@ function operationOf(call: Call): Operation {
 }
 
 function route(call: Call, account: Account, pageSize: number): Promise<Response> | Response {
-	const form = new URLSearchParams(call.body);
+	const form = requests.formOf(call);
 	const action = form.get("Action") ?? "";
-	if (call.path !== "/" || call.method !== "POST") return refuse(400, "InvalidAction", "The query API is asked with POST at /.");
-	if (form.get("Version") !== "2016-11-15") return refuse(400, "InvalidParameterValue", "The API version is not supported.");
-	form.delete("Action");
-	form.delete("Version");
+	const version = form.get("Version") ?? "";
+	if (!["", "/"].includes(call.path)) return refuse(404, "InvalidAction", `The action ${action} is not valid for this web service.`);
+	if (action === "") return refuse(400, "MissingAction", "The request must contain the parameter Action");
+	if (version !== "2016-11-15") {
+		return refuse(400, "InvalidAction", `The action ${action} is not valid for this web service version ${version}.`);
+	}
+	const isDryRun = form.get("DryRun") === "true";
+	for (const name of ["Action", "Version", "DryRun"]) form.delete(name);
 	const tree = requests.treeOf(form);
 	if (tree === null) return refuse(400, "MalformedQueryString", "The query string contains a syntax error.");
-	const region = scopeOf(call)?.region ?? "";
+	const { region = "", accessKeyId = "" } = scopeOf(call) ?? {};
 	const read = <T extends z.ZodType>(schema: T, then: (body: z.output<T>) => Promise<Response> | Response) => {
 		const parsed = schema.safeParse(tree);
-		return parsed.success ? then(parsed.data) : refuse(400, "InvalidParameterValue", firstComplaint(parsed.error));
+		if (!parsed.success) return requests.complaint(parsed.error, tree);
+		const refusal = deedsOf(action, tree, account, region)
+			.map((deed) => forbidden(accessKeyId, deed))
+			.find((each) => each !== null);
+		if (refusal) return refusal;
+		return isDryRun ? refuse(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.") : then(parsed.data);
 	};
 	switch (action) {
 		case "RunInstances":
-			return read(requests.RunInstances, (body) => runInstances(body, call.body, account, region));
+			return read(requests.RunInstances, (body) => runInstances(body, form.toString(), account, region));
 		case "DescribeInstances":
 			return read(requests.DescribeInstances, (body) => {
 				const asked = body.MaxResults ?? MAX_PAGE;
@@ -98,11 +127,11 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		case "TerminateInstances":
 			return read(requests.TerminateInstances, (body) => terminateAll(body.InstanceId, account, region));
 		case "StopInstances":
-			return read(requests.StopInstances, (body) => stop(body.InstanceId[0] ?? "", account, region));
+			return read(requests.StopInstances, (body) => stop(body.InstanceId, account, region));
 		case "StartInstances":
-			return read(requests.StartInstances, (body) => start(body.InstanceId[0] ?? "", account, region));
+			return read(requests.StartInstances, (body) => start(body.InstanceId, account, region));
 		case "RebootInstances":
-			return read(requests.RebootInstances, (body) => reboot(body.InstanceId[0] ?? "", account, region));
+			return read(requests.RebootInstances, (body) => reboot(body.InstanceId, account, region));
 		case "CreateTags":
 			return read(requests.CreateTags, ({ ResourceId, Tag }) =>
 				changeTags(action, ResourceId, account, region, (has) => ({
@@ -123,15 +152,15 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		case "DescribeVpcs":
 			return read(requests.DescribeVpcs, (body) => describeVpcs(account, region, body.Filter ?? []));
 		case "DescribeSecurityGroups":
-			return read(requests.DescribeSecurityGroups, (body) => describeGroups(account, region, body.Filter ?? []));
+			return read(requests.DescribeSecurityGroups, (body) => describeGroups(account, region, body));
 		case "CreateSecurityGroup":
 			return read(requests.CreateSecurityGroup, (body) => {
-				const tags = Object.fromEntries((body.TagSpecification?.[0]?.Tag ?? []).map(({ Key, Value }) => [Key, Value]));
+				const tags = tagsFor(body.TagSpecification, "security-group");
 				return createGroup(account, region, { name: body.GroupName, description: body.GroupDescription, vpc: body.VpcId ?? "", tags });
 			});
 		case "AuthorizeSecurityGroupIngress":
 		case "RevokeSecurityGroupIngress":
-			return read(requests.Ingress, (body) => changeIngress(account, action, body.GroupId, body.IpPermissions));
+			return read(requests.Ingress, (body) => changeIngress(account, region, action, body.GroupId, body.IpPermissions));
 		case "DescribeImages":
 			return read(requests.DescribeImages, (body) => describeImages(region, body));
 		case "DescribeInstanceTypes":
@@ -139,67 +168,6 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		default:
 			return refuse(400, "InvalidAction", `The action ${action} is not valid for this web service.`);
 	}
-}
-
-/** One id that is unknown fails the whole batch; one that has ended already does not. */
-async function terminateAll(ids: readonly string[], account: Account, region: string): Promise<Response> {
-	const before = ids.map((id) => ({ id, one: instance(account, region, id) }));
-	const unknown = before.find(({ one }) => one === null);
-	if (unknown) return notFound(unknown.id);
-	for (const id of ids) {
-		const vm = account.vm(id);
-		if (vm) await terminate(vm, account);
-	}
-	return changed(
-		"TerminateInstances",
-		before.map(({ id, one }) => ({ id, from: one?.state ?? "terminated", to: instance(account, region, id)?.state ?? "terminated" })),
-	);
-}
-
-/** The VM of an id that can be switched, or the refusal. */
-function switchable(id: string, account: Account, region: string): { readonly vm: VmRecord; readonly state: State } | Response {
-	const one = instance(account, region, id);
-	const vm = account.vm(id);
-	if (!one) return notFound(id);
-	return vm ? { vm, state: one.state } : wrongState(id, "changed");
-}
-
-function wrongState(id: string, done: string): Response {
-	return refuse(400, "IncorrectInstanceState", `The instance '${id}' is not in a state from which it can be ${done}.`);
-}
-
-function stop(id: string, account: Account, region: string): Response {
-	const found = switchable(id, account, region);
-	if (found instanceof Response) return found;
-	if (isOneTimeSpot(found.vm.details as Details, account)) {
-		return refuse(
-			400,
-			"UnsupportedOperation",
-			`You can't stop the Spot Instance '${id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`,
-		);
-	}
-	if (found.state === "pending") return wrongState(id, "stopped");
-	if (found.state === "running" && !account.power(found.vm, "off", "stop")) return wrongState(id, "stopped");
-	return changed("StopInstances", [{ id, from: found.state, to: instance(account, region, id)?.state ?? "stopped" }]);
-}
-
-/** Each start gives another address. */
-async function start(id: string, account: Account, region: string): Promise<Response> {
-	const found = switchable(id, account, region);
-	if (found instanceof Response) return found;
-	if (found.state === "stopping") return wrongState(id, "started");
-	if (found.state === "stopped") {
-		await account.readdress(found.vm);
-		if (!account.power(account.vm(id) ?? found.vm, "on", "start")) return wrongState(id, "started");
-	}
-	return changed("StartInstances", [{ id, from: found.state, to: instance(account, region, id)?.state ?? "pending" }]);
-}
-
-function reboot(id: string, account: Account, region: string): Response {
-	const found = switchable(id, account, region);
-	if (found instanceof Response) return found;
-	if (found.state !== "running" || !account.power(found.vm, "restart", "reboot")) return wrongState(id, "rebooted");
-	return answer("RebootInstances", { return: true });
 }
 
 /** Of what can have tags, instances alone are spoken of here. */
@@ -211,11 +179,6 @@ function changeTags(action: string, ids: readonly string[], account: Account, re
 		if (vm) account.retag(vm, wordsOf(change(labelsOf(vm.tags))));
 	}
 	return answer(action, { return: true });
-}
-
-function changed(action: string, instances: readonly { readonly id: string; readonly from: State; readonly to: State }[]): Response {
-	const set = instances.map(({ id, from, to }) => ({ instanceId: id, currentState: stateSet(to), previousState: stateSet(from) }));
-	return answer(action, { instancesSet: set });
 }
 
 function describeImages(region: string, { Owner, ImageId, Filter = [] }: z.output<typeof requests.DescribeImages>): Response {

@@ -17,7 +17,7 @@ export const resourceNotFound = (type: string, name: string, group: string) =>
 
 /** A link to something of this API, as the caller reaches it. */
 export function link(call: Call, path: string): string {
-	return `http://${call.host}${call.fullPath.slice(0, call.fullPath.length - call.path.length)}${path}`;
+	return `${call.origin}${call.fullPath.slice(0, call.fullPath.length - call.path.length)}${path}`;
 }
 
 interface Operation extends Readonly<{ [key: string]: Json }> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { refuse } from "./azure-answers.ts";
+import { link, refuse } from "./azure-answers.ts";
 import { type Call, json } from "./dialect.ts";
 import { holderOf, issueToken } from "./tokens.ts";
 
@@ -11,13 +11,45 @@ const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export const isLogin = ({ method, path }: Call) => method === "POST" && TOKEN_PATH.test(path);
 
+const METADATA_PATH = /^\/([^/]+)\/(?:v2\.0\/)?\.well-known\/openid-configuration$/;
+
+/** Whether the call asks what the directory is, which anybody may. */
+export const isAboutDirectory = ({ method, path }: Call) => method === "GET" && METADATA_PATH.test(path);
+
+/** Where a tenant's tokens are had: https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc */
+export function directory(call: Call): Response {
+	const [, tenant = ""] = METADATA_PATH.exec(call.path) ?? [];
+	if (!isTenant(tenant)) return noTenant(tenant);
+	const at = (path: string) => link(call, `/${tenant}${path}`);
+	return json(200, {
+		token_endpoint: at("/oauth2/v2.0/token"),
+		token_endpoint_auth_methods_supported: ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+		jwks_uri: at("/discovery/v2.0/keys"),
+		response_modes_supported: ["query", "fragment", "form_post"],
+		subject_types_supported: ["pairwise"],
+		id_token_signing_alg_values_supported: ["RS256"],
+		response_types_supported: ["code", "id_token", "code id_token", "id_token token"],
+		scopes_supported: ["openid", "profile", "email", "offline_access"],
+		issuer: at("/v2.0"),
+		authorization_endpoint: at("/oauth2/v2.0/authorize"),
+		device_authorization_endpoint: at("/oauth2/v2.0/devicecode"),
+		end_session_endpoint: at("/oauth2/v2.0/logout"),
+		claims_supported: ["sub", "iss", "aud", "exp", "iat", "tid", "ver"],
+		tenant_region_scope: "EU",
+		cloud_instance_name: "microsoftonline.com",
+	});
+}
+
+const isTenant = (tenant: string) => GUID.test(tenant) || tenant.includes(".");
+const noTenant = (tenant: string) => deny(400, "invalid_tenant", `AADSTS90002: Tenant '${tenant}' not found.`);
+
 /** The account whose secret the call carries, or the directory's refusal. */
 export function applicant(call: Call): { readonly token: string } | Response {
 	const form = new URLSearchParams(call.body);
 	const [, tenant = ""] = TOKEN_PATH.exec(call.path) ?? [];
 	if (form.get("grant_type") !== "client_credentials")
 		return deny(400, "unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.");
-	if (!GUID.test(tenant) && !tenant.includes(".")) return deny(400, "invalid_request", `AADSTS90002: Tenant '${tenant}' not found.`);
+	if (!isTenant(tenant)) return deny(400, "invalid_request", `AADSTS90002: Tenant '${tenant}' not found.`);
 	if (!GUID.test(form.get("client_id") ?? ""))
 		return deny(400, "unauthorized_client", "AADSTS700016: Application was not found in the directory.");
 	if (form.get("scope") !== "https://management.azure.com/.default")

@@ -296,10 +296,18 @@ export function status(machine: Machine): object {
 	};
 }
 
-function instanceView({ provisioning, power }: Machine): object {
+/** What a VM does now: https://learn.microsoft.com/rest/api/compute/virtual-machines/instance-view */
+export function instanceView({ provisioning, power }: Machine): object {
 	const codes = [
 		provisioning === "Failed" ? `ProvisioningState/failed/${ALLOCATION.code}` : `ProvisioningState/${provisioning.toLowerCase()}`,
 		...(power === null ? [] : [`PowerState/${power}`]),
 	];
-	return { statuses: codes.map((code) => ({ code, level: code.includes("failed") ? "Error" : "Info" })) };
+	const shown = { Creating: "Creating", Succeeded: "Provisioning succeeded", Deleting: "Deleting", Failed: "Provisioning failed" };
+	return {
+		statuses: codes.map((code) => ({
+			code,
+			level: code.includes("failed") ? "Error" : "Info",
+			displayStatus: code.startsWith("PowerState/") ? `VM ${power}` : shown[provisioning],
+		})),
+	};
 }

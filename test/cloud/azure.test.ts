@@ -134,7 +134,35 @@ describe("tokens", () => {
 	);
 });
 
+test("a tenant's directory says without a token where its tokens are had; another one is none", async () => {
+	const { send } = world();
+	const tenant = LOGIN.split("/")[1];
+	const { status, body } = await send("GET", `/${tenant}/v2.0/.well-known/openid-configuration`, {}, null);
+	expect([status, body]).toMatchObject([
+		200,
+		{ token_endpoint: `http://cloud.test/azure${LOGIN}`, issuer: `http://cloud.test/azure/${tenant}/v2.0` },
+	]);
+	const nowhere = await send("GET", "/nowhere/v2.0/.well-known/openid-configuration", {}, null);
+	expect(nowhere).toMatchObject({ status: 400, body: { error: "invalid_tenant" } });
+});
+
 describe("the life of a VM", () => {
+	test("its view says what it does, by itself and in the VM", async () => {
+		const { clock, azure, prepare, put } = world();
+		await prepare();
+		await put();
+		const codes = async () => {
+			const { body } = await azure("GET", `${MACHINES}/a/instanceView`);
+			const { body: whole } = await azure("GET", `${MACHINES}/a?$expand=instanceView`);
+			expect(whole.properties.instanceView).toEqual(body);
+			return body.statuses.map(({ code }: { code: string }) => code);
+		};
+		expect(await codes()).toEqual(["ProvisioningState/creating"]);
+		clock.advance(1000);
+		expect(await codes()).toEqual(["ProvisioningState/succeeded", "PowerState/running"]);
+		expect((await azure("GET", `${MACHINES}/b/instanceView`)).body.error.code).toBe("ResourceNotFound");
+	});
+
 	test("it is being made when it is answered, runs at a public address of its interface, and goes with all its parts", async () => {
 		const { cloud, clock, azure, prepare, put } = world();
 		await prepare();

@@ -2,14 +2,14 @@ import type { z } from "zod";
 import type { Account } from "./account.ts";
 import { operation, page, refuse, resourceNotFound } from "./azure-answers.ts";
 import { isSame, type Place } from "./azure-catalogue.ts";
-import { applicant, bearer, isLogin, login } from "./azure-credentials.ts";
+import { applicant, bearer, directory, isAboutDirectory, isLogin, login } from "./azure-credentials.ts";
 import * as machines from "./azure-machines.ts";
 import * as network from "./azure-network.ts";
 import * as parts from "./azure-parts.ts";
 import { GroupBody, NetworkBody, SecurityGroupBody, TagsBody, VirtualMachineBody } from "./azure-requests.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
-import { firstComplaint, maskJson } from "./requests.ts";
+import { bodyField, firstComplaint, maskJson } from "./requests.ts";
 
 /**
  * Azure Resource Manager, the part about virtual machines, what belongs to them, and their networks
@@ -23,7 +23,12 @@ export function azure({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect
 	return {
 		provider: "azure",
 		operation: operationOf,
-		account: (call, nowMs) => (isLogin(call) ? applicant(call) : bearer(call, nowMs)),
+		account(call, nowMs) {
+			if (isAboutDirectory(call)) return directory(call);
+			return isLogin(call) ? applicant(call) : bearer(call, nowMs);
+		},
+		region: locationOf,
+		soldOut,
 		handle: (call, account) => (isLogin(call) ? token(call, account) : route(call, account, pageSize)),
 		failure(status) {
 			const [code, message] = FAILURES[status] ?? ["InternalServerError", "Encountered internal server error. Please try again later."];
@@ -65,14 +70,31 @@ function token(call: Call, account: Account): Response {
 const GROUP_PATH = /^\/subscriptions\/([^/]+)\/resourcegroups\/([^/]+)(\/.*)?$/i;
 const MACHINES = "/providers/Microsoft.Compute/virtualMachines";
 
+/** Of a VM that exists its own, of one that is being made the one that is asked for. */
+function locationOf(call: Call, account: Account): string | null {
+	const [, subscription = "", group = "", rest = ""] = GROUP_PATH.exec(call.path) ?? [];
+	const [, name] = /\/virtualMachines\/([^/]+)/i.exec(rest) ?? [];
+	if (name === undefined) return call.method === "PUT" ? bodyField(call, "location") : null;
+	const machine = machines.machineNamed(account, { subscription, group: decodeURIComponent(group) }, name);
+	return machine?.details.location ?? bodyField(call, "location");
+}
+
+function soldOut(call: Call): Response | null {
+	if (operationOf(call) !== "create") return null;
+	const location = bodyField(call, "location");
+	const sentence = `The requested VM size is currently not available in location '${location}'. Please try another size or deploy to a different location or different zone. See https://aka.ms/azureskunotavailable for details.`;
+	return refuse(409, "SkuNotAvailable", sentence);
+}
+
 function operationOf(call: Call): Operation {
 	const { method } = call;
 	const [, , , rest = ""] = GROUP_PATH.exec(call.path) ?? [];
 	if (/\/networkSecurityGroups\/|\/virtualNetworks\//.test(rest) || (GROUP_PATH.test(call.path) && rest === "")) return "firewall";
 	if (/\/providers\/Microsoft\.Resources\/tags\/default$/.test(rest)) return "retag";
-	const [, name, action] = /\/virtualMachines(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	const [, name, action] = /\/virtualMachines(?:\/([^/]+))?(?:\/([A-Za-z]+))?$/.exec(call.path) ?? [];
 	if (/\/virtualMachines(\/|$)/.test(call.path)) {
 		if (name === undefined) return "list";
+		if (action === "instanceView") return "get";
 		if (action !== undefined) return "restart";
 		return method === "PUT" ? "create" : method === "DELETE" ? "delete" : "get";
 	}
@@ -138,6 +160,10 @@ function routeMachine(
 			const found = machines.machineNamed(account, place, name ?? "");
 			if (!found) return resourceNotFound(machines.TYPE, name ?? "", place.group);
 			return json(200, machines.shown(found, call.query.get("$expand") === "instanceView"));
+		}
+		case "GET */instanceView": {
+			const found = machines.machineNamed(account, place, name ?? "");
+			return found ? json(200, machines.instanceView(found)) : resourceNotFound(machines.TYPE, name ?? "", place.group);
 		}
 		case "PUT *":
 			return read(call, VirtualMachineBody, (body) => machines.put(call, account, place, name ?? "", body));

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { answerControl } from "./controls.ts";
 import { brokenAnswer, type Call, type Dialect, json } from "./dialect.ts";
 import { dialects, type Limits } from "./dialects.ts";
-import { type Fault, Faults } from "./faults.ts";
+import { type Effects, type Fault, Faults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { type Inventory, noInventory } from "./inventory.ts";
 import { Journal } from "./journal.ts";
@@ -57,30 +57,35 @@ export class LocalCloud {
 		const url = new URL(request.url);
 		if (url.pathname === "/ip") return new Response(`${from}\n`, { headers: { "content-type": "text/plain; charset=utf-8" } });
 		if (url.pathname.startsWith("/_local/")) return answerControl(this, request, url);
-		const mount = /^\/([a-z]+)(\/.*)$/.exec(url.pathname);
-		const dialect = this.#dialects.find((candidate) => candidate.provider === mount?.[1]);
-		if (!dialect || !mount?.[2]) {
+		const [, mount, path = ""] = /^\/([a-z]+)(\/.*)?$/.exec(url.pathname) ?? [];
+		const dialect = this.#dialects.find((candidate) => candidate.provider === mount);
+		if (!dialect) {
 			const mounts = this.#dialects.map((candidate) => `/${candidate.provider}`);
 			return json(404, { error: `No cloud is at ${url.pathname}; there are ${mounts.join(", ")}, /_local and /ip.` });
 		}
 		const call: Call = {
 			method: request.method,
-			path: mount[2],
+			path,
 			query: url.searchParams,
 			headers: request.headers,
 			body: await request.text(),
+			origin: url.origin,
 			host: url.host,
 			fullPath: url.pathname,
 		};
-		const fault = this.faults.take(dialect.provider, dialect.operation(call));
+		const who = dialect.account(call, this.#clock.now());
+		const fault = this.faults.take(dialect.provider, dialect.operation(call), {
+			region: () => (who instanceof Response ? null : dialect.region(call, this.#accountOf(dialect, who, null))),
+			needsRoom: () => !(who instanceof Response) && dialect.soldOut(call) !== null,
+		});
 		const answer =
-			fault?.status && !fault.afterDoing ? stated(dialect, fault, this.#clock.now()) : await this.#carryOut(dialect, call, fault);
+			fault?.status && !fault.afterDoing ? stated(dialect, fault, this.#clock.now()) : await this.#carryOut(dialect, call, who, fault);
 		const shown = fault?.status && fault.afterDoing ? stated(dialect, fault, this.#clock.now()) : answer;
 		const text = await shown.clone().text();
 		this.journal.add({
 			provider: dialect.provider,
 			method: call.method,
-			url: `${call.path}${url.search}`,
+			url: `${call.path}${dialect.maskQuery?.(url.search) ?? url.search}`,
 			requestBody: dialect.mask(call.body),
 			status: shown.status,
 			responseBody: dialect.mask(text),
@@ -93,15 +98,19 @@ export class LocalCloud {
 		return fault?.dropAnswer ? brokenAnswer() : shown;
 	}
 
-	async #carryOut(dialect: Dialect, call: Call, fault: Fault | null): Promise<Response> {
-		const who = dialect.account(call, this.#clock.now());
+	async #carryOut(dialect: Dialect, call: Call, who: { readonly token: string } | Response, fault: Fault | null): Promise<Response> {
 		if (who instanceof Response) return who;
-		const key = createHash("sha256").update(`${dialect.provider}\n${who.token}`).digest("hex");
-		const account = new Account(this.fleet, key, this.#limit, fault);
+		const noRoom = fault?.kind === "capacity" ? dialect.soldOut(call) : null;
+		const account = this.#accountOf(dialect, who, noRoom === "later" ? { ...fault, failLater: true } : fault);
 		const meter = dialect.meter(account, this.#clock.now());
-		const answer = meter.refusal ?? (await dialect.handle(call, account));
+		const answer = meter.refusal ?? (noRoom instanceof Response ? noRoom : await dialect.handle(call, account));
 		for (const [name, value] of Object.entries(meter.headers)) answer.headers.set(name, value);
 		return answer;
+	}
+
+	#accountOf(dialect: Dialect, { token }: { readonly token: string }, fault: Effects | null): Account {
+		const key = createHash("sha256").update(`${dialect.provider}\n${token}`).digest("hex");
+		return new Account(this.fleet, key, this.#limit, fault);
 	}
 }
 

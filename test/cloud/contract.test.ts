@@ -402,6 +402,21 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			expect(creates(world)).toEqual([]);
 		});
 
+		it("a cloud without room in one place says so there alone, and in its own way", async () => {
+			const world = start();
+			world.fault({ operation: "create", region: "elsewhere-1", kind: "capacity", times: 1000 });
+			await world.done(world.open().create(wanted(1)));
+			world.clock.advance(BOOT_MS);
+			world.cloud.faults.clear();
+			const { region, location, zone } = world.cloud.fleet.vms()[0]?.details ?? {};
+			world.fault({ operation: "create", region: String(zone ?? location ?? region), kind: "capacity" });
+			const failure = await world.failureOf(world.open().create(wanted(2)));
+			expect(failure).toMatchObject({ kind: "capacity", say: expect.stringContaining(terms.capacity.says) });
+			expect([creates(world), world.cloud.faults.list()]).toEqual([[wanted(1).name], []]);
+			await world.done(world.open().create(wanted(3)));
+			expect(creates(world)).toHaveLength(2);
+		});
+
 		it("credentials that the cloud does not know are an auth failure of every call", async () => {
 			const { open, failureOf } = start();
 			const driver = open({ settings: terms.refused });

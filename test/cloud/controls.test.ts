@@ -96,6 +96,46 @@ describe("faults", () => {
 		expect((await slow).status).toBe(202);
 	});
 
+	test("a place that is sold out refuses as often as asked and in the cloud's own words; others do not, and other calls are let by", async () => {
+		const { call, digitalocean } = localCloud();
+		const fault = { provider: "digitalocean", operation: "create", region: "LON1", kind: "capacity", times: 2 };
+		expect((await call("POST", "/_local/faults", fault)).status).toBe(201);
+		expect((await digitalocean("POST", "/v2/droplets", { ...DROPLET, name: "b", region: "ams3" })).status).toBe(202);
+		expect((await digitalocean("GET", "/v2/droplets?tag_name=muster")).status).toBe(200);
+		const answers = [];
+		for (let each = 0; each < 3; each++) answers.push(await digitalocean("POST", "/v2/droplets", DROPLET));
+		expect(answers.map(({ status }) => status)).toEqual([422, 422, 202]);
+		expect(answers[0]?.body).toMatchObject({ id: "unprocessable_entity", message: "Size is not available in this region." });
+		expect((await call("GET", "/_local/journal")).text).not.toContain("prescribed");
+	});
+
+	test("a place is the VM's own for a call about a VM, and a list is about none", async () => {
+		const { call, digitalocean, create } = localCloud();
+		const [there, elsewhere] = [await create("there"), await create("elsewhere", { region: "ams3" })];
+		await call("POST", "/_local/faults", { provider: "digitalocean", region: "lon1", status: 503, times: 1000 });
+		const statusOf = async (method: string, path: string) => (await digitalocean(method, path)).status;
+		expect(await statusOf("GET", "/v2/droplets")).toBe(200);
+		expect(await statusOf("GET", `/v2/droplets/${elsewhere}`)).toBe(200);
+		expect(await statusOf("DELETE", `/v2/droplets/${there}`)).toBe(503);
+		expect((await digitalocean("DELETE", `/v2/droplets/${there}`, undefined, "unknown")).status).toBe(401);
+	});
+
+	test("a cloud that starts VMs only where it has room refuses a start as well", async () => {
+		const { cloud, call } = localCloud();
+		const scaleway = async (path: string, body: object) => {
+			const headers = { "x-auth-token": "local-test", "content-type": "application/json" };
+			const url = `http://cloud.test/scaleway/instance/v1/zones/fr-par-1${path}`;
+			const answer = await cloud.fetch(new Request(url, { method: "POST", headers, body: JSON.stringify(body) }));
+			return { status: answer.status, body: JSON.parse(await answer.text()) };
+		};
+		const project = "11111111-2222-4333-8444-555555555555";
+		const made = await scaleway("/servers", { name: "a", commercial_type: "DEV1-S", image: "ubuntu_noble", project });
+		await call("POST", "/_local/faults", { operation: "restart", region: "fr-par-1", kind: "capacity" });
+		const on = () => scaleway(`/servers/${made.body.server.id}/action`, { action: "poweron" });
+		expect(await on()).toMatchObject({ status: 412, body: { type: "out_of_stock" } });
+		expect((await on()).status).toBe(202);
+	});
+
 	test("a probability hits that share of the calls", async () => {
 		const draws = [0.9, 0.1, 0.5];
 		const { call, digitalocean } = localCloud({ random: () => draws.shift() ?? 1 });
@@ -110,6 +150,10 @@ describe("faults", () => {
 		[{ status: 99 }, "status"],
 		[{ provider: "acme", status: 500 }, "'acme' is none of digitalocean"],
 		[{ operation: "explode", status: 500 }, "operation"],
+		[{ operation: "delete", kind: "capacity" }, "kind fits create and restart"],
+		[{ operation: "create", kind: "capacity", status: 500 }, "kind excludes status"],
+		[{ operation: "create", kind: "quota" }, "kind"],
+		[{ operation: "create", region: "nbg1" }, "give at least one of"],
 		[{ operation: "delete", emptyList: true }, "listLagMs and emptyList fit list and get"],
 		[{ operation: "list", neverBoots: true }, "failLater and neverBoots fit create"],
 		[{ status: 500, dropAnswer: true }, "a dropped answer has no status"],

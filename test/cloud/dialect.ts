@@ -13,6 +13,8 @@ export interface Call {
 	readonly query: URLSearchParams;
 	readonly headers: Headers;
 	readonly body: string;
+	/** Where the caller reaches the local cloud: `http://127.0.0.1:8790`. Links in answers begin so. */
+	readonly origin: string;
 	/** Host and path as the caller sent them, which signatures cover. */
 	readonly host: string;
 	readonly fullPath: string;
@@ -27,6 +29,13 @@ export interface Dialect {
 	operation(call: Call): Operation;
 	/** The account whose credentials the call carries, or the cloud's refusal. Credentials beginning with `local` are each an account. */
 	account(call: Call, nowMs: number): { readonly token: string } | Response;
+	/** The region, zone or location that the call is about, as the cloud's creates name it; null: none in particular. */
+	region(call: Call, account: Account): string | null;
+	/**
+	 * How the cloud says that it has no room for what this call asks for; `later`: not in its answer, but in what the call comes to.
+	 * Null: such a call needs no room.
+	 */
+	soldOut(call: Call): Response | "later" | null;
 	/** Answers a call as the cloud would; `account` is the caller's. */
 	handle(call: Call, account: Account): Promise<Response> | Response;
 	/** The body and headers with which this cloud states a failure of this status; 429 as for a burst, to be tried again soon. */
@@ -35,6 +44,8 @@ export interface Dialect {
 	meter(account: Account, nowMs: number): { readonly headers: Readonly<Record<string, string>>; readonly refusal: Response | null };
 	/** The body without secrets, still of the same shape, for the journal. */
 	mask(body: string): string;
+	/** The same for a query (`?a=b`), where one can hold secrets. */
+	maskQuery?(search: string): string;
 }
 
 /** A JSON answer. */

@@ -26,10 +26,12 @@ export const CreateDroplet = z.strictObject({
 	user_data: z
 		.string("must be a string")
 		.refine((text) => new TextEncoder().encode(text).length <= 65_536, "must be 64 KiB or less")
+		// Clients that know of a field send it, whether they have a value or not.
+		.nullable()
 		.optional(),
 	private_networking: flag.optional(),
 	volumes: z.array(z.string()).optional(),
-	vpc_uuid: z.string().optional(),
+	vpc_uuid: z.string().nullable().optional(),
 	with_droplet_agent: flag.optional(),
 	public_networking: flag.optional(),
 });

@@ -83,6 +83,35 @@ describe("the life of a droplet", () => {
 	});
 });
 
+describe("what clients send as they can", () => {
+	test("user data and a network may be null, and a path may end with a slash", async () => {
+		const { cloud, digitalocean } = localCloud();
+		expect((await digitalocean("POST", "/v2/droplets/", { ...DROPLET, user_data: null, vpc_uuid: null })).status).toBe(202);
+		expect(cloud.fleet.vms()).toMatchObject([{ userData: "" }]);
+		expect((await digitalocean("GET", `/v2/droplets/${cloud.fleet.vms()[0]?.id}/`)).status).toBe(200);
+	});
+
+	test("an action is shown by itself and by its droplet, and not by another one", async () => {
+		const { digitalocean, create } = localCloud();
+		const { droplet, links } = (await digitalocean("POST", "/v2/droplets", DROPLET)).body;
+		const other = await create("other");
+		const [{ id }] = links.actions;
+		const { body } = await digitalocean("GET", `/v2/actions/${id}`);
+		expect((await digitalocean("GET", `/v2/droplets/${droplet.id}/actions/${id}`)).body).toEqual(body);
+		expect((await digitalocean("GET", `/v2/droplets/${other}/actions/${id}`)).status).toBe(404);
+	});
+
+	test("a droplet has IPv6 only when it is asked for", async () => {
+		const { digitalocean, create, clock } = localCloud({ bootMs: 1000 });
+		const ids = [await create("with", { ipv6: true }), await create("without")];
+		clock.advance(1000);
+		const shown = [];
+		for (const id of ids) shown.push((await digitalocean("GET", `/v2/droplets/${id}`)).body.droplet);
+		expect(shown[0].networks.v6).toMatchObject([{ ip_address: expect.stringMatching(/^2001:db8:/), netmask: 64, type: "public" }]);
+		expect([shown[0].features, shown[1].networks.v6, shown[1].features]).toEqual([["ipv6"], [], []]);
+	});
+});
+
 describe("lists", () => {
 	test("pages follow each other by links.pages.next until there is none, whatever the page size", async () => {
 		const { digitalocean, create } = localCloud();

@@ -7,7 +7,7 @@ import { findRegion, IMAGES, REGIONS, regionOf, SIZES } from "./digitalocean-cat
 import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody, TagResources } from "./digitalocean-requests.ts";
 import type { Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
-import { firstComplaint, localToken, maskJson, shortPages } from "./requests.ts";
+import { bodyField, firstComplaint, ipv6Network, localToken, maskJson, shortPages } from "./requests.ts";
 
 /**
  * DigitalOcean's API v2, the part about droplets, firewalls and tags. Paths, fields and limits are those of its OpenAPI document
@@ -25,6 +25,12 @@ export function digitalocean({ requestsPerHour, pageSize = Number.POSITIVE_INFIN
 			const token = localToken(call);
 			return token === null ? refuse(401, "unauthorized", "Unable to authenticate you") : { token };
 		},
+		region(call, account) {
+			const [, id] = /^\/v2\/droplets\/([^/]+)/.exec(call.path) ?? [];
+			if (id !== undefined) return String(account.vm(id)?.details.region ?? "") || null;
+			return operationOf(call) === "create" ? findRegion(bodyField(call, "region") ?? ANY_REGION) : null;
+		},
+		soldOut: (call) => (operationOf(call) === "create" ? unprocessable("Size is not available in this region.") : null),
 		handle: (call, account) => route(shortPages(call, pageSize), account),
 		failure(status) {
 			const [id, message] = FAILURES[status] ?? ["server_error", "Unexpected server-side error"];
@@ -74,8 +80,11 @@ function rateHeaders(limit: number, remaining: number, resetAtMs: number): Recor
 	};
 }
 
+/** With a slash at its end or without. */
+const PATH = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/(\d+))?\/?$/;
+
 function operationOf(call: Call): Operation {
-	const [, collection, id, part] = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	const [, collection, id, part] = PATH.exec(call.path) ?? [];
 	if (collection === "tags" && part === "resources") return "retag";
 	if (collection === "firewalls" || collection === "tags") return "firewall";
 	if (collection !== "droplets") return "other";
@@ -85,9 +94,11 @@ function operationOf(call: Call): Operation {
 }
 
 function route(call: Call, account: Account): Promise<Response> | Response {
-	const [, collection = "", id, part] = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(call.path) ?? [];
+	const [, collection = "", id, part, partId] = PATH.exec(call.path) ?? [];
 	const vm = collection === "droplets" && id !== undefined ? account.vm(id) : null;
-	switch (`${call.method} ${collection}${id === undefined ? "" : "/*"}${part === undefined ? "" : `/${part}`}`) {
+	switch (
+		`${call.method} ${collection}${id === undefined ? "" : "/*"}${part === undefined ? "" : `/${part}`}${partId === undefined ? "" : "/*"}`
+	) {
 		case "POST droplets":
 			return read(call, CreateDroplet, (body) => createDroplet(body, account));
 		case "GET droplets":
@@ -111,6 +122,10 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 							.map((task) => action(task, vm)),
 					)
 				: notFound();
+		case "GET droplets/*/actions/*": {
+			const task = account.task(Number(partId));
+			return vm && task?.vm === vm.id ? json(200, { action: action(task, vm) }) : notFound();
+		}
 		case "GET actions/*": {
 			const task = account.task(Number(id));
 			return task ? json(200, { action: action(task, account.vm(task.vm)) }) : notFound();
@@ -174,8 +189,11 @@ function read<T extends z.ZodType>(
 	return parsed.success ? then(parsed.data) : unprocessable(firstComplaint(parsed.error));
 }
 
+/** A droplet that names no region goes anywhere. */
+const ANY_REGION = "nyc";
+
 async function createDroplet(wanted: CreateDroplet, account: Account): Promise<Response> {
-	const region = findRegion(wanted.region ?? "nyc");
+	const region = findRegion(wanted.region ?? ANY_REGION);
 	if (region === null) return unprocessable("You specified an invalid region for Droplet creation.");
 	if (!SIZES.some((size) => size.slug === wanted.size)) return unprocessable("You specified an invalid size for Droplet creation.");
 	const image = IMAGES.find((candidate) => candidate.slug === wanted.image || candidate.id === wanted.image);
@@ -187,7 +205,7 @@ async function createDroplet(wanted: CreateDroplet, account: Account): Promise<R
 		name: wanted.name,
 		tags: wanted.tags ?? [],
 		userData: wanted.user_data ?? "",
-		details: { region, size: wanted.size, image: image.slug },
+		details: { region, size: wanted.size, image: image.slug, hasIpv6: wanted.ipv6 ?? false },
 	});
 	// A tag that does not exist is made by the create that uses it.
 	for (const name of wanted.tags ?? []) account.collection("tags").set(name, name);
@@ -242,6 +260,7 @@ function droplet(vm: VmRecord): object {
 	const size = SIZES.find((candidate) => candidate.slug === vm.details.size) ?? SIZES[0];
 	const image = IMAGES.find((candidate) => candidate.slug === vm.details.image) ?? IMAGES[1];
 	const [, , third, fourth] = vm.address.split(".");
+	const v6 = ipv6Network(Number(vm.id));
 	return {
 		id: Number(vm.id),
 		name: vm.name,
@@ -252,7 +271,7 @@ function droplet(vm: VmRecord): object {
 		status: vm.state,
 		kernel: null,
 		created_at: rfc3339(vm.createdAt),
-		features: [],
+		features: vm.details.hasIpv6 === true ? ["ipv6"] : [],
 		backup_ids: [],
 		next_backup_window: null,
 		snapshot_ids: [],
@@ -268,7 +287,10 @@ function droplet(vm: VmRecord): object {
 							{ ip_address: `10.106.${third}.${fourth}`, netmask: "255.255.240.0", gateway: "10.106.0.1", type: "private" },
 							{ ip_address: vm.address, netmask: "255.255.0.0", gateway: "127.77.0.1", type: "public" },
 						],
-			v6: [],
+			v6:
+				vm.state === "new" || vm.details.hasIpv6 !== true
+					? []
+					: [{ ip_address: v6.address, netmask: v6.size, gateway: `${v6.network}ffff`, type: "public" }],
 		},
 		region: regionOf(region),
 		tags: vm.tags,

@@ -169,8 +169,11 @@ export class Fleet {
 		this.#machines.destroy(vm);
 	}
 
-	power(vm: VmRecord, power: Power, kind: string): Task | null {
-		if (this.tasksOf(vm).some((task) => task.status === "running")) return null;
+	/** Null: the VM is busy with an earlier order; one that is overtaken is over. */
+	power(vm: VmRecord, power: Power, kind: string, overtakes = false): Task | null {
+		const earlier = this.tasksOf(vm).filter((task) => task.status === "running");
+		if (earlier.length > 0 && !overtakes) return null;
+		for (const task of earlier) this.#end(task, "done");
 		const task = this.#begin(vm, kind);
 		this.#cancel(vm);
 		if (power !== "on") {

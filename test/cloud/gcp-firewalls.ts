@@ -46,7 +46,7 @@ export function patch(account: Account, project: string, name: string, body: Fir
 	return keep(account, project, rule, { ...body, name }, "patch");
 }
 
-function keep(account: Account, project: string, rule: Firewall, body: FirewallBody, type: string): Response {
+function keep(account: Account, project: string, rule: Firewall, { params: _, ...body }: FirewallBody, type: string): Response {
 	const stated = JSON.parse(JSON.stringify(body)) as { readonly [key: string]: Json };
 	const kept: Firewall = { direction: "INGRESS", disabled: false, priority: 1000, ...rule, ...stated };
 	// A rule that names no source at all is open to everyone.
@@ -63,6 +63,8 @@ export function remove(account: Account, project: string, name: string): Respons
 
 function shown({ project, ...rule }: Firewall): object {
 	const base = `${SELF}/projects/${project}`;
-	const network = `${base}/${typeof rule.network === "string" ? rule.network : "global/networks/default"}`;
+	// Of a whole reference as of one from its project or from `global` on.
+	const named = typeof rule.network === "string" ? rule.network : "global/networks/default";
+	const network = `${base}/${named.slice(named.indexOf("global/"))}`;
 	return { kind: "compute#firewall", ...rule, network, selfLink: `${base}/global/firewalls/${rule.name}` };
 }

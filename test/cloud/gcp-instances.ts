@@ -2,24 +2,12 @@ import { createHash } from "node:crypto";
 import type { Account } from "./account.ts";
 import { json } from "./dialect.ts";
 import { begin, exists, notFound, notReady, operation, refuse, SELF } from "./gcp-answers.ts";
+import { imageNamed, MACHINE_TYPES, regionOf, ZONES } from "./gcp-catalogue.ts";
 import type { InsertInstance, SetLabels } from "./gcp-requests.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { labelsOf, wordsOf } from "./labels.ts";
 
 /** Compute Engine's instances. */
-
-const MACHINE_TYPES: Readonly<Record<string, "amd64" | "arm64">> = {
-	"e2-micro": "amd64",
-	"e2-small": "amd64",
-	"e2-medium": "amd64",
-	"n2-standard-2": "amd64",
-	"t2a-standard-1": "arm64",
-	"c4a-standard-1": "arm64",
-};
-const FAMILIES = ["ubuntu-minimal-2404-lts", "ubuntu-2404-lts", "ubuntu-minimal-2204-lts"].flatMap((family) =>
-	(["amd64", "arm64"] as const).map((architecture) => ({ name: `${family}-${architecture}`, architecture })),
-);
-const ZONES = ["us-central1-a", "us-central1-b", "us-east1-b", "us-west1-b", "europe-west1-b", "europe-west2-a"];
 
 /** How long a guest takes to shut down. */
 const SHUTDOWN_MS = 1000;
@@ -71,6 +59,27 @@ export function instances(account: Account, place: Place): readonly Instance[] {
 
 export type Instance = ReturnType<typeof show>;
 
+/** The disk that an instance has as long as it lives, which bears its name. */
+export function diskOf({ id, name, zone, creationTimestamp, selfLink, disks }: Instance) {
+	const [disk] = disks;
+	return {
+		kind: "compute#disk",
+		id: `${id}1`,
+		name,
+		zone,
+		creationTimestamp,
+		status: "READY",
+		sizeGb: disk?.diskSizeGb ?? "10",
+		type: `${zone}/diskTypes/pd-standard`,
+		users: [selfLink],
+		labels: {},
+		labelFingerprint: "42WmSpB8rSM=",
+		licenses: [],
+		physicalBlockSizeBytes: "4096",
+		selfLink: disk?.source ?? "",
+	};
+}
+
 export async function insert(account: Account, place: Place, wanted: InsertInstance, requestId: string | null): Promise<Response> {
 	if (requestId !== null && !/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(requestId)) {
 		return refuse(400, "invalid", `Invalid value for field 'requestId': '${requestId}'. Must be a valid UUID`);
@@ -81,7 +90,7 @@ export async function insert(account: Account, place: Place, wanted: InsertInsta
 	if (known) return json(200, known);
 	const complaint = complaintAbout(account, place, wanted);
 	if (complaint) return complaint;
-	const userData = wanted.metadata?.items.find(({ key }) => key === "user-data")?.value ?? "";
+	const userData = wanted.metadata?.items?.find(({ key }) => key === "user-data")?.value ?? "";
 	const { task } = await account.create({
 		provider: "gcp",
 		id: String,
@@ -90,11 +99,11 @@ export async function insert(account: Account, place: Place, wanted: InsertInsta
 		userData,
 		details: {
 			...place,
-			machineType: wanted.machineType,
+			machineType: `zones/${place.zone}/machineTypes/${wanted.machineType.split("/").at(-1)}`,
 			image: wanted.disks[0]?.initializeParams.sourceImage ?? "",
 			networkTags: wanted.tags?.items ?? [],
-			hasAddress: (wanted.networkInterfaces[0]?.accessConfigs ?? []).length > 0,
-			isSpot: wanted.scheduling?.provisioningModel === "SPOT",
+			hasAddress: (wanted.networkInterfaces?.[0]?.accessConfigs ?? []).length > 0,
+			isSpot: wanted.scheduling?.provisioningModel === "SPOT" || wanted.scheduling?.preemptible === true,
 		} satisfies Details,
 	});
 	const begun = begin(account, { type: "insert", where: whereOf(place), target: targetOf(place, wanted.name), task: task.id });
@@ -106,24 +115,25 @@ function complaintAbout(account: Account, place: Place, wanted: InsertInstance):
 	const invalid = (field: string, value: string, why: string) =>
 		refuse(400, "invalid", `Invalid value for field '${field}': '${value}'. ${why}`);
 	if (!ZONES.includes(place.zone)) return invalid("zone", place.zone, "Unknown zone.");
-	const [, zone, machine = ""] = /^zones\/([a-z0-9-]+)\/machineTypes\/([a-z0-9-]+)$/.exec(wanted.machineType) ?? [];
-	const architecture = zone === place.zone ? MACHINE_TYPES[machine] : undefined;
-	if (architecture === undefined) return invalid("resource.machineType", wanted.machineType, "The referenced resource does not exist.");
+	// A reference is whole, or begins with its project or its zone.
+	const [, zone, machine = ""] = /(?:^|\/)zones\/([a-z0-9-]+)\/machineTypes\/([a-z0-9-]+)$/.exec(wanted.machineType) ?? [];
+	const type = zone === place.zone ? MACHINE_TYPES[machine] : undefined;
+	if (type === undefined) return invalid("resource.machineType", wanted.machineType, "The referenced resource does not exist.");
 	const image = wanted.disks[0]?.initializeParams.sourceImage ?? "";
-	const family = FAMILIES.find(({ name }) => image === `projects/ubuntu-os-cloud/global/images/family/${name}`);
-	if (!family) return notFound(image);
-	if (family.architecture !== architecture) {
+	const known = imageNamed(image);
+	if (!known) return notFound(image);
+	if (known.architecture !== type.architecture) {
 		return invalid(
 			"resource.disks[0].initializeParams.sourceImage",
 			image,
 			`The machine type ${machine} does not support its architecture.`,
 		);
 	}
-	if (wanted.networkInterfaces[0]?.network !== "global/networks/default") return notFound(wanted.networkInterfaces[0]?.network ?? "");
+	const network = wanted.networkInterfaces?.[0]?.network ?? "global/networks/default";
+	if (!/(^|\/)global\/networks\/default$/.test(network)) return notFound(network);
 	if (instances(account, place).some(({ name }) => name === wanted.name)) return exists(targetOf(place, wanted.name));
 	if (account.count() < account.limit) return null;
-	const region = place.zone.replace(/-[a-z]$/, "");
-	return refuse(403, "quotaExceeded", `Quota 'INSTANCES' exceeded.  Limit: ${account.limit}.0 in region ${region}.`);
+	return refuse(403, "quotaExceeded", `Quota 'INSTANCES' exceeded.  Limit: ${account.limit}.0 in region ${regionOf(place.zone)}.`);
 }
 
 /** Null: there is no such instance. */
@@ -216,6 +226,7 @@ function show(vm: VmRecord, account: Account) {
 				autoDelete: true,
 				type: "PERSISTENT",
 				mode: "READ_WRITE",
+				diskSizeGb: "10",
 				source: `${base}/zones/${zone}/disks/${vm.name}`,
 				licenses: [image],
 			},

@@ -7,34 +7,88 @@ export const ResourceName = z
 	.string()
 	.regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/, "Must be a match of regex '(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)'");
 
+/** Whatever a client read it may send back with what it read. */
+const kind = z.string().startsWith("compute#").optional();
+/** Tags that an organization's policies look at: `{"tagKeys/123": "tagValues/456"}`. They are taken and never shown. */
+const resourceManagerTags = z.record(z.string().regex(/^(tagKeys\/\d+|[^/]+\/[^/]+)$/), z.string().min(1)).optional();
+const params = z.strictObject({ resourceManagerTags }).optional();
+
 export const InsertInstance = z.strictObject({
+	kind,
 	name: ResourceName,
+	description: z.string().max(2048).optional(),
 	machineType: z.string(),
+	zone: z.string().optional(),
 	labels: Labels.default({}),
-	tags: z.strictObject({ items: z.array(ResourceName).max(64) }).optional(),
+	tags: z.strictObject({ items: z.array(ResourceName).max(64).optional(), fingerprint: z.string().optional() }).optional(),
+	params,
+	canIpForward: z.boolean().optional(),
+	deletionProtection: z.boolean().optional(),
+	serviceAccounts: z.array(z.strictObject({ email: z.string(), scopes: z.array(z.string()).optional() })).optional(),
+	shieldedInstanceConfig: z
+		.strictObject({
+			enableSecureBoot: z.boolean().optional(),
+			enableVtpm: z.boolean().optional(),
+			enableIntegrityMonitoring: z.boolean().optional(),
+		})
+		.optional(),
 	disks: z
 		.array(
 			z.strictObject({
+				kind,
 				boot: z.boolean(),
 				autoDelete: z.boolean().optional(),
-				initializeParams: z.strictObject({ sourceImage: z.string(), labels: Labels.optional(), diskSizeGb: z.string().optional() }),
+				deviceName: z.string().optional(),
+				mode: z.enum(["READ_WRITE", "READ_ONLY"]).optional(),
+				type: z.literal("PERSISTENT").optional(),
+				initializeParams: z.strictObject({
+					sourceImage: z.string(),
+					labels: Labels.optional(),
+					diskName: ResourceName.optional(),
+					// A number of 64 bits, which JSON carries as text; a number is taken as well.
+					diskSizeGb: z.union([z.string().regex(/^\d+$/), z.number().int()]).optional(),
+					diskType: z.string().optional(),
+					resourceManagerTags,
+				}),
 			}),
 		)
 		.length(1),
 	networkInterfaces: z
 		.array(
 			z.strictObject({
-				network: z.string(),
-				accessConfigs: z.array(z.strictObject({ type: z.literal("ONE_TO_ONE_NAT"), name: z.string().optional() })).optional(),
+				kind,
+				network: z.string().optional(),
+				nicType: z.enum(["VIRTIO_NET", "GVNIC"]).optional(),
+				stackType: z.literal("IPV4_ONLY").optional(),
+				accessConfigs: z
+					.array(
+						z.strictObject({
+							kind,
+							type: z.literal("ONE_TO_ONE_NAT").optional(),
+							name: z.string().optional(),
+							networkTier: z.enum(["PREMIUM", "STANDARD"]).optional(),
+						}),
+					)
+					.max(1)
+					.optional(),
 			}),
 		)
-		.length(1),
-	metadata: z.strictObject({ items: z.array(z.strictObject({ key: z.string(), value: z.string().max(262_144) })) }).optional(),
+		.length(1)
+		.optional(),
+	metadata: z
+		.strictObject({
+			kind,
+			fingerprint: z.string().optional(),
+			items: z.array(z.strictObject({ key: z.string(), value: z.string().max(262_144) })).optional(),
+		})
+		.optional(),
 	scheduling: z
 		.strictObject({
 			provisioningModel: z.enum(["SPOT", "STANDARD"]).optional(),
 			instanceTerminationAction: z.enum(["DELETE", "STOP"]).optional(),
 			automaticRestart: z.boolean().optional(),
+			onHostMaintenance: z.enum(["MIGRATE", "TERMINATE"]).optional(),
+			preemptible: z.boolean().optional(),
 		})
 		.optional(),
 });
@@ -46,6 +100,9 @@ export type SetLabels = z.infer<typeof SetLabels>;
 const ranges = z.array(z.union([z.cidrv4(), z.cidrv6()], "Must be a valid CIDR range"));
 /** A PATCH replaces the fields that it names. */
 export const FirewallBody = z.strictObject({
+	kind,
+	params,
+	description: z.string().max(2048).optional(),
 	name: ResourceName.optional(),
 	network: z.string().optional(),
 	direction: z.enum(["INGRESS", "EGRESS"]).optional(),

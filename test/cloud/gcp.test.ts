@@ -74,6 +74,33 @@ describe("tokens", () => {
 		["of an account that is not here", { iss: "other@p.iam" }, "invalid_grant"],
 	])("a claim %s gets none", async (_, claim, error) => expect(await world().token(claim)).toMatchObject({ status: 400, body: { error } }));
 
+	test.each([
+		"https://oauth2.googleapis.com/token",
+		"https://accounts.google.com/o/oauth2/token",
+		"https://www.googleapis.com/oauth2/v4/token",
+	])("a claim for Google's own token server at %s gets one, wherever it is sent", async (aud) =>
+		expect((await world().token({ aud })).status).toBe(200),
+	);
+
+	test("a claim that is signed for Compute Engine itself is as good as a token", async () => {
+		const { clock, send } = world();
+		const now = Math.floor(clock.now() / 1000);
+		const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+		const list = (claim: object, key = keyFile.private_key ?? "") => {
+			const right = { iss: keyFile.client_email, sub: keyFile.client_email, iat: now, exp: now + 3600 };
+			const unsigned = `${encode({ alg: "RS256", typ: "JWT" })}.${encode({ ...right, ...claim })}`;
+			const jwt = `${unsigned}.${createSign("RSA-SHA256").update(unsigned).sign(key, "base64url")}`;
+			return send("GET", `${ZONE}/instances`, { authorization: `Bearer ${jwt}` }, null);
+		};
+		const another = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+		const aud = "https://compute.googleapis.com/";
+		expect((await list({ aud })).status).toBe(200);
+		expect((await list({ scope: "https://www.googleapis.com/auth/cloud-platform" })).status).toBe(200);
+		expect((await list({ aud: "https://storage.googleapis.com/" })).status).toBe(401);
+		expect((await list({ aud, exp: now })).status).toBe(401);
+		expect((await list({ aud }, another)).status).toBe(401);
+	});
+
 	test("a claim that another key signed, a changed token and none are refused", async () => {
 		const { send, token } = world();
 		const another = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -156,6 +183,84 @@ describe("lists", () => {
 		expect((await gcp("GET", `${ZONE}/instances?${query}&pageToken=${body.nextPageToken}`)).body).toEqual({ items: [{ name: "c" }] });
 		expect((await gcp("GET", `${ZONE}/instances?filter=colour`)).status).toBe(400);
 		expect((await gcp("GET", `${ZONE}/instances?maxResults=501`)).status).toBe(400);
+	});
+});
+
+describe("what there is before anybody makes anything", () => {
+	const PROJECT = "/compute/v1/projects/p";
+
+	test("zones, their machine types and networks are listed, and shown by name; what is not there is not found", async () => {
+		const { gcp } = world();
+		expect((await gcp("GET", `${PROJECT}/zones`)).body.items).toContainEqual(
+			expect.objectContaining({
+				kind: "compute#zone",
+				name: "us-central1-a",
+				status: "UP",
+				region: expect.stringMatching(/\/regions\/us-central1$/),
+			}),
+		);
+		expect((await gcp("GET", `${PROJECT}/regions/us-central1`)).body.zones).toHaveLength(2);
+		expect((await gcp("GET", `${ZONE}/machineTypes`)).body.items.map(({ name }: { name: string }) => name)).toContain("e2-micro");
+		expect((await gcp("GET", `${ZONE}/diskTypes/pd-standard`)).body).toMatchObject({ kind: "compute#diskType" });
+		expect((await gcp("GET", `${ZONE}/machineTypes/e2-micro`)).body).toMatchObject({ guestCpus: 2, memoryMb: 1024, zone: "us-central1-a" });
+		expect((await gcp("GET", `${PROJECT}/global/networks/default`)).body).toMatchObject({ kind: "compute#network", name: "default" });
+		const images = "/compute/v1/projects/ubuntu-os-cloud/global/images";
+		expect((await gcp("GET", `${images}/family/ubuntu-2404-lts-amd64`)).body).toMatchObject({ architecture: "X86_64" });
+		for (const path of [`${PROJECT}/zones/mars1-a`, `${ZONE}/machineTypes/x`, `${PROJECT}/global/networks/n`, `${images}/family/x`])
+			expect((await gcp("GET", path)).body.error.errors[0].reason).toBe("notFound");
+	});
+
+	test("instances of all zones are listed by zone, those without any with a warning", async () => {
+		const { gcp, insert } = world();
+		await insert();
+		const { body } = await gcp("GET", `${PROJECT}/aggregated/instances`);
+		expect(body.items["zones/us-central1-a"].instances).toMatchObject([{ name: "a" }]);
+		expect(body.items["zones/us-east1-b"]).toMatchObject({ warning: { code: "NO_RESULTS_ON_PAGE" } });
+		const filter = encodeURIComponent("labels.team=x");
+		expect((await gcp("GET", `${PROJECT}/aggregated/instances?filter=${filter}`)).body.items["zones/us-central1-a"].warning).toBeDefined();
+	});
+
+	test("an instance's disk is listed with those of all zones, and goes with it", async () => {
+		const { clock, gcp, insert } = world();
+		await insert();
+		const disks = async () => (await gcp("GET", `${PROJECT}/aggregated/disks`)).body.items["zones/us-central1-a"].disks;
+		expect(await disks()).toMatchObject([
+			{ kind: "compute#disk", name: "a", sizeGb: "10", users: [expect.stringMatching(/\/instances\/a$/)] },
+		]);
+		await gcp("DELETE", `${ZONE}/instances/a`);
+		clock.advance(2000);
+		expect(await disks()).toBeUndefined();
+	});
+
+	test("a field of an insert that is null is one that is not given", async () => {
+		const { insert } = world();
+		expect((await insert({ description: null, scheduling: null, networkInterfaces: null })).status).toBe(200);
+		expect((await insert({ name: null })).body.error.message).toContain("resource.name");
+	});
+
+	test("an insert takes tags for policies, whole references as clients give them, and an image by itself", async () => {
+		const { cloud, gcp, insert } = world();
+		const whole = (path: string) => `https://www.googleapis.com/compute/v1/projects/p/${path}`;
+		const image = (await gcp("GET", "/compute/v1/projects/ubuntu-os-cloud/global/images/family/ubuntu-2404-lts-amd64")).body.selfLink;
+		const resourceManagerTags = { "tagKeys/281480000000": "tagValues/281480000001" };
+		const made = await insert({
+			machineType: whole("zones/us-central1-a/machineTypes/e2-micro"),
+			disks: [{ boot: true, autoDelete: true, initializeParams: { sourceImage: image, resourceManagerTags } }],
+			networkInterfaces: [{ network: whole("global/networks/default"), accessConfigs: [{ name: "External NAT", networkTier: "PREMIUM" }] }],
+			params: { resourceManagerTags },
+		});
+		expect([made.status, cloud.fleet.vms().length]).toEqual([200, 1]);
+		const { body } = await gcp("GET", `${ZONE}/instances/a`);
+		expect(body.machineType).toMatch(/\/projects\/p\/zones\/us-central1-a\/machineTypes\/e2-micro$/);
+		expect(body).not.toHaveProperty("params");
+		const rule = {
+			name: "r",
+			network: whole("global/networks/default"),
+			allowed: [{ IPProtocol: "tcp" }],
+			params: { resourceManagerTags },
+		};
+		await gcp("POST", FIREWALLS, rule);
+		expect((await gcp("GET", `${FIREWALLS}/r`)).body.network).toBe(whole("global/networks/default"));
 	});
 });
 

@@ -3,10 +3,12 @@ import type { Account } from "./account.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
+import { catalogue, ZONES } from "./gcp-catalogue.ts";
 import { answerClaim, bearer, claimant } from "./gcp-credentials.ts";
 import * as firewalls from "./gcp-firewalls.ts";
-import { insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
+import { diskOf, insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
 import { FirewallBody, InsertInstance, labelFilter, partial, SetLabels } from "./gcp-requests.ts";
+import type { Labels } from "./labels.ts";
 import { firstComplaint, maskJson } from "./requests.ts";
 
 /**
@@ -25,6 +27,9 @@ export function gcp({ requestsPerHour, pageSize = MAX_PAGE }: Limits): Dialect {
 			if (isTokenCall(call)) return claimant(call, nowMs);
 			return bearer(call, nowMs) ?? unauthenticated();
 		},
+		region: (call) => /\/zones\/([^/]+)\/instances/.exec(call.path)?.[1] ?? null,
+		// Google takes every insert, and says in its operation that there was no room.
+		soldOut: (call) => (operationOf(call) === "create" ? "later" : null),
 		handle: (call, account) => (isTokenCall(call) ? token(call, account) : route(call, account, pageSize)),
 		failure(status) {
 			const [real, reason, message] = FAILURES[status] ?? [
@@ -75,6 +80,7 @@ function token(call: Call, account: Account): Response {
 
 function operationOf(call: Call): Operation {
 	if (/\/global\/(firewalls|operations)/.test(call.path)) return "firewall";
+	if (call.path.endsWith("/aggregated/instances")) return "list";
 	const [, name, action] = /\/zones\/[^/]+\/instances(?:\/([^/]+))?(?:\/([A-Za-z]+))?$/.exec(call.path) ?? [null];
 	if (!/\/zones\/[^/]+\/instances/.test(call.path)) return "other";
 	if (name === undefined) return call.method === "POST" ? "create" : "list";
@@ -87,6 +93,13 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 	const [collection = "", name, action] = rest.split("/").map(decodeURIComponent);
 	const place: Place = { project, zone: scope.replace("zones/", "") };
 	const where = `projects/${project}/${scope}`;
+	if (call.method === "GET") {
+		const [, owner, below] = /^\/compute\/v1\/projects\/([^/]+)(?:\/(.+))?$/.exec(call.path) ?? [];
+		const known = owner === undefined ? undefined : catalogue(owner, below?.split("/").map(decodeURIComponent) ?? []);
+		if (known !== undefined) return known === null ? notFound(call.path.replace(/^\/compute\/v1\//, "")) : masked(call, known);
+		const [, kind] = /^aggregated\/(instances|disks)$/.exec(below ?? "") ?? [];
+		if (owner !== undefined && kind !== undefined) return listAll(call, account, owner, kind, pageSize);
+	}
 	const what = `${call.method} ${scope === "global" ? "global" : "zone"} ${collection}${name === undefined ? "" : "/*"}${action === undefined ? "" : `/${action}`}`;
 	switch (what) {
 		case "POST zone instances":
@@ -137,7 +150,9 @@ function read<T extends z.ZodType>(
 ): Promise<Response> | Response {
 	let value: unknown;
 	try {
-		value = JSON.parse(call.body);
+		// To Google a field that is null is one that is not given.
+		const isNew = call.method === "POST";
+		value = JSON.parse(call.body, (_, field: unknown) => (isNew && field === null ? undefined : field));
 	} catch {
 		return refuse(400, "parseError", "Parse Error");
 	}
@@ -146,6 +161,44 @@ function read<T extends z.ZodType>(
 }
 
 function list(call: Call, account: Account, place: Place, pageSize: number): Response {
+	return paged(call, instances(account, place), pageSize, (items) => ({
+		kind: "compute#instanceList",
+		id: `projects/${place.project}/zones/${place.zone}/instances`,
+		// The API leaves an empty list out.
+		...(items.length === 0 ? {} : { items }),
+	}));
+}
+
+/** Those of all zones, by zone; a zone without any says so. */
+function listAll(call: Call, account: Account, project: string, kind: string, pageSize: number): Response {
+	const machines = ZONES.flatMap((zone) => instances(account, { project, zone }));
+	const all: readonly Listed[] = kind === "disks" ? machines.map(diskOf) : machines;
+	const none = (zone: string) => ({
+		warning: {
+			code: "NO_RESULTS_ON_PAGE",
+			message: `There are no results for scope 'zones/${zone}' on this page.`,
+			data: [{ key: "scope", value: `zones/${zone}` }],
+		},
+	});
+	return paged(call, all, pageSize, (items) => ({
+		kind: `compute#${kind.slice(0, -1)}AggregatedList`,
+		id: `projects/${project}/aggregated/${kind}`,
+		items: Object.fromEntries(
+			ZONES.map((zone) => {
+				const there = items.filter((one) => one.zone.endsWith(`/zones/${zone}`));
+				return [`zones/${zone}`, there.length === 0 ? none(zone) : { [kind]: there }];
+			}),
+		),
+	}));
+}
+
+interface Listed {
+	readonly zone: string;
+	readonly labels: Labels;
+}
+
+/** One page of what is asked for, in the form that `show` gives it. */
+function paged(call: Call, some: readonly Listed[], pageSize: number, show: (items: readonly Listed[]) => object): Response {
 	const filter = call.query.get("filter");
 	const label = filter === null ? null : labelFilter(filter);
 	if (filter !== null && label === null)
@@ -154,14 +207,11 @@ function list(call: Call, account: Account, place: Place, pageSize: number): Res
 	if (!Number.isInteger(asked) || asked < 0 || asked > MAX_PAGE) {
 		return refuse(400, "invalid", `Invalid value for field 'maxResults': '${asked}'. Value must be between 0 and 500.`);
 	}
-	const all = instances(account, place).filter((one) => label === null || one.labels[label.key] === label.value);
+	const all = some.filter((one) => label === null || one.labels[label.key] === label.value);
 	const from = Number(Buffer.from(call.query.get("pageToken") ?? "", "base64url").toString());
 	const to = from + Math.min(asked, pageSize);
 	return masked(call, {
-		kind: "compute#instanceList",
-		id: `projects/${place.project}/zones/${place.zone}/instances`,
-		// The API leaves an empty list out.
-		...(all.length === 0 ? {} : { items: all.slice(from, to) }),
+		...show(all.slice(from, to)),
 		...(to < all.length ? { nextPageToken: Buffer.from(String(to)).toString("base64url") } : {}),
 	});
 }

@@ -5,7 +5,7 @@ import type { Task } from "./fleet.ts";
 import { IMAGES, LOCATIONS, SERVER_TYPES } from "./hetzner-catalogue.ts";
 import { PageQuery, selects } from "./hetzner-requests.ts";
 import type { VmRecord } from "./inventory.ts";
-import { firstComplaint, rfc3339 } from "./requests.ts";
+import { firstComplaint, ipv6Network, rfc3339 } from "./requests.ts";
 
 /** How Hetzner's dialect answers: refusals, pages, actions, servers. */
 
@@ -106,6 +106,8 @@ export function serverShown(vm: VmRecord): object {
 	const location = LOCATIONS.find(({ name }) => name === vm.details.location) ?? LOCATIONS[0];
 	const firewalls = Array.isArray(vm.details.firewalls) ? vm.details.firewalls : [];
 	const ipv4 = { id: Number(vm.id) + 1, ip: vm.address, blocked: false, dns_ptr: `static.${vm.address}.clients.example` };
+	// Numbers of their own, as every Primary IP has one.
+	const ipv6 = { id: Number(vm.id) + 2, ip: `${ipv6Network(Number(vm.id)).network}/64`, blocked: false, dns_ptr: [] };
 	return {
 		id: Number(vm.id),
 		name: vm.name,
@@ -113,19 +115,12 @@ export function serverShown(vm: VmRecord): object {
 		created: rfc3339(vm.createdAt),
 		public_net: {
 			ipv4: vm.details.hasIpv4 === false ? null : ipv4,
-			ipv6: null,
+			ipv6: vm.details.hasIpv6 === true ? ipv6 : null,
 			floating_ips: [],
 			firewalls: firewalls.map((id) => ({ id, status: "applied" })),
 		},
 		private_net: [],
 		server_type: type,
-		datacenter: {
-			id: location.id,
-			name: `${location.name}-dc1`,
-			description: location.description,
-			location,
-			server_types: { supported: [], available: [], available_for_migration: [] },
-		},
 		location,
 		image: IMAGES.find(({ id }) => id === vm.details.image) ?? null,
 		iso: null,

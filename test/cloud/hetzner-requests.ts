@@ -15,14 +15,17 @@ const Labels = z
 	.refine((labels) => Object.keys(labels).every(isLabelKey), "has a key that is no label's")
 	.refine((labels) => Object.values(labels).every((value) => value === "" || LABEL_PART.test(value)), "has a value that is no label's");
 
+/** Whatever has a name and a number is taken by either, and the number as a text or as one. */
+const NameOrId = z.union([z.string(), z.number().int()], "is required").transform(String);
+
 export const CreateServer = z.strictObject({
 	name: z.string("is required").regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/, "is not a valid hostname"),
-	server_type: z.string("is required"),
-	image: z.string("is required"),
-	location: z.string("must be a string").optional(),
+	server_type: NameOrId,
+	image: NameOrId,
+	location: NameOrId.optional(),
 	start_after_create: z.boolean("must be a boolean").default(true),
 	placement_group: z.number().int().optional(),
-	ssh_keys: z.array(z.string()).optional(),
+	ssh_keys: z.array(NameOrId).optional(),
 	volumes: z.array(z.number().int()).optional(),
 	networks: z.array(z.number().int()).optional(),
 	firewalls: z.array(z.strictObject({ firewall: z.number("must be an integer").int() })).optional(),

@@ -88,6 +88,42 @@ describe("the life of a server", () => {
 	});
 });
 
+describe("what clients send and read", () => {
+	test("an image, a type and a location go by their numbers as well, as numbers or as texts", async () => {
+		const { hetzner } = world();
+		for (const [name, more] of Object.entries({
+			a: { image: 161_547_269, server_type: 114, location: 2 },
+			b: { image: "161547269", server_type: "114", location: "2" },
+		})) {
+			const { server } = (await hetzner("POST", "/servers", { ...SERVER, ...more, name })).body;
+			expect(server).toMatchObject({ image: { name: "ubuntu-24.04" }, server_type: { name: "cx23" }, location: { name: "nbg1" } });
+		}
+	});
+
+	test("actions are shown together by their numbers, those of others left out", async () => {
+		const { hetzner } = world();
+		const ids = [];
+		for (const name of ["a", "b"]) ids.push((await hetzner("POST", "/servers", { ...SERVER, name })).body.action.id);
+		const { body } = await hetzner("GET", `/actions?${ids.map((id) => `id=${id}`).join("&")}&id=1`);
+		expect(body.actions.map(({ id }: { id: number }) => id)).toEqual(ids);
+		expect(body.meta.pagination).toMatchObject({ total_entries: 2, next_page: null });
+	});
+
+	test("a server has a location and no data center any more", async () => {
+		const { hetzner, create } = world();
+		const id = await create("one");
+		expect((await hetzner("GET", `/servers/${id}`)).body.server).not.toHaveProperty("datacenter");
+	});
+
+	test("a server has IPv6 unless it is switched off", async () => {
+		const { hetzner, create } = world();
+		const ids = [await create("with"), await create("without", { public_net: { enable_ipv4: true, enable_ipv6: false } })];
+		const nets = [];
+		for (const id of ids) nets.push((await hetzner("GET", `/servers/${id}`)).body.server.public_net.ipv6);
+		expect(nets).toEqual([expect.objectContaining({ ip: expect.stringMatching(/^2001:db8:.+::\/64$/), dns_ptr: [] }), null]);
+	});
+});
+
 describe("names", () => {
 	test("are unique in a project, without regard to case, also among creates that come at once", async () => {
 		const { hetzner } = world();

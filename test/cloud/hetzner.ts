@@ -7,7 +7,7 @@ import { answerFirewall, createFirewall, type Firewall, firewallShown } from "./
 import { CreateFirewall, CreateServer, UpdateServer } from "./hetzner-requests.ts";
 import type { VmRecord } from "./inventory.ts";
 import { wordsOf } from "./labels.ts";
-import { localToken, maskJson, shortPages } from "./requests.ts";
+import { bodyField, localToken, maskJson, shortPages } from "./requests.ts";
 
 /**
  * Hetzner Cloud's API v1, the part about servers and firewalls. Paths, fields, codes and limits are those of its OpenAPI document
@@ -24,6 +24,12 @@ export function hetzner({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY }
 			const token = localToken(call);
 			return token === null ? refuse(401, "unauthorized", "unable to authenticate") : { token };
 		},
+		region(call, account) {
+			const id = serverOf(call);
+			if (id !== null) return String(account.vm(id)?.details.location ?? "") || null;
+			return isCreate(call) ? (locationOf(bodyField(call, "location") ?? undefined)?.name ?? null) : null;
+		},
+		soldOut: (call) => (isCreate(call) ? refuse(412, "resource_unavailable", "error during placement (resource_unavailable)") : null),
 		handle: (call, account) => route(shortPages(call, pageSize), account),
 		failure(status, nowMs) {
 			const [code, message] = FAILURES[status] ?? ["server_error", "Internal Server Error"];
@@ -71,6 +77,9 @@ function rateHeaders(limit: number, remaining: number, resetAtMs: number): Recor
 
 const PATH = /^\/v1\/([a-z_]+)(?:\/([^/]+))?(?:\/actions\/([a-z_]+))?$/;
 
+const isCreate = (call: Call) => operationOf(call) === "create";
+const serverOf = ({ path }: Call) => /^\/v1\/servers\/([^/]+)/.exec(path)?.[1] ?? null;
+
 function operationOf(call: Call): Operation {
 	const [, collection, id, action] = PATH.exec(call.path) ?? [];
 	if (collection === "firewalls") return "firewall";
@@ -100,6 +109,11 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 				(firewall) => firewall,
 				(firewall) => firewallShown(firewall, account),
 			);
+		case "GET actions": {
+			// Of those that are asked for; a list of all there were is not kept any more.
+			const tasks = call.query.getAll("id").map((each) => account.task(Number(each)));
+			return page(call, "actions", tasks.filter((task) => task !== null).map(action));
+		}
 		case "GET actions/*": {
 			const task = account.task(Number(id));
 			return task ? json(200, { action: action(task) }) : notFound("action");
@@ -121,10 +135,13 @@ function route(call: Call, account: Account): Promise<Response> | Response {
 	}
 }
 
+/** By name or number; a server that names none goes where there is room. */
+const locationOf = (wanted = "fsn1") => LOCATIONS.find(({ id, name }) => name === wanted || String(id) === wanted);
+
 async function createServer(wanted: CreateServer, account: Account): Promise<Response> {
 	const type = SERVER_TYPES.find(({ id, name }) => name === wanted.server_type || String(id) === wanted.server_type);
 	if (!type) return notFound(`server type ${wanted.server_type}`);
-	const location = LOCATIONS.find(({ id, name }) => name === (wanted.location ?? "fsn1") || String(id) === wanted.location);
+	const location = locationOf(wanted.location);
 	if (!location) return invalid(`invalid input: location ${wanted.location} not found`);
 	if (!type.locations.some(({ id }) => id === location.id)) return invalid("unsupported location for server type");
 	const image = findImage(wanted.image, type.architecture);
@@ -141,7 +158,14 @@ async function createServer(wanted: CreateServer, account: Account): Promise<Res
 		name: wanted.name,
 		tags: Object.entries(wanted.labels).map(([key, value]) => `${key}=${value}`),
 		userData: wanted.user_data ?? "",
-		details: { server_type: type.name, location: location.name, image: image.id, firewalls, hasIpv4: wanted.public_net.enable_ipv4 },
+		details: {
+			server_type: type.name,
+			location: location.name,
+			image: image.id,
+			firewalls,
+			hasIpv4: wanted.public_net.enable_ipv4,
+			hasIpv6: wanted.public_net.enable_ipv6,
+		},
 	});
 	const hasKey = (wanted.ssh_keys ?? []).length > 0;
 	return json(201, {

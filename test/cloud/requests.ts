@@ -15,7 +15,26 @@ export function firstComplaint(error: z.ZodError): string {
 	if (!issue) return "The request is invalid.";
 	const at = issue.path.map(String).join(".");
 	if (issue.code === "unrecognized_keys") return `${at ? `${at}: ` : ""}unknown field ${issue.keys.join(", ")}`;
-	return at === "" ? issue.message : `${at} ${issue.message}`;
+	// What the checker says by itself no cloud would say.
+	const sentence = /^(Invalid |Too (big|small))/.test(issue.message) ? "is invalid" : issue.message;
+	return at === "" ? sentence : `${at} ${sentence}`;
+}
+
+/** One field of a JSON body, where it is a text or a number; null: there is none, or the body is no JSON. */
+export function bodyField(call: Call, field: string): string | null {
+	try {
+		const value = (JSON.parse(call.body) as { readonly [field: string]: unknown } | null)?.[field];
+		return typeof value === "string" || typeof value === "number" ? String(value) : null;
+	} catch {
+		return null;
+	}
+}
+
+/** A network of its own for each VM that has IPv6, of the range for documentation: nothing is ever reached there. */
+export function ipv6Network(number: number): { readonly network: string; readonly address: string; readonly size: number } {
+	const group = (shift: number) => ((number >>> shift) & 0xffff).toString(16);
+	const network = `2001:db8:${group(16)}:${group(0)}::`;
+	return { network, address: `${network}1`, size: 64 };
 }
 
 /** An address or a network, as firewalls take it. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Account } from "./account.ts";
-import { type Call, json } from "./dialect.ts";
+import { type Call, json as jsonIn } from "./dialect.ts";
 import type { Task } from "./fleet.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { firstComplaint, rfc3339 } from "./requests.ts";
@@ -10,6 +10,11 @@ import { PageQuery } from "./scaleway-requests.ts";
 /** How Scaleway's dialect answers: refusals, pages, tasks, servers. */
 
 export const ORGANIZATION = "0a0a0a0a-0000-4000-8000-00000000c10d";
+
+/** A JSON answer, whose type is this and no more: Scaleway's own SDK reads no other. */
+export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+	return jsonIn(status, body, { ...headers, "content-type": "application/json" });
+}
 
 export function refuse(status: number, type: string, message: string, more: object = {}): Response {
 	return json(status, { type, message, ...more });

@@ -1,8 +1,8 @@
 import type { Account } from "./account.ts";
-import { type Call, json } from "./dialect.ts";
+import type { Call } from "./dialect.ts";
 import type { Json } from "./inventory.ts";
 import { rfc3339 } from "./requests.ts";
-import { isAsked, notFound, ORGANIZATION, page, read, refuse, uuidOf } from "./scaleway-answers.ts";
+import { isAsked, json, notFound, ORGANIZATION, page, read, refuse, uuidOf } from "./scaleway-answers.ts";
 import { CreateGroup, GroupRule, SetRules } from "./scaleway-requests.ts";
 
 /** Security groups of Scaleway's dialect. They are shown and checked; traffic on loopback addresses passes none. */

@@ -1,8 +1,8 @@
 import type { Account } from "./account.ts";
-import { type Call, json } from "./dialect.ts";
+import type { Call } from "./dialect.ts";
 import type { Json, VmRecord } from "./inventory.ts";
 import { rfc3339 } from "./requests.ts";
-import { isAsked, notFound, ORGANIZATION, page, read, refuse, uuidOf } from "./scaleway-answers.ts";
+import { isAsked, json, notFound, ORGANIZATION, page, read, refuse, uuidOf } from "./scaleway-answers.ts";
 import { CreateIp } from "./scaleway-requests.ts";
 
 /** Volumes and reserved addresses of Scaleway's dialect: what outlives a server, and goes on being billed. */

@@ -44,6 +44,18 @@ describe("accounts", () => {
 		}
 	});
 
+	test("a UUID is a key, as the real ones are, where it is one of the local cloud's", async () => {
+		const { send } = world();
+		expect((await send("GET", "/servers", undefined, "10ca1abc-0000-4000-8000-000000000001")).status).toBe(200);
+		expect((await send("GET", "/servers", undefined, "5ca1ab1e-0000-4000-8000-000000000001")).status).toBe(401);
+	});
+
+	test("JSON is called exactly application/json, answered or refused", async () => {
+		const { send } = world();
+		for (const answer of [await send("GET", "/servers"), await send("GET", "/security_groups"), await send("GET", "/servers/x")])
+			expect(answer.headers.get("content-type")).toBe("application/json");
+	});
+
 	test("each key is an account of its own", async () => {
 		const { send, create } = world({ limit: 1 });
 		const id = await create("mine");

@@ -1,11 +1,12 @@
 import type { Account } from "./account.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import type { Call, Dialect, Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import type { VmRecord } from "./inventory.ts";
-import { maskJson, shortPages } from "./requests.ts";
+import { bodyField, maskJson, shortPages } from "./requests.ts";
 import {
 	invalid,
 	isAsked,
+	json,
 	notFound,
 	page,
 	read,
@@ -26,6 +27,8 @@ import { answerBlockVolumes, answerIps, answerVolumes, createVolume, detach, ter
  * Paths, fields and limits are those of their OpenAPI documents (https://www.scaleway.com/en/developers/api/instances/); sentences are the
  * real ones where they are known.
  *
+ * Secret keys are UUIDs, and official clients take no other; one that begins with `10ca1` (or any text that begins with `local`) is an account.
+ *
  * `requestsPerHour`: how often an account may call within an hour. The real limits are stated nowhere; null: none.
  */
 export function scaleway({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY }: Limits): Dialect {
@@ -35,8 +38,10 @@ export function scaleway({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY 
 		operation: operationOf,
 		account(call) {
 			const token = call.headers.get("x-auth-token") ?? "";
-			return token.startsWith("local") ? { token } : denied();
+			return token.startsWith("local") || LOCAL_KEY.test(token) ? { token } : denied();
 		},
+		region: (call) => PATH.exec(call.path)?.[2] ?? null,
+		soldOut,
 		handle: (call, account) => route(shortPages(call, pageSize), account),
 		failure(status) {
 			if (status === 401) return denied();
@@ -53,6 +58,18 @@ export function scaleway({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY 
 		// User data travel as text, of which nobody knows where in it a secret is.
 		mask: (body) => maskJson(body, []),
 	};
+}
+
+const LOCAL_KEY = /^10ca1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** A server needs room when it is made, and again when it is switched on. */
+function soldOut(call: Call): Response | null {
+	const [, , , collection, id, part] = PATH.exec(call.path) ?? [];
+	if (collection !== "servers" || call.method !== "POST") return null;
+	const isPowerOn = part === "action" && bodyField(call, "action") === "poweron";
+	if (id !== undefined && !isPowerOn) return null;
+	const resource = bodyField(call, "commercial_type");
+	return refuse(412, "out_of_stock", "resource is out of stock", resource === null ? {} : { resource });
 }
 
 const denied = () => refuse(401, "denied_authentication", "authentication is denied", { method: "api_key", reason: "invalid_argument" });

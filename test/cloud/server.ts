@@ -1,18 +1,31 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { LocalCloud } from "./cloud.ts";
 
 /** Larger than any request to a cloud that makes sense. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+/** A certificate and its key, in PEM: some clouds' clients send their tokens over TLS alone. */
+export interface Tls {
+	readonly cert: string;
+	readonly key: string;
+}
+
 /** Serves a local cloud on 127.0.0.1; rejects when the port is in use. Port 0: any free one. */
-export function serve(cloud: LocalCloud, port: number): Promise<{ readonly server: Server; readonly port: number }> {
-	const server = createServer((incoming, outgoing) => {
-		answer(cloud, incoming, outgoing).catch((error: unknown) => {
+export function serve(
+	cloud: LocalCloud,
+	port: number,
+	tls: Tls | null = null,
+): Promise<{ readonly server: Server; readonly port: number }> {
+	const scheme = tls === null ? "http" : "https";
+	const listener: RequestListener = (incoming, outgoing) => {
+		answer(cloud, scheme, incoming, outgoing).catch((error: unknown) => {
 			console.error(`local cloud: ${incoming.method} ${incoming.url}:`, error);
 			if (outgoing.headersSent) outgoing.destroy();
 			else outgoing.writeHead(500, { "content-type": "text/plain" }).end("The local cloud has a fault; its output says which.\n");
 		});
-	});
+	};
+	const server = tls === null ? createServer(listener) : createTlsServer({ ...tls }, listener);
 	return new Promise((resolve, reject) => {
 		server.once("error", reject);
 		server.listen(port, "127.0.0.1", () => {
@@ -22,7 +35,7 @@ export function serve(cloud: LocalCloud, port: number): Promise<{ readonly serve
 	});
 }
 
-async function answer(cloud: LocalCloud, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(cloud: LocalCloud, scheme: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
 	const chunks: Buffer[] = [];
 	let length = 0;
 	for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -36,7 +49,7 @@ async function answer(cloud: LocalCloud, incoming: IncomingMessage, outgoing: Se
 	const headers = new Headers();
 	for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
 	const method = incoming.method ?? "GET";
-	const request = new Request(`http://${incoming.headers.host ?? "localhost"}${incoming.url}`, {
+	const request = new Request(`${scheme}://${incoming.headers.host ?? "localhost"}${incoming.url}`, {
 		method,
 		headers,
 		...(length > 0 && method !== "GET" && method !== "HEAD" ? { body: Buffer.concat(chunks) } : {}),

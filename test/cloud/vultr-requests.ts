@@ -10,7 +10,11 @@ const words = z.array(z.string());
 export const CreateInstance = z.strictObject({
 	region: z.string("is required"),
 	plan: z.string("is required"),
-	os_id: z.number("must be an integer").int("must be an integer").optional(),
+	/** A number, or the same as text: several clients know texts alone. */
+	os_id: z
+		.union([z.number().int(), z.string().regex(/^\d+$/, "must be an integer")], "must be an integer")
+		.transform(Number)
+		.optional(),
 	label: z.string("must be a string").max(255).default(""),
 	hostname: z
 		.string("must be a string")

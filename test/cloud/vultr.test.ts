@@ -101,13 +101,38 @@ describe("lists", () => {
 	});
 });
 
+describe("what clients send as they can", () => {
+	test("the number of a system may be a text", async () => {
+		const { vultr } = world();
+		expect((await vultr("POST", "/instances", { ...INSTANCE, os_id: "2284" })).body.instance.os_id).toBe(2284);
+	});
+
+	test("whole machines are listed, though there are none", async () => {
+		const { vultr } = world();
+		expect((await vultr("GET", "/plans-metal")).body).toMatchObject({ plans_metal: [], meta: { total: 0 } });
+		expect((await vultr("GET", "/bare-metals")).body).toMatchObject({ bare_metals: [] });
+	});
+
+	test("an instance has IPv6 when it is asked for, and each a network of its own", async () => {
+		const { vultr, create, clock } = world({ bootMs: 1000 });
+		const ids = [await create("a", { enable_ipv6: true }), await create("b", { enable_ipv6: true }), await create("c")];
+		clock.advance(1000);
+		const shown = [];
+		for (const id of ids) shown.push((await vultr("GET", `/instances/${id}`)).body.instance);
+		for (const one of shown.slice(0, 2))
+			expect(one).toMatchObject({ v6_network: expect.stringMatching(/^2001:db8:/), v6_network_size: 64, features: ["ipv6"] });
+		expect(shown[0].v6_main_ip).not.toBe(shown[1].v6_main_ip);
+		expect(shown[2]).toMatchObject({ v6_network: "", v6_main_ip: "", v6_network_size: 0, features: [] });
+	});
+});
+
 describe("requests that the real API refuses", () => {
 	test.each([
 		["an unknown region", { region: "mars" }, "Invalid region."],
 		["an unknown plan", { plan: "vc9" }, "Invalid plan chosen."],
 		["a plan that its region does not have", { plan: "vhf-1c-1gb", region: "lax" }, "Plan is not available in the selected region."],
 		["an unknown system", { os_id: 7 }, "Invalid OS chosen."],
-		["a system that is no number", { os_id: "2284" }, "os_id must be an integer"],
+		["a system that is no number", { os_id: "ubuntu" }, "os_id must be an integer"],
 		["an unknown firewall group", { firewall_group_id: "g" }, "Invalid firewall group."],
 		["user data that is not base64", { user_data: "#cloud-config" }, "user_data must be base64"],
 		["an unknown field", { labels: {} }, "unknown field labels"],

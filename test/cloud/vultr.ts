@@ -2,7 +2,7 @@ import type { Account } from "./account.ts";
 import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import type { VmRecord } from "./inventory.ts";
-import { localToken, maskJson, rfc3339, shortPages } from "./requests.ts";
+import { bodyField, ipv6Network, localToken, maskJson, rfc3339, shortPages } from "./requests.ts";
 import { page, read, refuse } from "./vultr-answers.ts";
 import { PLANS, REGIONS, SYSTEMS } from "./vultr-catalogue.ts";
 import { answerFirewalls, groupsOf } from "./vultr-firewalls.ts";
@@ -24,6 +24,13 @@ export function vultr({ requestsPerHour, pageSize = Number.POSITIVE_INFINITY }: 
 			const token = localToken(call);
 			return token === null ? refuse(401, "Invalid API token.") : { token };
 		},
+		region(call, account) {
+			const [, collection, id] = PATH.exec(call.path) ?? [];
+			if (collection !== "instances") return null;
+			if (id !== undefined) return String(account.vm(id)?.details.region ?? "") || null;
+			return call.method === "POST" ? bodyField(call, "region") : null;
+		},
+		soldOut: (call) => (operationOf(call) === "create" ? refuse(400, NO_ROOM) : null),
 		handle: (call, account) => route(shortPages(call, pageSize), account, deleted),
 		failure: (status) => refuse(status, FAILURES[status] ?? "Internal server error"),
 		meter(account, nowMs) {
@@ -51,9 +58,10 @@ const FAILURES: Readonly<Record<number, string>> = {
 type Deleted = Map<string, number>;
 const DESTRUCTION_MS = 5000;
 
+const NO_ROOM = "Plan is not available in the selected region.";
 const LOCKED = "Server is currently locked";
 
-const PATH = /^\/v2\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/([^/]+))?$/;
+const PATH = /^\/v2\/([a-z-]+)(?:\/([^/]+))?(?:\/([a-z]+))?(?:\/([^/]+))?$/;
 
 function operationOf(call: Call): Operation {
 	const [, collection, id, part] = PATH.exec(call.path) ?? [];
@@ -76,6 +84,11 @@ function route(call: Call, account: Account, deleted: Deleted): Promise<Response
 			return listInstances(call, account);
 		case "GET plans":
 			return page(call, "plans", PLANS);
+		// Whole machines, of which there are none here; who lists what he can rent asks for them as well.
+		case "GET plans-metal":
+			return page(call, "plans_metal", []);
+		case "GET bare-metals":
+			return page(call, "bare_metals", []);
 		case "GET regions":
 			return page(call, "regions", REGIONS);
 		case "GET os":
@@ -102,7 +115,7 @@ async function createInstance(wanted: CreateInstance, account: Account): Promise
 	if (!region) return refuse(400, "Invalid region.");
 	const plan = PLANS.find(({ id }) => id === wanted.plan);
 	if (!plan) return refuse(400, "Invalid plan chosen.");
-	if (!plan.locations.includes(region.id)) return refuse(400, "Plan is not available in the selected region.");
+	if (!plan.locations.includes(region.id)) return refuse(400, NO_ROOM);
 	const system = SYSTEMS.find(({ id }) => id === wanted.os_id);
 	if (!system) return refuse(400, "Invalid OS chosen.");
 	const group = wanted.firewall_group_id ?? "";
@@ -115,7 +128,14 @@ async function createInstance(wanted: CreateInstance, account: Account): Promise
 		name: wanted.label,
 		tags: wanted.tags,
 		userData: Buffer.from(wanted.user_data, "base64").toString("utf8"),
-		details: { region: region.id, plan: plan.id, os: system.id, group, hostname: wanted.hostname ?? wanted.label },
+		details: {
+			region: region.id,
+			plan: plan.id,
+			os: system.id,
+			group,
+			hostname: wanted.hostname ?? wanted.label,
+			hasIpv6: wanted.enable_ipv6 ?? false,
+		},
 	});
 	return json(202, { instance: { ...instance(vm), default_password: `local${vm.id.slice(-6)}Pw` } });
 }
@@ -185,6 +205,8 @@ const addressOf = (vm: VmRecord) => (vm.state === "new" ? "0.0.0.0" : vm.address
 function instance(vm: VmRecord): object {
 	const plan = PLANS.find(({ id }) => id === vm.details.plan) ?? PLANS[0];
 	const system = SYSTEMS.find(({ id }) => id === vm.details.os) ?? SYSTEMS[0];
+	const hasIpv6 = vm.state !== "new" && vm.details.hasIpv6 === true;
+	const v6 = ipv6Network(Number.parseInt(vm.id.slice(-8), 16));
 	return {
 		id: vm.id,
 		os: system.name,
@@ -201,9 +223,9 @@ function instance(vm: VmRecord): object {
 		gateway_v4: vm.state === "new" ? "0.0.0.0" : "127.79.0.1",
 		power_status: vm.state === "off" ? "stopped" : "running",
 		server_status: vm.state === "new" ? "none" : "ok",
-		v6_network: "",
-		v6_main_ip: "",
-		v6_network_size: 0,
+		v6_network: hasIpv6 ? v6.network : "",
+		v6_main_ip: hasIpv6 ? v6.address : "",
+		v6_network_size: hasIpv6 ? v6.size : 0,
 		label: vm.name,
 		internal_ip: "",
 		kvm: "",
@@ -214,6 +236,6 @@ function instance(vm: VmRecord): object {
 		app_id: 0,
 		image_id: "",
 		firewall_group_id: String(vm.details.group),
-		features: [],
+		features: vm.details.hasIpv6 === true ? ["ipv6"] : [],
 	};
 }
