@@ -3,7 +3,7 @@ import { credentialsAsked } from "../model/credentials.ts";
 import { withFailed, withGate, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
 import { BACK_OFF, type BackOff, closed } from "../model/gates.ts";
-import { billable, isUnsent, mayAct, surgeOf, unsentOf } from "../model/proxies.ts";
+import { billable, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
 import type { Ms, State, Vm } from "../model/state.ts";
 import { isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
@@ -24,13 +24,14 @@ export const create: Room<Create, Vm> = {
 
 	plan(draft) {
 		const unsent = unsentOf(draft.state.proxies);
-		if (unsent.length === 0 || !mayLaunch(draft)) return;
-		for (const { id } of unsent) draft.call<Create>({ call: "create", id });
+		if (unsent.length === 0 || !mayLaunch(draft) || isCanaryOut(draft.state)) return;
+		for (const { id } of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) draft.call<Create>({ call: "create", id });
 	},
 
 	isStillDue(state, { id }, now) {
 		const proxy = state.proxies.get(id);
 		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
+		if (isCanaryOut(state)) return false;
 		return proxy !== undefined && isUnsent(proxy) && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
 	},
 
@@ -59,7 +60,7 @@ export const create: Room<Create, Vm> = {
 		}
 		const why = `launch failed: ${failure.say}`;
 		const dropped = withFailed(withoutProxy(state, id, now), { id, vm: null, address: null, at: now, why });
-		return launchRefused(dropped, failure, why, now);
+		return launchRefused(dropped, failure, why, now, proxy.phase.sentAt);
 	},
 };
 
@@ -73,6 +74,16 @@ export function mayLaunch(draft: Draft): boolean {
 /** As {@link mayLaunch}, when a call's turn comes; the bounds apart. */
 export function isLaunching(state: State, now: Ms): boolean {
 	return isOpen(state, now) && state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+}
+
+/** Whether creates were refused, and none has been made since: one at a time tries whether they are still. */
+export function isCanaryOnly({ gates }: State): boolean {
+	return gates.launch.failures > 0;
+}
+
+/** Whether that one is under way. */
+function isCanaryOut(state: State): boolean {
+	return isCanaryOnly(state) && sentOf(state.proxies).length > 0;
 }
 
 /** How long creates rest after a refusal of that kind; null: another gate, or a look, sees to it. */
@@ -89,8 +100,9 @@ const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], BackOff | null>> = {
 };
 
 /** Creates rest for a while, as long as such a refusal asks for. */
-export function launchRefused(state: State, failure: Failure, why: string, now: Ms): State {
+export function launchRefused(state: State, failure: Failure, why: string, now: Ms, begunAt: Ms): State {
 	const backOff = LAUNCH_BACK_OFF[failure.kind];
 	if (backOff === null) return state;
-	return withGate(state, "launch", closed(state.gates.launch, backOff, now, why, state.pool.object, failure.retryAt), now, "ERROR");
+	const befell = { why, backOff, begunAt, notBefore: failure.retryAt, seed: state.pool.object };
+	return withGate(state, "launch", closed(state.gates.launch, befell, now), now, "ERROR");
 }
