@@ -1,12 +1,11 @@
 import type { CloudName } from "../src/core/state.ts";
-import { dialects } from "../test/cloud/dialects.ts";
-import { localAccount } from "./dev-clouds.ts";
+import { LOCAL_CLOUDS, localAccount } from "./dev-clouds.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Settings = Readonly<Record<string, string>>;
 
 /** Settings that begin so are a provider's. */
-const PROVIDER_PREFIXES = ["DIGITALOCEAN_", "AWS_", "GCP_", "HETZNER_", "VULTR_", "AZURE_", "SCALEWAY_"];
+const PROVIDER_PREFIXES = LOCAL_CLOUDS.map((cloud) => `${cloud.toUpperCase()}_`);
 /** The settings of the whole deployment. */
 const GLOBAL_SETTINGS = [
 	"PROXY_USERNAME",
@@ -41,18 +40,19 @@ export function settingsAmong(environment: Environment): Settings {
  * The Worker's settings for `npm run dev`: what is given, and for the rest a pool of two at each of these clouds, all of them the local cloud.
  * `encryptionKey` must be the same at each start, or what was stored under it is lost.
  */
-export function devSettings(
+export async function devSettings(
 	given: Settings,
 	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string; readonly clouds: readonly CloudName[] },
-): Settings {
+): Promise<Settings> {
 	const mount = (provider: string) => `http://127.0.0.1:${local.cloudPort}/${provider}`;
-	const speaking = dialects({ requestsPerHour: null }).map(({ provider }) => provider);
 	return {
-		...Object.assign({}, ...local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))),
+		...Object.assign({}, ...(await Promise.all(local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))))),
 		...localTokens(given),
-		...Object.fromEntries(speaking.map((provider) => [`${provider.toUpperCase()}_API_URL`, mount(provider)])),
+		...Object.fromEntries(LOCAL_CLOUDS.map((provider) => [`${provider.toUpperCase()}_API_URL`, mount(provider)])),
 		AZURE_LOGIN_URL: mount("azure"),
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
+		// A deployment's default is any: its callers have a key. Here nobody may need one, so other sites' pages get no answer.
+		CORS_ORIGINS: `http://localhost:${local.port},http://127.0.0.1:${local.port}`,
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
 		ENCRYPTION_KEY: local.encryptionKey,
@@ -62,13 +62,13 @@ export function devSettings(
 }
 
 /** The pool `<cloud>/default`: enabled, of two, with an account at the local cloud, as far as nothing else is given. */
-function poolAt(cloud: CloudName, mount: string, given: Settings): Settings {
+async function poolAt(cloud: CloudName, mount: string, given: Settings): Promise<Settings> {
 	const start = `${cloud.toUpperCase()}_`;
 	// How a setting of it may be spelt.
 	const spellings = [start, `${start}DEFAULT_`, `${start}INSTANCE_DEFAULT_`];
 	const ofDefault = (name: string) => spellings.map((prefix) => given[prefix + name]).find((text) => text !== undefined);
 	const min = ofDefault("MIN_SCALING") ?? String(Math.min(2, Number(ofDefault("MAX_SCALING") ?? 2) || 2));
-	const pool = { ENABLED: "True", ...localAccount(cloud, mount), MIN_SCALING: min, MAX_SCALING: min };
+	const pool = { ENABLED: "True", ...(await localAccount(cloud, mount)), MIN_SCALING: min, MAX_SCALING: min };
 	return Object.fromEntries(
 		Object.entries(pool).flatMap(([name, preset]) => (ofDefault(name) === undefined ? [[`${start}${name}`, preset]] : [])),
 	);

@@ -1,8 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type Door, refusalOf } from "./callers.ts";
 import type { LocalCloud } from "./cloud.ts";
 
 /** Larger than any request to a cloud that makes sense. */
 const MAX_BODY_BYTES = 1024 * 1024;
+
+/** A GET may change things (EC2's actions), so that not even a link from another site leads here. */
+const DOOR: Door = { hosts: [], origins: [], admitsLinks: false };
 
 /** Serves a local cloud on 127.0.0.1; rejects when the port is in use. Port 0: any free one. */
 export function serve(cloud: LocalCloud, port: number): Promise<{ readonly server: Server; readonly port: number }> {
@@ -23,6 +27,13 @@ export function serve(cloud: LocalCloud, port: number): Promise<{ readonly serve
 }
 
 async function answer(cloud: LocalCloud, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+	const headers = new Headers();
+	for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
+	const refusal = refusalOf(incoming.method ?? "GET", headers, DOOR);
+	if (refusal !== null) {
+		outgoing.writeHead(403, { "content-type": "text/plain; charset=utf-8", connection: "close" }).end(`${refusal}\n`);
+		return;
+	}
 	const chunks: Buffer[] = [];
 	let length = 0;
 	for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -33,8 +44,6 @@ async function answer(cloud: LocalCloud, incoming: IncomingMessage, outgoing: Se
 		}
 		chunks.push(chunk);
 	}
-	const headers = new Headers();
-	for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
 	const method = incoming.method ?? "GET";
 	const request = new Request(`http://${incoming.headers.host ?? "localhost"}${incoming.url}`, {
 		method,

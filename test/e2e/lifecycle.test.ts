@@ -56,7 +56,7 @@ describe("nothing is left behind", () => {
 	test.each([
 		["dev itself is killed", null],
 		["the local cloud is killed", "test/cloud/main.ts"],
-		["the Worker's runtime is killed", "wrangler-dist/cli.js"],
+		["the Worker's runtime is killed", "scripts/dev-worker.ts"],
 	])("when %s", async (_, victim) => {
 		const dev = await start(newState(), await freePort(), await freePort());
 		await within(10_000, async () => expect(await dev.proxies()).toHaveLength(2));
