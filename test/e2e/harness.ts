@@ -65,11 +65,17 @@ export class Dev {
 	#output = "";
 
 	/** Starts it; `ready` then waits for the line that says so. */
-	constructor(directory: string, port: number, cloudPort: number, env: Readonly<Record<string, string>> = {}) {
+	constructor(
+		directory: string,
+		port: number,
+		cloudPort: number,
+		env: Readonly<Record<string, string>> = {},
+		args: readonly string[] = [],
+	) {
 		this.directory = directory;
 		this.port = port;
 		this.cloudPort = cloudPort;
-		this.#child = spawn(NODE, [join(PROJECT, "scripts/dev.ts")], {
+		this.#child = spawn(NODE, [join(PROJECT, "scripts/dev.ts"), ...args], {
 			cwd: PROJECT,
 			stdio: ["ignore", "pipe", "pipe"],
 			env: {
@@ -195,11 +201,15 @@ export class Dev {
 		return vm;
 	}
 
+	/** What the clouds were asked, in order. */
+	async calls(): Promise<readonly { readonly method: string; readonly url: string; readonly requestBody: string }[]> {
+		const lines = (await (await this.control("GET", "/journal")).text()).split("\n").filter((line) => line !== "");
+		return lines.map((line) => JSON.parse(line) as { method: string; url: string; requestBody: string });
+	}
+
 	/** Names of the droplets that were asked for, in order. */
 	async creates(): Promise<readonly string[]> {
-		const lines = (await (await this.control("GET", "/journal")).text()).trim().split("\n");
-		return lines
-			.map((line) => JSON.parse(line) as { method: string; url: string; requestBody: string })
+		return (await this.calls())
 			.filter((call) => call.method === "POST" && call.url === "/v2/droplets")
 			.map((call) => (JSON.parse(call.requestBody) as { name: string }).name);
 	}
