@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { expect, test } from "vitest";
 import { configurationFor, readArguments } from "../../scripts/deployment.ts";
 import { CONFIGURATION_FILE, readConfiguration, type WorkerConfiguration } from "../../scripts/worker-config.ts";
@@ -54,4 +57,42 @@ test("options are taken in each of wrangler's spellings, and the rest is left to
 test("the project's own configuration names no database by its id, and keeps what was set in the dashboard", () => {
 	const { d1_databases, keep_vars } = readConfiguration(CONFIGURATION_FILE);
 	expect([d1_databases, keep_vars]).toEqual([[{ binding: "DB", database_name: "muster", migrations_dir: "migrations" }], true]);
+});
+
+const read = (name: string) => readFileSync(join(import.meta.dirname, "../..", name), "utf8");
+const manifest = JSON.parse(read("package.json")) as {
+	readonly engines: { readonly node: string };
+	readonly cloudflare: { readonly bindings: Readonly<Record<string, { readonly description: string }>> };
+};
+
+test("what the deploy button asks for is what .dev.vars.example names, and each is explained", () => {
+	expect(Object.keys(manifest.cloudflare.bindings).sort()).toEqual(Object.keys(parseEnv(read(".dev.vars.example"))).sort());
+});
+
+/** Whether a version is in a range of npm's, as far as ours are written: `||` between comparisons that all must hold. */
+function isIn(version: readonly number[], range: string): boolean {
+	const compare = (text: string) => {
+		const parts = text.split(".").map(Number);
+		return [0, 1, 2].map((index) => (version[index] ?? 0) - (parts[index] ?? 0)).find((difference) => difference !== 0) ?? 0;
+	};
+	return range.split("||").some((every) =>
+		[...every.matchAll(/(\^|>=|<)\s*([\d.]+)/g)].every(([, sign, text = ""]) => {
+			if (sign === "<") return compare(text) < 0;
+			return compare(text) >= 0 && (sign === ">=" || version[0] === Number(text.split(".")[0]));
+		}),
+	);
+}
+
+test("npm has nothing to warn of on the oldest node that is asked for, by package.json and the README alike", () => {
+	const [, oldest = ""] = /^\^([\d.]+)/.exec(manifest.engines.node) ?? [];
+	expect(read("README.md")).toContain(`node ≥ ${oldest.replace(/\.0$/, "")}`);
+	const { packages } = JSON.parse(read("package-lock.json")) as {
+		packages: Record<string, { engines?: { node?: string }; deprecated?: string; optional?: boolean }>;
+	};
+	const version = oldest.split(".").map(Number);
+	// npm leaves an optional one out without a word.
+	const needed = Object.entries(packages).filter(([, { optional }]) => !optional);
+	const refused = needed.filter(([, { engines }]) => engines?.node !== undefined && !isIn(version, engines.node));
+	expect(refused.map(([name, { engines }]) => `${name} ${engines?.node}`)).toEqual([]);
+	expect(Object.keys(packages).filter((name) => packages[name]?.deprecated !== undefined)).toEqual([]);
 });
