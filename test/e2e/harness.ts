@@ -46,13 +46,19 @@ function blockOf(directory: string): number {
 	return createHash("sha256").update(directory).digest()[0] ?? 0;
 }
 
+/** Below the ports that systems give out by themselves (Linux from 32,768): one of those could be gone before it is listened on. */
+const [FIRST_PORT, LAST_PORT] = [15_000, 32_000];
+
+/** A port on which nothing listens. */
 export async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-	const address = server.address();
-	await new Promise((done) => server.close(done));
-	if (typeof address !== "object" || address === null) throw new Error("the server had no port");
-	return address.port;
+	for (;;) {
+		const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+		const server = createServer();
+		const isFree = await new Promise<boolean>((done) => {
+			server.once("error", () => done(false)).listen(port, "127.0.0.1", () => server.close(() => done(true)));
+		});
+		if (isFree) return port;
+	}
 }
 
 /** What `npm run dev` runs, on ports and with a state of its own. */
