@@ -1,4 +1,4 @@
-import type { CloudName } from "../src/core/state.ts";
+import type { CloudName } from "../src/core/model/state.ts";
 
 /** What a deployment made at each cloud beside its VMs, for each of its ids; `docs/providers` says more. */
 const AT_CLOUDS: Readonly<Record<CloudName, string>> = {
