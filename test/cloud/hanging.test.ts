@@ -21,6 +21,8 @@ function poolAt(name: CloudName, terms: Terms) {
 	const ledger = new Ledger();
 	const silent = new Set<string>();
 	let published: Publication | null = null;
+	/** As D1 shows them. */
+	const rows = new Map<Id, string>();
 	let [calls, alarmAt] = [0, 0];
 
 	const outside: World = {
@@ -36,6 +38,7 @@ function poolAt(name: CloudName, terms: Terms) {
 		database: {
 			publish: async (publication) => {
 				published = publication;
+				for (const { id, phase } of publication.proxies) rows.set(id, phase);
 				return true;
 			},
 			reserve: async ({ hold, count, price }) => ({ hourly: hold + count * price, isRefused: false, isOver: false }),
@@ -78,7 +81,8 @@ function poolAt(name: CloudName, terms: Terms) {
 	/** Time goes by until something is so; fails after so many seconds of it. */
 	async function until(what: string, seconds: number, isSo: (state: State) => boolean): Promise<void> {
 		for (const end = clock.now() + seconds * 1000; clock.now() < end; clock.advance(250)) {
-			for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+			// Signing takes time of its own, which is no part of it.
+			await new Promise((resolve) => setTimeout(resolve, 10));
 			for (const proxy of controller.state.proxies.values()) {
 				if (proxy.address === null || proxy.registered || proxy.phase.at !== "booting") continue;
 				controller.register({ id: proxy.id, tokenHash: `hash of ${proxy.id}`, keyHash: `key of ${proxy.id}`, address: proxy.address });
@@ -98,15 +102,15 @@ function poolAt(name: CloudName, terms: Terms) {
 	};
 	void order({ do: "configure", account: "a", settings });
 	const ready = (now: State) => [...now.proxies.values()].filter(({ phase }) => phase.at === "ready");
-	return { until, order, ready, silent, fault: world.fault, published: () => published, clock };
+	return { until, order, ready, silent, fault: world.fault, published: () => published, rows, clock };
 }
 
 describe.each(Object.entries(TERMS) as [CloudName, Terms][])("at %s, while all creates hang", (name, terms) => {
 	it("an unhealthy proxy leaves the list in time, an order can be read in 3 s, and what was drained is deleted", async () => {
-		const { until, order, ready, silent, fault, published, clock } = poolAt(name, terms);
+		const { until, order, ready, silent, fault, published, rows, clock } = poolAt(name, terms);
 		await until("three are ready", 120, (state) => ready(state).length === 3);
 		// For longer than anything below may take.
-		fault({ operation: "create", delayMs: 600_000 });
+		fault({ operation: "create", delayMs: 600_000, times: 100 });
 
 		const orderedAt = clock.now();
 		let readAt: number | null = null;
@@ -121,21 +125,19 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("at %s, while all c
 		expect(published()?.summary.min).toBe(9);
 
 		let sick = "";
+		let sickId = "";
 		let doomed = "";
 		await until("some are ready", 1, (state) => {
 			const [first, second] = ready(state);
 			sick = first?.address ?? "";
+			sickId = first?.id ?? "";
 			doomed = second?.id ?? "";
 			return second !== undefined;
 		});
 		silent.add(sick);
 		const silentAt = clock.now();
 		await until("it leaves the list", 90, (state) => ready(state).every(({ address }) => address !== sick));
-		await until(
-			"its leaving is published",
-			10,
-			() => published()?.proxies.some((row) => row.address === sick && row.phase === "unready") === true,
-		);
+		await until("its leaving is published", 10, () => rows.get(sickId) === "unready");
 		expect(clock.now() - silentAt).toBeLessThanOrEqual(90_000);
 
 		void order({ do: "destroy", id: doomed });
