@@ -52,8 +52,11 @@ export const LASTING = [
 	"retagCut",
 	"retagRefused",
 	"staticsDown",
+	"createsHang",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
+/** Dealt apart. */
+const COMMON = LASTING.filter((what) => what !== "createsHang");
 
 /** Faults of an instant. */
 export const SUDDEN = [
@@ -196,6 +199,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
+	// As well drawn apart.
+	const hanging = new Random(`hanging ${seed}`);
+	if (!options.isFaultless && options.focus === undefined && hanging.chance(0.15)) actions.push(fault(hanging, end, ["createsHang"]));
 	// What a budget holds back is judged where nothing else changes what is wanted.
 	// They are probed in each interval: most of what a run would spend its time on.
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
@@ -278,7 +284,7 @@ function boundOf(random: Random, pools: readonly Pick<PoolSetup, "min">[], hourl
 }
 
 function kind(random: Random): Lasting | Sudden {
-	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(LASTING);
+	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(COMMON);
 }
 
 function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): Action {
