@@ -1,26 +1,33 @@
 import { describe, expect, test } from "vitest";
 import { BUGS } from "./bugs/index.ts";
-import { runJob } from "./crew.ts";
+import { caught } from "./catching.ts";
 
-/** A bug that so many seeds do not show would live for long: the simulation must be mended then, not the bound. */
-const MOST_SEEDS = 400;
-/** The same faults in less time: shorter runs show most bugs sooner. */
-const HOURS = 8;
+/** One of each kind that the first few seeds show. `npm run test:long` plants them all. */
+const SHOWN_SOON = [
+	"skip the intent: a create goes out unrecorded",
+	"wait for all that is under way before anything else goes out",
+	"forget a row that changed",
+	"trust one list: what it lacks is gone",
+	"delete what is not tagged for this pool",
+	"count only ready proxies as billable",
+	"drop the boot limit",
+	"inherit health on a reused address",
+	"believe an early registration without the inventory",
+	"finish a create time and again, without a pause",
+	"forget a session that is to be dropped",
+	"put tags on a VM without recording it",
+	"launch without a part of the deployment's budget",
+	"no ramp",
+];
 
 describe("a planted bug is caught", () => {
-	const caught: string[] = [];
-
-	// Two at a time, each on a thread of its own.
-	test.concurrent.each(BUGS)("$name", async ({ name, focus, isBounded = false, isDemanding = false, provider }) => {
-		const options = { hours: HOURS, isDemanding, ...(isBounded && { isBounded }), ...(focus && { focus }), ...(provider && { provider }) };
-		const { runs, failing } = await runJob({ bug: name, from: 1, seeds: MOST_SEEDS, options, stopsAtFirst: true });
-		const say = failing[0]?.say.slice(0, 90) ?? "not caught";
-		caught.push(`${String(runs).padStart(4)} seeds${focus ? ` of ${focus.join(", ")}` : ""}: ${name} (${say})`);
-		expect(failing.length, `"${name}" survived ${runs} seeds`).toBe(1);
+	test.concurrent.each(SHOWN_SOON)("%s", async (name) => {
+		const bug = BUGS.find((one) => one.name === name);
+		if (bug === undefined) throw new Error("there is no such bug");
+		console.log(await caught(bug));
 	});
 
-	test("and each has a name of its own", () => {
-		console.log(`Planted bugs and the seeds that it took to catch them:\n${caught.join("\n")}`);
-		expect(new Set(BUGS.map(({ name }) => name)).size).toBe(BUGS.length);
+	test("and there are all those that there were", () => {
+		expect(BUGS.length).toBeGreaterThanOrEqual(85);
 	});
 });
