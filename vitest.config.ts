@@ -25,7 +25,7 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 const workerd = (name: string, include: string, miniflare = {}, bindings = {}, extra = {}) => ({
 	plugins: [
 		cloudflareTest(async () => ({
-			wrangler: { configPath: "./wrangler.toml" },
+			wrangler: { configPath: "./wrangler.jsonc" },
 			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
 		})),
 	],

@@ -1,35 +1,62 @@
 /**
- * `npm run deploy`: the Worker and its database's schema, to the account that wrangler is logged in to. What is given after `--`
- * goes to `wrangler deploy`; with `--dry-run` nothing leaves this machine.
+ * `npm run deploy`: the Worker and its database's schema, to the account that wrangler is logged in to. `--env NAME`, `--name NAME` and
+ * `--config FILE` choose the deployment, each with a database of its own (docs/deploy.md); what else is given after `--` goes to
+ * `wrangler deploy`. With `--dry-run` nothing leaves this machine.
  *
  * The schema goes first, so that new code never meets an old one: a migration must leave the code that still runs able to work
  * (add, and take away in a later release). Only at the first deploy there is no database yet: `wrangler deploy` makes it.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { configurationFor, readArguments, type Wanted, writeConfiguration } from "./deployment.ts";
 import { PROJECT } from "./dev-state.ts";
+import { CONFIGURATION_FILE, readConfiguration, type WorkerConfiguration } from "./worker-config.ts";
 import { projectPath, wrangler } from "./wrangler.ts";
 
 const env = { ...process.env, PATH: projectPath() };
-const args = process.argv.slice(2);
-const migrate = () => wrangler(["d1", "migrations", "apply", "DB", "--remote"], env);
 
 function fail(sentence: string, details: string): never {
 	console.error(`${details.trim()}\n\n${sentence}`);
 	process.exit(1);
 }
 
+/** Reads what was asked for, and the configuration of that deployment. */
+async function chosen(): Promise<{ readonly wanted: Wanted; readonly configuration: WorkerConfiguration }> {
+	try {
+		const wanted = readArguments(process.argv.slice(2));
+		const file = wanted.config.endsWith(".toml") ? await readToml(wanted.config) : readConfiguration(wanted.config);
+		return { wanted, configuration: configurationFor(file, wanted) };
+	} catch (error) {
+		return fail((error as Error).message, "");
+	}
+}
+
+/** wrangler reads it: nothing else here knows TOML, and only a deploy can wait for wrangler to be loaded. */
+async function readToml(file: string): Promise<WorkerConfiguration> {
+	const { experimental_readRawConfig } = await import("wrangler");
+	return experimental_readRawConfig({ config: file }).rawConfig as WorkerConfiguration;
+}
+
+const { wanted, configuration } = await chosen();
+const config = ["--config", writeConfiguration(configuration, wanted.config)];
+const [database] = configuration.d1_databases ?? [];
+const migrate = () => wrangler(["d1", "migrations", "apply", database?.binding ?? "DB", "--remote", ...config], env);
+
 /** With the terminal, since wrangler may have to ask something (a login, an account). */
 function deploy(): void {
-	const { status } = spawnSync(process.execPath, [join(PROJECT, "node_modules/wrangler/bin/wrangler.js"), "deploy", ...args], {
-		cwd: PROJECT,
-		env,
-		stdio: "inherit",
-	});
+	const { status } = spawnSync(
+		process.execPath,
+		[join(PROJECT, "node_modules/wrangler/bin/wrangler.js"), "deploy", ...config, ...wanted.rest],
+		{
+			cwd: PROJECT,
+			env,
+			stdio: "inherit",
+		},
+	);
 	if (status !== 0) process.exit(status ?? 1);
 }
 
-if (args.includes("--dry-run")) {
+if (wanted.rest.includes("--dry-run")) {
 	deploy();
 	process.exit(0);
 }
@@ -45,13 +72,16 @@ if (isFirst) {
 	if (still !== null) fail("The Worker is deployed and its database has no tables yet; run 'npm run deploy' again.", still);
 }
 
+// A Worker of another name than the file that wrangler reads by itself has.
+const named = configuration.name === readConfiguration(CONFIGURATION_FILE).name ? "" : ` --name ${configuration.name}`;
 console.log(`
-Deployed. Until a key is set the Worker answers next to nothing. What it needs is set once, as secrets:
+${configuration.name} is deployed, with the database ${database?.database_name ?? database?.database_id}. Until a key is set it answers next to nothing.
+What it needs is set once, as secrets: one by one, or all in one file (npx wrangler secret bulk FILE${named}; docs/deploy.md).
 
-  npx wrangler secret put AUTH_KEY                    # opens the API; 22 characters or more (openssl rand -base64 32)
-  npx wrangler secret put PROXY_USERNAME              # what clients of the proxies present
-  npx wrangler secret put PROXY_PASSWORD
-  npx wrangler secret put DIGITALOCEAN_ACCESS_TOKEN   # may read and write droplets, firewalls and tags
-  npx wrangler secret put DIGITALOCEAN_ENABLED        # True: from here on VMs are launched, and cost money
+  npx wrangler secret put AUTH_KEY${named}                    # opens the API; 22 characters or more (openssl rand -base64 32)
+  npx wrangler secret put PROXY_USERNAME${named}              # what clients of the proxies present
+  npx wrangler secret put PROXY_PASSWORD${named}
+  npx wrangler secret put DIGITALOCEAN_ACCESS_TOKEN${named}   # may read and write droplets, firewalls and tags
+  npx wrangler secret put DIGITALOCEAN_ENABLED${named}        # True: from here on VMs are launched, and cost money
 
 PUBLIC_URL is the address that the VMs call; without it, it is the origin of the first request that has the key.`);

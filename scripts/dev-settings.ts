@@ -3,8 +3,7 @@ import type { AccountTable } from "../src/providers/base/account.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../src/providers/index.ts";
 import { DEPLOYMENT, type DeploymentSetting, TUNING } from "../src/settings/table.ts";
 import { usualOf } from "../src/values/setting.ts";
-import { dialects } from "../test/cloud/dialects.ts";
-import { localAccount } from "./dev-clouds.ts";
+import { LOCAL_CLOUDS, localAccount } from "./dev-clouds.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Settings = Readonly<Record<string, string>>;
@@ -26,17 +25,18 @@ export function settingsAmong(environment: Environment): Settings {
  * The Worker's settings for `npm run dev`: what is given, and for the rest a pool of two at each of these clouds, all of them the local cloud.
  * `encryptionKey` must be the same at each start, or what was stored under it is lost.
  */
-export function devSettings(
+export async function devSettings(
 	given: Settings,
 	local: { readonly port: number; readonly cloudPort: number; readonly encryptionKey: string; readonly clouds: readonly CloudName[] },
-): Settings {
+): Promise<Settings> {
 	const mount = (provider: string) => `http://127.0.0.1:${local.cloudPort}/${provider}`;
-	const speaking = dialects({ requestsPerHour: null }).map(({ provider }) => provider);
 	return {
-		...Object.assign({}, ...local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))),
+		...Object.assign({}, ...(await Promise.all(local.clouds.map((cloud) => poolAt(cloud, mount(cloud), given))))),
 		...localTokens(given),
-		...Object.assign({}, ...speaking.map((cloud) => addressesAt(cloud, mount(cloud)))),
+		...Object.assign({}, ...LOCAL_CLOUDS.map((cloud) => addressesAt(cloud, mount(cloud)))),
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
+		// A deployment's default is any: its callers have a key. Here nobody may need one, so other sites' pages get no answer.
+		CORS_ORIGINS: `http://localhost:${local.port},http://127.0.0.1:${local.port}`,
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
 		ENCRYPTION_KEY: local.encryptionKey,
@@ -53,13 +53,13 @@ function addressesAt(cloud: CloudName, mount: string): Settings {
 }
 
 /** The pool `<cloud>/default`: enabled, of two, with an account at the local cloud, as far as nothing else is given. */
-function poolAt(cloud: CloudName, mount: string, given: Settings): Settings {
+async function poolAt(cloud: CloudName, mount: string, given: Settings): Promise<Settings> {
 	const start = `${cloud.toUpperCase()}_`;
 	// How a setting of it may be spelt.
 	const spellings = [start, `${start}DEFAULT_`, `${start}INSTANCE_DEFAULT_`];
 	const ofDefault = (name: string) => spellings.map((prefix) => given[prefix + name]).find((text) => text !== undefined);
 	const min = ofDefault("MIN_SCALING") ?? String(Math.min(USUAL, Number(ofDefault("MAX_SCALING") ?? USUAL) || USUAL));
-	const pool = { ENABLED: "True", ...localAccount(cloud, mount), MIN_SCALING: min, MAX_SCALING: min };
+	const pool = { ENABLED: "True", ...(await localAccount(cloud, mount)), MIN_SCALING: min, MAX_SCALING: min };
 	return Object.fromEntries(
 		Object.entries(pool).flatMap(([name, preset]) => (ofDefault(name) === undefined ? [[`${start}${name}`, preset]] : [])),
 	);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 
 /** The project's directory. */
 export const PROJECT = resolve(import.meta.dirname, "..");
@@ -17,7 +17,12 @@ export function stateDirectory(port: number): string {
 }
 
 /** What `npm run dev` keeps in its state directory; there may be other things in it, which are not its own. */
-export const OWN_ENTRIES = ["state", "local-cloud", "registry", "dev-encryption-key", "dev-empty.env", "dev.pid"];
+const OWN_ENTRIES = ["state", "local-cloud", "bundle", "dev-encryption-key", "dev-key-header", "dev.pid"];
+
+/** Forgets what was kept there: the Worker's data, the local cloud's VMs, the key of stored secrets. */
+export function forget(directory: string): void {
+	for (const entry of OWN_ENTRIES) rmSync(join(directory, entry), { recursive: true, force: true });
+}
 
 /** The process that runs with this state, or null. */
 export function runningDev(directory: string): number | null {
@@ -50,4 +55,17 @@ export function encryptionKey(directory: string): string {
 	const file = join(directory, "dev-encryption-key");
 	if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString("base64"), { mode: 0o600 });
 	return readFileSync(file, "utf8");
+}
+
+/**
+ * A file with the header that carries the key, for `curl -H @FILE`: a command that can be pasted, and shows no key. Null without a key.
+ * The path is as short as it can be written from here.
+ */
+export function keyHeaderFile(directory: string, key: string | undefined): string | null {
+	const file = join(directory, "dev-key-header");
+	rmSync(file, { force: true });
+	if (key === undefined) return null;
+	writeFileSync(file, `X-Auth-Key: ${key}\n`, { mode: 0o600 });
+	const fromHere = relative(process.cwd(), file);
+	return fromHere.startsWith("..") ? file : fromHere;
 }

@@ -2,23 +2,29 @@
  * `npm run dev`: the Worker and the local cloud side by side, on loopback only, until Ctrl-C. Every setting of Muster in the
  * environment, or in `.dev.vars`, is passed on; CLOUDS names the clouds to run pools at (`aws,hetzner`, or `all`; DigitalOcean if it is
  * not given), PORT and CLOUD_PORT say where the two listen, LOCALCLOUD_BOOT_MS and
- * LOCALCLOUD_LIMIT how the cloud behaves, MUSTER_STATE_DIR where everything is kept.
+ * LOCALCLOUD_LIMIT how the cloud behaves, MUSTER_STATE_DIR where everything is kept. `--reset` forgets what these ports kept, first.
+ *
+ * It loads little by itself, and starts both halves at once: what comes before that delays the first proxy.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { parseArgs, parseEnv } from "node:util";
 import { hasLoopbackAddress } from "../test/cloud/addresses.ts";
 import { cloudsAsked } from "./dev-clouds.ts";
 import { Groups } from "./dev-group.ts";
 import { devSettings, settingsAmong } from "./dev-settings.ts";
-import { claimState, DEFAULT_PORT, encryptionKey, PROJECT, runningDev, stateDirectory } from "./dev-state.ts";
-import { projectPath, quietWrangler, wrangler } from "./wrangler.ts";
+import { claimState, DEFAULT_PORT, encryptionKey, forget, keyHeaderFile, PROJECT, runningDev, stateDirectory } from "./dev-state.ts";
 
 const READY_LIMIT_MS = 60_000;
 const STOP_GRACE_MS = 5000;
 const CRON_MS = 60_000;
+/** How long the first proxy is watched for, and how often. */
+const FIRST_PROXY_LIMIT_MS = 120_000;
+const FIRST_PROXY_LOOK_MS = 250;
+const startedAt = performance.now();
+const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
 
 function giveUp(sentence: string): never {
 	console.error(sentence);
@@ -40,6 +46,13 @@ function chosenClouds(text: string | undefined): ReturnType<typeof cloudsAsked> 
 	}
 }
 
+/** Whether there is a Python that the agents can run with. */
+function hasPython(): Promise<boolean> {
+	return new Promise((resolve) => {
+		execFile("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 8))"], (error) => resolve(error === null));
+	});
+}
+
 function isFree(port: number): Promise<boolean> {
 	return new Promise((resolve) => {
 		const server = createServer();
@@ -49,11 +62,13 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /** Waits until `url` answers, whatever it says; null: it did not within the limit. */
-async function answered(url: string, isWanted: () => boolean): Promise<Response | null> {
+async function answered(what: string, url: string, isWanted: () => boolean): Promise<Response | null> {
 	const deadline = Date.now() + READY_LIMIT_MS;
 	while (isWanted() && Date.now() < deadline) {
 		try {
-			return await fetch(url, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+			const answer = await fetch(url, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+			console.log(`  ${what} after ${elapsed()}`);
+			return answer;
 		} catch {
 			// It does not listen yet.
 			await new Promise((resolve) => setTimeout(resolve, 50));
@@ -62,6 +77,7 @@ async function answered(url: string, isWanted: () => boolean): Promise<Response 
 	return null;
 }
 
+const { values: options } = parseArgs({ options: { reset: { type: "boolean", default: false } } });
 const port = portSetting("PORT", DEFAULT_PORT);
 const cloudPort = portSetting("CLOUD_PORT", 8790);
 const directory = stateDirectory(port);
@@ -85,11 +101,7 @@ for (const [name, wanted] of [
 		await new Promise((resolve) => setTimeout(resolve, 100));
 	}
 }
-try {
-	execFileSync("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 8))"], { stdio: "ignore" });
-} catch {
-	giveUp("python3, 3.8 or newer, is not on the path; the proxies of the local cloud run with it.");
-}
+if (!(await hasPython())) giveUp("python3, 3.8 or newer, is not on the path; the proxies of the local cloud run with it.");
 if (!(await hasLoopbackAddress("127.77.0.1"))) {
 	giveUp(
 		`The local cloud gives its VMs addresses of 127.77.0.0/16, which this machine does not have. On macOS, add as many as you want VMs, and one for the cloud itself:\n` +
@@ -97,7 +109,9 @@ if (!(await hasLoopbackAddress("127.77.0.1"))) {
 	);
 }
 
+if (options.reset) forget(directory);
 const giveBack = claimState(directory);
+console.log("Starting the Worker and the local cloud …");
 const groups = new Groups();
 let isEnding = false;
 let isEnded = false;
@@ -110,6 +124,7 @@ async function end(code: number): Promise<void> {
 	}
 	isEnding = true;
 	await groups.end(STOP_GRACE_MS);
+	keyHeaderFile(directory, undefined);
 	giveBack();
 	isEnded = true;
 	process.exit(code);
@@ -151,9 +166,16 @@ function half(name: string): (how: string) => void {
 }
 
 const given = { ...devVars, ...process.env };
-const settings = devSettings(settingsAmong(given), { port, cloudPort, clouds, encryptionKey: encryptionKey(directory) });
+const settings = await devSettings(settingsAmong(given), { port, cloudPort, clouds, encryptionKey: encryptionKey(directory) });
 const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(PATH|HOME|LANG|TMPDIR|NO_COLOR|FORCE_COLOR)$/.test(name)));
 
+groups.start(process.execPath, [join(PROJECT, "scripts/dev-worker.ts")], {
+	cwd: PROJECT,
+	// Settings go by the environment: values may hold any character, and none is on disk or on a command line.
+	env: { ...own, ...settings, DEV_PORT: String(port), DEV_DIRECTORY: directory },
+	line: (text) => console.log(text),
+	ended: half("Worker"),
+});
 groups.start(process.execPath, [join(PROJECT, "test/cloud/main.ts")], {
 	cwd: PROJECT,
 	env: {
@@ -166,46 +188,11 @@ groups.start(process.execPath, [join(PROJECT, "test/cloud/main.ts")], {
 	ended: half("local cloud"),
 });
 
-const persist = ["--persist-to", join(directory, "state")];
-const wranglerEnvironment = {
-	...own,
-	PATH: projectPath(),
-	WRANGLER_SEND_METRICS: "false",
-	WRANGLER_SEND_ERROR_REPORTS: "false",
-	WRANGLER_HIDE_BANNER: "true",
-	WRANGLER_REGISTRY_PATH: join(directory, "registry"),
-	CLOUDFLARE_CF_FETCH_ENABLED: "false",
-};
-const failure = await wrangler(["d1", "migrations", "apply", "DB", "--local", ...persist], wranglerEnvironment);
-if (failure !== null && !isEnding) {
-	console.error(`The database's migrations could not be applied:\n${failure}`);
-	await end(1);
-}
-
-// Given an environment file, wrangler reads no .dev.vars (we did), and takes the rest from the process as it is: values may hold
-// any character, and none is on disk or on a command line.
-const emptyFile = join(directory, "dev-empty.env");
-writeFileSync(emptyFile, "");
-groups.start(
-	process.execPath,
-	[
-		join(PROJECT, "node_modules/wrangler/bin/wrangler.js"),
-		...["dev", "--local", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
-		...["--env-file", emptyFile, "--log-level", "warn", "--show-interactive-dev-session=false", ...persist],
-	],
-	{
-		cwd: PROJECT,
-		env: { ...wranglerEnvironment, CLOUDFLARE_INCLUDE_PROCESS_ENV: "true", ...settings },
-		line: quietWrangler((text) => console.log(text)),
-		ended: half("Worker"),
-	},
-);
-
-const cron = () => fetch(`http://127.0.0.1:${port}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`);
+const cron = () => fetch(`http://127.0.0.1:${port}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`);
 const isWanted = () => !isEnding;
 const both = await Promise.all([
-	answered(`http://127.0.0.1:${cloudPort}/_local/vms`, isWanted),
-	answered(`http://127.0.0.1:${port}/health`, isWanted),
+	answered("local cloud", `http://127.0.0.1:${cloudPort}/_local/vms`, isWanted),
+	answered("Worker", `http://127.0.0.1:${port}/health`, isWanted),
 ]);
 if (isWanted()) {
 	if (both.includes(null)) {
@@ -216,12 +203,32 @@ if (isWanted()) {
 	if (!first.ok) console.error(`The Worker's first scheduled run failed with ${first.status}; the next is in a minute.`);
 	// The platform fires cron triggers; locally nobody else does.
 	setInterval(() => void cron().catch((error: unknown) => console.error(`The scheduled run could not be started: ${error}`)), CRON_MS);
+	const header = keyHeaderFile(directory, settings.AUTH_KEY);
+	const withKey = header === null ? "" : `-H @${header} `;
 	console.log(`
 Muster is ready:  http://localhost:${port}
 Local cloud:      http://localhost:${cloudPort}
 
-  curl -s localhost:${port}/random
-  curl -x "$(curl -s localhost:${port}/random | jq -r .proxy.url)" http://localhost:${cloudPort}/ip
+  curl -s ${withKey}localhost:${port}/random
+  curl -x "$(curl -s ${withKey}localhost:${port}/random | jq -r .proxy.url)" http://localhost:${cloudPort}/ip
 
-Ctrl-C stops both; the next start goes on where they were. 'npm run dev:reset' forgets everything.`);
+Ctrl-C stops both; the next start goes on where they were. 'npm run dev -- --reset' starts from nothing.
+`);
+	await tellFirstProxy();
+}
+
+/** Says when there is a proxy. It looks at the list, since asking for one would wake a pool that sleeps. */
+async function tellFirstProxy(): Promise<void> {
+	const deadline = Date.now() + FIRST_PROXY_LIMIT_MS;
+	const headers = settings.AUTH_KEY === undefined ? {} : { "X-Auth-Key": settings.AUTH_KEY };
+	while (isWanted() && Date.now() < deadline) {
+		const list = await fetch(`http://127.0.0.1:${port}/?limit=1`, { headers }).catch(() => null);
+		const { proxies } = (list?.ok ? await list.json() : { proxies: [] }) as { proxies: readonly { ip: string; port: number }[] };
+		const [proxy] = proxies;
+		if (proxy !== undefined) {
+			console.log(`First proxy after ${elapsed()}: ${proxy.ip}:${proxy.port}`);
+			return;
+		}
+		await new Promise((resolve) => setTimeout(resolve, FIRST_PROXY_LOOK_MS));
+	}
 }

@@ -3,6 +3,7 @@
  * is billed any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import { leftBehind } from "./leftovers.ts";
 
 const LOOK_MS = 5_000;
 /** A drain takes ten minutes at the most, and a cloud its time. */
@@ -61,8 +62,8 @@ async function stopAll(): Promise<void> {
 	if (endpoints.length === 0) console.log("There is no pool to stop.");
 }
 
-/** True once nothing is billed; false when it took too long, with what is known of the rest. */
-async function emptied(): Promise<boolean> {
+/** The clouds in use, once nothing is billed; null when it took too long, with what is known of the rest. */
+async function emptied(): Promise<readonly string[] | null> {
 	const deadline = Date.now() + PATIENCE_MS;
 	let [last, looks, seen]: [number, number, Providers | null] = [-1, 0, null];
 	while (Date.now() < deadline) {
@@ -71,7 +72,7 @@ async function emptied(): Promise<boolean> {
 			if (seen.billed !== last) console.log(`${seen.billed} VMs are billed`);
 			last = seen.billed;
 			looks = last === 0 ? looks + 1 : 0;
-			if (looks >= LOOKS_TO_BELIEVE) return true;
+			if (looks >= LOOKS_TO_BELIEVE) return inUse(seen);
 		} catch (error) {
 			// It may be the network's fault for a moment; the next look tells.
 			console.error((error as Error).message);
@@ -82,16 +83,20 @@ async function emptied(): Promise<boolean> {
 		for (const [name, { problems = [] }] of Object.entries(instances))
 			for (const text of problems) console.error(`${provider}/${name}: ${text}`);
 	}
-	return false;
+	return null;
 }
+
+const inUse = ({ providers }: Providers) =>
+	Object.keys(providers).filter((name) => Object.keys(providers[name]?.instances ?? {}).length > 0);
 
 try {
 	await stopAll();
 } catch (error) {
 	giveUp(`Not every pool was stopped: ${(error as Error).message}`);
 }
-if (!(await emptied()))
+const clouds = await emptied();
+if (clouds === null)
 	giveUp(
 		"VMs are still billed. Run this again, or delete them at their clouds (each carries the tag 'muster') before you delete the Worker.",
 	);
-console.log("No VM is billed any more. The Worker itself goes with: npx wrangler delete");
+console.log(`No VM is billed any more. What is left costs nothing, and goes by hand:\n\n${leftBehind(origin, clouds)}`);

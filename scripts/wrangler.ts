@@ -24,13 +24,3 @@ export function wrangler(args: readonly string[], env: NodeJS.ProcessEnv): Promi
 		child.once("close", (code) => resolve(code === 0 ? null : output));
 	});
 }
-
-/** Leaves out empty lines, and wrangler's advice to fire cron triggers by hand, since `npm run dev` fires them. */
-export function quietWrangler(line: (text: string) => void): (text: string) => void {
-	let isAdvice = false;
-	return (text) => {
-		if (text.includes("Scheduled Workers are not automatically triggered")) isAdvice = true;
-		if (!isAdvice && text.trim() !== "") line(text);
-		if (text.includes("For more details")) isAdvice = false;
-	};
-}

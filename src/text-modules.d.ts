@@ -1,4 +1,4 @@
-/** Files that the bundler ships as text (the `Text` rule of wrangler.toml). */
+/** Files that the bundler ships as text (the `Text` rule of wrangler.jsonc). */
 declare module "*.py" {
 	const text: string;
 	export default text;

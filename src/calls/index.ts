@@ -52,7 +52,7 @@ export async function carryOut(effect: Effect, state: State, world: World): Prom
 		const result = await (CALLS[effect.call] as CarryOut<Call>)(effect as never, state, world);
 		outcome = { on: "done", effect, result, startedAt } as Outcome;
 	} catch (error) {
-		outcome = { on: "failed", effect, failure: failureOf(effect, error) };
+		outcome = { on: "failed", effect, failure: failureOf(effect, error), startedAt };
 	}
 	const rate = world.takeRate();
 	return rate === null ? outcome : { ...outcome, rate };

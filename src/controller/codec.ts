@@ -2,7 +2,7 @@
  * The stored form of a pool: one row of facts, a row for each proxy, and the vitals, which are written lazily. What stores rows (a Durable
  * Object's SQLite, the simulator's) only keeps texts.
  */
-import { fieldsStored, type Proxy, revived, type State } from "../core/model/state.ts";
+import { fieldsStored, isAnyReplaced, type Key, type Proxy, revived, type State } from "../core/model/state.ts";
 import { differences } from "../core/model/table.ts";
 
 /** Grows when a version stores what an earlier one would misread. Rows without a number are of format 0. */
@@ -31,6 +31,8 @@ export interface RowChanges {
 	readonly vitals: (() => readonly string[]) | null;
 }
 
+const NO_CHANGES: RowChanges = { facts: null, proxies: [], vitals: null };
+
 /** Whether there is anything to store. */
 export function isEmpty({ facts, proxies, vitals }: RowChanges): boolean {
 	return facts === null && proxies.length === 0 && vitals === null;
@@ -38,15 +40,16 @@ export function isEmpty({ facts, proxies, vitals }: RowChanges): boolean {
 
 /** What differs between the rows of two states; `before` null: nothing is stored yet. Vitals wait until they are due. */
 export function changesBetween(before: State | null, after: State, areVitalsDue: boolean): RowChanges {
-	const differs = (key: keyof State) => before === null || before[key] !== after[key];
+	const isReplaced = (keys: readonly Key[]) => before === null || isAnyReplaced(keys, before, after);
+	if (before?.proxies === after.proxies && !areVitalsDue && !isReplaced(FACTS)) return NO_CHANGES;
 	const proxies = before === null ? new Map<string, Proxy>() : before.proxies;
 	return {
-		facts: FACTS.some(differs) ? () => factsText(after) : null,
+		facts: isReplaced(FACTS) ? () => factsText(after) : null,
 		proxies: [...differences<Proxy>(proxies, after.proxies)].map(([id, , proxy]) => [
 			id,
 			proxy === undefined ? null : () => JSON.stringify(proxy),
 		]),
-		vitals: areVitalsDue && VITALS.some(differs) ? () => vitalsText(after) : null,
+		vitals: areVitalsDue && isReplaced(VITALS) ? () => vitalsText(after) : null,
 	};
 }
 

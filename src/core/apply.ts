@@ -3,7 +3,7 @@ import { refusedByAccount } from "./effects/room.ts";
 import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
-import { applyCommand, applyRolling } from "./facts/commands.ts";
+import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
@@ -24,13 +24,15 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "done":
 			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
-			const { effect, failure } = event;
-			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now), effect, failure, now);
+			const { effect, failure, startedAt } = event;
+			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":
 			return applyFleet(state, event);
 		case "agentUrl":
-			return event.url === state.agentUrl ? state : withLog({ ...state, agentUrl: event.url }, now, "INFO", `agents call ${event.url}`);
+			return event.url === state.agentUrl
+				? state
+				: withLog({ ...state, agentUrl: event.url, gates: mended(state.gates) }, now, "INFO", `agents call ${event.url}`);
 		case "rolling":
 			return applyRolling(state, event, now);
 		case "budget":

@@ -20,6 +20,7 @@ export interface Failing {
 	readonly on: "failed";
 	readonly effect: Effect;
 	readonly failure: Failure;
+	readonly startedAt: Ms;
 	readonly rate?: Rate;
 }
 

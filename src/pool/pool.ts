@@ -30,8 +30,6 @@ import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type
 import { configureCommand } from "./settings.ts";
 import { Store } from "./store.ts";
 
-/** Names under which something may be kept with an endpoint. */
-const MOST_METADATA = 100;
 const GONE = { error: "notFound", say: "This pool does not exist any more." } as const;
 const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
 
@@ -133,10 +131,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 
 	async setMetadata(key: string, json: string | null): Promise<MetadataOutcome> {
 		if (this.live === null) return { ok: false, error: "notFound" };
-		const isNew = json !== null && this.store.metadata(key) === null;
-		if (isNew && this.store.metadataKeys().length >= MOST_METADATA) return { ok: false, error: "full" };
-		this.store.saveMetadata(key, json);
-		return { ok: true };
+		return this.store.saveMetadata(key, json) ? { ok: true } : { ok: false, error: "full" };
 	}
 
 	async status(): Promise<PoolStatus | null> {

@@ -16,6 +16,9 @@ const MIGRATIONS = [
 	"CREATE TABLE unreadable (kind TEXT NOT NULL, json TEXT NOT NULL);",
 ];
 
+/** Names under which something may be kept with an endpoint. */
+const MOST_METADATA = 100;
+
 export interface Stored {
 	readonly birth: PoolBirth;
 	readonly rows: StoredRows;
@@ -101,11 +104,17 @@ export class Store {
 		return this.storage.sql.exec<{ json: string }>("SELECT json FROM metadata WHERE key = ?", key).toArray()[0]?.json ?? null;
 	}
 
-	/** Null forgets the key. */
-	saveMetadata(key: string, json: string | null): void {
+	/** Null forgets the key. False: there is no room for another. */
+	saveMetadata(key: string, json: string | null): boolean {
 		const { sql } = this.storage;
-		if (json === null) sql.exec("DELETE FROM metadata WHERE key = ?", key);
-		else sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
+		if (json === null) {
+			sql.exec("DELETE FROM metadata WHERE key = ?", key);
+			return true;
+		}
+		const isNew = this.metadata(key) === null;
+		if (isNew && this.metadataKeys().length >= MOST_METADATA) return false;
+		sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
+		return true;
 	}
 
 	/** One transaction. */

@@ -4,7 +4,8 @@
  *
  * LOCALCLOUD_PORT (8790), LOCALCLOUD_DIR (where the VMs are kept), LOCALCLOUD_BOOT_MS (1500), LOCALCLOUD_LIMIT (VMs an account
  * may have, 1000), LOCALCLOUD_REQUESTS_PER_HOUR (an account's rate limit; without it there is none), LOCALCLOUD_BLOCK (0; the first y
- * of 127.77.y.0/24 that it gives addresses of).
+ * of 127.77.y.0/24 that it gives addresses of), LOCALCLOUD_RUN_ANY (1: VMs run what their user data holds, and not this checkout's agent
+ * alone; then whoever reaches the port runs programs as you).
  */
 import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
@@ -23,7 +24,10 @@ function numberSetting(name: string, preset: number): number {
 const directory = resolve(process.env.LOCALCLOUD_DIR ?? ".wrangler/local-cloud");
 const requestsPerHour = numberSetting("LOCALCLOUD_REQUESTS_PER_HOUR", 0);
 const cloud = new LocalCloud({
-	machines: processMachines(directory, numberSetting("LOCALCLOUD_BLOCK", 0)),
+	machines: processMachines(directory, {
+		firstBlock: numberSetting("LOCALCLOUD_BLOCK", 0),
+		...(process.env.LOCALCLOUD_RUN_ANY === "1" ? { shipped: null } : {}),
+	}),
 	inventory: fileInventory(directory),
 	bootMs: numberSetting("LOCALCLOUD_BOOT_MS", 1500),
 	limit: numberSetting("LOCALCLOUD_LIMIT", 1000),

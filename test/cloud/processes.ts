@@ -1,18 +1,34 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { appendFileSync, chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+	appendFileSync,
+	chmodSync,
+	closeSync,
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { Addresses } from "./addresses.ts";
 import { type VmRecord, vmDirectory } from "./inventory.ts";
 import type { Machines } from "./machines.ts";
+import { ShippedAgent } from "./shipped.ts";
 import { type Boot, readUserData, type Unit } from "./userdata.ts";
 
 /**
  * Machines that are directories of this one: `write_files` go below the VM's own directory, and the services that its
  * user data enables run as processes with what systemd would give them (credentials, state directory, restart). They
- * listen on the VM's loopback address and call out from it.
+ * listen on the VM's loopback address and call out from it. They run nothing but this checkout's agent (or that of `shipped`); null: anything.
  */
-export function processMachines(root: string, firstBlock = 0): Machines {
+export function processMachines(
+	root: string,
+	{ firstBlock = 0, shipped = new ShippedAgent() }: { firstBlock?: number; shipped?: ShippedAgent | null } = {},
+): Machines {
 	const addresses = new Addresses(firstBlock);
 	const machines = new Map<string, Machine>();
 	const ending = new Set<Promise<void>>();
@@ -29,7 +45,7 @@ export function processMachines(root: string, firstBlock = 0): Machines {
 		reserve: (wanted) => addresses.reserve(wanted),
 		start(vm) {
 			if (machines.has(keyOf(vm))) return;
-			const machine = new Machine(vmDirectory(root, vm), vm);
+			const machine = new Machine(vmDirectory(root, vm), vm, shipped);
 			machines.set(keyOf(vm), machine);
 			machine.start();
 		},
@@ -60,14 +76,17 @@ function keyOf(vm: VmRecord): string {
 class Machine {
 	readonly #directory: string;
 	readonly #vm: VmRecord;
+	/** Null: it runs whatever its user data says. */
+	readonly #shipped: ShippedAgent | null;
 	readonly #running = new Map<string, ChildProcess>();
 	readonly #restarts = new Map<string, NodeJS.Timeout>();
 	#isOn = false;
 	#isBroken = false;
 
-	constructor(directory: string, vm: VmRecord) {
+	constructor(directory: string, vm: VmRecord, shipped: ShippedAgent | null) {
 		this.#directory = directory;
 		this.#vm = vm;
+		this.#shipped = shipped;
 	}
 
 	start(): void {
@@ -79,6 +98,13 @@ class Machine {
 		} catch (error) {
 			// As on a real VM: it runs, and nothing is on it. Its console says why.
 			this.#console(`cloud-init: ${error instanceof Error ? error.message : error}`);
+			return;
+		}
+		const refusal = this.#wasAdmitted() ? null : (this.#shipped?.refusalOf(boot) ?? null);
+		if (refusal !== null) {
+			const sentence = `local cloud: VM '${this.#vm.name}' runs nothing: ${refusal}. LOCALCLOUD_RUN_ANY=1 lets VMs run anything.`;
+			this.#console(sentence);
+			console.error(sentence);
 			return;
 		}
 		this.#firstBoot(boot);
@@ -106,15 +132,28 @@ class Machine {
 
 	/** cloud-init writes files at the first boot of an instance, and never again. */
 	#firstBoot(boot: Boot): void {
-		const done = join(this.#directory, "booted");
-		if (existsSync(done)) return;
+		if (existsSync(this.#booted)) return;
 		for (const file of boot.files) {
 			const path = this.#path(file.path);
 			mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
 			writeFileSync(path, file.content);
 			chmodSync(path, file.mode);
 		}
-		writeFileSync(done, "");
+		writeFileSync(this.#booted, this.#shipped === null ? "" : this.#digest());
+	}
+
+	/** Whether it booted from this very user data before: its agent was this checkout's then. */
+	#wasAdmitted(): boolean {
+		return existsSync(this.#booted) && readFileSync(this.#booted, "utf8") === this.#digest();
+	}
+
+	#digest(): string {
+		return createHash("sha256").update(this.#vm.userData).digest("hex");
+	}
+
+	/** Beside the VM's root, where its user data writes nothing. */
+	get #booted(): string {
+		return join(this.#directory, "booted");
 	}
 
 	#run(unit: Unit): void {

@@ -1,9 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { type Door, refusalOf } from "./callers.ts";
 import type { LocalCloud } from "./cloud.ts";
 
 /** Larger than any request to a cloud that makes sense. */
 const MAX_BODY_BYTES = 1024 * 1024;
+
+/** A GET may change things (EC2's actions), so that not even a link from another site leads here. */
+const DOOR: Door = { hosts: [], origins: [], admitsLinks: false };
 
 /** A certificate and its key, in PEM: some clouds' clients send their tokens over TLS alone. */
 export interface Tls {
@@ -36,6 +40,13 @@ export function serve(
 }
 
 async function answer(cloud: LocalCloud, scheme: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+	const headers = new Headers();
+	for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
+	const refusal = refusalOf(incoming.method ?? "GET", headers, DOOR);
+	if (refusal !== null) {
+		outgoing.writeHead(403, { "content-type": "text/plain; charset=utf-8", connection: "close" }).end(`${refusal}\n`);
+		return;
+	}
 	const chunks: Buffer[] = [];
 	let length = 0;
 	for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -46,8 +57,6 @@ async function answer(cloud: LocalCloud, scheme: string, incoming: IncomingMessa
 		}
 		chunks.push(chunk);
 	}
-	const headers = new Headers();
-	for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
 	const method = incoming.method ?? "GET";
 	const request = new Request(`${scheme}://${incoming.headers.host ?? "localhost"}${incoming.url}`, {
 		method,

@@ -46,13 +46,19 @@ function blockOf(directory: string): number {
 	return createHash("sha256").update(directory).digest()[0] ?? 0;
 }
 
+/** Below the ports that systems give out by themselves (Linux from 32,768): one of those could be gone before it is listened on. */
+const [FIRST_PORT, LAST_PORT] = [15_000, 32_000];
+
+/** A port on which nothing listens. */
 export async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-	const address = server.address();
-	await new Promise((done) => server.close(done));
-	if (typeof address !== "object" || address === null) throw new Error("the server had no port");
-	return address.port;
+	for (;;) {
+		const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+		const server = createServer();
+		const isFree = await new Promise<boolean>((done) => {
+			server.once("error", () => done(false)).listen(port, "127.0.0.1", () => server.close(() => done(true)));
+		});
+		if (isFree) return port;
+	}
 }
 
 /** What `npm run dev` runs, on ports and with a state of its own. */
@@ -65,11 +71,17 @@ export class Dev {
 	#output = "";
 
 	/** Starts it; `ready` then waits for the line that says so. */
-	constructor(directory: string, port: number, cloudPort: number, env: Readonly<Record<string, string>> = {}) {
+	constructor(
+		directory: string,
+		port: number,
+		cloudPort: number,
+		env: Readonly<Record<string, string>> = {},
+		args: readonly string[] = [],
+	) {
 		this.directory = directory;
 		this.port = port;
 		this.cloudPort = cloudPort;
-		this.#child = spawn(NODE, [join(PROJECT, "scripts/dev.ts")], {
+		this.#child = spawn(NODE, [join(PROJECT, "scripts/dev.ts"), ...args], {
 			cwd: PROJECT,
 			stdio: ["ignore", "pipe", "pipe"],
 			env: {
@@ -195,11 +207,15 @@ export class Dev {
 		return vm;
 	}
 
+	/** What the clouds were asked, in order. */
+	async calls(): Promise<readonly { readonly method: string; readonly url: string; readonly requestBody: string }[]> {
+		const lines = (await (await this.control("GET", "/journal")).text()).split("\n").filter((line) => line !== "");
+		return lines.map((line) => JSON.parse(line) as { method: string; url: string; requestBody: string });
+	}
+
 	/** Names of the droplets that were asked for, in order. */
 	async creates(): Promise<readonly string[]> {
-		const lines = (await (await this.control("GET", "/journal")).text()).trim().split("\n");
-		return lines
-			.map((line) => JSON.parse(line) as { method: string; url: string; requestBody: string })
+		return (await this.calls())
 			.filter((call) => call.method === "POST" && call.url === "/v2/droplets")
 			.map((call) => (JSON.parse(call.requestBody) as { name: string }).name);
 	}

@@ -211,7 +211,7 @@ export class Cloud {
 		const same = [...(this.byIntent.get(intent) ?? [])].find((machine) => machine.name === call.name && machine.goneAt === null);
 		if (same !== undefined && profile.idempotency === "name") return this.no("conflict", "the name is taken");
 		if (same !== undefined && profile.idempotency === "token") {
-			if (same.boot?.tokenHash !== call.boot.tokenHash) return this.no("invalid", "the token was used with other parameters");
+			if (same.boot?.tokenHash !== call.boot.tokenHash) return this.no("conflict", "the token was used with other parameters");
 			return { ok: this.shown(same, this.clock.now), rate: this.rate() };
 		}
 		const isCut = profile.createSteps > 1 && faults.strikes("createCut");

@@ -10,6 +10,7 @@ import type { Machine } from "./cloud.ts";
 import { convergenceOf } from "./convergence.ts";
 import type { Host } from "./host.ts";
 import type { Dispatched, Instance } from "./instance.ts";
+import { PROFILES } from "./profiles.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
@@ -142,15 +143,22 @@ export class Watch {
 		if (phase !== undefined && "vm" in phase && phase.vm !== null && phase.at !== "releasing") record.spared.delete(phase.vm);
 	}
 
+	/** The cloud makes no second VM of a create that is sent once more. */
+	private get repeats(): boolean {
+		return PROFILES[this.world.scenario.provider].idempotency !== "none";
+	}
+
 	made(machine: Machine): void {
 		this.world.note(() => `${machine.vm} is made for ${machine.tags.intent}${machine.isTwin ? ", once more" : ""}`);
 		const intent = machine.tags.intent;
 		if (intent === null || machine.isBait) return;
 		const posts = this.world.cloud.posts.get(intent) ?? 0;
 		// 2: at most one VM per intent.
-		if (posts > 1) this.broken("2", `${posts} creates went out for ${intent}`);
+		if (posts > (this.repeats ? 2 : 1)) this.broken("2", `${posts} creates went out for ${intent}`);
 		const host = this.world.hosts.find(({ tag }) => tag === machine.tags.pool);
 		if (host?.state == null || machine.isTwin || machine.name === "stray") return;
+		const made = (this.world.cloud.byIntent.get(intent) ?? []).filter(({ isTwin, goneAt }) => !isTwin && goneAt === null);
+		if (made.length > 1) this.broken("2", `${made.length} VMs are there of ${intent}`);
 		// Boots that never come up are not repeated for ever: a canary at a time.
 		const record = this.record(host);
 		const { spec } = host.state;
@@ -271,7 +279,9 @@ export class Watch {
 		// 9: its fact is stored.
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
-		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		const isRepeat = this.repeats && proxy?.phase.at === "launching" && proxy.formerTokenHash !== null;
+		const isSecond = (world.cloud.posts.get(id) ?? 0) > (isRepeat ? 1 : 0);
+		if (isSecond || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
 		// 11: within the bounds on cost.
 		const overspent = this.spend.creating(host, state, id);
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);

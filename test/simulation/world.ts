@@ -345,6 +345,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
+			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
 			rules: setup.demand?.rules.map(textOf) ?? [],

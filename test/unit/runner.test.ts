@@ -55,7 +55,7 @@ describe("a pass", () => {
 		const start = poolOf(30, () => ({ phase: { at: "launching", sentAt: null }, address: null, registered: false, wasReady: false }));
 		const { ports, seen } = fakePorts(start, (effect, state) =>
 			effect.call === "create"
-				? { on: "failed", effect, failure: { kind: "rate", say: "slow down", retryAt: NOW + 60_000 } }
+				? { on: "failed", effect, failure: { kind: "rate", say: "slow down", retryAt: NOW + 60_000 }, startedAt: NOW }
 				: succeed(effect, state),
 		);
 		await pass(ports);
@@ -91,7 +91,7 @@ describe("a pass", () => {
 		});
 
 		test("plans once more where the plan changed its proxies: what follows from that may be due earlier", async () => {
-			const closed = { until: NOW + 60_000, failures: 1, why: "D1 does not answer" };
+			const closed = { until: NOW + 60_000, failures: 1, why: "D1 does not answer", steppedAt: NOW };
 			const start = rested({ spec: { ...rested().spec, min: 2 } });
 			const { looks, seen, after } = await looksOf({ ...start, gates: { ...start.gates, publish: closed } });
 			expect([...after.proxies.values()].some(({ phase }) => phase.at === "draining")).toBe(true);

@@ -123,8 +123,8 @@ describe("the settings of npm run dev", () => {
 		);
 	});
 
-	it("run every cloud at the local one, with an account that lacks nothing and no address elsewhere", () => {
-		const { pools, problems } = readConfig(devSettings({}, local));
+	it("run every cloud at the local one, with an account that lacks nothing and no address elsewhere", async () => {
+		const { pools, problems } = readConfig(await devSettings({}, local));
 		expect(problems).toEqual([]);
 		expect(pools.map(({ provider, enabled, account }) => [provider, enabled, account !== null])).toEqual(
 			CLOUDS.map((cloud) => [cloud, true, true]),
@@ -137,17 +137,17 @@ describe("the settings of npm run dev", () => {
 		}
 	});
 
-	it("name settings of the table for the local accounts", () => {
+	it("name settings of the table for the local accounts", async () => {
 		for (const cloud of CLOUDS) {
-			const fields = Object.keys(localAccount(cloud, "http://127.0.0.1")).map((name) => name.toLowerCase());
+			const fields = Object.keys(await localAccount(cloud, "http://127.0.0.1")).map((name) => name.toLowerCase());
 			expect(fields.filter((field) => !Object.hasOwn(ofCloud(cloud), field))).toEqual([]);
 		}
 	});
 
-	it("send what is made over the API to the local cloud too, sign-in and all", () => {
-		const { global, addresses } = readConfig(devSettings({}, local));
+	it("send what is made over the API to the local cloud too, sign-in and all", async () => {
+		const { global, addresses } = readConfig(await devSettings({}, local));
 		const section = Object.fromEntries(
-			Object.entries(localAccount("azure", "http://127.0.0.1")).map(([name, text]) => [name.toLowerCase(), text]),
+			Object.entries(await localAccount("azure", "http://127.0.0.1")).map(([name, text]) => [name.toLowerCase(), text]),
 		);
 		const made = readEndpoint(
 			{ endpoint: { cloud: "azure" }, "cloud:azure": section },

@@ -50,7 +50,10 @@ export const adopt: Room<Adopt, Vm> = {
 		if (!isFinal(failure)) return backedOff(state, proxy, now);
 		const { vm } = proxy.phase;
 		const why = `associating ${vm} failed: ${failure.say}`;
-		const noted = withFailed(withLog(state, now, "WARNING", why), { id, vm, address: proxy.address, at: now, why });
+		const told = withLog(state, now, "WARNING", why);
+		// What never was there leaves nothing behind.
+		if (failure.kind === "notFound" && proxy.tries === 0) return withoutProxy(told, id, now);
+		const noted = withFailed(told, { id, vm, address: proxy.address, at: now, why });
 		// The first attempt found nothing that could be tagged; after it, or where the cloud refuses midway, there may be tags.
 		const isUntouched = failure.kind === "notFound" || (failure.kind === "conflict" && proxy.tries === 0);
 		return isUntouched ? withoutProxy(noted, id, now) : withRelease(noted, proxy, why, now);

@@ -57,7 +57,7 @@ export const finish: Room<Finish, null> = {
 		const suspectAt = failure.kind === "notFound" ? (proxy.suspectAt ?? now) : proxy.suspectAt;
 		const after = backedOff(withProxy(state, { ...proxy, suspectAt }), proxy, now);
 		const isRefused = failure.kind === "quota" || failure.kind === "capacity" || failure.kind === "invalid";
-		if (isRefused) return launchRefused(after, failure, why, now);
+		if (isRefused) return launchRefused(after, failure, why, now, proxy.retryAt - LOST_RESULT_MS);
 		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", why);
 	},
 };

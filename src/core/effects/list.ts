@@ -55,7 +55,11 @@ export const list: Room<List, readonly Vm[]> = {
 
 	failed(state, _effect, failure, now) {
 		const why = `the inventory cannot be read: ${failure.say}`;
-		const gate = closed(state.gates.list, BACK_OFF.list, now, why, state.pool.object, failure.retryAt);
+		const gate = closed(
+			state.gates.list,
+			{ why, backOff: BACK_OFF.list, begunAt: now, notBefore: failure.retryAt, seed: state.pool.object },
+			now,
+		);
 		return withGate(state, "list", gate, now, "WARNING");
 	},
 };

@@ -62,5 +62,11 @@ export const publish: Room<Publish, Published> = {
 /** D1 cannot be written: it is left alone for a while. */
 export function databaseFailed(state: State, say: string, now: Ms): State {
 	const why = `the database cannot be written: ${say}`;
-	return withGate(state, "publish", closed(state.gates.publish, BACK_OFF.publish, now, why, state.pool.object), now, "WARNING");
+	return withGate(
+		state,
+		"publish",
+		closed(state.gates.publish, { why, backOff: BACK_OFF.publish, begunAt: now, seed: state.pool.object }, now),
+		now,
+		"WARNING",
+	);
 }

@@ -43,7 +43,9 @@ export const reserve: Room<Reserve, Reserved> = {
 			// What is not needed any more goes back, but not in the very moment in which a replacement may need it again.
 			if (fits(lease.hourly, hold) || !draft.isDue(lease.at + LEASE_RETURN_MS)) return;
 		}
-		if (!draft.isDue(lease.retryAt)) return;
+		// What has become free since the refusal may be had at once.
+		const isFreed = lease.isRefused && count > 0 && !fits(lease.refusedAtHourly, hold);
+		if (!isFreed && !draft.isDue(lease.retryAt)) return;
 		const { currency, hourly } = price;
 		draft.call<Reserve>({ call: "reserve", version: lease.version + 1, currency, hold, price: hourly, count, bound });
 	},
@@ -64,12 +66,23 @@ export const reserve: Room<Reserve, Reserved> = {
 		});
 	},
 
-	done(state, { version }, { hourly, isOver, isRefused }, now) {
+	done(state, { version, hold }, { hourly, isOver, isRefused }, now) {
 		const { lease } = state.money;
 		if (version !== lease.version) return state;
 		const tries = isRefused ? lease.tries + 1 : 0;
 		const retryAt = isRefused ? now + pauseMs(BACK_OFF.lease, tries, state.pool.object) : 0;
-		return withLease(state, { ...lease, hourly, isOver, isRefused, isSettled: true, at: now, tries, retryAt, why: "" });
+		return withLease(state, {
+			...lease,
+			hourly,
+			isOver,
+			isRefused,
+			refusedAtHourly: hold,
+			isSettled: true,
+			at: now,
+			tries,
+			retryAt,
+			why: "",
+		});
 	},
 
 	failed(state, _effect, failure, now) {

@@ -74,14 +74,15 @@ export function answered(state: State, now: Ms, also?: GateName): State {
 }
 
 /** What a failure says of the account, whatever the call was. A key that may make VMs and not read price lists is a good one. */
-export function refusedByAccount(state: State, { call }: AnyEffect, failure: Failure, now: Ms): State {
+export function refusedByAccount(state: State, { call }: AnyEffect, failure: Failure, now: Ms, begunAt: Ms): State {
 	const seed = state.pool.object;
 	if (failure.kind === "auth" && call !== "price") {
 		const why = `the provider refuses our credentials: ${failure.say}`;
-		return withGate(state, "auth", closed(state.gates.auth, BACK_OFF.auth, now, why, seed), now, "ERROR");
+		return withGate(state, "auth", closed(state.gates.auth, { why, backOff: BACK_OFF.auth, begunAt, seed }, now), now, "ERROR");
 	}
 	if (failure.kind !== "rate") return state;
-	const gate = closed(state.gates.rate, BACK_OFF.rate, now, `the provider limits our rate: ${failure.say}`, seed, failure.retryAt);
+	const why = `the provider limits our rate: ${failure.say}`;
+	const gate = closed(state.gates.rate, { why, backOff: BACK_OFF.rate, begunAt, notBefore: failure.retryAt, seed }, now);
 	// Several calls of one burst may name different times: the latest counts.
 	return withGate(state, "rate", { ...gate, until: Math.max(gate.until, state.gates.rate.until) }, now, "WARNING");
 }

@@ -2,7 +2,7 @@
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
-import { OPEN } from "../model/gates.ts";
+import { forCanary, type GateFields } from "../model/gates.ts";
 import { MOST_LOG_CHARS } from "../model/limits.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
@@ -37,14 +37,17 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
 			if (state.leaving) return state;
 			const keep = command.run === "removing" && command.keep === true;
-			if (state.run === command.run && state.keep === keep && state.breach === null) return state;
+			if (state.run === command.run && state.keep === keep && state.breach === null) {
+				const gates = command.run === "running" ? mended(state.gates) : state.gates;
+				return gates === state.gates ? state : withLog({ ...state, gates }, now, "INFO", "an operator has it try again at once");
+			}
 			const words = {
 				running: "started",
 				paused: "paused",
 				stopped: "stopped",
 				removing: `removed: its VMs are being ${keep ? "let go" : "deleted"}`,
 			};
-			const gates = command.run === "running" ? { ...state.gates, launch: OPEN, boots: OPEN, auth: OPEN } : state.gates;
+			const gates = command.run === "running" ? mended(state.gates) : state.gates;
 			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
 			const isResumed = command.run === "running" || command.run === "removing";
 			const breach = isResumed ? null : state.breach;
@@ -97,7 +100,9 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 function atProvider(state: State, provider: ProviderName, now: Ms): State {
 	if (provider === state.pool.provider) return state;
 	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
-	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, looks: 0 };
+	// Charges go on in their own currency; prices are the former cloud's.
+	const money = { ...state.money, prices: [], pricing: { tries: 0, retryAt: 0, why: "" } };
+	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
 	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
 
@@ -122,9 +127,10 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	};
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
-	const gates = { ...state.gates, launch: OPEN, auth: OPEN };
+	const gates = mended(state.gates);
 	// What was said of the rules was said of the former ones.
-	return withLog({ ...after, heartbeatSeconds, gates, told: [] }, now, "INFO", "configuration updated");
+	// The cloud is looked at under the new settings at once.
+	return withLog({ ...after, heartbeatSeconds, gates, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
 }
 
 /** Those of an address that no proxy has go nowhere. */
@@ -158,4 +164,11 @@ export function applyRolling(state: State, { patched, environment }: RollingWord
 function woken(state: State, now: Ms): State {
 	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
 	return isKnown || !canWake(state) ? state : { ...state, wokenAt: now };
+}
+
+/** Something has changed that may have mended what creates, boots or calls failed of: each is tried at once, by one. */
+export function mended(gates: GateFields["gates"]): GateFields["gates"] {
+	const [launch, boots, auth] = [forCanary(gates.launch), forCanary(gates.boots), forCanary(gates.auth)];
+	const isSame = launch === gates.launch && boots === gates.boots && auth === gates.auth;
+	return isSame ? gates : { ...gates, launch, boots, auth };
 }

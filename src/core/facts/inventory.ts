@@ -1,5 +1,6 @@
 /** What look-ups and lists show, folded in. */
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
+import { CREATE_DEADLINE_MS } from "../model/limits.ts";
 import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
 import { isBorneOut } from "../model/registration.ts";
 import type { Id, Ms, Proxy, State, Vm } from "../model/state.ts";
@@ -58,7 +59,12 @@ export function applyFound(state: State, id: Id, vm: Vm | null, startedAt: Ms, n
 		const isLookedForAgain = isWaitingForDelete || (after !== undefined && isPending(after));
 		return isLookedForAgain ? backedOff(seen, proxy, now) : seen;
 	}
-	return backedOff(withProxy(state, { ...proxy, absentAt: startedAt, suspectAt: null }), proxy, now);
+	const absent = backedOff(withProxy(state, { ...proxy, absentAt: startedAt, suspectAt: null }), proxy, now);
+	// As soon as a create that was not answered is over, a look-up tells whether it can be sent once more.
+	const overAt = proxy.createdAt + CREATE_DEADLINE_MS;
+	const waiting = absent.proxies.get(id);
+	if (!state.spec.repeatsCreate || !isSent(proxy) || waiting === undefined || waiting.retryAt <= overAt || now >= overAt) return absent;
+	return withProxy(absent, { ...waiting, retryAt: overAt });
 }
 
 export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {

@@ -56,6 +56,7 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 function refusalOfAdoption(state: State, vm: string): Refusal | null {
 	if (!hasCloud(state)) return { error: "conflict", say: "The pool has no cloud: there is no VM to associate." };
 	if (state.run === "removing") return { error: "conflict", say: "The pool is being removed." };
+	if (state.run === "stopped") return { error: "conflict", say: "The pool is stopped, and is to have no VM: start it first." };
 	if (proxyNamed(state, vm) !== null) return { error: "conflict", say: `VM "${vm}" is part of the pool already.` };
 	const bound = state.spec.max + surgeOf(state.spec);
 	const count = billable(state) + (state.strays.has(vm) ? 0 : 1);

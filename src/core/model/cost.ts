@@ -1,6 +1,7 @@
 /** What the pool's VMs cost: sums over all that may be billed, not over those that serve. */
 import { CREATE_DEADLINE_MS } from "./limits.ts";
 import type { Ms, Price, Proxy, State } from "./state.ts";
+import { measure } from "./table.ts";
 
 /** Charges that end within the same minute are one. */
 const CHARGE_STEP_MS = 60_000;
@@ -10,9 +11,27 @@ export function priceNow({ account, money }: State): Price | null {
 	return money.prices.find((price) => price.account === account) ?? null;
 }
 
-/** What a proxy's VM costs: by the settings that it was launched with, else by the present ones; null: not known. */
-export function priceOf(state: State, proxy: Proxy): Price | null {
-	return state.money.prices.find((price) => price.account === proxy.account) ?? priceNow(state);
+/** What a VM costs that was launched with these settings of the account, else by the present ones; null: not known. */
+function pricedAt(state: State, account: string): Price | null {
+	return state.money.prices.find((price) => price.account === account) ?? priceNow(state);
+}
+
+/** What a proxy's VM costs; null: not known. */
+export function priceOf(state: State, { account }: Proxy): Price | null {
+	return pricedAt(state, account);
+}
+
+const accountsIn = measure<Proxy, ReadonlyMap<string, number>>((_keys, values) => {
+	const counts = new Map<string, number>();
+	for (const { account } of values) counts.set(account, (counts.get(account) ?? 0) + 1);
+	return counts;
+});
+
+/** How many proxies were launched with which settings of the account. */
+function countByAccount({ proxies }: State): ReadonlyMap<string, number> {
+	const counts = new Map<string, number>();
+	for (const part of accountsIn(proxies)) for (const [account, count] of part) counts.set(account, (counts.get(account) ?? 0) + count);
+	return counts;
 }
 
 /**
@@ -23,10 +42,10 @@ export function costOf(state: State): Price | null {
 	const now = priceNow(state) ?? state.money.prices.at(-1);
 	if (now === undefined) return null;
 	let hourly = state.strays.size * now.hourly;
-	for (const proxy of state.proxies.values()) {
-		const price = priceOf(state, proxy);
+	for (const [account, count] of countByAccount(state)) {
+		const price = pricedAt(state, account);
 		if (price === null) return null;
-		hourly += price.hourly;
+		hourly += count * price.hourly;
 	}
 	return { hourly: rounded(hourly), currency: now.currency, asOf: now.asOf };
 }
@@ -38,9 +57,13 @@ function rounded(amount: number): number {
 
 /** What counts against a bound: as {@link costOf}, what has no price as nothing, and the units that were begun by VMs that are gone. */
 export function spentHourly(state: State, now: Ms): number {
-	let hourly = state.strays.size * (priceNow(state)?.hourly ?? 0);
-	for (const proxy of state.proxies.values()) hourly += priceOf(state, proxy)?.hourly ?? 0;
-	for (const charge of state.money.charges) if (charge.until > now) hourly += charge.hourly;
+	const price = priceNow(state);
+	let hourly = state.strays.size * (price?.hourly ?? 0);
+	for (const [account, count] of countByAccount(state)) hourly += count * (pricedAt(state, account)?.hourly ?? 0);
+	for (const { until, hourly: charged, currency } of state.money.charges) {
+		// What was begun at another cloud counts against no bound in this one's currency.
+		if (until > now && (currency === "" || price === null || currency === price.currency)) hourly += charged;
+	}
 	return hourly;
 }
 
@@ -51,21 +74,23 @@ export function withCharge(state: State, proxy: Proxy, now: Ms): State {
 	if (isUnsent || unitMs === 0) return state;
 	const units = Math.max(1, Math.ceil((now - proxy.createdAt) / unitMs));
 	// It may have come into being some time after its create was sent.
-	return withChargeUntil(state, proxy.createdAt + CREATE_DEADLINE_MS + units * unitMs, priceOf(state, proxy)?.hourly ?? 0, now);
+	return withChargeUntil(state, proxy.createdAt + CREATE_DEADLINE_MS + units * unitMs, priceOf(state, proxy), now);
 }
 
 /** The state once a VM is gone of which nobody knows when it was made. */
 export function withStrayCharge(state: State, now: Ms): State {
 	const unitMs = state.spec.billedSeconds * 1000;
-	return unitMs === 0 ? state : withChargeUntil(state, now + unitMs, priceNow(state)?.hourly ?? 0, now);
+	return unitMs === 0 ? state : withChargeUntil(state, now + unitMs, priceNow(state), now);
 }
 
-function withChargeUntil(state: State, end: Ms, hourly: number, now: Ms): State {
-	if (hourly === 0 || end <= now) return state;
+function withChargeUntil(state: State, end: Ms, price: Price | null, now: Ms): State {
+	if (price === null || end <= now) return state;
+	const { hourly, currency } = price;
 	const until = Math.ceil(end / CHARGE_STEP_MS) * CHARGE_STEP_MS;
 	const others = state.money.charges.filter((charge) => charge.until > now);
-	const same = others.find((charge) => charge.until === until);
-	const charges = [...others.filter((charge) => charge !== same), { until, hourly: (same?.hourly ?? 0) + hourly }];
+	const same = others.find((charge) => charge.until === until && charge.currency === currency);
+	const sum = { until, hourly: (same?.hourly ?? 0) + hourly, count: (same?.count ?? 0) + 1, currency };
+	const charges = [...others.filter((charge) => charge !== same), sum];
 	return { ...state, money: { ...state.money, charges } };
 }
 

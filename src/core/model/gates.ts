@@ -8,6 +8,8 @@ export interface Gate {
 	readonly until: Ms;
 	readonly failures: number;
 	readonly why: string;
+	/** When it was last closed for longer than before. */
+	readonly steppedAt: Ms;
 }
 
 export interface GateFields {
@@ -28,7 +30,7 @@ export interface GateFields {
 }
 export type GateName = keyof GateFields["gates"];
 
-const GATE: Shape<Gate> = record<Gate>({ until: value(0), failures: value(0), why: value("") });
+const GATE: Shape<Gate> = record<Gate>({ until: value(0), failures: value(0), why: value(""), steppedAt: value(0) });
 
 export const gateSlice: Slice<GateFields> = {
 	gates: shown(fact(record<GateFields["gates"]>({ rate: GATE, auth: GATE, launch: GATE, boots: GATE, list: GATE, publish: GATE }))),
@@ -75,11 +77,34 @@ export function pauseMs(backOff: BackOff, failures: number, seed: string): Ms {
 	return Math.round(pause * (1 - 0.2 * fraction(`${seed}/${failures}`)));
 }
 
-/** The gate after one more failure; `notBefore` is the provider's own word for when to come back. */
-export function closed(gate: Gate, backOff: BackOff, now: Ms, why: string, seed: string, notBefore?: Ms): Gate {
+/** What befell a call. */
+export interface Befell {
+	readonly why: string;
+	readonly backOff: BackOff;
+	/** When the call began: what began before the last failure was known is part of the same incident, and no further step. */
+	readonly begunAt: Ms;
+	/** The provider's own word for when to come back. */
+	readonly notBefore?: Ms | undefined;
+	/** For the jitter. */
+	readonly seed: string;
+}
+
+/** The gate after one more failure. */
+export function closed(gate: Gate, { why, backOff, begunAt, notBefore, seed }: Befell, now: Ms): Gate {
+	if (isOneIncident(gate, begunAt, now)) return { ...gate, until: Math.max(gate.until, notBefore ?? 0), why };
 	const failures = gate.failures + 1;
 	const until = notBefore === undefined ? now + pauseMs(backOff, failures, seed) : Math.max(notBefore, now + 1);
-	return { until, failures, why };
+	return { until, failures, why, steppedAt: now };
+}
+
+/** Whether what failed had begun before the gate was last closed. A clock that was set back since says nothing. */
+export function isOneIncident(gate: Gate, begunAt: Ms, now: Ms): boolean {
+	return gate.failures > 0 && gate.steppedAt <= now && begunAt <= gate.steppedAt;
+}
+
+/** The gate once something has changed that may have mended the cause: one call may try at once, and the pause goes on where it was if it fails. */
+export function forCanary(gate: Gate): Gate {
+	return gate.until === 0 ? gate : { ...gate, until: 0 };
 }
 
 /** A number in [0, 1) that depends on the text alone (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/). */

@@ -34,6 +34,8 @@ export interface Lease {
 	readonly isOver: boolean;
 	/** The last request got less than it asked for. */
 	readonly isRefused: boolean;
+	/** What the pool's VMs cost an hour when it was refused: once they cost less, another question may be answered otherwise. */
+	readonly refusedAtHourly: number;
 	/** When D1 last answered. */
 	readonly at: Ms;
 	readonly tries: number;
@@ -45,6 +47,10 @@ export interface Lease {
 export interface Charge {
 	readonly until: Ms;
 	readonly hourly: number;
+	/** How many VMs. */
+	readonly count: number;
+	/** Empty: that of the pool's cloud, as earlier versions had it. */
+	readonly currency: string;
 }
 
 export interface Money {
@@ -72,7 +78,7 @@ export const moneySlice: Slice<MoneyFields> = {
 			record<Money>({
 				prices: list(record<KnownPrice>({ hourly: value(0), currency: value(""), asOf: value(0), account: value(""), askedAt: value(0) })),
 				pricing: record<Money["pricing"]>({ tries: value(0), retryAt: value(0), why: value("") }),
-				charges: list(record<Charge>({ until: value(0), hourly: value(0) })),
+				charges: list(record<Charge>({ until: value(0), hourly: value(0), count: value(1), currency: value("") })),
 				budget: value<Budget | null>(null),
 				lease: record<Lease>({
 					version: value(0),
@@ -80,6 +86,7 @@ export const moneySlice: Slice<MoneyFields> = {
 					isSettled: value<boolean>(true),
 					isOver: value<boolean>(false),
 					isRefused: value<boolean>(false),
+					refusedAtHourly: value(0),
 					at: value(0),
 					tries: value(0),
 					retryAt: value(0),

@@ -33,6 +33,13 @@ export function summaryOf(state: State): CoreSummary {
 
 const isClosed = (gate: Gate): boolean => gate.failures > 0;
 
+/** When what is closed is tried again, and how to have it tried now. */
+function untilWhen({ until }: Gate): string {
+	return until === 0
+		? "; it is tried again now"
+		: `; tried again at ${new Date(until).toISOString()}, or now by start (POST /v1.1/endpoints/NAME/state)`;
+}
+
 /** What an operator should know, a sentence each. */
 export function problemsOf(state: State): readonly string[] {
 	const { gates } = state;
@@ -40,10 +47,11 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.suspended !== null) sentences.push(state.suspended);
 	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
-	for (const gate of [gates.auth, gates.rate, gates.launch, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate)}`);
+	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
-	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(gates.boots.why);
+	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots)}`);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
 	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${[...state.strays.keys()].join(", ")}`);

@@ -166,6 +166,7 @@ export function isUnsent({ phase }: Proxy): boolean {
 
 /** Intents of which nothing was sent yet. */
 export const unsentOf = filtered<Proxy>(isUnsent);
+export const sentOf = filtered<Proxy>(isSent);
 export const unreadyOf = filtered<Proxy>(({ phase }) => phase.at === "unready");
 export const drainingOf = filtered<Proxy>(({ phase }) => phase.at === "draining");
 export const deletingOf = filtered<Proxy>(({ phase }) => phase.at === "deleting");

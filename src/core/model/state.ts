@@ -55,7 +55,7 @@ const SLICES: Slice<State> = {
 	...publicationSlice,
 };
 
-type Key = keyof State;
+export type Key = keyof State;
 const FIELDS = Object.entries(SLICES) as [Key, Field<unknown>][];
 
 /** The fields that are stored in a way. */
@@ -67,7 +67,16 @@ const SHOWN = FIELDS.filter(([, { isShown }]) => isShown).map(([key]) => key);
 
 /** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced. */
 export function isShownAlike(a: State, b: State): boolean {
-	return SHOWN.every((key) => a[key] === b[key]);
+	return !isAnyReplaced(SHOWN, a, b);
+}
+
+/** Whether of some fields any was replaced. It is asked with every fact. */
+export function isAnyReplaced(keys: readonly Key[], before: State, after: State): boolean {
+	for (let i = 0; i < keys.length; i++) {
+		const key = keys[i] as Key;
+		if (before[key] !== after[key]) return true;
+	}
+	return false;
 }
 
 /** Whether two states say the same, field by field. */

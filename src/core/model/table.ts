@@ -23,6 +23,8 @@ export class Table<Value> implements ReadonlyMap<string, Value> {
 	readonly size: number;
 	/** @internal */
 	readonly chunks: readonly Chunk<Value>[];
+	/** @internal What was worked out of the whole table, by the number of the measure. */
+	readonly memo: unknown[] = [];
 
 	private constructor(chunks: readonly Chunk<Value>[], size: number) {
 		this.chunks = chunks;
@@ -203,42 +205,49 @@ function unshared<Value>(of: ReadonlyMap<string, Value>, other: ReadonlyMap<stri
 
 let measures = 0;
 
+/** Works something out of a table once, and keeps it with the table, which never changes. */
+function once<Value, Found>(find: (table: Table<Value>) => Found): (table: Table<Value>) => Found {
+	const number = measures++;
+	return (table) => {
+		const known = table.memo[number] as { readonly found: Found } | undefined;
+		if (known !== undefined) return known.found;
+		const found = find(table);
+		table.memo[number] = { found };
+		return found;
+	};
+}
+
 /**
  * A quantity of a table that is the sum, the least, the list … of those of its chunks, each worked out once: asking for it again after one
- * change looks at one chunk. `one` must depend on key and value alone.
+ * change looks at one chunk. What is given for a chunk must depend on its keys and values alone.
  */
 export function measure<Value, Part>(
 	ofChunk: (keys: readonly string[], values: readonly Value[]) => Part,
-): (table: Table<Value>) => Iterable<Part> {
+): (table: Table<Value>) => readonly Part[] {
 	const number = measures++;
-	return function* (table) {
-		for (const chunk of table.chunks) {
-			let part = chunk.memo[number] as Part | undefined;
-			if (part === undefined) {
-				part = ofChunk(chunk.keys, chunk.values);
-				chunk.memo[number] = part;
-			}
-			yield part;
-		}
-	};
+	return once((table) =>
+		table.chunks.map((chunk) => {
+			const known = chunk.memo[number] as Part | undefined;
+			if (known !== undefined) return known;
+			const part = ofChunk(chunk.keys, chunk.values);
+			chunk.memo[number] = part;
+			return part;
+		}),
+	);
 }
 
 /** The sum over a table; see {@link measure}. */
 export function summed<Value>(of: (value: Value, key: string) => number): (table: Table<Value>) => number {
 	const parts = measure<Value, number>((keys, values) => values.reduce((sum, value, i) => sum + of(value, keys[i] as string), 0));
-	return (table) => {
+	return once((table) => {
 		let sum = 0;
 		for (const part of parts(table)) sum += part;
 		return sum;
-	};
+	});
 }
 
 /** The values of a table that fulfil a condition, in order; see {@link measure}. */
 export function filtered<Value>(isMeant: (value: Value) => boolean): (table: Table<Value>) => readonly Value[] {
 	const parts = measure<Value, readonly Value[]>((_keys, values) => values.filter(isMeant));
-	return (table) => {
-		const found: Value[] = [];
-		for (const part of parts(table)) if (part.length > 0) found.push(...part);
-		return found;
-	};
+	return once((table) => parts(table).flat());
 }

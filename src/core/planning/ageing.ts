@@ -1,5 +1,5 @@
-/** Replacement of proxies that are older than the age limit: all at once, or a few at a time with enough others ready. */
-import { countReady } from "../model/proxies.ts";
+/** Replacement of proxies that are older than the age limit: a few at a time, and with enough others ready. */
+import { countReady, surgeOf } from "../model/proxies.ts";
 import { floorOf, inFlight, isServing } from "../model/rolling.ts";
 import type { Proxy } from "../model/state.ts";
 import { measure } from "../model/table.ts";
@@ -7,26 +7,36 @@ import type { Draft } from "./draft.ts";
 import { drain } from "./replace.ts";
 
 /**
- * Lets go of proxies that are older than the age limit. Rolling off: of all at once. Rolling on: at most a batch is in flight (draining,
- * or its replacement not ready), the oldest first, and never so many that fewer than {@link floorOf} are ready.
+ * Lets go of proxies that are older than the age limit, the oldest first, and never so many that fewer than {@link floorOf} are ready.
+ * Rolling on: at most a batch is in flight (draining, or its replacement not ready). Rolling off: as many as the surge has room for are replaced at
+ * one time, each only once its successor is ready; drains that last hold none of them up.
  *
- * Returns how many proxies above the target are wanted for it: one, where the target is too small to let any go before its
- * replacement is ready.
+ * Returns how many proxies above the target are wanted for it: those whose successors must be ready before they may go.
  */
 export function retireAged(draft: Draft, target: number): number {
 	const { ageLimitSeconds, rolling } = draft.state.spec;
 	if (ageLimitSeconds === 0 || target === 0) return 0;
 	const aged = agedOf(draft, ageLimitSeconds * 1000);
 	if (aged.length === 0) return 0;
-	const floor = floorOf(draft.state, target);
 	const ready = countReady(draft.state);
-	const left = rolling.batchSize - inFlight(draft.state, target, draft.now);
-	const room = rolling.enabled ? Math.min(left, ready - floor) : aged.length;
-	for (const proxy of aged.sort((a, b) => a.createdAt - b.createdAt).slice(0, Math.max(0, room))) {
-		drain(draft, proxy, "older than the age limit", false);
+	if (!rolling.enabled) {
+		const going = retire(draft, aged, ready - target);
+		return Math.min(aged.length - going, surgeOf(draft.state.spec));
 	}
+	const floor = floorOf(draft.state, target);
+	const left = rolling.batchSize - inFlight(draft.state, target, draft.now);
+	retire(draft, aged, Math.min(left, ready - floor));
 	// Not while the batch is full: what is wanted for a recycling that may not begin would be one too many as soon as it is ready.
-	return rolling.enabled && target <= floor && ready <= floor && left > 0 ? 1 : 0;
+	return target <= floor && ready <= floor && left > 0 ? 1 : 0;
+}
+
+/** The oldest go, so many of them; returns how many. */
+export function retire(draft: Draft, aged: Proxy[], most: number): number {
+	// One that is not ready serves nobody: it goes in the stead of one that does.
+	const isServing = ({ phase }: Proxy) => (phase.at === "ready" ? 1 : 0);
+	const going = aged.sort((a, b) => isServing(a) - isServing(b) || a.createdAt - b.createdAt).slice(0, Math.max(0, most));
+	for (const proxy of going) drain(draft, proxy, "older than the age limit", false);
+	return going.length;
 }
 
 const serving = measure<Proxy, { readonly oldestAt: number; readonly proxies: readonly Proxy[] }>((_keys, values) => {

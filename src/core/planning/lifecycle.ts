@@ -1,7 +1,7 @@
 /** What time alone brings about: every phase that waits ends here. */
 import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/deadlines.ts";
 import { inPhase, nameOf, withFailed } from "../model/edit.ts";
-import { BACK_OFF, closed } from "../model/gates.ts";
+import { BACK_OFF, closed, isOneIncident, OPEN, pauseMs } from "../model/gates.ts";
 import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, SILENT_INTERVALS } from "../model/limits.ts";
 import { heardWithin, isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
@@ -50,7 +50,9 @@ function settleLaunching(draft: Draft, proxy: Proxy): void {
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
-	const gate = closed(draft.state.gates.launch, BACK_OFF.launch, draft.now, "creates are lost on their way", proxy.id);
+	const begunAt = proxy.phase.at === "launching" ? (proxy.phase.sentAt ?? 0) : 0;
+	const lost = { why: "creates are lost on their way", backOff: BACK_OFF.launch, begunAt, seed: proxy.id };
+	const gate = closed(draft.state.gates.launch, lost, draft.now);
 	draft.state = { ...draft.state, gates: { ...draft.state.gates, launch: gate } };
 }
 
@@ -79,7 +81,7 @@ function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
 		return;
 	}
 	doom(draft, proxy, why);
-	if (!proxy.wasReady) bootFailed(draft);
+	if (!proxy.wasReady) bootFailed(draft, proxy);
 }
 
 /** Where a firewall keeps the Worker out, the agent's own word decides. */
@@ -127,7 +129,7 @@ function dropIfGone(draft: Draft, proxy: Proxy): boolean {
 	draft.remove(proxy.id);
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	// A create that was accepted and failed later must not be repeated for ever either.
-	if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft);
+	if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft, proxy);
 	return true;
 }
 
@@ -148,19 +150,21 @@ function failed(draft: Draft, proxy: Proxy, why: string): void {
 	draft.state = withFailed(draft.state, { id: proxy.id, vm, address: proxy.address, at: draft.now, why });
 }
 
-function bootFailed(draft: Draft): void {
+function bootFailed(draft: Draft, { createdAt }: Proxy): void {
 	const { gates, pool } = draft.state;
+	// Those that were launched together fail together: it is one incident.
+	if (gates.boots.failures >= BOOTS_TO_CLOSE && isOneIncident(gates.boots, createdAt, draft.now)) return;
 	const failures = gates.boots.failures + 1;
 	const why = `${failures} boots in a row never became ready: check the agents' URL, the image and the firewall`;
 	const isClosed = failures >= BOOTS_TO_CLOSE;
 	// The back-off counts from the failure that closed the gate.
-	const paused = closed({ ...gates.boots, failures: failures - BOOTS_TO_CLOSE }, BACK_OFF.boots, draft.now, why, pool.object);
-	const boots = { failures, until: isClosed ? paused.until : 0, why };
+	const until = isClosed ? draft.now + pauseMs(BACK_OFF.boots, failures - BOOTS_TO_CLOSE + 1, pool.object) : 0;
+	const boots = { failures, until, why, steppedAt: isClosed ? draft.now : 0 };
 	draft.state = { ...draft.state, gates: { ...gates, boots } };
 	if (failures === BOOTS_TO_CLOSE) draft.say("ERROR", why);
 }
 
 function bootSucceeded(draft: Draft): void {
 	const { gates } = draft.state;
-	if (gates.boots.failures > 0) draft.state = { ...draft.state, gates: { ...gates, boots: { until: 0, failures: 0, why: "" } } };
+	if (gates.boots.failures > 0) draft.state = { ...draft.state, gates: { ...gates, boots: OPEN } };
 }

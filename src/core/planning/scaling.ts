@@ -13,6 +13,7 @@ import {
 	isNewcomer,
 	isUnsent,
 	mayAct,
+	sentOf,
 	surgeOf,
 	unsentOf,
 	unsettledOf,
@@ -99,6 +100,8 @@ function roomToLaunch(draft: Draft): number {
 	if (state.run !== "running" || state.agentUrl === null || state.reconciledAt === null) return 0;
 	if (![gates.rate, gates.auth, gates.launch].every((gate) => draft.isDue(gate.until))) return 0;
 	const room = spec.max + surgeOf(spec) - billable(state);
+	// After refusals one create tries whether they are over.
+	if (gates.launch.failures > 0) return unsentOf(state.proxies).length + sentOf(state.proxies).length > 0 ? 0 : Math.min(1, room);
 	if (gates.boots.failures < BOOTS_TO_CLOSE) return room;
 	const isCanaryUp = unsettledOf(state.proxies).some(isUnproven);
 	return draft.isDue(gates.boots.until) && !isCanaryUp ? Math.min(1, room) : 0;

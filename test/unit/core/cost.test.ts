@@ -48,7 +48,7 @@ describe("the price of a VM", () => {
 
 	it("that cannot be had leaves the known one in force, and is not asked for again at once", () => {
 		const effect = { call: "price", account: "a" } as const;
-		const failed = fold(pool(1), { on: "failed", effect, failure: { kind: "auth", say: "this token may not read sizes" } });
+		const failed = fold(pool(1), { on: "failed", effect, failure: { kind: "auth", say: "this token may not read sizes" }, startedAt: NOW });
 		expect(costOf(failed)).toEqual({ hourly: 0.1, currency: "EUR", asOf: NOW });
 		expect(failed.gates.auth.failures).toBe(0);
 		expect(callsOf(planned({ ...failed, account: "b" }).effects, "price")).toEqual([]);

@@ -46,7 +46,8 @@ const seen = (state: State, how: Vm["state"], at: number, address: string | null
 };
 const finishes = (state: State, at: number) => plan(state, at, random).effects.filter(({ call }) => call === "finish");
 const fold = (state: State, at: number, event: Event) => apply(state, event, at);
-const failed = (state: State, failure: Failure, at: number) => fold(state, at, { on: "failed", effect: effectOf(state), failure });
+const failed = (state: State, failure: Failure, at: number) =>
+	fold(state, at, { on: "failed", effect: effectOf(state), failure, startedAt: at });
 const LATER = NOW + CREATE_DEADLINE_MS;
 
 describe("a VM that its create left switched off", () => {
@@ -70,7 +71,10 @@ describe("a VM that its create left switched off", () => {
 		["is of a pool that is paused", (state: State) => fold(state, LATER, { on: "command", command: { do: "run", run: "paused" } })],
 		[
 			"is of a pool that launches nothing for now",
-			(state: State) => ({ ...state, gates: { ...state.gates, launch: { until: LATER + 60 * SECOND, failures: 1, why: "none left" } } }),
+			(state: State) => ({
+				...state,
+				gates: { ...state.gates, launch: { until: LATER + 60 * SECOND, failures: 1, why: "none left", steppedAt: LATER } },
+			}),
 		],
 	])("is not finished when it %s", (_, change) => {
 		const state = change(seen(pool(), "off", LATER));

@@ -58,8 +58,21 @@ describe("proxies over the age limit", () => {
 		expect(waves(agedPool(5, { enabled: true, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [2, 2, 1], fewestReady: 3 });
 	});
 
-	test("all go at once where rolling is off", () => {
-		expect(waves(agedPool(5, { enabled: false, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [5], fewestReady: 0 });
+	test("are replaced first where rolling is off as well, as many at a time as the surge has room for", () => {
+		expect(waves(agedPool(5, { enabled: false, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [2, 2, 1], fewestReady: 5 });
+		expect(waves(agedPool(1, { enabled: false, minAvailable: 3, batchSize: 2 }))).toEqual({ sizes: [1], fewestReady: 1 });
+	});
+
+	test("stay where no successor becomes ready, and wait for no drain that lasts", () => {
+		const start = agedPool(4, { enabled: false, minAvailable: 3, batchSize: 2 });
+		let random = 0;
+		const once = plan(start, NOW, () => (random = (random + 0.137) % 1)).state;
+		expect([inPhase(once, "ready").length, inPhase(once, "launching").length]).toEqual([4, 2]);
+		// Two of them drain for as long as their clients like: the other two go on serving, and their successors are made as soon as there is room.
+		const replaced = plan(obey(once), NOW, () => (random = (random + 0.137) % 1)).state;
+		expect([inPhase(replaced, "ready").length, inPhase(replaced, "draining").length]).toEqual([4, 2]);
+		const later = plan(replaced, NOW + 300_000, () => (random = (random + 0.137) % 1)).state;
+		expect(inPhase(later, "ready")).toHaveLength(4);
 	});
 
 	test("go one by one where the minimum is not below the target", () => {
