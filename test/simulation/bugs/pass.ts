@@ -104,8 +104,8 @@ export const PASS: readonly Bug[] = [
 	{
 		name: "ignore Retry-After",
 		plants: [
-			plant(RoomModule, "refusedByAccount", (refusedByAccount) => (state, effect, { retryAt: _, ...failure }, now) => {
-				return refusedByAccount(state, effect, failure, now);
+			plant(RoomModule, "refusedByAccount", (refusedByAccount) => (state, effect, { retryAt: _, ...failure }, now, startedAt) => {
+				return refusedByAccount(state, effect, failure, now, startedAt);
 			}),
 		],
 	},
