@@ -11,7 +11,9 @@ const AFTER_ALARMS_MS = 25 * MINUTE;
 const AFTER_LOSS_MS = 3 * MINUTE;
 /** More at one time take longer: three are probed at once, and silence takes three seconds to tell. */
 const MOST_AT_ONCE = 12;
+/** As the design states them. */
 const PROBES_TO_FAIL = 3;
+const UNPUBLISHED_DRAIN_MS = 30 * SECOND;
 
 const OF_ALARMS = ["alarmLate", "alarmLost", "alarmTwice", "cronOut"] as const;
 const OF_DATABASE = ["databaseFails", "databaseAmbiguous", "databaseOut"] as const;
@@ -99,6 +101,8 @@ export class Waiting {
 			if (phase.at === "ready") continue;
 			if (phase.at === "deleting" && phase.acceptedAt === null && phase.vm !== null && !isClosed && retryAt <= now)
 				yield `the delete of ${id}, after ${tries},`;
+			const isDrained = phase.at === "draining" && now >= Math.max(phase.until, proxy.since + UNPUBLISHED_DRAIN_MS);
+			if (isDrained && state.suspended === null && state.breach === null) yield `the end of the drain of ${id}`;
 			const probedAt = probeDue(state, proxy, now);
 			if (probedAt !== null) yield `the probe of ${id}, after ${proxy.failedProbes} failures and that of ${probedAt},`;
 		}
