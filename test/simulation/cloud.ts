@@ -131,10 +131,13 @@ export class Cloud {
 		};
 		const deadline = this.clock.now + CREATE_DEADLINE_MS;
 		const isLost = this.faults.strikes("createAnswerLost");
-		const slowMs = this.faults.strikes("slowCalls") || isLost ? this.random.between(0, SLOW_CREATE_MS) : 0;
+		const isHung = this.faults.strikes("createsHang");
+		const isSlow = isHung || this.faults.strikes("slowCalls") || isLost;
+		const slowMs = isHung ? SLOW_CREATE_MS : isSlow ? this.random.between(0, SLOW_CREATE_MS) : 0;
 		const isCarriedOut = !isLost || this.random.chance(0.8);
 		const tell = (answer: Answer<Vm>) => {
 			if (isLost) this.clock.at(deadline, () => done(this.unknown("the answer was lost")));
+			else if (isHung) this.clock.at(deadline - 1, () => done(answer));
 			else this.clock.after(this.latency(), () => done(answer));
 		};
 		this.clock.after(slowMs + this.latency(), () => {

@@ -15,6 +15,7 @@ import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
 /** As `docs/reliability.md` states it. */
@@ -56,10 +57,12 @@ export class Watch {
 	private unwokenAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
 	private readonly spend: Spend;
+	private readonly waiting: Waiting;
 
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
+		this.waiting = new Waiting(world, (say) => this.broken("16", say));
 	}
 
 	/** A pool is told what a VM costs with these settings. */
@@ -75,6 +78,7 @@ export class Watch {
 	/** A clock was set; by more than anybody would overlook, where it `isLarge`. */
 	jumped(isLarge: boolean): void {
 		if (isLarge) this.jumpedAt = this.world.clock.now;
+		for (const host of this.world.hosts) this.waiting.excuse(host);
 		this.nudgedAt = this.world.clock.now;
 	}
 
@@ -99,6 +103,17 @@ export class Watch {
 	/** An instance is gone with its memory. */
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
+		this.waiting.excuse(host);
+	}
+
+	/** Another instance begins with what is stored, which is all that was ever committed. Vitals lag. */
+	reloaded(host: Host, state: State): void {
+		const { core } = this.world;
+		const { state: committed } = host;
+		if (committed === null) return;
+		for (const key of [...core.fieldsStored("facts"), ...core.fieldsStored("rows")]) {
+			if (!core.isAlike(state[key], committed[key])) this.broken("9", `${key} of ${host.object} is not what was committed`);
+		}
 	}
 
 	ordered(host: Host, command: Command): void {
@@ -392,6 +407,7 @@ export class Watch {
 		{ was, proxy }: { was: Proxy; proxy: Proxy },
 		states: { before: State; after: State },
 	): void {
+		this.waiting.changed(host, was, proxy);
 		const [from, to] = [was.phase.at, proxy.phase.at];
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
@@ -519,6 +535,7 @@ export class Watch {
 		for (const id of record.listed) if (!listed.has(id)) record.hiddenAt.set(id, this.world.clock.now);
 		for (const id of listed) record.hiddenAt.delete(id);
 		record.listed = listed;
+		this.waiting.published(host, listed);
 		this.world.note(
 			() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`,
 		);
@@ -571,6 +588,12 @@ export class Watch {
 				if (host.now() > dueAt + LATE_MS) this.broken("5", `${proxy.id} is overdue: ${describe(proxy)}`);
 			}
 		}
+	}
+
+	/** 16: each minute. */
+	waits(): void {
+		if (!this.isClockSound) return;
+		for (const host of this.world.hosts) if (host.isAlive) this.waiting.look(host, this.record(host).listed);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */

@@ -237,6 +237,7 @@ export class World {
 		this.clock.after(CRON_MS, () => this.cron());
 		this.watch.alarms();
 		this.watch.deadlines();
+		this.watch.waits();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
 		// As `src/fleet/fleet.ts`: what the environment names and the directory lacks is made.
 		for (const host of [...this.hosts]) {

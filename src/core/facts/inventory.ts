@@ -1,7 +1,8 @@
 /** What look-ups and lists show, folded in. */
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
 import { CREATE_DEADLINE_MS } from "../model/limits.ts";
-import { isPending, isReleasable, isSent, vmOf } from "../model/proxies.ts";
+import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
+import { isBorneOut } from "../model/registration.ts";
 import type { Id, Ms, Proxy, State, Vm } from "../model/state.ts";
 import { withRemembered } from "./adopt.ts";
 import { confirmed } from "./agents.ts";
@@ -42,7 +43,7 @@ export function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 	const { claim } = seen;
 	if (claim === null && seen.address !== null) return withRemembered(after, seen, now);
 	if (claim === null || seen.address === null) return after;
-	if (claim.address === seen.address) return confirmed(after, seen, claim.keyHash, now);
+	if (isBorneOut(claim, seen.address)) return confirmed(after, seen, claim.keyHash, now);
 	const refused = withProxy(after, { ...seen, claim: null });
 	return withLog(refused, now, "WARNING", `a registration from ${claim.address} was refused: the proxy's address is ${seen.address}`);
 }
@@ -76,7 +77,7 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {
-		if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {
+		if (!isTaggedFor(state.pool, vm)) {
 			// EC2 shows those that are gone for an hour more: nobody pays for them.
 			if (vm.state === "going") continue;
 			if (vm.tags.deployment === state.pool.deployment) pools++;

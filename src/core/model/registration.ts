@@ -1,4 +1,4 @@
-import type { Id, Ms, Proxy, State } from "./state.ts";
+import type { Claim, Id, Ms, Proxy, State } from "./state.ts";
 
 export type Judgement = { readonly is: "accepted" } | { readonly is: "refused"; readonly say: string };
 
@@ -27,6 +27,11 @@ export function judgeRegistration(
 		return refused("the boot token has expired");
 	if (proxy.address !== null && proxy.address !== request.address) return refused("the address is not this proxy's");
 	return ACCEPTED;
+}
+
+/** Whether a claim that came before its VM's address was known is believed, now that the inventory shows the address. */
+export function isBorneOut(claim: Claim, address: string): boolean {
+	return claim.address === address;
 }
 
 /** Whether a boot token is one that this proxy's VM may have been given. */
