@@ -7,6 +7,7 @@ import {
 	type EndpointConfiguration,
 	type Faults,
 	isSecret,
+	joinedFaults,
 	MASK,
 	mapValues,
 	masked,
@@ -17,10 +18,10 @@ import {
 	sealSecrets,
 	type Value,
 	valueAt,
-	withKeptSecrets,
 } from "../settings/configuration.ts";
 import { cloudIn, readEndpoint, readKey, readTuning } from "../settings/endpoint.ts";
 import type { Config, PoolConfig } from "../settings/environment.ts";
+import { withKeptSecrets } from "../settings/kept-secrets.ts";
 import { environmentSays } from "../settings/pools.ts";
 import { Reader } from "../settings/reader.ts";
 import { isSealedWithFirst } from "../values/secrets.ts";
@@ -120,10 +121,10 @@ export function reconfiguredApi(
 	pool: Pick<State["pool"], "object" | "name">,
 	config: Config,
 ): Reconfigured {
-	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {});
+	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {}, config.addresses);
 	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null };
 	const derived = deriveApi(endpoint, pool, config);
-	const all = { ...derived.faults, ...faults };
+	const all = joinedFaults(derived.faults, faults);
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	return { ok: true, endpoint, bounds: derived.settings.spec };
 }
@@ -144,13 +145,13 @@ export function reconfiguredEnvironment(
 		const say = `The cloud of this endpoint and its settings are the environment's (${pool.enabledVariable} and its like): change them there.`;
 		return { ok: false, conflict: say };
 	}
-	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {});
+	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {}, config.addresses);
 	const { min, max } = pool.settings.spec;
 	const { configuration: opened } = openSecrets(keys, object, merged);
 	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
 	const global = { ...config.global, timing: pool.settings.spec };
 	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {} });
-	const all = { ...faults, ...masks };
+	const all = joinedFaults(faults, masks);
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");
 	const configuration = mapValues(merged, (value, section, name) => (isBound(section, name) ? undefined : value));

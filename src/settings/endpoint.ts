@@ -7,6 +7,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { readSetting, readTable } from "../values/setting.ts";
 import { definitionOf, type EndpointConfiguration, type Faults } from "./configuration.ts";
 import type { Global } from "./deployment.ts";
+import { type Addresses, refusalOfAddress } from "./destinations.ts";
 import { CLOUD_RULE, HASH_DIGITS, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
 import { ENDPOINT, TUNING, type Tuning } from "./table.ts";
@@ -34,9 +35,6 @@ export interface EndpointSource {
 	readonly addresses: Addresses;
 }
 
-/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL` and the like), by field of the cloud's settings. */
-export type Addresses = Readonly<Partial<Record<ProviderName, Readonly<Record<string, string>>>>>;
-
 /**
  * Reads an endpoint's configuration with its secrets in clear. Every key that Muster knows is validated; what it does not know is
  * passed over. Faults stand under their section and key; for each there is a safe value in its place.
@@ -49,7 +47,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	const { provider, definition } = readCloud(reader);
 	const { account, shown } = readAccount(reader, provider, definition, source);
 	const tuning = readTuning(reader, global.timing);
-	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration);
+	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration, source);
 
 	const { faults } = reader;
 	const reasons = [...suspending, ...sentences(faults)];
@@ -122,7 +120,8 @@ function readAccount(reader: Reader, provider: ProviderName, definition: Provide
 	for (const [field, setting] of Object.entries(definition.settings)) {
 		const { key, text } = spelling(reader, section, field, setting);
 		const { value, fault, isMissing } = readSetting(setting, text ?? source.addresses[provider]?.[field]);
-		if (fault !== null) reader.fault(section, key, text === undefined ? `is missing: it ${fault}` : fault);
+		const refusal = fault ?? refusalOfAddress(setting, value, field, provider, definition, source.addresses);
+		if (refusal !== null) reader.fault(section, key, text === undefined ? `is missing: it ${refusal}` : refusal);
 		if (isMissing) isComplete = false;
 		else {
 			values[field] = value;
@@ -146,15 +145,24 @@ function spelling(
 }
 
 /** A section for a cloud that is not the endpoint's: what it has must be right, what it lacks does not matter. */
-function checkOtherCloud(reader: Reader, section: string, provider: ProviderName, configuration: EndpointConfiguration): void {
+function checkOtherCloud(
+	reader: Reader,
+	section: string,
+	provider: ProviderName,
+	configuration: EndpointConfiguration,
+	{ addresses }: EndpointSource,
+): void {
 	const definition = definitionOf(section);
 	if (definition === undefined || section === `cloud:${provider}`) return;
 	for (const given of Object.keys(configuration[section] ?? {})) {
-		const setting = definition.settings[fieldOf(definition.settings, given) ?? ""];
+		const field = fieldOf(definition.settings, given) ?? "";
+		const setting = definition.settings[field];
 		const value = reader.value(section, given);
 		if (setting === undefined || value === undefined) continue;
-		const { fault } = readSetting(setting, typeof value === "object" ? undefined : String(value).trim());
-		if (fault !== null) reader.fault(section, given, fault);
+		const { value: read, fault } = readSetting(setting, typeof value === "object" ? undefined : String(value).trim());
+		const other = section.slice("cloud:".length) as ProviderName;
+		const refusal = fault ?? refusalOfAddress(setting, read, field, other, definition, addresses);
+		if (refusal !== null) reader.fault(section, given, refusal);
 	}
 }
 
