@@ -7,9 +7,8 @@ import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
-import { type KeyHolder, requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, type KeyHolder, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -30,7 +29,7 @@ import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi } from "./docs.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
-import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
+import { requireAdminKey, requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
@@ -240,20 +239,23 @@ function errorAnswer(c: AppContext, error: ApiError): Response {
 
 /** What lets a request to this route pass, or to none, if it has the key that it needs. */
 function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
-	const [, pattern = "", access = "admin"] = route ?? [];
+	const [, pattern = "", access = "admin", endpoint] = route ?? [];
 	if (access !== "admin" && access !== "endpoint") return async () => {};
 	const [isFromCaller, isOfEndpoint] = [isImplicit(pattern), isAboutEndpoint(pattern)];
 	return async (c) => {
 		if (isOfEndpoint) c.set("addressed", finderOf(c, isFromCaller));
-		const holder = await keyHolder(c, isFromCaller, access);
+		const opensToProxies = endpoint?.opensToProxies ?? false;
+		const holder = isFromCaller
+			? await requireCaller(c, { isAdminOnly: access === "admin", opensToProxies })
+			: await namedHolder(c, access);
+		c.set("holder", holder);
 		const isOriginWanted = !agentOrigin.isKnown && c.get("config").global.publicUrl === null;
 		if (holder === "admin" && isOriginWanted) c.executionCtx.waitUntil(rememberOrigin(c));
 	};
 }
 
-function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoint"): Promise<KeyHolder> {
-	if (isImplicit) return requireCaller(c, access === "admin");
-	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, async () => false);
+function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
+	return access === "endpoint" ? requireEndpointKey(c) : requireAdminKey(c);
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {

@@ -1,11 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Command } from "../../src/core/model/command.ts";
 import { removePool } from "../../src/d1/directory.ts";
 import { ROUTES } from "../../src/http/app.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import { isImplicit } from "../../src/http/reactor/addressed.ts";
-import type { PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
-import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
+import type { CommandOutcome, PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
+import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const ADDRESS = "192.0.2.1";
 const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
@@ -80,9 +81,79 @@ describe("a route that names no endpoint", () => {
 				headers: { "CF-Connecting-IP": ADDRESS, ...headers },
 			});
 		expect(await textOf(await stop({}))).toEqual(REFUSED);
+		expect((await stop({ "X-Auth-Key": KEY_OF(object) })).status).toBe(403);
 		expect(command).not.toHaveBeenCalled();
-		await stop({ "X-Auth-Key": KEY_OF(object) });
+		await stop({ "X-Auth-Key": ENDPOINT_KEY });
 		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
+	});
+
+	test("opens to a proxy's own key what is its own, and nothing else; the endpoint's key opens the rest", async () => {
+		const session = "198.51.100.7:50123";
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const whole = pool({
+			command,
+			metrics: async () => ({ averages: {}, byAddress: {}, reporting: 0, missing: 0, isUnused: false }),
+			sessions: async () => ({ [session]: `${ADDRESS}:8899`, "198.51.100.8:1": "192.0.2.2:8899" }),
+			instances: async () => ({ active: [], decommissioned: [], errored: [], discarded: [] }),
+			metadataKeys: async () => [],
+			metadata: async () => null,
+			setMetadata: async () => ({ ok: true }),
+		});
+		const open = ["get ips", "get state", "get metrics", "get metrics/:ip", "post metrics", "post metrics/:ip"];
+		const opened = [...open, "get sessions", "get sessions/:session", "delete sessions/:session"].sort();
+		const bodies: Record<string, unknown> = { state: { action: "stop" }, log: "text", alias: "name" };
+		const asked = async (key: string, settings: Record<string, unknown> = {}) => {
+			const passed: string[] = [];
+			for (const [method, path] of ROUTES.filter(([, path]) => isImplicit(path))) {
+				const name = path.replace(/^\/v1\.1\/endpoint\/?/, "");
+				const body = method === "post" || method === "put" ? JSON.stringify(bodies[name] ?? {}) : null;
+				const headers = { "CF-Connecting-IP": ADDRESS, "Content-Type": "application/json", ...(key && { "X-Auth-Key": key }) };
+				const at = path.replace(":ip", ADDRESS).replace(":session", encodeURIComponent(session)).replace(/:\w+/g, "thing");
+				const { status } = await askWith({ ...poolsAnswering(whole), ...settings }, at, { method: method.toUpperCase(), body, headers });
+				if (status < 300) passed.push(`${method} ${name}`);
+				else expect(status, `${method} ${name}`).toBe(key === "" ? 401 : 403);
+			}
+			return passed.filter((route) => !route.startsWith("put metrics")).sort();
+		};
+		expect(await asked(KEY_OF(object))).toEqual(opened);
+		const orders = command.mock.calls.map(([order]) => order.do);
+		expect(new Set(orders)).toEqual(new Set(["metrics", "drop"]));
+		const read = opened.filter((route) => route.startsWith("get "));
+		expect(await asked("", { IMPLICIT_BY_ADDRESS: "True" }), "the address alone").toEqual(read);
+		command.mockClear();
+		expect(await asked(ENDPOINT_KEY)).toEqual(
+			expect.arrayContaining([...opened, "get log", "get instances", "post state", "get metadata"]),
+		);
+		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
+	});
+
+	test("lists a proxy's own sessions to its key, and closes no other's; weights that it posts are bounded", async () => {
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const [own, others] = ["198.51.100.7:50123", "198.51.100.8:1"];
+		const settings = poolsAnswering(pool({ command, sessions: async () => ({ [own]: `${ADDRESS}:8899`, [others]: "192.0.2.2:8899" }) }));
+		const askAs = (key: string, path: string, init: RequestInit = {}) =>
+			askWith(settings, `/v1.1/endpoint/${path}`, { ...init, headers: { "CF-Connecting-IP": ADDRESS, "X-Auth-Key": key } });
+		const proxys = KEY_OF(object);
+		expect(await bodyOf(await askAs(proxys, "sessions"))).toEqual({ [own]: `${ADDRESS}:8899` });
+		expect(await bodyOf(await askAs(proxys, `sessions/${others}`))).toBeNull();
+		expect(Object.keys(await bodyOf(await askAs(ENDPOINT_KEY, "sessions")))).toEqual([own, others]);
+		expect((await askAs(proxys, `sessions/${others}`, { method: "DELETE" })).status).toBe(403);
+		expect(command).not.toHaveBeenCalled();
+		expect((await askAs(proxys, `sessions/${own}`, { method: "DELETE" })).status).toBe(200);
+		expect(command).toHaveBeenLastCalledWith({ do: "drop", session: own, address: ADDRESS });
+		expect((await askAs(ENDPOINT_KEY, `sessions/${others}`, { method: "DELETE" })).status).toBe(200);
+		expect(command).toHaveBeenLastCalledWith({ do: "drop", session: others });
+		command.mockClear();
+		const metrics = (key: string, body: string) => askAs(key, "metrics", { method: "POST", body });
+		const heavy = await metrics(proxys, '{"load": [1e300, 1]}');
+		expect([heavy.status, await bodyOf(heavy)]).toEqual([
+			400,
+			{ body: { load: expect.stringContaining("must not weigh more than 1000") } },
+		]);
+		expect((await metrics(proxys, '{"load": [1, 1e400]}')).status).toBe(400);
+		expect(command).not.toHaveBeenCalled();
+		expect((await metrics(proxys, '{"load": [1000, 1]}')).status).toBe(200);
+		expect((await metrics(ENDPOINT_KEY, '{"load": [1e300, 1]}')).status).toBe(200);
 	});
 
 	test("IMPLICIT_BY_ADDRESS opens nothing of an endpoint that has a key of its own", async () => {

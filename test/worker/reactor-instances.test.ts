@@ -31,7 +31,7 @@ describe("an endpoint's instances", () => {
 			["POST", { do: "adopt", vm: "93818b24-ef97" }],
 			["DELETE", { do: "release", id: "93818b24-ef97" }],
 		] as const) {
-			expect((await ask(method, `${INSTANCES}/93818b24-ef97`, KEY)).status).toBe(401);
+			expect((await ask(method, `${INSTANCES}/93818b24-ef97`, KEY)).status).toBe(403);
 			expect(command).not.toHaveBeenCalled();
 			const response = await ask(method, `${INSTANCES}/93818b24-ef97`);
 			expect([response.status, await response.text()]).toEqual([200, ""]);

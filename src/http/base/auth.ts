@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { Cached, type Later } from "../../d1/database.ts";
 import { readSettings } from "../../d1/settings.ts";
-import { type AppContext, laterOf } from "./context.ts";
+import { type AppContext, type KeyHolder, laterOf } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
 import { isSession, sessionOf } from "./session.ts";
 
@@ -62,13 +62,10 @@ export function forgetKeys(): void {
 	failedKeys = new FailedKeys();
 }
 
-/** Whose key a request carries: the operator's, one that opens only what was asked for, or nobody's in a deployment declared open. */
-export type KeyHolder = "admin" | "other" | "nobody";
-
 /**
  * Lets a request with the admin key pass, one with a key that `opensToo` accepts, and any where a deployment without a key
- * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` is asked last and gets
- * null where no key came. The secret AUTH_KEY is checked without D1; a
+ * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` says whose else it is; it is
+ * asked last, gets null where no key came, and may throw Forbidden for a key that is right and opens something else. The secret AUTH_KEY is checked without D1; a
  * key that was set through the API is kept there as its SHA-256.
  *
  * Throws Unauthorized, TooManyRequests after too many failed keys from one address, and ServiceUnavailable where no key is
@@ -76,7 +73,7 @@ export type KeyHolder = "admin" | "other" | "nobody";
  */
 export async function requireKey(
 	c: AppContext,
-	opensToo: (given: string | null) => Promise<boolean>,
+	opensToo: (given: string | null) => Promise<KeyHolder | null>,
 	given: string | null = givenKey(c),
 ): Promise<KeyHolder> {
 	const { authKey, allowAnonymous } = c.get("config").global;
@@ -92,7 +89,8 @@ export async function requireKey(
 	if (given !== null || session !== null) {
 		if (authKey !== null && (await proves(await secretDigest(c.get("config").global, authKey)))) return "admin";
 	} else if (authKey !== null) {
-		if (await opensToo(null)) return "other";
+		const holder = await opensToo(null);
+		if (holder !== null) return holder;
 		throw missing();
 	}
 
@@ -105,7 +103,8 @@ export async function requireKey(
 			CLOSED_RETRY_SECONDS,
 		);
 	}
-	if (await opensToo(given)) return "other";
+	const holder = await opensToo(given);
+	if (holder !== null) return holder;
 	if (given === null) throw missing();
 	failedKeys.count(address, now);
 	throw new Unauthorized("The key is wrong.");

@@ -7,7 +7,11 @@ export type Method = "get" | "post" | "put" | "patch" | "delete";
 /** A row of the route table: `:name` in a path stands for one segment. */
 export type Route = readonly [method: Method, path: string, access: Access, endpoint: EndpointClass];
 /** A class made from `Endpoint`. */
-export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & { readonly maxBodyBytes: number; readonly takesText: boolean };
+export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & {
+	readonly maxBodyBytes: number;
+	readonly takesText: boolean;
+	readonly opensToProxies: boolean;
+};
 
 /** What version 1.0 of Reactor's dialect did not have. */
 const NEW_IN_1_1 = ["url", "info", "alias", "log", "sessions", "instances", "metadata", "login", "logout", "heartbeat"];
