@@ -37,6 +37,8 @@ export function devSettings(
 		...localTokens(given),
 		...Object.assign({}, ...speaking.map((cloud) => addressesAt(cloud, mount(cloud)))),
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
+		// Reactor's own examples set the key "bar".
+		ALLOW_SHORT_KEY: "True",
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
 		ENCRYPTION_KEY: local.encryptionKey,

@@ -21,6 +21,9 @@ function made<Value>(must: string, read: (text: string) => Value | null) {
 /** 22 characters of base64url hold 132 bits, 21 only 126: a key must have 128. */
 const MIN_KEY_CHARS = 22;
 const MAX_KEY_CHARS = 512;
+/** Whether a key is too short to hold 128 bits. */
+export const isShortKey = (text: string) => text.length < MIN_KEY_CHARS;
+export const SHORT_KEY_RULE = `must have ${MIN_KEY_CHARS} characters or more, since fewer can be guessed: openssl rand -base64 32 makes a good one (ALLOW_SHORT_KEY=True takes any)`;
 const isKey = (text: string) => text.length >= MIN_KEY_CHARS && text.length <= MAX_KEY_CHARS && /^[\x21-\x7e]+$/.test(text);
 const KEY_RULE = `${MIN_KEY_CHARS} to ${MAX_KEY_CHARS} printable ASCII characters without spaces: fewer cannot hold 128 bits (openssl rand -base64 32 makes a good one)`;
 

@@ -102,6 +102,12 @@ export const DEPLOYMENT = {
 		schema: flag(false),
 		is: "`True` opens a deployment that has no key; for development only",
 	},
+	allowShortKey: {
+		variable: "ALLOW_SHORT_KEY",
+		group: "access",
+		schema: flag(false),
+		is: "`True`: `POST /v1.1/auth_key` takes keys of fewer than 22 characters, which can be guessed; for development only",
+	},
 	/** The first encrypts; all decrypt. Texts of any form: the 256-bit key is to be derived from them. */
 	encryptionKeys: {
 		variable: "ENCRYPTION_KEY",

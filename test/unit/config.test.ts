@@ -42,6 +42,7 @@ describe("what is asked for nothing", () => {
 			hostIpGiven: null,
 			authKey: null,
 			allowAnonymous: false,
+			allowShortKey: false,
 			publicUrl: null,
 			encryptionKeys: [],
 			corsOrigins: ["*"],

@@ -1,10 +1,12 @@
 import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Command } from "../../src/core/model/command.ts";
 import { removePool } from "../../src/d1/directory.ts";
 import { ROUTES } from "../../src/http/app.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import { isImplicit } from "../../src/http/reactor/addressed.ts";
+import { forgetEndpointKeys } from "../../src/http/reactor/endpoint-keys.ts";
 import type { CommandOutcome, PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
@@ -18,6 +20,7 @@ let object: string;
 beforeEach(async () => {
 	await startAfresh();
 	forgetKeys();
+	forgetEndpointKeys();
 	object = await enter();
 	await show(publicationOf(object, { proxies: [rowOf("abcdefgh", { address: ADDRESS })] }));
 });
@@ -166,8 +169,10 @@ describe("a route that names no endpoint", () => {
 	test("wrong keys from one address are limited, whatever route they are tried on", async () => {
 		for (let attempt = 0; attempt < 10; attempt++)
 			await get(attempt % 2 ? "/v1.1/endpoint/ips" : "/v1.1/endpoints/digitalocean-default/ips", ADDRESS, { "X-Auth-Key": "wrong" });
-		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": KEY_OF(object) })).status).toBe(429);
-		expect((await get("/", ADDRESS, { "X-Auth-Key": ADMIN_KEY })).status).toBe(429);
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": "wrong" })).status).toBe(429);
+		for (const key of [KEY_OF(object), ENDPOINT_KEY, ADMIN_KEY])
+			expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": key })).status, "a right one").toBe(200);
+		expect((await get("/", ADDRESS, { "X-Auth-Key": ADMIN_KEY })).status).toBe(200);
 	});
 
 	test("an address that a cloud gave to another VM is that of the younger proxy; a removed endpoint has none", async () => {
@@ -225,9 +230,19 @@ describe("an endpoint's routes", () => {
 		expect([await textOf(other), opens.mock.calls]).toEqual([REFUSED, [[ENDPOINT_KEY]]]);
 	});
 
-	test("what is the admin's is not the endpoint's", async () => {
-		for (const path of ["/random", "/v1.1", "/v1.1/endpoints"])
-			expect((await get(path, "198.51.100.1", { "X-Auth-Key": ENDPOINT_KEY })).status, path).toBe(401);
+	test("what is the admin's is not the endpoint's: 403, however often, which counts as no failure; a made-up key is told nothing", async () => {
+		const auth_hash = createHash("sha1").update(ENDPOINT_KEY).digest("hex");
+		const configuration = vi.fn(async () => ({ endpoint: { auth_hash } }));
+		const settings = poolsAnswering(pool({ configuration }));
+		const status = async (path: string, key: string) => (await get(path, "198.51.100.1", { "X-Auth-Key": key }, settings)).status;
+		for (let turn = 0; turn < 4; turn++)
+			for (const path of ["/random", "/v1.1", "/v1.1/endpoints", "/v1.1/endpoints/digitalocean-default"])
+				expect(await status(path, ENDPOINT_KEY), path).toBe(403);
+		expect(await status("/v1.1/endpoints/digitalocean-default/ips", ENDPOINT_KEY)).toBe(200);
+		for (let attempt = 0; attempt < 10; attempt++) expect(await status("/random", `made up ${attempt}`)).toBe(401);
+		expect(await status("/random", "one more")).toBe(429);
+		expect(configuration, "not for each key").toHaveBeenCalledTimes(1);
+		expect((await get("/random", ADDRESS, { "X-Auth-Key": KEY_OF(object) }, settings)).status, "a proxy's").toBe(403);
 	});
 
 	test("take the admin key, and names as URLs write them", async () => {

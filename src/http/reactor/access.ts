@@ -1,8 +1,9 @@
 import { parseBearer } from "../../agent/protocol.ts";
 import { askPool, isPoolObject } from "../../rpc/reach.ts";
-import { clientAddress, requireKey } from "../base/auth.ts";
+import { clientAddress, isSlowed, requireKey } from "../base/auth.ts";
 import type { AppContext, KeyHolder } from "../base/context.ts";
 import { Forbidden, NotFromEndpoint, Unauthorized } from "../base/errors.ts";
+import { isAnyEndpointsKey } from "./endpoint-keys.ts";
 
 const PROXYS_SCOPE =
 	"A proxy's own key opens its endpoint's ips, state and metrics, its own metrics and its own sessions; this needs the endpoint's key or the admin key.";
@@ -13,12 +14,13 @@ export async function requireEndpointKey(c: AppContext): Promise<KeyHolder> {
 	return requireKey(c, async (given) => (given !== null && (await isEndpointKey(c, given)) ? "endpoint" : null));
 }
 
-/** Lets a request with the admin key pass. Throws as requireKey, and Forbidden for the key of the endpoint that it is about, or of a proxy that asks. */
+/** Lets a request with the admin key pass. Throws as requireKey, and Forbidden for the key of an endpoint, or of a proxy that asks. */
 export async function requireAdminKey(c: AppContext): Promise<KeyHolder> {
 	return requireKey(c, async (given) => {
 		if (given === null) return null;
 		if (await isProxyKey(c, given)) throw new Forbidden(PROXYS_SCOPE);
 		if (await isEndpointKey(c, given)) throw new Forbidden(ENDPOINTS_SCOPE);
+		if (!(await isSlowed(c, given)) && (await isAnyEndpointsKey(c, given, Date.now()))) throw new Forbidden(ENDPOINTS_SCOPE);
 		return null;
 	});
 }

@@ -3,9 +3,10 @@ import { listNames, listPools } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { publicOrigin } from "../../settings/kinds.ts";
+import { isShortKey, publicOrigin, SHORT_KEY_RULE } from "../../settings/kinds.ts";
 import { digestOf, forgetKeys, requireKey } from "../base/auth.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
+import { ValidationError } from "../base/errors.ts";
 import { beginSession, endSession } from "../base/session.ts";
 import { bodyFault, globalFaults } from "./shapes.ts";
 import { STATES } from "./state.ts";
@@ -22,7 +23,8 @@ const keySchema = {
 	operationId: "setAuthKey",
 	tags: TAGS,
 	summary: "Set the admin key, or remove the one that was set here",
-	description: "Holds at once for new requests. The secret AUTH_KEY goes on to hold beside it. Only a hash of it is stored.",
+	description:
+		"Holds at once for new requests. The secret AUTH_KEY goes on to hold beside it. Only a hash of it is stored. Fewer than 22 characters are taken only where ALLOW_SHORT_KEY is `True`.",
 	request: {
 		body: {
 			required: true,
@@ -107,7 +109,7 @@ const loginSchema = {
 		...done,
 		...globalFaults,
 		...bodyFault("The body cannot be read."),
-		429: { description: "Too many failed keys from this address." },
+		429: { description: "Too many wrong keys came from this address." },
 	},
 };
 const logoutSchema = { operationId: "logout", tags: TAGS, summary: "End the session of the web page", security: [], responses: done };
@@ -130,6 +132,8 @@ export class SetAuthKey extends Endpoint {
 	override schema = keySchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { auth_key: key } = (await this.getValidatedData<typeof keySchema>()).body;
+		const isRefused = key !== null && isShortKey(key) && !c.get("config").global.allowShortKey;
+		if (isRefused) throw new ValidationError(SHORT_KEY_RULE, [{ section: "body", field: "auth_key", message: SHORT_KEY_RULE }]);
 		const digest = key === null ? null : Buffer.from(await digestOf(key)).toString("hex");
 		await writeSetting(c.env.DB, "auth_key_sha256", digest);
 		forgetKeys();
