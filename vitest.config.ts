@@ -35,6 +35,8 @@ const POOL_SETTINGS = {
 	ALLOW_ANONYMOUS: "True",
 	// Reactor's own examples set the key "bar".
 	ALLOW_SHORT_KEY: "True",
+	// And the address http://example.com.
+	ALLOW_INSECURE_URL: "True",
 	ENCRYPTION_KEY: "the-encryption-key-of-the-tests",
 	DIGITALOCEAN_ENABLED: "True",
 	DIGITALOCEAN_ACCESS_TOKEN: "local-pool-tests",

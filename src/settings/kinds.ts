@@ -65,6 +65,18 @@ export function publicOrigin(text: string): string | null {
 	return url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
 }
 
+export const INSECURE_URL_RULE =
+	"must be https: over plain http every key would travel in clear (http is taken for a loopback address, and with ALLOW_INSECURE_URL=True for any)";
+
+/** Whether what is sent to this origin can be read on its way: it is plain http, and leaves the machine. */
+export function isInsecureOrigin(origin: string): boolean {
+	const url = URL.parse(origin);
+	if (url === null || url.protocol !== "http:") return false;
+	const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+	if (ipaddr.isValid(host)) return ipaddr.process(host).range() !== "loopback";
+	return host !== "localhost" && !host.endsWith(".localhost");
+}
+
 /** `*`, or origins. */
 export const corsOrigins = () =>
 	made<readonly string[]>("*, or origins such as https://app.example.com, comma-separated; the others are ignored", (text) =>

@@ -205,7 +205,13 @@ export const DEPLOYMENT = {
 		schema: kinds.origin().nullable().default(null),
 		usually: "the first call's origin",
 		example: "https://muster.example.workers.dev",
-		is: "the address that proxies report to, `http(s)://host[:port]`",
+		is: "the address that proxies report to, `https://host[:port]`; plain `http` for a loopback address only",
+	},
+	allowInsecureUrl: {
+		variable: "ALLOW_INSECURE_URL",
+		group: "deployment",
+		schema: flag(false),
+		is: "`True`: `PUBLIC_URL` and `POST /v1.1/url` take plain `http` for any address. Every key then travels in clear",
 	},
 	plan: {
 		variable: "PLAN",

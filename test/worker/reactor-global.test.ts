@@ -64,13 +64,29 @@ describe("the address that agents call", () => {
 		const tick = vi.fn(async (_facts: FleetFacts) => ({ provider: "digitalocean" }) as const);
 		await enter();
 		expect(await bodyOf(await askPools({ tick }, "/v1.1/url"))).toEqual({ url: null });
-		const set = await askPools({ tick }, "/v1.1/url", json({ url: "http://example.com/" }));
+		const set = await askPools({ tick }, "/v1.1/url", json({ url: "https://example.com/" }));
 		expect([set.status, await set.text()]).toEqual([200, ""]);
-		expect(tick.mock.lastCall?.[0]).toMatchObject({ agentUrl: "http://example.com" });
-		expect(await bodyOf(await ask("/v1.1/url"))).toEqual({ url: "http://example.com" });
+		expect(tick.mock.lastCall?.[0]).toMatchObject({ agentUrl: "https://example.com" });
+		expect(await bodyOf(await ask("/v1.1/url"))).toEqual({ url: "https://example.com" });
 		expect((await askPools({ tick }, "/v1.1/url", json({ url: null }))).status).toBe(200);
 		const publicly = await askWith({ PUBLIC_URL: "https://public.test" }, "/v1.1/url", withKey(ADMIN_KEY));
 		expect(await bodyOf(publicly)).toEqual({ url: "https://public.test" });
+	});
+
+	test("is not plain http, where keys would travel in clear, but on the machine itself or where that is allowed", async () => {
+		for (const url of ["http://example.com", "http://192.168.1.2:8787", "http://localhost.example.com"]) {
+			const refused = await ask("/v1.1/url", json({ url }));
+			expect([refused.status, await bodyOf(refused)], url).toEqual([
+				400,
+				{ body: { url: expect.stringContaining("ALLOW_INSECURE_URL=True") } },
+			]);
+		}
+		expect(await setting("url")).toBeUndefined();
+		for (const url of ["http://localhost:8787", "http://127.0.0.1:8787", "http://[::1]:8787"])
+			expect((await ask("/v1.1/url", json({ url }))).status, url).toBe(200);
+		const init = { ...json({ url: "http://example.com" }), ...withKey(ADMIN_KEY) };
+		expect((await askWith({ ALLOW_INSECURE_URL: "True" }, "/v1.1/url", init)).status).toBe(200);
+		expect(await setting("url")).toBe("http://example.com");
 	});
 
 	test("is an http(s) origin, and nothing else", async () => {

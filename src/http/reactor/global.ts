@@ -3,7 +3,7 @@ import { listNames, listPools } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { isShortKey, publicOrigin, SHORT_KEY_RULE } from "../../settings/kinds.ts";
+import { INSECURE_URL_RULE, isInsecureOrigin, isShortKey, publicOrigin, SHORT_KEY_RULE } from "../../settings/kinds.ts";
 import { digestOf, forgetKeys, requireKey } from "../base/auth.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { ValidationError } from "../base/errors.ts";
@@ -13,7 +13,7 @@ import { STATES } from "./state.ts";
 
 const TAGS = ["Global"];
 const done = { 200: { description: "Done; the body is empty." } };
-const URL_RULE = "must be http(s)://host[:port], without a path, such as https://muster.example.com, or null";
+const URL_RULE = "must be https://host[:port], without a path, such as https://muster.example.com, or null";
 const KEY_RULE = "must be 1 to 512 printable ASCII characters without spaces at its ends, or null";
 const KEY_EXAMPLE = "a-long-random-key-of-yours";
 const ADDRESS = "https://muster.example.com";
@@ -52,7 +52,8 @@ const setUrlSchema = {
 	operationId: "setUrl",
 	tags: TAGS,
 	summary: "Set the address that proxies report to",
-	description: "Goes before PUBLIC_URL. Running agents learn it with their next heartbeat; null removes what was set here.",
+	description:
+		"Goes before PUBLIC_URL. Running agents learn it with their next heartbeat; null removes what was set here. Plain http is taken for a loopback address only, unless ALLOW_INSECURE_URL is `True`: every key would travel in clear.",
 	request: {
 		body: {
 			required: true,
@@ -154,7 +155,10 @@ export class SetUrl extends Endpoint {
 	override schema = setUrlSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { url } = (await this.getValidatedData<typeof setUrlSchema>()).body;
-		await writeSetting(c.env.DB, "url", url === null ? null : publicOrigin(url));
+		const origin = url === null ? null : publicOrigin(url);
+		const isRefused = origin !== null && isInsecureOrigin(origin) && !c.get("config").global.allowInsecureUrl;
+		if (isRefused) throw new ValidationError(INSECURE_URL_RULE, [{ section: "body", field: "url", message: INSECURE_URL_RULE }]);
+		await writeSetting(c.env.DB, "url", origin);
 		await tickPools(c.env, await readFacts(c.env));
 		return c.body(null, 200);
 	}
