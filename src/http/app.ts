@@ -8,7 +8,7 @@ import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, type KeyHolder, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -18,6 +18,7 @@ import {
 	ServiceUnavailable,
 	ValidationError,
 } from "./base/errors.ts";
+import { requireKnownQuery } from "./base/query.ts";
 import { type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
@@ -191,8 +192,10 @@ const router = fromHono(app, {
 for (const route of ROUTES) {
 	const [method, path, access, endpoint] = route;
 	const letPass = doorOf(route);
+	const known = access === "admin" && !isReactor(path) ? queryOf(endpoint) : null;
 	app.on(method.toUpperCase(), path, async (c, next) => {
 		await letPass(c);
+		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
 		return next();
 	});
@@ -262,6 +265,12 @@ async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesTex
 	await boundBody(c, maxBodyBytes);
 	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
 	if (access !== "agent" && !takesText) await requireJson(c, !isReactor(c.req.path));
+}
+
+/** The names of a route's query parameters. */
+function queryOf(endpoint: EndpointClass): readonly string[] {
+	const { query } = new endpoint({} as never).getSchema().request ?? {};
+	return Object.keys(query?.shape ?? {});
 }
 
 /** The routes at a request's path, whatever its method. */
