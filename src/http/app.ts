@@ -19,7 +19,7 @@ import {
 	ValidationError,
 } from "./base/errors.ts";
 import { requireKnownQuery } from "./base/query.ts";
-import { type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
+import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
@@ -34,7 +34,8 @@ import { requireAdminKey, requireCaller, requireEndpointKey } from "./reactor/ac
 import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
-import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
+import { GetEndpointForm, GetManagerForm } from "./reactor/forms.ts";
+import { GetDomain, GetInfo, GetUrl, Login, LoginByGet, Logout, LogoutByGet, SetAuthKey, SetUrl } from "./reactor/global.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { AssociateEndpointInstance, DisassociateEndpointInstance, ListEndpointInstances } from "./reactor/instances.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
@@ -79,21 +80,30 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/register", "agent", RegisterAlias],
 	["post", "/unregister", "agent", UnregisterAlias],
 	["post", "/v1.1/register", "agent", Register],
+	["put", "/v1.1/register", "agent", byPut(Register)],
 	["post", "/v1.1/unregister", "agent", Unregister],
+	["put", "/v1.1/unregister", "agent", byPut(Unregister)],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
 	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
+	["put", "/v1.1/register/:ip", "endpoint", byPut(RegisterIp)],
 	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],
+	["put", "/v1.1/unregister/:ip", "endpoint", byPut(UnregisterIp)],
+	["get", "/endpoint", "admin", GetEndpointForm],
+	["get", "/manager", "admin", GetManagerForm],
 	["get", "/v1.1", "admin", GetVersion],
 	["get", "/v1.0/domain", "admin", GetDomain],
 	["post", "/v1.1/auth_key", "admin", SetAuthKey],
 	["post", "/v1.1/login", "public", Login],
+	["get", "/v1.1/login", "public", LoginByGet],
 	["post", "/v1.1/logout", "public", Logout],
+	["get", "/v1.1/logout", "public", LogoutByGet],
 	["get", "/v1.1/url", "admin", GetUrl],
 	["post", "/v1.1/url", "admin", SetUrl],
 	["get", "/v1.1/info", "admin", GetInfo],
 	["get", "/v1.1/managers/configs", "admin", ListManagerConfigs],
 	["get", "/v1.1/managers/configs/:manager", "admin", GetManagerConfig],
 	["post", "/v1.1/managers/configs/:manager", "admin", PostManagerConfig],
+	["put", "/v1.1/managers/configs/:manager", "admin", byPut(PostManagerConfig)],
 	["delete", "/v1.1/managers/configs/:manager", "admin", DeleteManagerConfig],
 	["get", "/v1.1/managers/active", "admin", ListActiveManagers],
 	["get", "/v1.1/managers/active/:manager", "admin", GetActiveManager],
@@ -104,6 +114,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/endpoints/:endpoint", "admin", PostEndpoint],
 	["delete", "/v1.1/endpoints/:endpoint", "admin", DeleteEndpoint],
 	["post", "/v1.1/endpoints/:endpoint/alias", "admin", AliasEndpoint],
+	["put", "/v1.1/endpoints/:endpoint/alias", "admin", byPut(AliasEndpoint)],
 	["get", "/v1.1/endpoints/:endpoint/metadata", "endpoint", ListMetadata],
 	["get", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", GetMetadata],
 	["post", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", SetMetadata],
@@ -115,12 +126,16 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
 	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
 	["post", "/v1.1/endpoints/:endpoint/log", "endpoint", PostEndpointLog],
+	["put", "/v1.1/endpoints/:endpoint/log", "endpoint", byPut(PostEndpointLog)],
 	["get", "/v1.1/endpoints/:endpoint/metrics", "endpoint", GetEndpointMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
+	["put", "/v1.1/endpoints/:endpoint/metrics", "endpoint", byPut(PostEndpointMetrics)],
 	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
+	["put", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", byPut(PostEndpointIpMetrics)],
 	["get", "/v1.1/endpoints/:endpoint/instances", "endpoint", ListEndpointInstances],
 	["post", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", AssociateEndpointInstance],
+	["put", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", byPut(AssociateEndpointInstance)],
 	["delete", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", DisassociateEndpointInstance],
 	["get", "/v1.1/endpoints/:endpoint/sessions", "endpoint", ListEndpointSessions],
 	["get", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", QueryEndpointSession],

@@ -5,12 +5,12 @@ import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { readSetting, readTable } from "../values/setting.ts";
-import { definitionOf, type EndpointConfiguration, type Faults } from "./configuration.ts";
+import { definitionOf, type EndpointConfiguration, type Faults, mapValues } from "./configuration.ts";
 import type { Global } from "./deployment.ts";
 import { type Addresses, refusalOfAddress } from "./destinations.ts";
-import { CLOUD_RULE, HASH_DIGITS, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
+import { CLOUD_RULE, HASH_DIGITS, MOST_NAMES, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
-import { ENDPOINT, TUNING, type Tuning } from "./table.ts";
+import { ENDPOINT, OF_NO_EFFECT, TUNING, type Tuning } from "./table.ts";
 
 /** What an endpoint's configuration comes to, as the pool needs it. */
 export interface EndpointSettings {
@@ -33,7 +33,12 @@ export interface EndpointSource {
 	/** Why no pool of the deployment can run, in sentences. */
 	readonly suspending: readonly string[];
 	readonly addresses: Addresses;
+	/** Addresses of the host names among its static backends, as far as they are known. */
+	readonly hosts?: Hosts;
 }
+
+/** Addresses by host name. */
+export type Hosts = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Reads an endpoint's configuration with its secrets in clear. Every key that Muster knows is validated; what it does not know is
@@ -46,11 +51,11 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	readKey(reader);
 	const { provider, definition } = readCloud(reader);
 	const { account, shown } = readAccount(reader, provider, definition, source);
-	const tuning = readTuning(reader, global.timing);
+	const tuning = readTuning(reader, global.timing, source.hosts);
 	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration, source);
 
 	const { faults } = reader;
-	const reasons = [...suspending, ...sentences(faults)];
+	const reasons = [...suspending, ...sentences(ofEffect(faults))];
 	const settings: Settings = {
 		spec: {
 			...tuning,
@@ -72,7 +77,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 }
 
 /** The keys of `endpoint`, `scaling` and `manager` that shape the pool; an environment pool's too. `usual` holds where it says nothing. */
-export function readTuning(reader: Reader, usual: Partial<Tuning>): Tuning & Pick<Settings["spec"], "statics"> {
+export function readTuning(reader: Reader, usual: Partial<Tuning>, hosts: Hosts = {}): Tuning & Pick<Settings["spec"], "statics"> {
 	const tuning = readTable<typeof TUNING>(TUNING, (setting: Placed<unknown>, field) =>
 		reader.read(setting, usual[field] ?? setting.endpointDefault),
 	);
@@ -82,7 +87,7 @@ export function readTuning(reader: Reader, usual: Partial<Tuning>): Tuning & Pic
 		reader.fault(...TUNING.min.at, `must not be more than max_instances, which is ${usually} unless it is given`);
 		reader.fault(...TUNING.max.at, "must not be less than min_instances");
 	}
-	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader) };
+	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader, hosts) };
 }
 
 /** An endpoint's own key, as it proves itself by hash; null where it has none. */
@@ -166,13 +171,30 @@ function checkOtherCloud(
 	}
 }
 
-/** The proxies that others run; one that stands twice counts once. */
-function readStatics(reader: Reader): Settings["spec"]["statics"] {
+/** The proxies that others run; one that stands twice counts once. A host name stands for its addresses, and for none while these are not known. */
+function readStatics(reader: Reader, hosts: Hosts): Settings["spec"]["statics"] {
 	const usual = reader.read(ENDPOINT.port) || AGENT_PORT;
-	const all = reader.read(ENDPOINT.staticInstances).map(({ address, port }) => ({ address, port: port ?? usual }));
+	const given = reader.read(ENDPOINT.staticInstances);
+	const all = given.flatMap(({ host, isName, port }) => {
+		const addresses = isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
+		return addresses.map((address) => ({ address, port: port ?? usual }));
+	});
 	const unique = [...new Map(all.map((backend) => [`${backend.address} ${backend.port}`, backend])).values()];
-	if (unique.length > MOST_STATICS) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
+	const names = new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])));
+	if (unique.length > MOST_STATICS || names.size > MOST_NAMES) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
 	return unique.slice(0, MOST_STATICS);
+}
+
+/** The host names among a configuration's static backends; of what is wrong with them, as many as may be there. */
+export function hostNamesIn(configuration: EndpointConfiguration): readonly string[] {
+	const given = new Reader(configuration).read(ENDPOINT.staticInstances);
+	return [...new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])))].slice(0, MOST_NAMES);
+}
+
+/** Without those in what nothing depends on. */
+function ofEffect(faults: Faults): Faults {
+	const idle = Object.values<Placed<unknown>>(ENDPOINT).filter(({ is }) => is === OF_NO_EFFECT);
+	return mapValues(faults, (say, section, key) => (idle.some(({ at }) => at[0] === section && at[1] === key) ? undefined : say));
 }
 
 /** Faults as sentences, for where there is no request to answer. */

@@ -6,8 +6,9 @@ import { ROUTES } from "../../src/http/app.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import { isInFirstVersion } from "../../src/http/base/routes.ts";
 import { forgetOrigin } from "../../src/http/origin.ts";
+import { isImplicit } from "../../src/http/reactor/addressed.ts";
 import type { FleetFacts, PoolRpc } from "../../src/rpc/pool.ts";
-import { ADMIN_KEY, ask, askPlainly, askWith, bodyOf, enter, ORIGIN, poolsAnswering, startAfresh } from "./helpers.ts";
+import { ADMIN_KEY, ask, askPlainly, askWith, bodyOf, enter, ORIGIN, poolsAnswering, SUMMARY, startAfresh } from "./helpers.ts";
 
 beforeEach(async () => {
 	await startAfresh();
@@ -152,6 +153,50 @@ describe("a session of the web page", () => {
 		expect((await attempt(ADMIN_KEY)).status).toBe(200);
 	});
 
+	test("is begun with the key in any of its places, by GET and POST, and ended by both", async () => {
+		const form = new FormData();
+		form.set("auth_key", ADMIN_KEY);
+		const ways: readonly (readonly [string, RequestInit])[] = [
+			["", { headers: { "X-Auth-Key": ADMIN_KEY } }],
+			[`?auth_key=${encodeURIComponent(ADMIN_KEY)}`, {}],
+			["", { headers: { Authorization: `Bearer ${ADMIN_KEY}` } }],
+			["", { method: "POST", headers: { "X-Auth-Key": ADMIN_KEY } }],
+			[`?auth_key=${encodeURIComponent(ADMIN_KEY)}`, { method: "POST" }],
+			["", json({ auth_key: ADMIN_KEY })],
+			["", { ...json({ auth_key: ADMIN_KEY }), headers: { "Content-Type": "application/json" } }],
+			["", { method: "POST", body: new URLSearchParams({ auth_key: ADMIN_KEY }) }],
+			["", { method: "POST", body: form }],
+		];
+		for (const [query, init] of ways) {
+			const response = await askPlainly(`/v1.1/login${query}`, init);
+			expect(response.status, JSON.stringify(init)).toBe(200);
+			const Cookie = cookieOf(response).split(";")[0] ?? "";
+			expect((await askPlainly("/providers", { headers: { Cookie } })).status, JSON.stringify(init)).toBe(200);
+		}
+		for (const init of [
+			{},
+			{ method: "POST" },
+			json({}),
+			json({ auth_key: "" }),
+			{ method: "POST", body: new URLSearchParams({ a: "b" }) },
+		])
+			expect((await askPlainly("/v1.1/login", init)).status).toBe(401);
+		expect((await askPlainly("/v1.1/login", { method: "POST", body: "{" })).status).toBe(400);
+		expect((await askPlainly("/v1.1/login", json({ auth_key: 7 }))).status).toBe(400);
+		for (const method of ["GET", "POST"])
+			expect(cookieOf(await askPlainly("/v1.1/logout", { method }))).toMatch(/^__Host-muster=; .*Max-Age=0/);
+	});
+
+	test("that is good is left as it is by a login with an empty key", async () => {
+		const Cookie = await sessionOf();
+		const headers = { Cookie, "Sec-Fetch-Site": "same-origin" };
+		for (const init of [{ headers }, { ...json({ auth_key: "" }), headers }]) {
+			const again = await askPlainly("/v1.1/login", init);
+			expect([again.status, cookieOf(again)]).toEqual([200, ""]);
+		}
+		expect((await askPlainly("/providers", { headers })).status).toBe(200);
+	});
+
 	test("of a key that was set over HTTP ends when that is removed", async () => {
 		await ask("/v1.1/auth_key", json({ auth_key: SET_KEY }));
 		const Cookie = cookieOf(await login(SET_KEY)).split(";")[0] ?? "";
@@ -214,6 +259,87 @@ describe("managers", () => {
 		expect(await bodyOf(await ask("/v1.1/managers/log/digitalocean-default"))).toEqual([[1.5, "INFO", "started"]]);
 		expect(await bodyOf(await ask("/v1.1/managers/log/digitalocean-default?since=1.5"))).toEqual([]);
 		expect(await bodyOf(await ask("/v1.1/managers/log/nowhere"))).toEqual([]);
+	});
+});
+
+describe("Reactor's page", () => {
+	/** What the page does between a form and a configuration (reactor/admin/assets/conf.js): what is no field, or empty, is lost. */
+	const saved = (form: Record<string, Record<string, { type: string; description: string }>>, configuration: Record<string, object>) => {
+		const fields = Object.entries(configuration).flatMap(([section, values]) =>
+			Object.entries(values).map(([key, value]) => {
+				const field = form[section]?.[key];
+				expect(field?.description, `${section}.${key}`).toBeTypeOf("string");
+				const text = field?.type === "list" ? (Array.isArray(value) ? value : String(value).split(",")) : String(value);
+				return [section, key, field?.type === "hidden" ? value : text] as const;
+			}),
+		);
+		const sections = Object.groupBy(fields, ([section]) => section);
+		return Object.fromEntries(
+			Object.entries(sections).map(([section, of = []]) => [section, Object.fromEntries(of.map(([, key, value]) => [key, value]))]),
+		);
+	};
+
+	test("finds a field for whatever a configuration holds, so that saving there loses nothing", async () => {
+		const configuration = {
+			endpoint: { cloud: "digitalocean", weight: "3", colour: ["green", 7], static_instances: ["192.0.2.1"] },
+			scaling: { rules: "2<=active,cpu<0.8", max_instances: "4" },
+			"cloud:digitalocean": { access_token: "********", region: "nyc1", extra: true },
+			nova: { user: "me" },
+		};
+		await enter();
+		const form = await bodyOf(await askPools({ configuration: async () => configuration }, "/endpoint"));
+		expect(saved(form, configuration)).toEqual({
+			...configuration,
+			scaling: { ...configuration.scaling, rules: ["2<=active", "cpu<0.8"] },
+		});
+		expect(form.scaling.ramp_limit).toEqual({
+			type: "string",
+			label: "ramp limit",
+			description: expect.any(String),
+			order: 4,
+			default: "5",
+		});
+		expect(Object.keys(form)).toEqual(expect.arrayContaining(["endpoint", "scaling", "manager", "cloud:azure", "nova"]));
+		await ask("/v1.1/managers/configs/default", json({ manager: { interval: 20 }, other: { kept: [1] } }));
+		expect(saved(await bodyOf(await ask("/manager")), { manager: { interval: "20" }, other: { kept: [1] } })).toEqual({
+			manager: { interval: "20" },
+			other: { kept: [1] },
+		});
+		for (const path of ["/endpoint", "/manager"]) expect((await askPlainly(path)).status).toBe(401);
+	});
+
+	test("puts what others post", async () => {
+		const puts = ROUTES.filter(([method, path]) => method === "put" && !isImplicit(path)).map(([, path]) => path);
+		for (const path of [
+			"endpoints/:endpoint/alias",
+			"endpoints/:endpoint/metrics",
+			"endpoints/:endpoint/metrics/:ip",
+			"endpoints/:endpoint/log",
+		])
+			expect(puts).toContain(`/v1.1/${path}`);
+		const put = (path: string, body: unknown) => ask(path, { ...json(body), method: "PUT" });
+		expect((await put("/v1.1/managers/configs/default", { manager: { interval: 20 } })).status).toBe(200);
+		expect(await bodyOf(await ask("/v1.1/managers/configs/default"))).toEqual({ manager: { interval: 20 } });
+		for (const path of ["register", "unregister", "register/192.0.2.99", "unregister/192.0.2.99"])
+			expect((await ask(`/v1.1/${path}`, { method: "PUT" })).status, path).toBe(200);
+		await enter();
+		const command = vi.fn(async () => ({ ok: true, summary: SUMMARY, ips: [] }) as const);
+		const order = (path: string, body?: unknown) =>
+			askPools({ command }, `/v1.1/endpoints/digitalocean-default/${path}`, {
+				method: "PUT",
+				body: body === undefined ? null : JSON.stringify(body),
+			});
+		expect((await order("log", "text")).status).toBe(200);
+		expect((await order("metrics", { a: 1 })).status).toBe(200);
+		expect((await order("metrics/192.0.2.1", { a: 1 })).status).toBe(200);
+		expect((await order("instances/7")).status).toBe(200);
+		expect((await order("alias", "another")).status).toBe(200);
+		expect(command.mock.calls.map(([order]: readonly unknown[]) => (order as { do: string }).do)).toEqual([
+			"log",
+			"metrics",
+			"metrics",
+			"adopt",
+		]);
 	});
 });
 

@@ -143,9 +143,9 @@ export function bearerOf(c: AppContext): string | null {
 	return /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1] ?? null;
 }
 
-function givenKey(c: AppContext): string | null {
-	const given = c.req.header("X-Auth-Key") ?? bearerOf(c) ?? c.req.query("auth_key") ?? "";
-	return given === "" ? null : given;
+/** The key that a request carries in one of its places but a body; null: none, or an empty one. */
+export function givenKey(c: AppContext): string | null {
+	return c.req.header("X-Auth-Key") || bearerOf(c) || c.req.query("auth_key") || null;
 }
 
 function missing(): Unauthorized {

@@ -4,9 +4,9 @@ import { writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { INSECURE_URL_RULE, isInsecureOrigin, isShortKey, publicOrigin, SHORT_KEY_RULE } from "../../settings/kinds.ts";
-import { digestOf, forgetKeys, requireKey } from "../base/auth.ts";
+import { digestOf, forgetKeys, givenKey, requireKey } from "../base/auth.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
-import { ValidationError } from "../base/errors.ts";
+import { BadRequest, ValidationError } from "../base/errors.ts";
 import { beginSession, endSession } from "../base/session.ts";
 import { bodyFault, globalFaults } from "./shapes.ts";
 import { STATES } from "./state.ts";
@@ -94,18 +94,12 @@ const infoSchema = {
 		...globalFaults,
 	},
 };
-const loginSchema = {
-	operationId: "login",
+const login = {
 	tags: TAGS,
 	summary: "Begin a session of the web page",
-	description: "With the admin key. The session is a cookie that only pages of this origin can use; it ends after twelve hours.",
+	description:
+		"With the admin key, in any of its places: as `X-Auth-Key`, `Authorization: Bearer`, `?auth_key=`, a form's field or in JSON. The session is a cookie that only pages of this origin can use; it ends after twelve hours. Without a key a session that there is goes on.",
 	security: [],
-	request: {
-		body: {
-			required: true,
-			content: { "application/json": { schema: z.object({ auth_key: z.string() }), example: { auth_key: KEY_EXAMPLE } } },
-		},
-	},
 	responses: {
 		...done,
 		...globalFaults,
@@ -113,7 +107,24 @@ const loginSchema = {
 		429: { description: "Too many wrong keys came from this address." },
 	},
 };
-const logoutSchema = { operationId: "logout", tags: TAGS, summary: "End the session of the web page", security: [], responses: done };
+const LoginBody = z.object({ auth_key: z.string() });
+const loginSchema = {
+	...login,
+	operationId: "login",
+	request: {
+		body: {
+			required: false,
+			content: {
+				"application/json": { schema: LoginBody, example: { auth_key: KEY_EXAMPLE } },
+				"application/x-www-form-urlencoded": { schema: LoginBody, example: { auth_key: KEY_EXAMPLE } },
+			},
+		},
+	},
+};
+const loginByGetSchema = { ...login, operationId: "loginByGet" };
+const logout = { tags: TAGS, summary: "End the session of the web page", security: [], responses: done };
+const logoutSchema = { ...logout, operationId: "logout" };
+const logoutByGetSchema = { ...logout, operationId: "logoutByGet" };
 const domainSchema = {
 	operationId: "getDomain",
 	tags: TAGS,
@@ -191,23 +202,75 @@ export class GetInfo extends Endpoint {
 
 /** `POST /v1.1/login` */
 export class Login extends Endpoint {
+	static override readonly takesText = true;
 	override schema = loginSchema;
 	async handle(c: AppContext): Promise<Response> {
-		const { auth_key: key } = (await this.getValidatedData<typeof loginSchema>()).body;
-		const holder = await requireKey(c, async () => null, key === "" ? null : key);
-		// A deployment that is declared open has no key that a session could rest on, and needs none.
-		if (holder === "admin") await beginSession(c, await digestOf(key), Date.now());
-		return c.body(null, 200);
+		return logIn(c, givenKey(c) ?? (await keyInBody(c)));
+	}
+}
+
+/** `GET /v1.1/login` */
+export class LoginByGet extends Endpoint {
+	override schema = loginByGetSchema;
+	async handle(c: AppContext): Promise<Response> {
+		return logIn(c, givenKey(c));
+	}
+}
+
+/** Without a key a session that is good stays as it is. */
+async function logIn(c: AppContext, key: string | null): Promise<Response> {
+	const holder = await requireKey(c, async () => null, key);
+	// A deployment that is declared open has no key that a session could rest on, and needs none.
+	if (holder === "admin" && key !== null) await beginSession(c, await digestOf(key), Date.now());
+	return c.body(null, 200);
+}
+
+/** The key in a body that is JSON or a form, whatever its type says; null: there is none. Throws BadRequest. */
+async function keyInBody(c: AppContext): Promise<string | null> {
+	const isMultipart = /^multipart\/form-data/i.test(c.req.header("Content-Type") ?? "");
+	const given = isMultipart ? await keyInParts(c) : keyInText(new TextDecoder().decode(await c.req.arrayBuffer()));
+	if (given === undefined || given === null || given === "") return null;
+	if (typeof given !== "string") throw new BadRequest("auth_key must be text.");
+	return given;
+}
+
+async function keyInParts(c: AppContext): Promise<unknown> {
+	try {
+		return (await c.req.parseBody()).auth_key;
+	} catch {
+		throw new BadRequest("The body is no form.");
+	}
+}
+
+function keyInText(text: string): unknown {
+	if (!text.trim().startsWith("{")) return new URLSearchParams(text).get("auth_key");
+	try {
+		return (JSON.parse(text) as { readonly auth_key?: unknown }).auth_key;
+	} catch {
+		throw new BadRequest("The body is neither JSON nor a form.");
 	}
 }
 
 /** `POST /v1.1/logout` */
 export class Logout extends Endpoint {
+	static override readonly takesText = true;
 	override schema = logoutSchema;
 	handle(c: AppContext): Response {
-		endSession(c);
-		return c.body(null, 200);
+		return logOut(c);
 	}
+}
+
+/** `GET /v1.1/logout` */
+export class LogoutByGet extends Endpoint {
+	override schema = logoutByGetSchema;
+	handle(c: AppContext): Response {
+		return logOut(c);
+	}
+}
+
+function logOut(c: AppContext): Response {
+	endSession(c);
+	return c.body(null, 200);
 }
 
 /** `GET /v1.0/domain` */

@@ -207,6 +207,10 @@ describe("an endpoint", () => {
 			400,
 			{ endpoint: { cloud: expect.stringContaining("digitalocean"), auth_algo: expect.stringContaining("sha1") } },
 		]);
+		expect(await faulty({ endpoint: { loadbalancer: "f5" } })).toEqual([
+			400,
+			{ endpoint: { loadbalancer: "must be one of dnsmasq, haproxy, nginx, none, rdp, tcp" } },
+		]);
 		const masked = { ...CONFIGURATION, "cloud:digitalocean": { access_token: "********" } };
 		expect(await faulty(masked)).toEqual([400, { "cloud:digitalocean": { access_token: expect.stringContaining("mask") } }]);
 	});
