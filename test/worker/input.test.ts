@@ -63,7 +63,13 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/providers/aws", json("null"), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", json('"x"'), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", bounds(1, undefined), 422, `max_scaling ${RANGE}.`],
-	["/providers/aws", bounds("1", 2), 422, `min_scaling ${RANGE}.`],
+	["/providers/aws", bounds("one", 2), 422, `min_scaling ${RANGE}.`],
+	["/providers/aws", bounds("-1", "2.5"), 422, `min_scaling ${RANGE}. max_scaling ${RANGE}.`],
+	["/providers/aws", bounds("3", "2"), 422, "max_scaling must not be less than min_scaling."],
+	["/rolling", json('{"enabled":"perhaps","min_available":3,"batch_size":2}'), 422, "enabled must be true or false."],
+	["/rolling", json('{"enabled":2,"min_available":3,"batch_size":2}'), 422, "enabled must be true or false."],
+	["/destroy?ip_address=192.0.2.99", { method: "DELETE", body: "not JSON" }, 404, "Proxy '192.0.2.99' not found"],
+	["/restart?ip_address=192.0.2.99", { method: "DELETE", body: '"192.0.2.99"' }, 404, "Proxy '192.0.2.99' not found"],
 	["/providers/aws", bounds(true, 2), 422, `min_scaling ${RANGE}.`],
 	["/providers/aws", bounds(null, 2), 422, `min_scaling ${RANGE}.`],
 	["/providers/aws", bounds(1.5, 2), 422, `min_scaling ${RANGE}.`],
@@ -118,6 +124,25 @@ describe("bad input gets the right status and a sentence", () => {
 		const response = await ask("/providers/aws", { method: "PATCH", body, headers: { "Content-Type": "application/json" } });
 		expect(response.status).toBe(413);
 		await response.text();
+	});
+
+	test("numbers and booleans are taken as text too, as the original takes them", async () => {
+		for (const body of [bounds("1", "2"), bounds("1.0", " 2 "), bounds(1, "2")]) {
+			const response = await ask("/providers/aws", body);
+			expect([response.status, (await bodyOf(response)).provider.scaling]).toEqual([200, { min_scaling: 1, max_scaling: 2 }]);
+		}
+		for (const [enabled, wanted] of [
+			["true", true],
+			["False", false],
+			["1", true],
+			[0, false],
+			["on", true],
+			["no", false],
+			[true, true],
+		] as const) {
+			const response = await ask("/rolling", json(JSON.stringify({ enabled, min_available: "3", batch_size: "2" })));
+			expect((await bodyOf(response)).config, String(enabled)).toEqual({ enabled: wanted, min_available: 3, batch_size: 2 });
+		}
 	});
 
 	test("the key is a parameter everywhere, and pages and probes take what they are asked with", async () => {

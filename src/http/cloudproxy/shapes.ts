@@ -140,6 +140,27 @@ export function wholeNumber(min: number, max: number): z.ZodNumber {
 	return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
 }
 
+/** Words that the original takes for a boolean (Pydantic's), beside true and false themselves. */
+const WORDS: Readonly<Record<string, boolean>> = {
+	...{ true: true, "1": true, yes: true, y: true, on: true, t: true },
+	...{ false: false, "0": false, no: false, n: false, off: false, f: false },
+};
+
+/** A whole number in a body, or the same as text, as the original takes it. */
+export function wholeNumberOrText(min: number, max: number) {
+	const asNumber = (given: unknown) => (typeof given === "string" && /^\s*[+-]?\d{1,15}(\.0*)?\s*$/.test(given) ? Number(given) : given);
+	return z.preprocess(asNumber, wholeNumber(min, max)).openapi({ type: "integer", minimum: min, maximum: max });
+}
+
+/** A boolean in a body, or a word or number for one, as the original takes it. */
+export function booleanOrText() {
+	const asBoolean = (given: unknown) => {
+		const word = typeof given === "string" || typeof given === "number" ? String(given).trim().toLowerCase() : "";
+		return Object.hasOwn(WORDS, word) ? WORDS[word] : given;
+	};
+	return z.preprocess(asBoolean, z.boolean({ error: "must be true or false" })).openapi({ type: "boolean" });
+}
+
 /** An address as providers write it. Throws ValidationError. */
 export function requireAddress(text: string, field: string): string {
 	const address = canonicalAddress(text);
