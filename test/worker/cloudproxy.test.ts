@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSetting } from "../../src/d1/settings.ts";
+import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
@@ -10,6 +11,7 @@ import {
 	askPlainly,
 	askWith,
 	bodyOf,
+	counted,
 	enter,
 	failing,
 	poolsAnswering,
@@ -261,39 +263,113 @@ describe("DELETE /destroy and /restart", () => {
 });
 
 describe("GET /health", () => {
-	test("is healthy with two fields where there is nothing to say", async () => {
-		await show(publicationOf(await enter()));
-		expect(await bodyOf(await askPlainly("/health"))).toEqual({ status: "healthy", timestamp: expect.any(String) });
+	const health = async (path = "/health") => bodyOf(await ask(path));
+	const standing = { wanted: 2, isShort: false, since: 1_000, wantedThen: 2 };
+
+	test("is healthy with each pool's state and count where there is nothing to say", async () => {
+		await show(readyPublication(await enter(), 2, { summary: { ...SUMMARY, standing } }));
+		expect(await health()).toEqual({
+			status: "healthy",
+			timestamp: expect.any(String),
+			check_count: 0,
+			checks: {
+				pools: {
+					"digitalocean-default": {
+						status: "healthy",
+						state: "running",
+						ready: 2,
+						wanted: 2,
+						since: "1970-01-01T00:00:01.000Z",
+						problems: [],
+					},
+				},
+			},
+		});
 	});
 
-	test("names what is wrong with a pool; degraded where its provider fails it", async () => {
+	test("tells strangers how many things there are to say, and none of them", async () => {
+		const object = await enter();
+		await show(publicationOf(object, { summary: { ...SUMMARY, degraded: true, problems: ["401: vm-17 is not yours"] } }));
+		for (const init of [{}, { headers: { "X-Auth-Key": "wrong" } }])
+			expect(await bodyOf(await askPlainly("/health", init))).toEqual({
+				status: "degraded",
+				timestamp: expect.any(String),
+				check_count: 1,
+			});
+	});
+
+	test("asks D1 nothing for a stranger who comes within a second of another, even while it fails", async () => {
+		const { db, rows } = counted(env.DB);
+		await askWith({ DB: db }, "/health");
+		const { read } = rows;
+		for (let turn = 0; turn < 3; turn++) await askWith({ DB: db }, "/health");
+		expect(rows.read).toBe(read);
+		expect((await bodyOf(await askWith({ DB: failing() }, "/health"))).status, "what was seen is told").toBe("healthy");
+	});
+
+	test("names what is wrong with a pool; degraded where it is told of at once", async () => {
 		const object = await enter();
 		const problems = ["It waits for PUBLIC_URL."];
-		await show(publicationOf(object, { summary: { ...SUMMARY, problems, foreign: { pools: 0, deployments: 3 }, strays: 1 } }));
-		const sentences = [
-			"It waits for PUBLIC_URL.",
-			"1 of its VMs have no proxy; they will be deleted.",
-			"3 VMs of other deployments are in its account; they are left alone.",
-		];
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({
+		await show(publicationOf(object, { summary: { ...SUMMARY, problems, foreign: { pools: 0, deployments: 3 } } }));
+		const sentences = ["It waits for PUBLIC_URL.", "3 VMs of other deployments are in its account; they are left alone."];
+		expect(await health()).toMatchObject({
 			status: "healthy",
-			checks: { pools: { "digitalocean-default": sentences } },
+			checks: { pools: { "digitalocean-default": { status: "healthy", problems: sentences } } },
 		});
 		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true, problems: ["401 from its provider."] } }));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+		expect(await health()).toMatchObject({ status: "degraded" });
+	});
+
+	test("is degraded once a pool is short for longer than its boots take, though nothing was published since", async () => {
+		const object = await enter();
+		const short = { wanted: 2, isShort: true, since: Date.now() - 100_000, wantedThen: 2 };
+		await show(publicationOf(object, { summary: { ...SUMMARY, standing: short, usualBootMs: 120_000 } }));
+		expect(await health()).toMatchObject({ status: "healthy" });
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, standing: short, usualBootMs: 90_000 } }));
+		const { status, checks } = await health();
+		expect([status, checks.pools["digitalocean-default"].problems[0]]).toEqual([
+			"degraded",
+			expect.stringMatching(/^only 0 of 2 proxies are ready, short since \S+Z: longer than its boots usually take \(90 s\)$/),
+		]);
+	});
+
+	test("says of a deployment that runs nothing that it is stopped, or paused", async () => {
+		const object = await enter();
+		await show(publicationOf(object, { summary: { ...SUMMARY, run: "stopped" } }));
+		expect(await health()).toMatchObject({
+			status: "stopped",
+			checks: { pools: { "digitalocean-default": { status: "stopped", state: "stopped", wanted: 0 } } },
+		});
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, run: "paused" } }));
+		expect(await health()).toMatchObject({ status: "paused" });
+		await show(publicationOf(await enter("nyc")));
+		expect(await health(), "one runs").toMatchObject({ status: "healthy" });
+	});
+
+	test("answers 503 where it is asked to be strict and is not healthy", async () => {
+		const object = await enter();
+		await show(publicationOf(object));
+		expect((await askPlainly("/health?strict=1")).status).toBe(200);
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true } }));
+		forgetHealth();
+		expect((await askPlainly("/health?strict=1")).status).toBe(503);
+		expect((await askPlainly("/health")).status).toBe(200);
+		expect((await askPlainly("/health?strict=0")).status).toBe(200);
 	});
 
 	test("names a bad setting, never its value", async () => {
-		const response = await askWith({ ...ENABLED, DIGITALOCEAN_ENABLED: "maybe-secret" }, "/health");
+		const response = await askWith({ ...ENABLED, DIGITALOCEAN_ENABLED: "maybe-secret" }, "/health", KEY);
 		const text = await response.text();
-		expect(JSON.parse(text).checks.pools["digitalocean-default"][0]).toContain("DIGITALOCEAN_ENABLED");
+		const { status, checks } = JSON.parse(text);
+		expect([status, checks.pools["digitalocean-default"].state]).toEqual(["degraded", "suspended"]);
+		expect(checks.pools["digitalocean-default"].problems[0]).toContain("DIGITALOCEAN_ENABLED");
 		expect(text).not.toContain("secret");
 	});
 
 	test("answers 200 and degraded when D1 is down, with and without a snapshot", async () => {
 		for (const prepare of [async () => {}, async () => show(publicationOf(await enter())), async () => void (await ask("/"))]) {
 			await prepare();
-			const response = await askWith({ DB: failing() }, "/health");
+			const response = await askWith({ DB: failing() }, "/health", KEY);
 			expect(response.status).toBe(200);
 			expect(await bodyOf(response)).toMatchObject({
 				status: "degraded",
@@ -305,9 +381,9 @@ describe("GET /health", () => {
 
 	test("is degraded when D1 has taken no write for a minute longer than cron waits", async () => {
 		await writeSetting(env.DB, "written_at", String(Date.now() - 100_000));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "healthy" });
+		expect(await health()).toMatchObject({ status: "healthy" });
 		await writeSetting(env.DB, "written_at", String(Date.now() - 130_000));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+		expect(await health()).toMatchObject({ status: "degraded" });
 	});
 });
 

@@ -7,6 +7,7 @@ import { billable, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/
 import type { Ms, State, Vm } from "../model/state.ts";
 import { isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
+import { LOOKED_UP } from "../planning/lifecycle.ts";
 import { firewallAtCreate } from "./firewall.ts";
 import { answered, isOpen, isRich, itsProxy, type OfProxy, type Room } from "./room.ts";
 
@@ -55,7 +56,7 @@ export const create: Room<Create, Vm> = {
 		const proxy = state.proxies.get(id);
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
 		if (failure.kind === "unknown" || failure.kind === "conflict") {
-			const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };
+			const waiting = { ...proxy, why: `${LOOKED_UP}${failure.say}`, tries: 0, retryAt: 0 };
 			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
 		}
 		const why = `launch failed: ${failure.say}`;

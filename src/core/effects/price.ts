@@ -1,6 +1,7 @@
 import { withLog } from "../model/edit.ts";
 import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { PRICE_MS } from "../model/limits.ts";
+import { NEVER_ASKED } from "../model/money.ts";
 import { hasCloud } from "../model/proxies.ts";
 import type { Price, State } from "../model/state.ts";
 import type { AnyEffect } from "../planning/draft.ts";
@@ -38,7 +39,7 @@ export const price: Room<AskPrice, Price> = {
 		const others = state.money.prices.filter((known) => known.account !== account && inUse.has(known.account));
 		const before = state.money.prices.find((known) => known.account === account);
 		const known = { ...answer, account, askedAt: now };
-		const after = { ...state, money: { ...state.money, prices: [...others, known], pricing: { tries: 0, retryAt: 0, why: "" } } };
+		const after = { ...state, money: { ...state.money, prices: [...others, known], pricing: NEVER_ASKED } };
 		const isSame = before?.hourly === answer.hourly && before.currency === answer.currency;
 		return isSame ? after : withLog(after, now, "INFO", `a VM costs ${answer.hourly} ${answer.currency} an hour`);
 	},
@@ -46,8 +47,10 @@ export const price: Room<AskPrice, Price> = {
 	failed(state, _effect, failure, now) {
 		const tries = state.money.pricing.tries + 1;
 		const why = `its price cannot be had: ${failure.say}`;
+		// Whether the account itself is refused, other calls tell.
+		const refusedAt = failure.kind === "auth" ? (state.money.pricing.refusedAt ?? now) : null;
 		const retryAt = Math.max(now + pauseMs(BACK_OFF.price, tries, state.pool.object), failure.retryAt ?? 0);
-		const after = { ...state, money: { ...state.money, pricing: { tries, retryAt, why } } };
+		const after = { ...state, money: { ...state.money, pricing: { tries, retryAt, why, refusedAt } } };
 		return tries === 1 ? withLog(after, now, "WARNING", `what a VM costs: ${why}`) : after;
 	},
 };

@@ -6,6 +6,7 @@ import { forCanary, type GateFields } from "../model/gates.ts";
 import { MOST_LOG_CHARS } from "../model/limits.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
+import { NEVER_ASKED } from "../model/money.ts";
 import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { isSameRolling, rollingInForce } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
@@ -101,7 +102,7 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 	if (provider === state.pool.provider) return state;
 	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
 	// Charges go on in their own currency; prices are the former cloud's.
-	const money = { ...state.money, prices: [], pricing: { tries: 0, retryAt: 0, why: "" } };
+	const money = { ...state.money, prices: [], pricing: NEVER_ASKED };
 	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
 	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
@@ -128,9 +129,11 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
 	const gates = mended(state.gates);
+	// Another account may be told what this one was refused.
+	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
-	return withLog({ ...after, heartbeatSeconds, gates, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
+	return withLog({ ...after, heartbeatSeconds, gates, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
 }
 
 /** Those of an address that no proxy has go nowhere. */

@@ -1,11 +1,12 @@
 /** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
 
 import { costOf, whyUnpriced } from "./cost.ts";
+import { usualBootMs } from "./health.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { billable, deletingOf, vmOf } from "./proxies.ts";
 import type { PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
-import { type Gate, isShownAlike, type Proxy, type State } from "./state.ts";
+import { type Gate, isShownAlike, type Ms, type Proxy, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
 
@@ -13,7 +14,6 @@ import { summed } from "./table.ts";
 export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
 
 export function summaryOf(state: State): CoreSummary {
-	const { gates } = state;
 	return {
 		run: state.run,
 		min: state.spec.min,
@@ -25,10 +25,28 @@ export function summaryOf(state: State): CoreSummary {
 		cost: costOf(state),
 		unpriced: whyUnpriced(state),
 		problems: problemsOf(state),
-		degraded: state.suspended !== null || state.breach !== null || isClosed(gates.auth) || isClosed(gates.list) || isClosed(gates.rate),
+		degraded: isDegraded(state),
+		isSuspended: state.suspended !== null || state.breach !== null,
+		standing: state.standing,
+		usualBootMs: usualBootMs(state),
+		unreported: state.unreported,
+		intervalSeconds: state.spec.intervalSeconds,
 		strays: state.strays.size,
 		foreign: state.foreign,
 	};
+}
+
+/** What is told of at once, however many proxies are ready. */
+function isDegraded(state: State): boolean {
+	const { gates, money } = state;
+	if (state.suspended !== null || state.breach !== null || state.firewall.tries > 0) return true;
+	if ([gates.auth, gates.list, gates.rate, gates.launch].some(isClosed) || gates.boots.failures >= BOOTS_TO_CLOSE) return true;
+	return isPriceRefused(money, state.listedAt) || state.strays.size > 0 || stuckOf(state).length > 0;
+}
+
+/** Whether a price was refused for our credentials, and no list has shown since that they are good for all else. */
+function isPriceRefused({ pricing: { refusedAt } }: State["money"], listedAt: Ms): boolean {
+	return refusedAt !== null && listedAt <= refusedAt;
 }
 
 const isClosed = (gate: Gate): boolean => gate.failures > 0;
@@ -49,6 +67,7 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
 	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate)}`);
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots)}`);

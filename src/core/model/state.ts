@@ -6,6 +6,7 @@ import { type BackendFields, backendSlice } from "./backends.ts";
 import type { Ms } from "./basics.ts";
 import { type FirewallFields, firewallSlice } from "./firewall.ts";
 import { type GateFields, gateSlice } from "./gates.ts";
+import { type HealthFields, healthSlice } from "./health.ts";
 import { type InventoryFields, inventorySlice } from "./inventory.ts";
 import { type JournalFields, journalSlice } from "./journal.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
@@ -20,6 +21,7 @@ export type * from "./backends.ts";
 export type * from "./basics.ts";
 export type * from "./firewall.ts";
 export type * from "./gates.ts";
+export type * from "./health.ts";
 export type * from "./inventory.ts";
 export type * from "./journal.ts";
 export type * from "./liveness.ts";
@@ -38,6 +40,7 @@ export interface State
 		LoadFields,
 		FirewallFields,
 		BackendFields,
+		HealthFields,
 		JournalFields,
 		PublicationFields {}
 
@@ -51,6 +54,7 @@ const SLICES: Slice<State> = {
 	...loadSlice,
 	...firewallSlice,
 	...backendSlice,
+	...healthSlice,
 	...journalSlice,
 	...publicationSlice,
 };
