@@ -48,11 +48,11 @@ export interface Derived {
 }
 
 /** What a pool made through the API runs by: its stored configuration, and what holds for the whole deployment. */
-export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config): Derived {
+export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config, isPosted = false): Derived {
 	const { global, suspending, addresses } = config;
 	const { configuration, unreadable } = openSecrets(global.encryptionKeys, pool.object, stored.configuration);
 	const locked = unreadable.length === 0 ? [] : [`ENCRYPTION_KEY lacks the key that ${unreadable.join(" and ")} was encrypted with`];
-	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], addresses });
+	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], addresses, isPosted });
 	const settings = withInterval(read.settings, stored.intervalSeconds);
 	return { ...read, settings, problem: settings.suspended };
 }
@@ -122,7 +122,7 @@ export function reconfiguredApi(
 ): Reconfigured {
 	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {});
 	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null };
-	const derived = deriveApi(endpoint, pool, config);
+	const derived = deriveApi(endpoint, pool, config, true);
 	const all = { ...derived.faults, ...faults };
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	return { ok: true, endpoint, bounds: derived.settings.spec };
@@ -149,7 +149,7 @@ export function reconfiguredEnvironment(
 	const { configuration: opened } = openSecrets(keys, object, merged);
 	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
 	const global = { ...config.global, timing: pool.settings.spec };
-	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {} });
+	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {}, isPosted: true });
 	const all = { ...faults, ...masks };
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");

@@ -1,5 +1,6 @@
 import { AGENT_PORT } from "../agent/protocol.ts";
 import type { Settings } from "../core/model/command.ts";
+import { slipIn } from "../core/model/rules.ts";
 import type { ProviderName } from "../core/model/state.ts";
 import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
@@ -9,7 +10,7 @@ import { definitionOf, type EndpointConfiguration, type Faults } from "./configu
 import type { Global } from "./deployment.ts";
 import { CLOUD_RULE, HASH_DIGITS, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
-import { ENDPOINT, TUNING, type Tuning } from "./table.ts";
+import { ENDPOINT, type PoolSetting, TUNING, type Tuning } from "./table.ts";
 
 /** What an endpoint's configuration comes to, as the pool needs it. */
 export interface EndpointSettings {
@@ -32,6 +33,8 @@ export interface EndpointSource {
 	/** Why no pool of the deployment can run, in sentences. */
 	readonly suspending: readonly string[];
 	readonly addresses: Addresses;
+	/** It is posted just now: what one that is stored is forgiven is refused. */
+	readonly isPosted?: boolean;
 }
 
 /** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL` and the like), by field of the cloud's settings. */
@@ -49,6 +52,8 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	const { provider, definition } = readCloud(reader);
 	const { account, shown } = readAccount(reader, provider, definition, source);
 	const tuning = readTuning(reader, global.timing);
+	const slip = source.isPosted ? slipIn(tuning.rules) : null;
+	if (slip !== null) reader.fault(...TUNING.rules.at, slip);
 	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration);
 
 	const { faults } = reader;
@@ -165,6 +170,22 @@ function readStatics(reader: Reader): Settings["spec"]["statics"] {
 	const unique = [...new Map(all.map((backend) => [`${backend.address} ${backend.port}`, backend])).values()];
 	if (unique.length > MOST_STATICS) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
 	return unique.slice(0, MOST_STATICS);
+}
+
+const KNOWN_PLACES = new Set(
+	[ENDPOINT, TUNING].flatMap((table) => Object.values<PoolSetting>(table).flatMap(({ at }) => at?.join(".") ?? [])),
+);
+
+/** The keys of a configuration that nobody reads, as `section.key`. They are kept, and of no effect. */
+export function unknownKeys(configuration: EndpointConfiguration): readonly string[] {
+	return Object.entries(configuration).flatMap(([section, values]) => {
+		const settings = definitionOf(section)?.settings;
+		const isKnown = (key: string) =>
+			settings === undefined ? KNOWN_PLACES.has(`${section}.${key}`) : fieldOf(settings, key) !== undefined;
+		return Object.keys(values)
+			.filter((key) => !isKnown(key))
+			.map((key) => `${section}.${key}`);
+	});
 }
 
 /** Faults as sentences, for where there is no request to answer. */
