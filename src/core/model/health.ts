@@ -92,14 +92,24 @@ export interface Condition {
 	readonly problems: readonly string[];
 }
 
+export function stateOf({ run, reconciled, isSuspended = false }: PoolSummary): PoolState {
+	if (run !== "running") return run;
+	return isSuspended ? "suspended" : reconciled ? "running" : "starting";
+}
+
 /** What a pool's summary says now. The summary holds instants only, since it is not published anew because time passes. */
 export function conditionOf(summary: PoolSummary, ready: number, now: Ms): Condition {
-	const { run, standing, reconciled, isSuspended = false } = summary;
-	const state = run !== "running" ? run : isSuspended ? "suspended" : reconciled ? "running" : "starting";
+	const { run, standing } = summary;
 	const late = lateness(summary, ready, now);
 	const since = standing === undefined || standing.since === 0 ? null : standing.since;
 	const wanted = standing?.wanted ?? (run === "stopped" || run === "removing" ? 0 : summary.target);
-	return { state, isDegraded: summary.degraded || late.length > 0, since, wanted, problems: [...late, ...summary.problems] };
+	return {
+		state: stateOf(summary),
+		isDegraded: summary.degraded || late.length > 0,
+		since,
+		wanted,
+		problems: [...late, ...summary.problems],
+	};
 }
 
 function lateness(

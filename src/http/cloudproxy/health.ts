@@ -3,6 +3,7 @@ import { conditionOf } from "../../core/model/health.ts";
 import { Cached, DatabaseUnavailable } from "../../d1/database.ts";
 import { endpointNameOf } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
+import { readShadows } from "../../fleet/shadow.ts";
 import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
@@ -80,8 +81,9 @@ export class GetHealth extends Endpoint {
 		const now = Date.now();
 		const config = c.get("config");
 		const isKnown = await hasKey(c);
-		const { pools, database } = isKnown ? await look(c.env.DB, now) : (await forStrangers.read(now, () => look(c.env.DB, now))).value;
-		const health = healthOf(config, pools, now);
+		const seeing = () => look(c.env.DB, config, now);
+		const { pools, shadows, database } = isKnown ? await seeing() : (await forStrangers.read(now, seeing)).value;
+		const health = healthOf(config, pools, shadows, now);
 		const all = Object.values(health);
 		const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
 		const status = database === null ? statusOf(all) : "degraded";
@@ -99,6 +101,7 @@ export class GetHealth extends Endpoint {
 
 interface Seen {
 	readonly pools: readonly PublishedPool[];
+	readonly shadows: ReadonlyMap<string, string>;
 	/** What is wrong with the database, or null. */
 	readonly database: string | null;
 }
@@ -123,21 +126,24 @@ async function hasKey(c: AppContext): Promise<boolean> {
 }
 
 /** Never throws. */
-async function look(db: D1Database, now: number): Promise<Seen> {
+async function look(db: D1Database, config: Config, now: number): Promise<Seen> {
 	let pools: readonly PublishedPool[] = [];
+	let shadows: Seen["shadows"] = new Map();
 	try {
 		const { snapshot, ageMs } = await readReady(db, now);
 		pools = snapshot.pools;
-		if (ageMs !== null) return { pools, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
+		if (ageMs !== null) return { pools, shadows, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
+		shadows = await readShadows(db, config, pools);
 		const mark = (await readSettings(db, ["written_at"])).get("written_at");
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
-		return { pools, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
+		return { pools, shadows, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
 	} catch (error) {
 		// The reason may name what nobody without a key should read.
 		logWarning("health", error);
 		return {
 			pools,
+			shadows,
 			database: error instanceof DatabaseUnavailable ? "It does not answer." : "It refuses what it is asked; the log has why.",
 		};
 	}
@@ -151,16 +157,19 @@ function statusOf(pools: readonly PoolHealth[]): Status {
 }
 
 /** Every pool by its endpoint's name: how it stands, what is wrong with it, and what else its account holds. */
-function healthOf(config: Config, pools: readonly PublishedPool[], now: number): Record<string, PoolHealth> {
+function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen["shadows"], now: number): Record<string, PoolHealth> {
 	const health = new Map<string, PoolHealth>();
 	for (const pool of pools) health.set(endpointNameOf(pool), publishedHealth(pool, now));
 	for (const pool of config.pools) {
 		const known = health.get(pool.endpoint);
+		const shadow = shadows.get(pool.endpoint);
+		const own = [...(shadow === undefined ? [] : [shadow]), ...(pool.problem === null ? [] : [pool.problem])];
 		if (known === undefined) {
-			if (pool.enabled || pool.problem !== null) health.set(pool.endpoint, awaited(pool));
-		} else if (pool.problem !== null && !known.problems.includes(pool.problem)) {
-			health.set(pool.endpoint, { ...known, status: "degraded", problems: [pool.problem, ...known.problems] });
+			if (pool.enabled || pool.problem !== null) health.set(pool.endpoint, awaited(pool, own));
+			continue;
 		}
+		const unsaid = own.filter((problem) => !known.problems.includes(problem));
+		if (unsaid.length > 0) health.set(pool.endpoint, { ...known, status: "degraded", problems: [...unsaid, ...known.problems] });
 	}
 	return Object.fromEntries(health);
 }
@@ -181,7 +190,7 @@ function publishedHealth({ summary, readyCount }: PublishedPool, now: number): P
 }
 
 /** A pool that the environment names and that is not there yet. */
-function awaited({ problem, settings }: PoolConfig): PoolHealth {
-	const [status, state] = problem === null ? (["healthy", "starting"] as const) : (["degraded", "suspended"] as const);
-	return { status, state, ready: 0, wanted: settings.spec.min, since: null, problems: problem === null ? [] : [problem] };
+function awaited({ settings }: PoolConfig, problems: string[]): PoolHealth {
+	const [status, state] = problems.length === 0 ? (["healthy", "starting"] as const) : (["degraded", "suspended"] as const);
+	return { status, state, ready: 0, wanted: settings.spec.min, since: null, problems };
 }

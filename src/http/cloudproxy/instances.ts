@@ -1,3 +1,4 @@
+import { type PoolState, stateOf } from "../../core/model/health.ts";
 import type { PoolSummary } from "../../core/model/published.ts";
 import type { ProviderName } from "../../core/model/state.ts";
 import type { WaitingScaling } from "../../d1/settings.ts";
@@ -11,6 +12,8 @@ import { NotFound } from "../base/errors.ts";
 /** A pool as CloudProxy's API shows it: an instance of its provider. Beside these fields it has every non-secret setting. */
 export interface Instance {
 	readonly enabled: boolean;
+	/** Missing: it has not run yet. */
+	readonly state?: PoolState;
 	readonly ips: readonly string[];
 	readonly scaling: { readonly min_scaling: number; readonly max_scaling: number };
 	readonly display_name: string;
@@ -29,6 +32,8 @@ export interface Sources {
 	readonly snapshot: Snapshot;
 	/** Bounds PATCHed on pools that are disabled, by `<provider>:<name>`. */
 	readonly waiting: ReadonlyMap<string, WaitingScaling>;
+	/** Why pools of the environment are not made, by their endpoints' names. */
+	readonly shadows: ReadonlyMap<string, string>;
 }
 
 export const DEFAULT_INSTANCE = "default";
@@ -41,7 +46,7 @@ export function providerNamed(text: string): ProviderName {
 
 /** Every instance of a provider by name, its default one first: those of the environment, and those made otherwise. */
 export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyMap<string, Instance> {
-	const { config, snapshot, waiting } = sources;
+	const { config, snapshot, waiting, shadows } = sources;
 	const configured = config.pools.filter((pool) => pool.provider === provider);
 	const published = snapshot.pools.filter((pool) => pool.provider === provider);
 	const names = new Set([DEFAULT_INSTANCE, ...configured.map(({ name }) => name), ...published.map(({ name }) => name)]);
@@ -49,8 +54,9 @@ export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyM
 	for (const name of names) {
 		const pool = configured.find((candidate) => candidate.name === name) ?? null;
 		const shown = published.find((candidate) => candidate.name === name) ?? null;
-		if (shown?.summary) instances.set(name, instance(pool, shown.summary, readyAddresses(shown)));
-		else if (pool) instances.set(name, configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null));
+		const shadow = pool === null ? undefined : shadows.get(pool.endpoint);
+		if (shown?.summary) instances.set(name, withProblem(instance(pool, shown.summary, readyAddresses(shown)), shadow));
+		else if (pool) instances.set(name, withProblem(configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null), shadow));
 		else if (shown) instances.set(name, { ...UNKNOWN, display_name: name });
 	}
 	return instances;
@@ -90,6 +96,7 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: rea
 	return {
 		...settingsOf(summary.settings),
 		enabled: pool ? pool.enabled : summary.run !== "removing",
+		state: stateOf(summary),
 		ips,
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
@@ -128,6 +135,10 @@ export function totalCost(instances: readonly Instance[]): readonly ShownCost[] 
 		totals.set(cost.currency, { hourly, currency: cost.currency, asOf: sum.asOf < cost.asOf ? sum.asOf : cost.asOf });
 	}
 	return [...totals.values()].sort((a, b) => (a.currency < b.currency ? -1 : 1));
+}
+
+function withProblem(instance: Instance, problem: string | undefined): Instance {
+	return problem === undefined ? instance : { ...instance, problems: [problem, ...(instance.problems ?? [])] };
 }
 
 function problemsOf(problems: readonly string[]): { problems?: readonly string[] } {

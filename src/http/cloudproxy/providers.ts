@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ProviderName } from "../../core/model/state.ts";
 import { listPools } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
+import { readShadows } from "../../fleet/shadow.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { readReady } from "../../read-model/ready.ts";
 import { type AppContext, Endpoint, metadata, stateAge } from "../base/context.ts";
@@ -89,7 +90,9 @@ export class GetInstance extends Endpoint {
 export async function readSources(c: AppContext): Promise<Sources> {
 	const [{ snapshot, ageMs }, waiting] = await Promise.all([readReady(c.env.DB, Date.now()), listWaitingScaling(c.env.DB)]);
 	stateAge(c, ageMs);
-	return { config: c.get("config"), snapshot, waiting };
+	const config = c.get("config");
+	const shadows = ageMs === null ? await readShadows(c.env.DB, config, snapshot.pools) : new Map<string, string>();
+	return { config, snapshot, waiting, shadows };
 }
 
 export function providerAnswer(c: AppContext, provider: string, instances: ReadonlyMap<string, Instance>, done: string): Response {
