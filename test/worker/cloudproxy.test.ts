@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { enterPool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
@@ -423,6 +424,7 @@ describe("GET /providers", () => {
 		expect(own, "top-level fields mirror the default instance").toEqual(instances.default);
 		expect(own).toEqual({
 			enabled: true,
+			state: "running",
 			ips: ["10.0.0.0", "10.0.0.1"],
 			scaling: { min_scaling: 2, max_scaling: 2 },
 			size: "s-1vcpu-512mb-10gb",
@@ -460,6 +462,26 @@ describe("GET /providers", () => {
 		expect(config.problems).toEqual([expect.stringContaining("DIGITALOCEAN_MIN_SCALING")]);
 	});
 
+	test("a pool of the environment whose place or name an endpoint holds is told of, in /health too", async () => {
+		const endpoint = async (name: string, provider: "digitalocean" | "hetzner") => {
+			const object = env.POOL.newUniqueId().toString();
+			await enterPool(env.DB, { object, provider, name, endpoint: name, incarnation: 1_000, source: "api" });
+			await show(publicationOf(object));
+		};
+		await endpoint("nyc", "digitalocean");
+		await endpoint("digitalocean-default", "hetzner");
+		const { instances } = await bodyOf(await askWith(settings, "/providers/digitalocean", KEY));
+		const place = `not made: the endpoint "nyc" is digitalocean/nyc already, which DIGITALOCEAN_NYC_ENABLED asks for; delete that endpoint, or unset DIGITALOCEAN_NYC_ENABLED`;
+		const name = `not made: "digitalocean-default", which is to be its endpoint's name, is one of the endpoint "digitalocean-default"; delete that endpoint, or unset DIGITALOCEAN_ENABLED`;
+		expect([instances.nyc.problems, instances.default.problems]).toEqual([[place], [name]]);
+		const { status, checks } = await bodyOf(await askWith(settings, "/health", KEY));
+		expect([status, checks.pools["digitalocean-nyc"].problems, checks.pools["digitalocean-default"].problems]).toEqual([
+			"degraded",
+			[place],
+			[name],
+		]);
+	});
+
 	test("a pool that was made otherwise is an instance too", async () => {
 		await show(readyPublication(await enter("made"), 1));
 		const { instances } = await bodyOf(await ask("/providers/digitalocean"));
@@ -491,6 +513,26 @@ describe("PATCH /providers", () => {
 			instance: "default",
 			config: { scaling: { min_scaling: 3, max_scaling: 5 } },
 		});
+	});
+
+	test("of a stopped pool says that it keeps none, what it will do and how to start it", async () => {
+		const summary = { ...SUMMARY, run: "stopped" as const, min: 3, max: 5 };
+		await show(publicationOf(await enter(), { summary }));
+		const command = async (): Promise<CommandOutcome> => ({ ok: true, summary, ips: [] });
+		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
+		const start = `start (POST /v1.1/endpoints/digitalocean-default/state with {"action":"start"})`;
+		for (const [path, what] of [
+			["/providers/digitalocean", "Provider 'digitalocean'"],
+			["/providers/digitalocean/default", "Provider 'digitalocean' instance 'default'"],
+		] as const) {
+			const { message, provider, config = provider } = await bodyOf(await askWith(settings, path, patch(3, 5)));
+			expect(message).toBe(
+				`${what} scaling configuration updated successfully. STOPPED: it keeps no proxy until ${start}, and then 3 to 5`,
+			);
+			expect(config.state).toBe("stopped");
+		}
+		const listed = await bodyOf(await ask("/providers/digitalocean"));
+		expect([listed.provider.state, listed.instances.default.state]).toEqual(["stopped", "stopped"]);
 	});
 
 	test("on a disabled provider it is remembered", async () => {

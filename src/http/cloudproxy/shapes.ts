@@ -24,6 +24,7 @@ const PROXY = {
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const INSTANCE = {
 	enabled: true,
+	state: "running",
 	ips: ["192.0.2.1", "192.0.2.2"],
 	scaling: { min_scaling: 2, max_scaling: 5 },
 	size: "s-1vcpu-512mb-10gb",
@@ -73,6 +74,10 @@ export const Cost = z
 export const InstanceShape = z
 	.looseObject({
 		enabled: z.boolean(),
+		state: z
+			.enum(["running", "starting", "suspended", "paused", "stopped", "removing"])
+			.optional()
+			.openapi({ description: "Missing where it has not run yet." }),
 		ips: z.array(z.string()),
 		scaling: z.object({ min_scaling: z.number().int(), max_scaling: z.number().int() }),
 		size: z.string().nullable(),
