@@ -9,6 +9,7 @@ import type { Identity, Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
+import { logEvent } from "../values/log.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { Outside } from "./outside.ts";
@@ -90,6 +91,7 @@ export function enliven(
 			outside.callsMade = 0;
 		},
 		callsMade: () => outside.callsMade,
+		told: (event) => logEvent({ ...event }),
 		passFailed: (error) => console.error("a pass failed", error),
 	};
 	const controller = new Controller(host, loaded);
