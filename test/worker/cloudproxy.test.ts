@@ -431,6 +431,8 @@ describe("GET /providers", () => {
 			region: "lon1",
 			image: "ubuntu-24-04-x64",
 			display_name: "My DigitalOcean",
+			billed: 2,
+			spent_this_hour: [],
 		});
 		expect(instances.nyc).toMatchObject({ enabled: true, ips: [], region: "nyc1", display_name: "DigitalOcean nyc" });
 		expect(providers.aws).toMatchObject({ enabled: false, ips: [], scaling: { min_scaling: 2, max_scaling: 2 } });
@@ -453,6 +455,19 @@ describe("GET /providers", () => {
 			instance: "nyc",
 			config: { enabled: true, region: "nyc1" },
 		});
+	});
+
+	test("says what is billed and what the hour costs, with VMs that are gone and whose hour was begun", async () => {
+		const cost = { hourly: 0.02, currency: "USD", asOf: 1_000 };
+		const charges = [
+			{ until: Date.now() + 60_000, hourly: 0.4, count: 40, currency: "USD" },
+			{ until: Date.now() - 1, hourly: 9, count: 900, currency: "USD" },
+		];
+		await show(publicationOf(await enter(), { summary: { ...SUMMARY, cost, charges, replacementsPerHour: 6 } }));
+		const spent_this_hour = [{ amount: 0.42, currency: "USD" }];
+		const { billed, spent_this_hour: all, providers } = await bodyOf(await ask("/providers"));
+		expect({ billed, spent_this_hour: all }).toEqual({ billed: 42, spent_this_hour });
+		expect(providers.digitalocean).toMatchObject({ billed: 42, spent_this_hour, max_replacements_per_hour: 6 });
 	});
 
 	test("a bad setting is named in it", async () => {

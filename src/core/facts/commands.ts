@@ -8,6 +8,7 @@ import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
 import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
+import { withDestroy } from "../model/replacements.ts";
 import { isSameRolling, rollingInForce } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
 import {
@@ -40,7 +41,9 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const keep = command.run === "removing" && command.keep === true;
 			if (state.run === command.run && state.keep === keep && state.breach === null) {
 				const gates = command.run === "running" ? mended(state.gates) : state.gates;
-				return gates === state.gates ? state : withLog({ ...state, gates }, now, "INFO", "an operator has it try again at once");
+				const isHeldBack = command.run === "running" && state.destroys.length > 0;
+				if (gates === state.gates && !isHeldBack) return state;
+				return withLog({ ...state, gates, destroys: [] }, now, "INFO", "an operator has it try again at once");
 			}
 			const words = {
 				running: "started",
@@ -55,14 +58,20 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const suspended = command.run === "removing" ? null : state.suspended;
 			// A pool that has long been empty is looked through once more before it is forgotten.
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
-			return withLog({ ...state, run: command.run, keep, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
+			const destroys = command.run === "running" ? [] : state.destroys;
+			return withLog(
+				{ ...state, run: command.run, keep, gates, destroys, breach, suspended, emptySince, looks: 0 },
+				now,
+				"INFO",
+				words[command.run],
+			);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);
 			if (proxy === undefined || proxy.phase.at === "deleting") return state;
 			if (isUnsent(proxy)) return withoutProxy(state, proxy.id, now);
 			const doomed = inPhase(proxy, { at: "deleting", vm: vmOf(proxy), acceptedAt: null }, "destroyed by an operator", now);
-			return withLog(withProxy(state, doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
+			return withLog(withProxy(withDestroy(state, now), doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
 		}
 		case "restart": {
 			const proxy = state.proxies.get(command.id);

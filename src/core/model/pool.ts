@@ -66,6 +66,8 @@ export interface Spec {
 	readonly billedSeconds: number;
 	/** What the pool's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
 	readonly maxHourlyCost: number | null;
+	/** How many proxies that operators destroy may be replaced in an hour; null: see replacements.ts. */
+	readonly maxReplacementsPerHour: number | null;
 	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
 	readonly finishesCreate: boolean;
 	/** See rules.ts. None: the pool keeps `min` proxies. */
@@ -101,6 +103,7 @@ const SPEC = record<Spec>({
 	twoStepRestart: value<boolean>(false),
 	billedSeconds: value(0),
 	maxHourlyCost: value<number | null>(null),
+	maxReplacementsPerHour: value<number | null>(null),
 	finishesCreate: value<boolean>(false),
 	rules: list(value("")),
 	rampLimit: value(5),

@@ -6,6 +6,7 @@ import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { billable, deletingOf, vmOf } from "./proxies.ts";
 import type { PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
+import { replacementLimit } from "./replacements.ts";
 import { type Gate, isShownAlike, type Ms, type Proxy, type Run, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
@@ -24,6 +25,8 @@ export function summaryOf(state: State): CoreSummary {
 		billable: billable(state),
 		cost: costOf(state),
 		unpriced: whyUnpriced(state),
+		charges: state.money.charges,
+		replacementsPerHour: replacementLimit(state),
 		problems: problemsOf(state),
 		degraded: isDegraded(state),
 		isSuspended: state.suspended !== null || state.breach !== null,

@@ -14,6 +14,7 @@ import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
+import { type ReplacementFields, replacementSlice } from "./replacements.ts";
 import type { Field, Slice, Storage } from "./slice.ts";
 import { Table } from "./table.ts";
 
@@ -30,6 +31,7 @@ export type * from "./money.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
+export type * from "./replacements.ts";
 
 export interface State
 	extends PoolFields,
@@ -41,6 +43,7 @@ export interface State
 		FirewallFields,
 		BackendFields,
 		HealthFields,
+		ReplacementFields,
 		JournalFields,
 		PublicationFields {}
 
@@ -55,6 +58,7 @@ const SLICES: Slice<State> = {
 	...firewallSlice,
 	...backendSlice,
 	...healthSlice,
+	...replacementSlice,
 	...journalSlice,
 	...publicationSlice,
 };

@@ -1,3 +1,4 @@
+import { type Amount, billedNow } from "../../core/model/cost.ts";
 import { type PoolState, stateOf } from "../../core/model/health.ts";
 import type { PoolSummary } from "../../core/model/published.ts";
 import type { ProviderName } from "../../core/model/state.ts";
@@ -21,6 +22,11 @@ export interface Instance {
 	readonly cost?: ShownCost | null;
 	/** Why that is not known, as far as anybody said. */
 	readonly unpriced?: string;
+	/** VMs that are billed, those that are gone and whose hour was begun included. */
+	readonly billed?: number;
+	/** What this hour costs, one amount for each currency. */
+	readonly spent_this_hour?: readonly Amount[];
+	readonly max_replacements_per_hour?: number;
 	/** Sentences; missing where nothing is wrong. */
 	readonly problems?: readonly string[];
 	readonly [setting: string]: unknown;
@@ -101,6 +107,7 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: rea
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
 		...costOf(summary),
+		...spendOf(summary, Date.now()),
 		...problemsOf([...own, ...summary.problems]),
 	};
 }
@@ -123,6 +130,24 @@ function costOf({ cost, unpriced = null }: PoolSummary): Pick<Instance, "cost" |
 	if (cost === undefined) return {};
 	if (cost !== null) return { cost: { ...cost, asOf: new Date(cost.asOf).toISOString() } };
 	return unpriced === null ? { cost } : { cost, unpriced };
+}
+
+function spendOf(summary: PoolSummary, now: number): Pick<Instance, "billed" | "spent_this_hour" | "max_replacements_per_hour"> {
+	const { count, spent } = billedNow(summary, now);
+	const { replacementsPerHour } = summary;
+	return {
+		billed: count,
+		spent_this_hour: spent,
+		...(replacementsPerHour === undefined ? {} : { max_replacements_per_hour: replacementsPerHour }),
+	};
+}
+
+/** Sums of what instances spend in this hour, one for each currency, by its name. */
+export function totalSpent(instances: readonly Instance[]): readonly Amount[] {
+	const totals = new Map<string, number>();
+	for (const { spent_this_hour = [] } of instances)
+		for (const { amount, currency } of spent_this_hour) totals.set(currency, (totals.get(currency) ?? 0) + amount);
+	return [...totals].sort().map(([currency, amount]) => ({ amount: Math.round(amount * 1e6) / 1e6, currency }));
 }
 
 /** Sums of what instances cost, one for each currency, by its name; each as old as the oldest price in it. */

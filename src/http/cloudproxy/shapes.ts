@@ -22,6 +22,7 @@ const PROXY = {
 	display_name: "My DigitalOcean Instance",
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
+const AMOUNT = { amount: 0.01785, currency: "USD" };
 const INSTANCE = {
 	enabled: true,
 	state: "running",
@@ -32,6 +33,9 @@ const INSTANCE = {
 	image: "ubuntu-24-04-x64",
 	display_name: "My DigitalOcean Instance",
 	cost: COST,
+	billed: 3,
+	spent_this_hour: [AMOUNT],
+	max_replacements_per_hour: 6,
 };
 const SECOND = {
 	...INSTANCE,
@@ -70,6 +74,8 @@ export const Cost = z
 	.object({ hourly: z.number(), currency: z.string(), asOf: z.iso.datetime() })
 	.openapi("Cost", { example: COST, description: "What everything that is billed costs an hour, before tax." });
 
+const Amount = z.object({ amount: z.number(), currency: z.string() }).openapi("Amount", { example: AMOUNT });
+
 /** Beside these fields: every setting of the provider that is no secret. */
 export const InstanceShape = z
 	.looseObject({
@@ -84,6 +90,17 @@ export const InstanceShape = z
 		region: z.string().nullable(),
 		display_name: z.string(),
 		cost: Cost.nullable().optional(),
+		billed: z
+			.number()
+			.int()
+			.optional()
+			.openapi({ description: "VMs that are billed, those that are gone and whose hour was begun included." }),
+		spent_this_hour: z.array(Amount).optional().openapi({ description: "What this hour costs, one amount for each currency." }),
+		max_replacements_per_hour: z
+			.number()
+			.int()
+			.optional()
+			.openapi({ description: "How many destroyed proxies are replaced in an hour; the successors of more wait." }),
 		unpriced: z.string().optional().openapi({ description: "Why the cost is not known." }),
 		problems: z.array(z.string()).optional(),
 	})
@@ -95,8 +112,15 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
-		billed: z.number().int().openapi({ description: "VMs that may cost money, those of removed pools that are not gone yet included." }),
+		billed: z
+			.number()
+			.int()
+			.openapi({
+				description:
+					"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
+			}),
 		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
+		spent_this_hour: z.array(Amount).openapi({ description: "What this hour costs, one amount for each currency." }),
 		providers: z.record(z.string(), ProviderShape),
 	})
 	.openapi("ProviderList", {
@@ -104,6 +128,7 @@ export const ProviderList = z
 			metadata: METADATA,
 			billed: 3,
 			cost: [{ ...COST, hourly: 0.01785 }],
+			spent_this_hour: [AMOUNT],
 			providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } },
 		},
 	});
