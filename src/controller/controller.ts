@@ -4,6 +4,7 @@ import type { Event, Outcome } from "../core/events.ts";
 import type { Registration, Report } from "../core/facts/agents.ts";
 import type { RollingWords } from "../core/facts/commands.ts";
 import { type Refusal, refusalOf } from "../core/facts/orders.ts";
+import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
@@ -130,7 +131,7 @@ export class Controller {
 	 * by their tags.
 	 */
 	static salvaged(pool: Identity, now: Ms, why: string): State {
-		const state = { ...newState(pool, now, "paused"), breach: `what is stored of it cannot be read: ${why}` };
+		const state = { ...newState(pool, now, "paused"), breach: bounded(`what is stored of it cannot be read: ${why}`) };
 		// Whatever it has published or logged, this is later.
 		return { ...state, published: { hash: "", version: now }, logSeq: now };
 	}

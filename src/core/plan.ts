@@ -1,5 +1,6 @@
 import { EFFECTS, type Effect } from "./effects/index.ts";
 import type { Plan } from "./events.ts";
+import { bounded } from "./model/bounds.ts";
 import { standingOf } from "./model/health.ts";
 import { countReady } from "./model/proxies.ts";
 import type { Ms, State } from "./model/state.ts";
@@ -25,8 +26,9 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	settleDrops(draft);
 	settleStatics(draft);
 	if (!isLeftRunning) scale(draft);
-	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
-	if (breach !== null) {
+	const broken = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
+	if (broken !== null) {
+		const breach = bounded(broken);
 		// Nothing of a plan that breaks a promise is kept but the reason.
 		const stopped = new Draft({ ...state, breach }, now, random);
 		stopped.wake(now + state.spec.intervalSeconds * 1000);

@@ -13,6 +13,11 @@ export interface AskPrice extends AnyEffect {
 	readonly account: string;
 }
 
+/** VMs of settings that are so many changes old count at the present price. */
+const KEPT_PRICES = 100;
+/** ISO 4217 has three. */
+const MOST_CURRENCY_CHARS = 8;
+
 /** A price that is known stays in force while a newer one cannot be had. */
 export const price: Room<AskPrice, Price> = {
 	call: "price",
@@ -36,9 +41,9 @@ export const price: Room<AskPrice, Price> = {
 	done(state, { account }, answer, now) {
 		const inUse = new Set([state.account]);
 		for (const proxy of state.proxies.values()) inUse.add(proxy.account);
-		const others = state.money.prices.filter((known) => known.account !== account && inUse.has(known.account));
+		const others = state.money.prices.filter((known) => known.account !== account && inUse.has(known.account)).slice(1 - KEPT_PRICES);
 		const before = state.money.prices.find((known) => known.account === account);
-		const known = { ...answer, account, askedAt: now };
+		const known = { ...answer, currency: answer.currency.slice(0, MOST_CURRENCY_CHARS), account, askedAt: now };
 		const after = { ...state, money: { ...state.money, prices: [...others, known], pricing: NEVER_ASKED } };
 		const isSame = before?.hourly === answer.hourly && before.currency === answer.currency;
 		return isSame ? after : withLog(after, now, "INFO", `a VM costs ${answer.hourly} ${answer.currency} an hour`);

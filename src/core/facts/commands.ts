@@ -1,9 +1,10 @@
 /** What operators order and settings say, folded in. */
+
+import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { forCanary, type GateFields } from "../model/gates.ts";
-import { MOST_LOG_CHARS } from "../model/limits.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
@@ -100,7 +101,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 		case "drop":
 			return withLog(withDrop(state, command.session, now), now, "INFO", `dropping session ${command.session}`);
 		case "log":
-			return withLog(state, now, command.severity, command.text.slice(0, MOST_LOG_CHARS));
+			return withLog(state, now, command.severity, command.text);
 		default:
 			return command satisfies never;
 	}
@@ -119,8 +120,8 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
 function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
 	if (settings.suspended !== null) {
-		if (settings.suspended === state.suspended) return state;
-		return withLog({ ...state, suspended: settings.suspended }, now, "ERROR", `suspended: ${settings.suspended}`);
+		const suspended = bounded(settings.suspended, MOST_LIST_CHARS);
+		return suspended === state.suspended ? state : withLog({ ...state, suspended }, now, "ERROR", `suspended: ${suspended}`);
 	}
 	const said = { min: settings.spec.min, max: settings.spec.max };
 	const isSaidAnew = !settings.fromEnvironment || state.environment?.min !== said.min || state.environment.max !== said.max;

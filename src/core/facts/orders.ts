@@ -1,5 +1,7 @@
 /** Orders that cannot be carried out as the pool is now; everything else is folded in by `apply`. */
+import { hasControls } from "../model/bounds.ts";
 import type { Command } from "../model/command.ts";
+import { MOST_VM_CHARS } from "../model/limits.ts";
 import { billable, hasCloud, isReleasable, proxyNamed, surgeOf } from "../model/proxies.ts";
 import type { State } from "../model/state.ts";
 import { isStatic } from "../model/statics.ts";
@@ -57,6 +59,7 @@ function refusalOfAdoption(state: State, vm: string): Refusal | null {
 	if (!hasCloud(state)) return { error: "conflict", say: "The pool has no cloud: there is no VM to associate." };
 	if (state.run === "removing") return { error: "conflict", say: "The pool is being removed." };
 	if (state.run === "stopped") return { error: "conflict", say: "The pool is stopped, and is to have no VM: start it first." };
+	if (vm.length > MOST_VM_CHARS || hasControls(vm)) return { error: "notFound", say: "No cloud has a VM of that id." };
 	if (proxyNamed(state, vm) !== null) return { error: "conflict", say: `VM "${vm}" is part of the pool already.` };
 	const bound = state.spec.max + surgeOf(state.spec);
 	const count = billable(state) + (state.strays.has(vm) ? 0 : 1);

@@ -1,5 +1,6 @@
 /** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
 
+import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
 import { usualBootMs } from "./health.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
@@ -89,8 +90,8 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots, endpoint)}`);
 	const stuck = stuckOf(state);
-	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
-	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${[...state.strays.keys()].join(", ")}`);
+	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
+	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.strays.keys()])}`);
 	return sentences;
 }
 

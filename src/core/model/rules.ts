@@ -29,6 +29,9 @@ export const INSTANCES = "instances";
 /** More would be a mistake, and each is looked at in every interval. */
 export const MOST_RULES = 32;
 
+/** White space included. */
+const MOST_RULE_CHARS = 200;
+
 const NUMBER = String.raw`[+-]?\d{1,15}(?:\.\d{1,15})?`;
 const NAME = String.raw`[A-Za-z][\w.-]{0,39}`;
 const RULE = new RegExp(`^(?:(${NUMBER})\\s*(<=?)\\s*)?(${NAME})(?:\\s*(<=?)\\s*(${NUMBER}))?$`);
@@ -73,7 +76,7 @@ function isSlipOf(given: string, name: string): boolean {
 
 /** Null: it is no rule. */
 export function parseRule(text: string): Rule | null {
-	const match = RULE.exec(text.trim());
+	const match = text.length > MOST_RULE_CHARS ? null : RULE.exec(text.trim());
 	if (match === null) return null;
 	const [, lower, lowerSign, metric = "", upperSign, upper] = match;
 	const bound = (value: string | undefined, sign: string | undefined) =>

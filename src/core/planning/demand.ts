@@ -1,6 +1,6 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
 import { withUnreported } from "../model/health.ts";
-import { canWake } from "../model/load.ts";
+import { canWake, told } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
 import { drainingOf, hasCloud, isKept } from "../model/proxies.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
@@ -138,9 +138,10 @@ function recommissionable(state: State): number {
 
 /** Says a sentence once for as long as rules and source stay as they are. */
 export function tellOnce(draft: Draft, text: string): void {
-	if (draft.state.told.includes(text)) return;
+	const after = told(draft.state, text);
+	if (after === draft.state) return;
+	draft.state = after;
 	draft.say("WARNING", text);
-	draft.state = { ...draft.state, told: [...draft.state.told, text] };
 }
 
 function inWords({ least, most }: Range): string {

@@ -112,13 +112,10 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
-		billed: z
-			.number()
-			.int()
-			.openapi({
-				description:
-					"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
-			}),
+		billed: z.number().int().openapi({
+			description:
+				"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
+		}),
 		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
 		spent_this_hour: z.array(Amount).openapi({ description: "What this hour costs, one amount for each currency." }),
 		providers: z.record(z.string(), ProviderShape),
