@@ -2,10 +2,24 @@ import type { EffectOf, ResultOf } from "../core/effects/index.ts";
 import { summaryOf } from "../core/model/projection.ts";
 import type { State } from "../core/model/state.ts";
 import { ProviderError } from "../providers/base/provider.ts";
+import type { Changes } from "../read-model/ledger.ts";
+import type { Publication } from "../read-model/publish.ts";
 import type { World } from "./world.ts";
 
+/** What D1 shows beside the summary and the log stays. */
+const NOTHING_ELSE: Changes = {
+	over: null,
+	parts: [],
+	partCount: Number.MAX_SAFE_INTEGER,
+	proxies: [],
+	existing: null,
+	gone: [],
+	acknowledge: () => undefined,
+};
+
 export async function publish({ version }: EffectOf<"publish">, state: State, world: World): Promise<ResultOf<"publish">> {
-	const { acknowledge, ...changes } = world.ledger.changes(state);
+	// Of a pool whose proxies are not known the lists stay as they are.
+	const { acknowledge, ...changes } = state.unreadable === null ? world.ledger.changes(state) : NOTHING_ELSE;
 	// Until D1 has answered, nobody knows what it shows.
 	world.ledger.doubt();
 	const isHeld = await world.database.publish({
@@ -14,11 +28,15 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 		version,
 		now: world.now(),
 		summary: { ...world.names(), ...summaryOf(state) },
-		credentials: Object.fromEntries(state.credentials.map(({ version, username, password }) => [version, [username, password]])),
+		credentials: state.unreadable === null ? credentialsOf(state) : null,
 		...changes,
 		log: state.log,
 	});
 	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "a newer version is there, or the directory does not know the pool" });
 	acknowledge();
 	return { logSeq: state.logSeq };
+}
+
+function credentialsOf({ credentials }: State): Publication["credentials"] {
+	return Object.fromEntries(credentials.map(({ version, username, password }) => [version, [username, password]]));
 }

@@ -4,6 +4,7 @@ import type { Event, Outcome } from "../core/events.ts";
 import type { Registration, Report } from "../core/facts/agents.ts";
 import type { RollingWords } from "../core/facts/commands.ts";
 import { type Refusal, refusalOf } from "../core/facts/orders.ts";
+import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
@@ -11,6 +12,7 @@ import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
+import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges } from "./codec.ts";
 import { mustArm, type Ports, pass, rearm } from "./pass.ts";
@@ -39,6 +41,8 @@ export interface Host {
 	callsMade(): number;
 	/** A state was stored, and because of what: a fact, or a plan (null). For who watches. */
 	committed?(before: State, after: State, cause: Event | null): void;
+	/** An entry was added to the log: for the console. */
+	told?(event: PoolEvent): void;
 	/** A pass failed as a whole, which only a fault of ours can make it do. */
 	passFailed(error: unknown): void;
 }
@@ -127,7 +131,7 @@ export class Controller {
 	 * by their tags.
 	 */
 	static salvaged(pool: Identity, now: Ms, why: string): State {
-		const state = { ...newState(pool, now, "paused"), breach: `what is stored of it cannot be read: ${why}` };
+		const state = { ...newState(pool, now, "paused"), unreadable: bounded(why) };
 		// Whatever it has published or logged, this is later.
 		return { ...state, published: { hash: "", version: now }, logSeq: now };
 	}
@@ -285,7 +289,10 @@ export class Controller {
 	private commit(before: State, after: State, wakeAt: Ms | null, cause: Event | null = null): void {
 		if (before !== after) this.store(before, after);
 		this.state = after;
-		if (before !== after) this.host.committed?.(before, after, cause);
+		if (before !== after) {
+			this.host.committed?.(before, after, cause);
+			for (const entry of newEntries(before, after)) this.host.told?.(eventOf(after, entry));
+		}
 		if (wakeAt !== null) this.arm(wakeAt);
 		for (const [id, tell] of this.retagging) if (!isBeingRetagged(after, id)) tell(null);
 	}

@@ -4,9 +4,13 @@ import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
 import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
+import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
+
+/** What a cloud says stands in a reason behind what it is about. */
+const MOST_SAY_CHARS = MOST_WHY_CHARS - 100;
 
 /** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
 export function apply(state: State, event: Event, now: Ms): State {
@@ -24,7 +28,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "done":
 			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
-			const { effect, failure, startedAt } = event;
+			const { effect, startedAt } = event;
+			const failure = { ...event.failure, say: bounded(event.failure.say, MOST_SAY_CHARS) };
 			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":

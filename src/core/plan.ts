@@ -1,5 +1,7 @@
 import { EFFECTS, type Effect } from "./effects/index.ts";
 import type { Plan } from "./events.ts";
+import { bounded } from "./model/bounds.ts";
+import { standingOf } from "./model/health.ts";
 import { countReady } from "./model/proxies.ts";
 import type { Ms, State } from "./model/state.ts";
 import { releaseAll } from "./planning/adopt.ts";
@@ -24,14 +26,16 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	settleDrops(draft);
 	settleStatics(draft);
 	if (!isLeftRunning) scale(draft);
-	const breach = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
-	if (breach !== null) {
+	const broken = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
+	if (broken !== null) {
+		const breach = bounded(broken);
 		// Nothing of a plan that breaks a promise is kept but the reason.
 		const stopped = new Draft({ ...state, breach }, now, random);
 		stopped.wake(now + state.spec.intervalSeconds * 1000);
 		stopped.say("ERROR", `stopped by its own check: ${breach}`);
 		return planOf(stopped, state);
 	}
+	noteStanding(draft);
 	sayCounts(draft);
 	return planOf(draft, state);
 }
@@ -49,6 +53,11 @@ function planOf(draft: Draft, before: State): Plan {
 	const effects = draft.effects as readonly Effect[];
 	const isSame = before.proxies === state.proxies && before.target === state.target && before.money === state.money;
 	return { state, effects, wakeAt, isFinal: effects.length === 0 && isSame && before.logSeq === state.logSeq };
+}
+
+function noteStanding(draft: Draft): void {
+	const standing = standingOf(draft.state, draft.now);
+	if (standing !== draft.state.standing) draft.state = { ...draft.state, standing };
 }
 
 /** Why the pool is the size it is, the log tells; and what size that is. */

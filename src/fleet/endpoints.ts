@@ -39,7 +39,7 @@ const notFound = (say: string): Outcome => ({ ok: false, error: "notFound", say 
  */
 export async function createEndpoint(env: Env, config: Config, name: string, given: EndpointConfiguration, now: number): Promise<Outcome> {
 	const { global, addresses } = config;
-	const { provider, faults } = readEndpoint(given, { name, global, suspending: [], addresses });
+	const { provider, faults } = readEndpoint(given, { name, global, suspending: [], addresses, isPosted: true });
 	const all = joinedFaults(faults, withKeptSecrets(given, {}, addresses).faults);
 	if (Object.keys(all).length > 0) return { ok: false, error: "invalid", faults: all };
 	const reserved = reservedFor(config, name, provider);
@@ -93,7 +93,13 @@ export async function finishEndpoint(env: Env, config: Config, object: string, g
 	if ((await askPool(env, object, (pool) => pool.status())) !== null) return null;
 	const entry = await findObject(env.DB, object);
 	if (entry === null || entry.source !== "api" || entry.removedAt !== null) return null;
-	const { faults } = readEndpoint(given, { name: entry.name, global: config.global, suspending: [], addresses: config.addresses });
+	const { faults } = readEndpoint(given, {
+		name: entry.name,
+		global: config.global,
+		suspending: [],
+		addresses: config.addresses,
+		isPosted: true,
+	});
 	if (Object.keys(faults).length > 0) return { ok: false, error: "invalid", faults };
 	const sealed = sealSecrets(config.global.encryptionKeys, object, given);
 	return sealed.stored === null ? { ok: false, error: "invalid", faults: sealed.faults } : startEndpoint(env, entry, sealed.stored);

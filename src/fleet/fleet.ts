@@ -1,3 +1,4 @@
+import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo } from "../d1/directory.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
@@ -18,6 +19,7 @@ import type { StoredConfiguration } from "../settings/configuration.ts";
 import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
 import { intervalsOf } from "../settings/manager.ts";
 import { logError } from "../values/log.ts";
+import { readShadows } from "./shadow.ts";
 
 /** Pools that are ticked in one run: the free plan allows some dozens of calls in one. The next run goes on with the others. */
 export const POOLS_A_RUN = 40;
@@ -27,6 +29,8 @@ const NEW_POOLS_A_RUN = 8;
 const FACTS: readonly SettingKey[] = ["url", "origin", "rolling"];
 /** A start that was under way for so long is not under way any more: a request ends long before. */
 const HALF_MADE_MS = 120_000;
+/** That a pool cannot be made is told again after so long. */
+const SHADOW_LOG_MS = 3_600_000;
 /** The platform waits for six answers at a time. */
 const AT_A_TIME = 6;
 
@@ -61,11 +65,30 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
 export async function ensurePools(env: Env, now: number): Promise<void> {
 	const config = readConfig(env);
 	const entries = await listPools(env.DB);
-	const missing = config.pools.filter((pool) => pool.enabled && !isStarted(entries, pool)).slice(0, NEW_POOLS_A_RUN);
+	const shadows = await readShadows(
+		env.DB,
+		config,
+		entries.filter(({ removedAt }) => removedAt === null),
+	);
+	tellShadows(shadows, now);
+	const isMissing = (pool: PoolConfig) => pool.enabled && !shadows.has(pool.endpoint) && !isStarted(entries, pool);
+	const missing = config.pools.filter(isMissing).slice(0, NEW_POOLS_A_RUN);
 	if (missing.length === 0) return;
 	const deployment = await readDeployment(env.DB);
 	const facts = factsOf(config, await readSettings(env.DB, FACTS), await listManagers(env.DB), entries);
 	for (const pool of missing) await attempt(pool.endpoint, () => makePool(env, pool, { deployment, facts, now }));
+}
+
+/** When this isolate last told of a pool that is not made. */
+const shadowsTold = new Map<string, number>();
+
+/** Once an hour. */
+function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
+	for (const [endpoint, say] of shadows) {
+		if (isWithin(SHADOW_LOG_MS, shadowsTold.get(say) ?? Number.NEGATIVE_INFINITY, now)) continue;
+		shadowsTold.set(say, now);
+		logError(`the environment's pool ${endpoint} is ${say}`);
+	}
 }
 
 /**

@@ -181,7 +181,7 @@ app.use(
 			return corsOrigins.includes(origin) ? origin : null;
 		},
 		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow"],
+		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow", "Warning"],
 		maxAge: PREFLIGHT_SECONDS,
 	}),
 );

@@ -51,7 +51,7 @@ export interface Derived {
 }
 
 /** What a pool made through the API runs by: its stored configuration, and what holds for the whole deployment. */
-export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config): Derived {
+export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "object" | "name">, config: Config, isPosted = false): Derived {
 	const { global, suspending, addresses } = config;
 	const { configuration, unreadable } = openSecrets(global.encryptionKeys, pool.object, stored.configuration);
 	const locked = unreadable.length === 0 ? [] : [`ENCRYPTION_KEY lacks the key that ${unreadable.join(" and ")} was encrypted with`];
@@ -61,6 +61,7 @@ export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "obj
 		suspending: [...suspending, ...locked],
 		addresses,
 		hosts: stored.hosts ?? {},
+		isPosted,
 	});
 	const settings = withInterval(read.settings, stored.intervalSeconds);
 	return { ...read, settings, problem: settings.suspended };
@@ -152,7 +153,7 @@ export function reconfiguredApi(
 	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {}, config.addresses);
 	const hosts = hostsOf(merged, found, stored?.hosts);
 	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null, hosts };
-	const derived = deriveApi(endpoint, pool, config);
+	const derived = deriveApi(endpoint, pool, config, true);
 	const all = joinedFaults(unknownHosts(given, found), joinedFaults(derived.faults, faults));
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	return { ok: true, endpoint, bounds: derived.settings.spec };
@@ -180,7 +181,7 @@ export function reconfiguredEnvironment(
 	const { configuration: opened } = openSecrets(keys, object, merged);
 	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
 	const global = { ...config.global, timing: pool.settings.spec };
-	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {} });
+	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {}, isPosted: true });
 	const all = joinedFaults(unknownHosts(given, found), joinedFaults(faults, masks));
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");

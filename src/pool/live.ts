@@ -9,6 +9,7 @@ import type { Identity, Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
+import { logError, logEvent } from "../values/log.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { Outside } from "./outside.ts";
@@ -47,7 +48,7 @@ export function enlivenStored(surroundings: Surroundings, { birth, rows, endpoin
 	try {
 		state = decode(rows);
 	} catch (error) {
-		console.error("a stored pool cannot be read", error);
+		logError("a stored pool cannot be read", error);
 		isReadable = false;
 		state = Controller.salvaged(identityOf(birth), surroundings.now(), error instanceof Error ? error.message : String(error));
 	}
@@ -90,7 +91,8 @@ export function enliven(
 			outside.callsMade = 0;
 		},
 		callsMade: () => outside.callsMade,
-		passFailed: (error) => console.error("a pass failed", error),
+		told: (event) => logEvent({ ...event }),
+		passFailed: (error) => logError("a pass failed", error),
 	};
 	const controller = new Controller(host, loaded);
 	const learn = (facts: FleetFacts, alarmAt?: Ms | null) => {

@@ -11,7 +11,7 @@ export interface Publication {
 	readonly now: Ms;
 	readonly summary: PoolSummary;
 	/** By version: username and password, for the proxies' URLs. */
-	readonly credentials: Readonly<Record<string, readonly [username: string, password: string]>>;
+	readonly credentials: Readonly<Record<string, readonly [username: string, password: string]>> | null;
 	/** The version of this incarnation on which what is sent rests: where D1 holds another one nothing is written. Null or missing: on none. */
 	readonly over?: number | null;
 	/** The ready list in parts of at most 1,000; only those that changed. `proxies` as compact tuples. */
@@ -39,7 +39,9 @@ const PUBLISH_DEADLINE_MS = 10_000;
 const IS_CURRENT = "EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND incarnation = ?2 AND version = ?3)";
 
 /** `ready` is SQL. */
-const updatePoolTo = (ready: string) => `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = ?6,
+const updatePoolTo = (
+	ready: string,
+) => `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = coalesce(?6, credentials),
 	ready = ${ready}, ready_count = coalesce(?8, ready_count)
 	WHERE object = ?1 AND (incarnation, version) < (?2, ?3) AND (?9 IS NULL OR (incarnation, version) = (?2, ?9))`;
 
@@ -131,7 +133,7 @@ function updatePool(db: D1Database, publication: Publication): D1PreparedStateme
 			publication.version,
 			publication.now,
 			JSON.stringify(publication.summary),
-			JSON.stringify(publication.credentials),
+			publication.credentials === null ? null : JSON.stringify(publication.credentials),
 			first ? sent(first) : null,
 			first ? first.proxies.length : null,
 			publication.over ?? null,

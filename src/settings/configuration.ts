@@ -1,3 +1,4 @@
+import { hasControls } from "../core/model/bounds.ts";
 import { fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition } from "../providers/base/provider.ts";
 import { PROVIDERS, type Registry } from "../providers/index.ts";
@@ -65,13 +66,22 @@ function readSection(section: string, values: unknown): Readonly<Record<string, 
 	if (typeof values !== "object" || Array.isArray(values)) {
 		throw new UnreadableConfiguration(`The section ${name} must be an object of keys and values.`);
 	}
+	if (hasControls(section)) throw new UnreadableConfiguration(`The section ${name} has control characters in its name.`);
 	for (const [key, value] of Object.entries(values)) {
+		if (hasControls(key)) throw new UnreadableConfiguration(`The section ${name} has a key with control characters in its name.`);
+		if (hasOddControls(value)) throw new UnreadableConfiguration(`${section}.${key} must not have control characters.`);
 		if (key.length > MAX_NAME_LENGTH) throw new UnreadableConfiguration(`The section ${name} has a key that is too long.`);
 		if (!isScalar(value) && !(Array.isArray(value) && value.every(isScalar))) {
 			throw new UnreadableConfiguration(`${section}.${key} must be text, a number, true, false, null or a list of these.`);
 		}
 	}
 	return values as Readonly<Record<string, Value>>;
+}
+
+/** A value may have several lines: some clouds' keys do. */
+function hasOddControls(value: unknown): boolean {
+	if (Array.isArray(value)) return value.some(hasOddControls);
+	return typeof value === "string" && hasControls(value.replace(/[\t\n\r]/g, ""));
 }
 
 function isScalar(value: unknown): value is Scalar {

@@ -1,5 +1,6 @@
 import { AGENT_PORT } from "../agent/protocol.ts";
 import type { Settings } from "../core/model/command.ts";
+import { slipIn } from "../core/model/rules.ts";
 import type { ProviderName } from "../core/model/state.ts";
 import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
@@ -10,7 +11,7 @@ import type { Global } from "./deployment.ts";
 import { type Addresses, refusalOfAddress } from "./destinations.ts";
 import { CLOUD_RULE, HASH_DIGITS, MOST_NAMES, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
-import { ENDPOINT, OF_NO_EFFECT, TUNING, type Tuning } from "./table.ts";
+import { ENDPOINT, OF_NO_EFFECT, type PoolSetting, TUNING, type Tuning } from "./table.ts";
 
 /** What an endpoint's configuration comes to, as the pool needs it. */
 export interface EndpointSettings {
@@ -35,6 +36,8 @@ export interface EndpointSource {
 	readonly addresses: Addresses;
 	/** Addresses of the host names among its static backends, as far as they are known. */
 	readonly hosts?: Hosts;
+	/** It is posted just now: what one that is stored is forgiven is refused. */
+	readonly isPosted?: boolean;
 }
 
 /** Addresses by host name. */
@@ -52,6 +55,8 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	const { provider, definition } = readCloud(reader);
 	const { account, shown } = readAccount(reader, provider, definition, source);
 	const tuning = readTuning(reader, global.timing, source.hosts);
+	const slip = source.isPosted ? slipIn(tuning.rules) : null;
+	if (slip !== null) reader.fault(...TUNING.rules.at, slip);
 	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration, source);
 
 	const { faults } = reader;
@@ -196,6 +201,22 @@ export function hostNamesIn(configuration: EndpointConfiguration): readonly stri
 function ofEffect(faults: Faults): Faults {
 	const idle = Object.values<Placed<unknown>>(ENDPOINT).filter(({ is }) => is === OF_NO_EFFECT);
 	return mapValues(faults, (say, section, key) => (idle.some(({ at }) => at[0] === section && at[1] === key) ? undefined : say));
+}
+
+const KNOWN_PLACES = new Set(
+	[ENDPOINT, TUNING].flatMap((table) => Object.values<PoolSetting>(table).flatMap(({ at }) => at?.join(".") ?? [])),
+);
+
+/** The keys of a configuration that nobody reads, as `section.key`. They are kept, and of no effect. */
+export function unknownKeys(configuration: EndpointConfiguration): readonly string[] {
+	return Object.entries(configuration).flatMap(([section, values]) => {
+		const settings = definitionOf(section)?.settings;
+		const isKnown = (key: string) =>
+			settings === undefined ? KNOWN_PLACES.has(`${section}.${key}`) : fieldOf(settings, key) !== undefined;
+		return Object.keys(values)
+			.filter((key) => !isKnown(key))
+			.map((key) => `${section}.${key}`);
+	});
 }
 
 /** Faults as sentences, for where there is no request to answer. */

@@ -59,10 +59,13 @@ export function goodCidrs(text: string): readonly string[] {
 /** An address as an origin, without a slash at its end. */
 export const origin = () => made("http(s)://host[:port], without a path, such as https://muster.example.com", publicOrigin);
 
+/** A host name has at most 253. */
+const MOST_ORIGIN_CHARS = 300;
+
 /** The origin that `http(s)://host[:port]` names, with or without a slash at its end; null for anything else. */
 export function publicOrigin(text: string): string | null {
 	const url = URL.parse(text);
-	return url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
+	return url !== null && text.length <= MOST_ORIGIN_CHARS && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
 }
 
 export const INSECURE_URL_RULE =

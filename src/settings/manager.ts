@@ -17,6 +17,12 @@ export function readManager(
 	return { intervalSeconds: reader.has(...setting.at) ? intervalSeconds : null, faults: reader.faults };
 }
 
+/** What of a manager's configuration is of no effect, as `section.key`. */
+export function unknownToManagers(configuration: EndpointConfiguration): readonly string[] {
+	const places = Object.entries(configuration).flatMap(([section, values]) => Object.keys(values).map((key) => `${section}.${key}`));
+	return places.filter((place) => place !== TIMES.intervalSeconds.at.join("."));
+}
+
 /** Seconds between looks, by manager, where its configuration names them. */
 export function intervalsOf(managers: ReadonlyMap<string, StoredConfiguration>, global: Global): Readonly<Record<string, number>> {
 	const named = [...managers].flatMap(([name, configuration]) => {

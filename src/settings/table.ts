@@ -1,5 +1,5 @@
 import type { Spec } from "../core/model/state.ts";
-import { amount, flag, printable, seconds, textThat, whole, word } from "../values/kinds.ts";
+import { amount, flag, printable, seconds, textThat, whole, wholeOrNone, word } from "../values/kinds.ts";
 import type { Setting, Values } from "../values/setting.ts";
 import * as kinds from "./kinds.ts";
 
@@ -46,7 +46,7 @@ const TEN_YEARS_SECONDS = 315_360_000;
 export const MAX_SCALING = 10_000;
 const MAX_WEIGHT = 1_000_000;
 
-/** Times that the deployment has, and each pool may have for itself. */
+/** Times and rates that the deployment has, and each pool may have for itself. */
 export const TIMES = {
 	/** How often agents report and pools look, at least. */
 	intervalSeconds: {
@@ -83,6 +83,16 @@ export const TIMES = {
 		suspends: true,
 		schema: seconds(600, 1, DAY_SECONDS),
 		is: "seconds that connections get to end when a proxy is drained",
+	},
+	/** Null: six, or twice the target. */
+	maxReplacementsPerHour: {
+		variable: "MAX_REPLACEMENTS_PER_HOUR",
+		at: ["scaling", "max_replacements_per_hour"],
+		group: "deployment",
+		suspends: true,
+		schema: wholeOrNone({ min: 0, max: 100_000 }),
+		usually: "6, or twice the target",
+		is: "how many proxies that are destroyed over the API are replaced in an hour; the successors of more wait. Each may be billed for a whole hour",
 	},
 } satisfies Record<string, PoolSetting & DeploymentSetting>;
 

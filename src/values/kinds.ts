@@ -25,6 +25,17 @@ export const whole = (usual: number, { min, max, unit }: { readonly min: number;
 		.default(usual);
 };
 
+/** As {@link whole}; null: none is given. */
+export const wholeOrNone = (bounds: { readonly min: number; readonly max: number }) => {
+	const must = `a whole number from ${grouped(bounds.min)} to ${grouped(bounds.max)}`;
+	return z
+		.string(must)
+		.refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= bounds.min && Number(text) <= bounds.max, must)
+		.transform(Number)
+		.nullable()
+		.default(null);
+};
+
 export const seconds = (usual: number, min: number, max: number) => whole(usual, { min, max, unit: "seconds" });
 
 /** 10000 → "10,000". */

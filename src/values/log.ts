@@ -13,6 +13,12 @@ export function logWarning(what: string, error?: unknown): void {
 	console.warn(lineOf(what, error));
 }
 
+/** Tells an event as one line of JSON, at the console's level that it names. */
+export function logEvent(event: Readonly<Record<string, string>> & { readonly level: "info" | "warn" | "error" }): void {
+	// Of what JSON leaves as it is, some begins a line elsewhere.
+	console[event.level](encoded(JSON.stringify(event)));
+}
+
 function lineOf(what: string, error: unknown): string {
 	return error === undefined ? encoded(what) : `${encoded(what)}: ${faultOf(error)}`;
 }

@@ -15,6 +15,7 @@ import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { Replacements } from "./watch-replacements.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
@@ -58,6 +59,7 @@ export class Watch {
 	private mutationsWhenConverged = -1;
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
+	private readonly replacements = new Replacements();
 
 	constructor(world: World) {
 		this.world = world;
@@ -120,6 +122,7 @@ export class Watch {
 		const record = this.record(host);
 		if (command.do === "release" || (command.do === "run" && command.keep === true)) this.sparing(host, record, command);
 		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
+		if (command.do === "run" && command.run === "running") this.replacements.restarted(host.object);
 		if (command.do === "destroy") this.destroying(host, record, command.id);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
@@ -370,6 +373,8 @@ export class Watch {
 		if (before.staticsProbed !== after.staticsProbed) this.staticsChanged(host, after);
 		if (before.strays !== after.strays) this.straysChanged(host, before, after);
 		this.scaled(host, before, after);
+		const replaced = this.replacements.judge(host.object, before, after, host.now());
+		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {

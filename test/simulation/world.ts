@@ -348,6 +348,8 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
+			// Few are destroyed in an hour: the usual bound would never be reached.
+			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({ address: `192.0.2.${10 + n}`, port: n % 2 === 0 ? 8899 : 3128 })),
 			rampLimit: setup.demand?.rampLimit ?? 5,

@@ -53,7 +53,13 @@ describe("what is asked for nothing", () => {
 			maxHourlyCost: null,
 			ageLimitSeconds: 0,
 			rolling: { enabled: false, minAvailable: 3, batchSize: 2 },
-			timing: { intervalSeconds: 30, unknownTimeoutSeconds: 120, unregisteredTimeoutSeconds: 600, decommissionedTimeoutSeconds: 600 },
+			timing: {
+				intervalSeconds: 30,
+				unknownTimeoutSeconds: 120,
+				unregisteredTimeoutSeconds: 600,
+				decommissionedTimeoutSeconds: 600,
+				maxReplacementsPerHour: null,
+			},
 		});
 	});
 
@@ -79,6 +85,7 @@ describe("what is asked for nothing", () => {
 					twoStepRestart: false,
 					billedSeconds: 60,
 					maxHourlyCost: null,
+					maxReplacementsPerHour: null,
 					finishesCreate: false,
 					rules: [],
 					statics: [],

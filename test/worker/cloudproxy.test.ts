@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { enterPool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
+import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
@@ -10,6 +12,7 @@ import {
 	askPlainly,
 	askWith,
 	bodyOf,
+	counted,
 	enter,
 	failing,
 	poolsAnswering,
@@ -261,39 +264,113 @@ describe("DELETE /destroy and /restart", () => {
 });
 
 describe("GET /health", () => {
-	test("is healthy with two fields where there is nothing to say", async () => {
-		await show(publicationOf(await enter()));
-		expect(await bodyOf(await askPlainly("/health"))).toEqual({ status: "healthy", timestamp: expect.any(String) });
+	const health = async (path = "/health") => bodyOf(await ask(path));
+	const standing = { wanted: 2, isShort: false, since: 1_000, wantedThen: 2 };
+
+	test("is healthy with each pool's state and count where there is nothing to say", async () => {
+		await show(readyPublication(await enter(), 2, { summary: { ...SUMMARY, standing } }));
+		expect(await health()).toEqual({
+			status: "healthy",
+			timestamp: expect.any(String),
+			check_count: 0,
+			checks: {
+				pools: {
+					"digitalocean-default": {
+						status: "healthy",
+						state: "running",
+						ready: 2,
+						wanted: 2,
+						since: "1970-01-01T00:00:01.000Z",
+						problems: [],
+					},
+				},
+			},
+		});
 	});
 
-	test("names what is wrong with a pool; degraded where its provider fails it", async () => {
+	test("tells strangers how many things there are to say, and none of them", async () => {
+		const object = await enter();
+		await show(publicationOf(object, { summary: { ...SUMMARY, degraded: true, problems: ["401: vm-17 is not yours"] } }));
+		for (const init of [{}, { headers: { "X-Auth-Key": "wrong" } }])
+			expect(await bodyOf(await askPlainly("/health", init))).toEqual({
+				status: "degraded",
+				timestamp: expect.any(String),
+				check_count: 1,
+			});
+	});
+
+	test("asks D1 nothing for a stranger who comes within a second of another, even while it fails", async () => {
+		const { db, rows } = counted(env.DB);
+		await askWith({ DB: db }, "/health");
+		const { read } = rows;
+		for (let turn = 0; turn < 3; turn++) await askWith({ DB: db }, "/health");
+		expect(rows.read).toBe(read);
+		expect((await bodyOf(await askWith({ DB: failing() }, "/health"))).status, "what was seen is told").toBe("healthy");
+	});
+
+	test("names what is wrong with a pool; degraded where it is told of at once", async () => {
 		const object = await enter();
 		const problems = ["It waits for PUBLIC_URL."];
-		await show(publicationOf(object, { summary: { ...SUMMARY, problems, foreign: { pools: 0, deployments: 3 }, strays: 1 } }));
-		const sentences = [
-			"It waits for PUBLIC_URL.",
-			"1 of its VMs have no proxy; they will be deleted.",
-			"3 VMs of other deployments are in its account; they are left alone.",
-		];
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({
+		await show(publicationOf(object, { summary: { ...SUMMARY, problems, foreign: { pools: 0, deployments: 3 } } }));
+		const sentences = ["It waits for PUBLIC_URL.", "3 VMs of other deployments are in its account; they are left alone."];
+		expect(await health()).toMatchObject({
 			status: "healthy",
-			checks: { pools: { "digitalocean-default": sentences } },
+			checks: { pools: { "digitalocean-default": { status: "healthy", problems: sentences } } },
 		});
 		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true, problems: ["401 from its provider."] } }));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+		expect(await health()).toMatchObject({ status: "degraded" });
+	});
+
+	test("is degraded once a pool is short for longer than its boots take, though nothing was published since", async () => {
+		const object = await enter();
+		const short = { wanted: 2, isShort: true, since: Date.now() - 100_000, wantedThen: 2 };
+		await show(publicationOf(object, { summary: { ...SUMMARY, standing: short, usualBootMs: 120_000 } }));
+		expect(await health()).toMatchObject({ status: "healthy" });
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, standing: short, usualBootMs: 90_000 } }));
+		const { status, checks } = await health();
+		expect([status, checks.pools["digitalocean-default"].problems[0]]).toEqual([
+			"degraded",
+			expect.stringMatching(/^only 0 of 2 proxies are ready, short since \S+Z: longer than its boots usually take \(90 s\)$/),
+		]);
+	});
+
+	test("says of a deployment that runs nothing that it is stopped, or paused", async () => {
+		const object = await enter();
+		await show(publicationOf(object, { summary: { ...SUMMARY, run: "stopped" } }));
+		expect(await health()).toMatchObject({
+			status: "stopped",
+			checks: { pools: { "digitalocean-default": { status: "stopped", state: "stopped", wanted: 0 } } },
+		});
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, run: "paused" } }));
+		expect(await health()).toMatchObject({ status: "paused" });
+		await show(publicationOf(await enter("nyc")));
+		expect(await health(), "one runs").toMatchObject({ status: "healthy" });
+	});
+
+	test("answers 503 where it is asked to be strict and is not healthy", async () => {
+		const object = await enter();
+		await show(publicationOf(object));
+		expect((await askPlainly("/health?strict=1")).status).toBe(200);
+		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true } }));
+		forgetHealth();
+		expect((await askPlainly("/health?strict=1")).status).toBe(503);
+		expect((await askPlainly("/health")).status).toBe(200);
+		expect((await askPlainly("/health?strict=0")).status).toBe(200);
 	});
 
 	test("names a bad setting, never its value", async () => {
-		const response = await askWith({ ...ENABLED, DIGITALOCEAN_ENABLED: "maybe-secret" }, "/health");
+		const response = await askWith({ ...ENABLED, DIGITALOCEAN_ENABLED: "maybe-secret" }, "/health", KEY);
 		const text = await response.text();
-		expect(JSON.parse(text).checks.pools["digitalocean-default"][0]).toContain("DIGITALOCEAN_ENABLED");
+		const { status, checks } = JSON.parse(text);
+		expect([status, checks.pools["digitalocean-default"].state]).toEqual(["degraded", "suspended"]);
+		expect(checks.pools["digitalocean-default"].problems[0]).toContain("DIGITALOCEAN_ENABLED");
 		expect(text).not.toContain("secret");
 	});
 
 	test("answers 200 and degraded when D1 is down, with and without a snapshot", async () => {
 		for (const prepare of [async () => {}, async () => show(publicationOf(await enter())), async () => void (await ask("/"))]) {
 			await prepare();
-			const response = await askWith({ DB: failing() }, "/health");
+			const response = await askWith({ DB: failing() }, "/health", KEY);
 			expect(response.status).toBe(200);
 			expect(await bodyOf(response)).toMatchObject({
 				status: "degraded",
@@ -305,9 +382,9 @@ describe("GET /health", () => {
 
 	test("is degraded when D1 has taken no write for a minute longer than cron waits", async () => {
 		await writeSetting(env.DB, "written_at", String(Date.now() - 100_000));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "healthy" });
+		expect(await health()).toMatchObject({ status: "healthy" });
 		await writeSetting(env.DB, "written_at", String(Date.now() - 130_000));
-		expect(await bodyOf(await askPlainly("/health"))).toMatchObject({ status: "degraded" });
+		expect(await health()).toMatchObject({ status: "degraded" });
 	});
 });
 
@@ -352,12 +429,15 @@ describe("GET /providers", () => {
 		expect(own, "top-level fields mirror the default instance").toEqual(instances.default);
 		expect(own).toEqual({
 			enabled: true,
+			state: "running",
 			ips: ["10.0.0.0", "10.0.0.1"],
 			scaling: { min_scaling: 2, max_scaling: 2 },
 			size: "s-1vcpu-512mb-10gb",
 			region: "lon1",
 			image: "ubuntu-24-04-x64",
 			display_name: "My DigitalOcean",
+			billed: 2,
+			spent_this_hour: [],
 		});
 		expect(instances.nyc).toMatchObject({ enabled: true, ips: [], region: "nyc1", display_name: "DigitalOcean nyc" });
 		expect(providers.aws).toMatchObject({ enabled: false, ips: [], scaling: { min_scaling: 2, max_scaling: 2 } });
@@ -382,11 +462,44 @@ describe("GET /providers", () => {
 		});
 	});
 
+	test("says what is billed and what the hour costs, with VMs that are gone and whose hour was begun", async () => {
+		const cost = { hourly: 0.02, currency: "USD", asOf: 1_000 };
+		const charges = [
+			{ until: Date.now() + 60_000, hourly: 0.4, count: 40, currency: "USD" },
+			{ until: Date.now() - 1, hourly: 9, count: 900, currency: "USD" },
+		];
+		await show(publicationOf(await enter(), { summary: { ...SUMMARY, cost, charges, replacementsPerHour: 6 } }));
+		const spent_this_hour = [{ amount: 0.42, currency: "USD" }];
+		const { billed, spent_this_hour: all, providers } = await bodyOf(await ask("/providers"));
+		expect({ billed, spent_this_hour: all }).toEqual({ billed: 42, spent_this_hour });
+		expect(providers.digitalocean).toMatchObject({ billed: 42, spent_this_hour, max_replacements_per_hour: 6 });
+	});
+
 	test("a bad setting is named in it", async () => {
 		const { config } = await bodyOf(
 			await askWith({ ...ENABLED, DIGITALOCEAN_MIN_SCALING: "many" }, "/providers/digitalocean/default", KEY),
 		);
 		expect(config.problems).toEqual([expect.stringContaining("DIGITALOCEAN_MIN_SCALING")]);
+	});
+
+	test("a pool of the environment whose place or name an endpoint holds is told of, in /health too", async () => {
+		const endpoint = async (name: string, provider: "digitalocean" | "hetzner") => {
+			const object = env.POOL.newUniqueId().toString();
+			await enterPool(env.DB, { object, provider, name, endpoint: name, incarnation: 1_000, source: "api" });
+			await show(publicationOf(object));
+		};
+		await endpoint("nyc", "digitalocean");
+		await endpoint("digitalocean-default", "hetzner");
+		const { instances } = await bodyOf(await askWith(settings, "/providers/digitalocean", KEY));
+		const place = `not made: the endpoint "nyc" is digitalocean/nyc already, which DIGITALOCEAN_NYC_ENABLED asks for; delete that endpoint, or unset DIGITALOCEAN_NYC_ENABLED`;
+		const name = `not made: "digitalocean-default", which is to be its endpoint's name, is one of the endpoint "digitalocean-default"; delete that endpoint, or unset DIGITALOCEAN_ENABLED`;
+		expect([instances.nyc.problems, instances.default.problems]).toEqual([[place], [name]]);
+		const { status, checks } = await bodyOf(await askWith(settings, "/health", KEY));
+		expect([status, checks.pools["digitalocean-nyc"].problems, checks.pools["digitalocean-default"].problems]).toEqual([
+			"degraded",
+			[place],
+			[name],
+		]);
 	});
 
 	test("a pool that was made otherwise is an instance too", async () => {
@@ -420,6 +533,26 @@ describe("PATCH /providers", () => {
 			instance: "default",
 			config: { scaling: { min_scaling: 3, max_scaling: 5 } },
 		});
+	});
+
+	test("of a stopped pool says that it keeps none, what it will do and how to start it", async () => {
+		const summary = { ...SUMMARY, run: "stopped" as const, min: 3, max: 5 };
+		await show(publicationOf(await enter(), { summary }));
+		const command = async (): Promise<CommandOutcome> => ({ ok: true, summary, ips: [] });
+		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
+		const start = `start (POST /v1.1/endpoints/digitalocean-default/state with {"action":"start"})`;
+		for (const [path, what] of [
+			["/providers/digitalocean", "Provider 'digitalocean'"],
+			["/providers/digitalocean/default", "Provider 'digitalocean' instance 'default'"],
+		] as const) {
+			const { message, provider, config = provider } = await bodyOf(await askWith(settings, path, patch(3, 5)));
+			expect(message).toBe(
+				`${what} scaling configuration updated successfully. STOPPED: it keeps no proxy until ${start}, and then 3 to 5`,
+			);
+			expect(config.state).toBe("stopped");
+		}
+		const listed = await bodyOf(await ask("/providers/digitalocean"));
+		expect([listed.provider.state, listed.instances.default.state]).toEqual(["stopped", "stopped"]);
 	});
 
 	test("on a disabled provider it is remembered", async () => {

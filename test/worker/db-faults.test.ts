@@ -68,7 +68,7 @@ describe("what D1 refuses", () => {
 
 	test("shows in /health, which names nothing of it", async () => {
 		const lines = logged();
-		const { status, checks } = await bodyOf(await askWith({ DB: lacking("pools") }, "/health"));
+		const { status, checks } = await bodyOf(await askWith({ DB: lacking("pools") }, "/health", KEY));
 		expect([status, checks.database]).toEqual(["degraded", "It refuses what it is asked; the log has why."]);
 		expect(lines.join("\n")).toContain("no such table: no_pools");
 	});

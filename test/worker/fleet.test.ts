@@ -50,6 +50,19 @@ describe("cron", () => {
 		expect(await listPools(env.DB)).toHaveLength(2);
 	});
 
+	test("tells the log, once an hour, of a pool whose place an endpoint holds, and leaves that alone", async () => {
+		const lines: string[] = [];
+		const spy = vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+		const { pool, bindings } = recording();
+		const object = env.POOL.newUniqueId().toString();
+		await enterPool(env.DB, { object, provider: "digitalocean", name: "nyc", endpoint: "nyc", incarnation: NOW, source: "api" });
+		for (const minutes of [0, 1, 59, 60]) await tend(bindings(), NOW + minutes * 60_000);
+		spy.mockRestore();
+		const told = lines.filter((line) => line.startsWith("the environment's pool digitalocean-nyc is not made: "));
+		expect(told).toHaveLength(2);
+		expect(pool.start.mock.calls.filter(([birth]) => birth.name === "nyc")).toEqual([]);
+	});
+
 	test("starts a pool again whose start was lost, as the pool that it was to be", async () => {
 		const { pool, bindings } = recording();
 		pool.start.mockRejectedValueOnce(new Error("lost")).mockRejectedValueOnce(new Error("lost"));

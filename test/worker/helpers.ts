@@ -3,6 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import type { PoolSummary, ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { ProviderName } from "../../src/core/model/state.ts";
 import { enterPool } from "../../src/d1/directory.ts";
+import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import { publish } from "../../src/read-model/publish.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
@@ -45,6 +46,7 @@ export async function startAfresh(): Promise<void> {
 	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	forgetEverything();
+	forgetHealth();
 }
 
 export const SUMMARY: PoolSummary = {

@@ -8,6 +8,7 @@ import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from ".
 import type { Ms, Proxy, State, Vm } from "../model/state.ts";
 import { isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
+import { LOOKED_UP } from "../planning/lifecycle.ts";
 import { firewallAtCreate } from "./firewall.ts";
 import { answered, isOpen, isRich, itsProxy, type OfProxy, type Room } from "./room.ts";
 
@@ -65,7 +66,7 @@ export const create: Room<Create, Vm> = {
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
 		// What a first create made may be there whatever becomes of the second.
 		if (failure.kind === "unknown" || failure.kind === "conflict" || proxy.formerTokenHash !== null) {
-			const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };
+			const waiting = { ...proxy, why: `${LOOKED_UP}${failure.say}`, tries: 0, retryAt: 0 };
 			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
 		}
 		const why = `launch failed: ${failure.say}`;

@@ -1,4 +1,5 @@
 import { withLog } from "../model/edit.ts";
+import { told } from "../model/load.ts";
 import type { Measurements } from "../model/state.ts";
 import { passed } from "../model/time.ts";
 import type { AnyEffect } from "../planning/draft.ts";
@@ -34,7 +35,7 @@ export const measure: Room<Measure, Measurements | string> = {
 	done(state, { endpoint }, found, now, startedAt) {
 		if (endpoint !== state.spec.metricsSource) return state;
 		if (typeof found !== "string") return { ...state, source: { ...found, endpoint, at: startedAt } };
-		return state.told.includes(found) ? state : withLog({ ...state, told: [...state.told, found] }, now, "WARNING", found);
+		return told(state, found) === state ? state : withLog(told(state, found), now, "WARNING", found);
 	},
 
 	failed(state) {

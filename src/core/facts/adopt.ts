@@ -1,7 +1,8 @@
 /** VMs that others made: taken in by putting our tags on, let go by taking them off. What was let go is never deleted. */
+import { newest } from "../model/bounds.ts";
 import { inPhase, nameOf, withLog, withProxy } from "../model/edit.ts";
 import { fraction } from "../model/gates.ts";
-import { CONFIRMATION_MS, KEPT_CONFIRMATIONS, KEPT_RELEASED } from "../model/limits.ts";
+import { CONFIRMATION_BYTES, CONFIRMATION_MS, KEPT_CONFIRMATIONS, KEPT_RELEASED, RELEASED_BYTES } from "../model/limits.ts";
 import { isPlain, proxyAt, vmOf } from "../model/proxies.ts";
 import { intentOf } from "../model/proxy.ts";
 import type { Id, Ms, Proxy, State } from "../model/state.ts";
@@ -26,7 +27,8 @@ function idFor(state: State, vm: string, now: Ms): Id {
 export function withRelease(state: State, proxy: Proxy, why: string, now: Ms): State {
 	const vm = vmOf(proxy);
 	if (vm === null) return state;
-	const released = [...state.released.filter((other) => other !== vm), vm].slice(-KEPT_RELEASED);
+	const all = [...state.released.filter((other) => other !== vm), vm];
+	const released = newest(all, { most: KEPT_RELEASED, bytes: RELEASED_BYTES, perItem: 1, textOf: (other) => other });
 	// Who registered from it is no proxy of ours any more.
 	const leaving = { ...inPhase(proxy, { at: "releasing", vm }, why, now), claim: null };
 	return withLog(withProxy({ ...state, released }, leaving), now, "INFO", `disassociating ${nameOf(proxy)}: ${why}`);
@@ -37,7 +39,13 @@ export function withConfirmation(state: State, address: string, now: Ms): State 
 	const proxy = liveAt(state, address);
 	if (proxy !== null) return confirmedByHand(state, proxy, now);
 	const fresh = state.confirmations.filter((one) => one.address !== address && now < one.at + CONFIRMATION_MS);
-	return { ...state, confirmations: [...fresh, { address, at: now }].slice(-KEPT_CONFIRMATIONS) };
+	const bounds = {
+		most: KEPT_CONFIRMATIONS,
+		bytes: CONFIRMATION_BYTES,
+		perItem: 60,
+		textOf: (one: { readonly address: string }) => one.address,
+	};
+	return { ...state, confirmations: newest([...fresh, { address, at: now }], bounds) };
 }
 
 /** The same, where a VM's address has just become known. */

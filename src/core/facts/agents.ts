@@ -1,6 +1,7 @@
 /** What agents say, and how probes find them, folded in. */
 import { inPhase, nameOf, withLog, withProxy, withVitals } from "../model/edit.ts";
 import { OPEN } from "../model/gates.ts";
+import { withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
@@ -97,7 +98,7 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 		if (isUp) {
 			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), ...WELL, wasReady: true };
 			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
-			return withLog(withProxy({ ...heard, gates }, up), now, "INFO", `ready ${nameOf(proxy)}`);
+			return withLog(withProxy(withBootTime({ ...heard, gates }, proxy, now), up), now, "INFO", `ready ${nameOf(proxy)}`);
 		}
 		const isWell = (Object.keys(WELL) as (keyof typeof WELL)[]).every((key) => proxy[key] === WELL[key]);
 		return isWell ? heard : withProxy(heard, { ...proxy, ...WELL });

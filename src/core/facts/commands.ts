@@ -1,12 +1,15 @@
 /** What operators order and settings say, folded in. */
+
+import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { forCanary, type GateFields } from "../model/gates.ts";
-import { MOST_LOG_CHARS } from "../model/limits.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
+import { NEVER_ASKED } from "../model/money.ts";
 import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
+import { withDestroy } from "../model/replacements.ts";
 import { isSameRolling, rollingInForce } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
 import {
@@ -39,7 +42,9 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const keep = command.run === "removing" && command.keep === true;
 			if (state.run === command.run && state.keep === keep && state.breach === null) {
 				const gates = command.run === "running" ? mended(state.gates) : state.gates;
-				return gates === state.gates ? state : withLog({ ...state, gates }, now, "INFO", "an operator has it try again at once");
+				const isHeldBack = command.run === "running" && state.destroys.length > 0;
+				if (gates === state.gates && !isHeldBack) return state;
+				return withLog({ ...state, gates, destroys: [] }, now, "INFO", "an operator has it try again at once");
 			}
 			const words = {
 				running: "started",
@@ -52,16 +57,23 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const isResumed = command.run === "running" || command.run === "removing";
 			const breach = isResumed ? null : state.breach;
 			const suspended = command.run === "removing" ? null : state.suspended;
+			const unreadable = command.run === "removing" ? null : state.unreadable;
 			// A pool that has long been empty is looked through once more before it is forgotten.
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
-			return withLog({ ...state, run: command.run, keep, gates, breach, suspended, emptySince, looks: 0 }, now, "INFO", words[command.run]);
+			const destroys = command.run === "running" ? [] : state.destroys;
+			return withLog(
+				{ ...state, run: command.run, keep, gates, destroys, breach, suspended, unreadable, emptySince, looks: 0 },
+				now,
+				"INFO",
+				words[command.run],
+			);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);
 			if (proxy === undefined || proxy.phase.at === "deleting") return state;
 			if (isUnsent(proxy)) return withoutProxy(state, proxy.id, now);
 			const doomed = inPhase(proxy, { at: "deleting", vm: vmOf(proxy), acceptedAt: null }, "destroyed by an operator", now);
-			return withLog(withProxy(state, doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
+			return withLog(withProxy(withDestroy(state, now), doomed), now, "INFO", `deleting ${nameOf(proxy)}: destroyed by an operator`);
 		}
 		case "restart": {
 			const proxy = state.proxies.get(command.id);
@@ -94,7 +106,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog(withDrop(state, session, only?.id ?? null, now), now, "INFO", `dropping session ${session}`);
 		}
 		case "log":
-			return withLog(state, now, command.severity, command.text.slice(0, MOST_LOG_CHARS));
+			return withLog(state, now, command.severity, command.text);
 		default:
 			return command satisfies never;
 	}
@@ -105,7 +117,7 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 	if (provider === state.pool.provider) return state;
 	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
 	// Charges go on in their own currency; prices are the former cloud's.
-	const money = { ...state.money, prices: [], pricing: { tries: 0, retryAt: 0, why: "" } };
+	const money = { ...state.money, prices: [], pricing: NEVER_ASKED };
 	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
 	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
@@ -113,8 +125,8 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
 function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
 	if (settings.suspended !== null) {
-		if (settings.suspended === state.suspended) return state;
-		return withLog({ ...state, suspended: settings.suspended }, now, "ERROR", `suspended: ${settings.suspended}`);
+		const suspended = bounded(settings.suspended, MOST_LIST_CHARS);
+		return suspended === state.suspended ? state : withLog({ ...state, suspended }, now, "ERROR", `suspended: ${suspended}`);
 	}
 	const said = { min: settings.spec.min, max: settings.spec.max };
 	const isSaidAnew = !settings.fromEnvironment || state.environment?.min !== said.min || state.environment.max !== said.max;
@@ -132,9 +144,11 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
 	const gates = mended(state.gates);
+	// Another account may be told what this one was refused.
+	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
-	return withLog({ ...after, heartbeatSeconds, gates, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
+	return withLog({ ...after, heartbeatSeconds, gates, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
 }
 
 /** Those of an address that no proxy has go nowhere. */

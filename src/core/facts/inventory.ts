@@ -1,9 +1,11 @@
 /** What look-ups and lists show, folded in. */
+import { storedBytes } from "../model/bounds.ts";
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
-import { CREATE_DEADLINE_MS } from "../model/limits.ts";
+import { CREATE_DEADLINE_MS, KEPT_STRAYS, MOST_VM_CHARS, STRAY_BYTES } from "../model/limits.ts";
 import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
 import { isBorneOut } from "../model/registration.ts";
-import type { Id, Ms, Proxy, State, Vm } from "../model/state.ts";
+import type { Id, Ms, Proxy, State, Stray, Vm } from "../model/state.ts";
+import { summed } from "../model/table.ts";
 import { withRemembered } from "./adopt.ts";
 import { confirmed } from "./agents.ts";
 
@@ -90,6 +92,7 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 				strays = strays.without(vm.vm);
 				after = sighted(after, proxy, vm, now);
 			} else if (vm.state !== "going" && !own.has(vm.vm) && !released.has(vm.vm)) {
+				if (!strays.has(vm.vm) && !hasRoomFor(vm.vm, strays)) continue;
 				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
 				strays = strays.with(vm.vm, stray.seenAt === startedAt ? stray : { ...stray, seenAt: startedAt });
 			}
@@ -112,6 +115,14 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 		reconciledAt: isFirst ? now : after.reconciledAt,
 	};
 }
+
+/** Whether one more stray is remembered: they share a row with all other facts. */
+function hasRoomFor(vm: string, strays: State["strays"]): boolean {
+	if (vm.length > MOST_VM_CHARS || strays.size >= KEPT_STRAYS) return false;
+	return idBytes(strays) + storedBytes(vm) <= STRAY_BYTES;
+}
+
+const idBytes = summed<Stray>((_stray, vm) => storedBytes(vm));
 
 /** See `State.looks`: anything of the pool in the list begins the count anew. */
 function looksOf(state: State, strays: number, startedAt: Ms): number {

@@ -1,5 +1,7 @@
 /** Orders that cannot be carried out as the pool is now; everything else is folded in by `apply`. */
+import { hasControls } from "../model/bounds.ts";
 import type { Command } from "../model/command.ts";
+import { MOST_VM_CHARS } from "../model/limits.ts";
 import { billable, hasCloud, isReleasable, proxyNamed, surgeOf } from "../model/proxies.ts";
 import type { State } from "../model/state.ts";
 import { isStatic } from "../model/statics.ts";
@@ -12,6 +14,9 @@ export interface Refusal {
 
 /** Why the order is refused, or null. `apply` ignores what this refuses, so that a race between the two changes nothing. */
 export function refusalOf(state: State, command: Command): Refusal | null {
+	// What is not known cannot be changed, and would be forgotten with the instance.
+	if (state.unreadable !== null && !isRemoval(command) && command.do !== "configure")
+		return { error: "conflict", say: `What is stored of this pool cannot be read (${state.unreadable}): it can only be deleted.` };
 	switch (command.do) {
 		case "destroy":
 		case "restart": {
@@ -57,9 +62,14 @@ function refusalOfAdoption(state: State, vm: string): Refusal | null {
 	if (!hasCloud(state)) return { error: "conflict", say: "The pool has no cloud: there is no VM to associate." };
 	if (state.run === "removing") return { error: "conflict", say: "The pool is being removed." };
 	if (state.run === "stopped") return { error: "conflict", say: "The pool is stopped, and is to have no VM: start it first." };
+	if (vm.length > MOST_VM_CHARS || hasControls(vm)) return { error: "notFound", say: "No cloud has a VM of that id." };
 	if (proxyNamed(state, vm) !== null) return { error: "conflict", say: `VM "${vm}" is part of the pool already.` };
 	const bound = state.spec.max + surgeOf(state.spec);
 	const count = billable(state) + (state.strays.has(vm) ? 0 : 1);
 	if (count <= bound) return null;
 	return { error: "conflict", say: `The pool may have ${bound} VMs at most, and has as many: raise max_instances first.` };
+}
+
+function isRemoval(command: Command): boolean {
+	return command.do === "run" && command.run === "removing";
 }

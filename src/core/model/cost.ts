@@ -1,5 +1,6 @@
 /** What the pool's VMs cost: sums over all that may be billed, not over those that serve. */
 import { CREATE_DEADLINE_MS } from "./limits.ts";
+import type { PoolSummary } from "./published.ts";
 import type { Ms, Price, Proxy, State } from "./state.ts";
 import { measure } from "./table.ts";
 
@@ -92,6 +93,26 @@ function withChargeUntil(state: State, end: Ms, price: Price | null, now: Ms): S
 	const sum = { until, hourly: (same?.hourly ?? 0) + hourly, count: (same?.count ?? 0) + 1, currency };
 	const charges = [...others.filter((charge) => charge !== same), sum];
 	return { ...state, money: { ...state.money, charges } };
+}
+
+/** An amount of money, and of what. */
+export interface Amount {
+	readonly amount: number;
+	readonly currency: string;
+}
+
+/** What of a pool's summary is billed now: VMs, those that are gone and whose unit of time was begun included, and what this hour costs by currency. */
+export function billedNow(
+	{ billable: there, cost = null, charges = [] }: PoolSummary,
+	now: Ms,
+): { readonly count: number; readonly spent: readonly Amount[] } {
+	const live = charges.filter(({ until }) => until > now);
+	const sums = new Map<string, number>();
+	const add = (amount: number, currency: string) => sums.set(currency, (sums.get(currency) ?? 0) + amount);
+	if (cost !== null) add(cost.hourly, cost.currency);
+	for (const { hourly, currency } of live) add(hourly, currency === "" ? (cost?.currency ?? "") : currency);
+	const spent = [...sums].filter(([currency]) => currency !== "").map(([currency, amount]) => ({ amount: rounded(amount), currency }));
+	return { count: live.reduce((sum, { count }) => sum + count, there), spent };
 }
 
 /** What is left of charges: when the last of them ends, and what they are an hour; null: nothing. */

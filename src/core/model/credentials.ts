@@ -1,6 +1,9 @@
 /** The proxies' credentials over time: what agents shall ask for, and what those ask for that have not heard of it yet. */
 import type { Credentials, State } from "./state.ts";
 
+/** A proxy that has missed so many changes is shown with the newest. */
+const KEPT_CREDENTIALS = 100;
+
 /** What agents shall ask clients for; null: nothing. */
 export function credentialsAsked({ credentials }: Pick<State, "credentials">): Credentials | null {
 	const newest = credentials.at(-1);
@@ -22,5 +25,5 @@ export function withAsked(state: State, asked: { readonly username: string; read
 	if (now?.username === asked?.username && now?.password === asked?.password) return state.credentials;
 	const inUse = new Set([...state.proxies.values()].map((proxy) => proxy.credentials));
 	const kept = state.credentials.filter((one) => one === newest || inUse.has(one.version));
-	return [...kept, { version: (newest?.version ?? 0) + 1, ...(asked ?? { username: "", password: "" }) }];
+	return [...kept.slice(1 - KEPT_CREDENTIALS), { version: (newest?.version ?? 0) + 1, ...(asked ?? { username: "", password: "" }) }];
 }

@@ -1,12 +1,18 @@
 /** Small changes of the state, from which the folding of facts and the making of plans are put together. */
+import { bounded, newest } from "./bounds.ts";
 import { BACK_OFF, type Gate, type GateName, OPEN, pauseMs } from "./gates.ts";
-import { KEPT_REPEATS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
+import { KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import { VITALS } from "./liveness.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
 
 const KEPT_FAILURES = 20;
 /** Entries that D1 has not taken are bounded: the oldest go first when it is down for long. */
 const KEPT_LOG_ENTRIES = 500;
+const LOG_BYTES = 200_000;
+const ENTRY_BYTES = 80;
+
+/** Room for how often a failure has repeated. */
+const MOST_COUNT_CHARS = 30;
 
 /** The state with one proxy replaced. */
 export function withProxy(state: State, proxy: Proxy): State {
@@ -25,13 +31,18 @@ export function inPhase(proxy: Proxy, phase: Phase, why: string, now: Ms): Proxy
 	return { ...proxy, phase, since: now, why, tries: 0, retryAt: 0 };
 }
 
+function keptOf(log: readonly LogEntry[]): readonly LogEntry[] {
+	return newest(log, { most: KEPT_LOG_ENTRIES, bytes: LOG_BYTES, perItem: ENTRY_BYTES, textOf: ({ text }) => text });
+}
+
 export function withLog(state: State, now: Ms, severity: Severity, text: string): State {
-	const entry: LogEntry = { seq: state.logSeq + 1, at: now, severity, text };
-	return { ...state, logSeq: entry.seq, log: [...state.log, entry].slice(-KEPT_LOG_ENTRIES) };
+	const entry: LogEntry = { seq: state.logSeq + 1, at: now, severity, text: bounded(text, MOST_LOG_CHARS) };
+	return { ...state, logSeq: entry.seq, log: keptOf([...state.log, entry]) };
 }
 
 /** As {@link withLog}, for what may fail again and again: one entry, and how often. */
-export function withRepeated(state: State, now: Ms, severity: Severity, text: string): State {
+export function withRepeated(state: State, now: Ms, severity: Severity, said: string): State {
+	const text = bounded(said, MOST_LOG_CHARS - MOST_COUNT_CHARS);
 	const known = state.repeats.find((one) => one.text === text && one.severity === severity);
 	const others = state.repeats.filter((one) => one !== known);
 	const isOld = known === undefined || now - known.firstAt > REPEAT_MS || known.seq <= state.logSeq - REPEAT_ENTRIES;
@@ -45,12 +56,12 @@ export function withRepeated(state: State, now: Ms, severity: Severity, text: st
 	const repeats = [...others, { ...known, count, writtenAt: isDue ? now : known.writtenAt }];
 	if (!isDue) return { ...state, repeats };
 	const entry: LogEntry = { seq: known.seq, at: now, severity, text: `${text} (${count} times)` };
-	const log = [...state.log.filter(({ seq }) => seq !== known.seq), entry].slice(-KEPT_LOG_ENTRIES);
+	const log = keptOf([...state.log.filter(({ seq }) => seq !== known.seq), entry]);
 	return { ...state, repeats, log };
 }
 
 export function withFailed(state: State, failed: Failed): State {
-	return { ...state, failed: [...state.failed, failed].slice(-KEPT_FAILURES) };
+	return { ...state, failed: [...state.failed, { ...failed, why: bounded(failed.why) }].slice(-KEPT_FAILURES) };
 }
 
 export function withVitals(state: State, id: Id, change: Partial<Vitals>): State {

@@ -32,9 +32,16 @@ export const LOOKS_TO_FORGET = 2;
 export const ADOPT_LIMIT_MS = 120_000;
 /** VMs that were let go and are remembered as such: a list that still shows their tags is never so late as to miss the last of these. */
 export const KEPT_RELEASED = 1_000;
+export const RELEASED_BYTES = 150_000;
+/** Strays that are remembered: they are deleted ten minutes later, and others of a list take their places. */
+export const KEPT_STRAYS = 1_000;
+export const STRAY_BYTES = 200_000;
+/** Characters of a VM's id: the longest is Azure's, a path with three names. */
+export const MOST_VM_CHARS = 400;
 /** A confirmation of an address that no VM is known to have yet is remembered for so long, and so many of them. */
 export const CONFIRMATION_MS = 10 * 60_000;
 export const KEPT_CONFIRMATIONS = 100;
+export const CONFIRMATION_BYTES = 20_000;
 /** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
 export const STATICS_AN_INTERVAL = 10;
 /** A failure that repeats renews its entry of the log so often at the most. */
@@ -52,6 +59,7 @@ export const MOST_SESSIONS = 1_000;
 export const DROP_INTERVALS = 2;
 /** Orders to drop a session that are kept; the oldest go first. */
 export const KEPT_DROPS = 1_000;
+export const DROP_BYTES = 150_000;
 /** How often a pool with nothing in motion lists its provider. */
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */

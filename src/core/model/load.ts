@@ -1,5 +1,6 @@
 /** How many proxies are wanted, and what says so: the target, and the measured load that rules go by. */
 import type { Metrics, Ms } from "./basics.ts";
+import { bounded } from "./bounds.ts";
 import { hasCloud, mayAct } from "./proxies.ts";
 import { list, nullable, record, value } from "./shape.ts";
 import { fact, type Slice, shown, vital } from "./slice.ts";
@@ -81,6 +82,15 @@ export function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms 
 /** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
 export function awakeUntil({ spec, wokenAt }: State): Ms {
 	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
+}
+
+/** Sentences that are remembered as said. */
+const KEPT_TOLD = 64;
+
+/** The state once this was said of the rules; the same where it was already. */
+export function told(state: State, sentence: string): State {
+	const text = bounded(sentence);
+	return state.told.includes(text) ? state : { ...state, told: [...state.told, text].slice(-KEPT_TOLD) };
 }
 
 /** Whether a client that finds no proxy may have one started. */

@@ -1,13 +1,11 @@
 /** What the proxies report and what was posted for them: samples, how fresh they are, and their weighted means. */
 import { SAMPLE_INTERVALS } from "./limits.ts";
 import { isKept, isPlain } from "./proxies.ts";
-import { isMetricName } from "./rules.ts";
+import { AGENT_METRICS, isMetricName } from "./rules.ts";
 import type { Measurements, Metrics, Ms, Proxy, State } from "./state.ts";
 
 /** The number of open client connections, which every agent reports. */
 export const ACTIVE = "active";
-/** All that agents report. */
-const AGENT_METRICS: readonly string[] = [ACTIVE, "requests", "bytes", "errors", "cpu", "load"];
 /** Names kept of one address, and of the endpoint as a whole. */
 export const MOST_METRICS = 64;
 

@@ -57,7 +57,13 @@ export interface Money {
 	/** Of the present settings, and of former ones as long as a VM that was launched with them is there. */
 	readonly prices: readonly KnownPrice[];
 	/** How asking for the price went: failures in a row, when to ask again, and what was wrong. */
-	readonly pricing: { readonly tries: number; readonly retryAt: Ms; readonly why: string };
+	readonly pricing: {
+		readonly tries: number;
+		readonly retryAt: Ms;
+		readonly why: string;
+		/** When our credentials were first refused for it; null: they were not. */
+		readonly refusedAt: Ms | null;
+	};
 	readonly charges: readonly Charge[];
 	/** What the deployment may spend; null: whatever it takes. */
 	readonly budget: Budget | null;
@@ -72,12 +78,17 @@ export interface MoneyFields {
 	readonly leased: Readonly<Record<string, number>> | null;
 }
 
+const PRICING = record<Money["pricing"]>({ tries: value(0), retryAt: value(0), why: value(""), refusedAt: value<Ms | null>(null) });
+
+/** A price that was never asked for. */
+export const NEVER_ASKED: Money["pricing"] = PRICING.initial;
+
 export const moneySlice: Slice<MoneyFields> = {
 	money: shown(
 		fact(
 			record<Money>({
 				prices: list(record<KnownPrice>({ hourly: value(0), currency: value(""), asOf: value(0), account: value(""), askedAt: value(0) })),
-				pricing: record<Money["pricing"]>({ tries: value(0), retryAt: value(0), why: value("") }),
+				pricing: PRICING,
 				charges: list(record<Charge>({ until: value(0), hourly: value(0), count: value(1), currency: value("") })),
 				budget: value<Budget | null>(null),
 				lease: record<Lease>({

@@ -66,6 +66,8 @@ export interface Spec {
 	readonly billedSeconds: number;
 	/** What the pool's VMs may cost an hour, in the currency of its cloud; null: whatever they cost. */
 	readonly maxHourlyCost: number | null;
+	/** How many proxies that operators destroy may be replaced in an hour; null: see replacements.ts. */
+	readonly maxReplacementsPerHour: number | null;
 	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
 	readonly finishesCreate: boolean;
 	/** A create that is sent once more under its intent makes no second VM: the provider refuses it, or gives what is there. */
@@ -103,6 +105,7 @@ const SPEC = record<Spec>({
 	twoStepRestart: value<boolean>(false),
 	billedSeconds: value(0),
 	maxHourlyCost: value<number | null>(null),
+	maxReplacementsPerHour: value<number | null>(null),
 	finishesCreate: value<boolean>(false),
 	repeatsCreate: value<boolean>(false),
 	rules: list(value("")),
@@ -123,6 +126,8 @@ export interface PoolFields {
 	readonly forgotten: boolean;
 	/** An invariant that did not hold: creates and deletes stop until an operator starts the pool again. */
 	readonly breach: string | null;
+	/** Why what is stored of the pool cannot be read, or null: then nothing is stored either, and it can only be removed. */
+	readonly unreadable: string | null;
 	readonly spec: Spec;
 	/** Why the pool neither launches nor deletes (a bad setting), or null. */
 	readonly suspended: string | null;
@@ -157,6 +162,7 @@ export const poolSlice: Slice<PoolFields> = {
 	leaving: fact(value<boolean>(false)),
 	forgotten: fact(value<boolean>(false)),
 	breach: shown(fact(value<string | null>(null))),
+	unreadable: shown(fact(value<string | null>(null))),
 	spec: shown(fact(SPEC)),
 	suspended: shown(fact(value<string | null>(null))),
 	environment: fact(nullable(record<{ readonly min: number; readonly max: number }>({ min: value(0), max: value(0) }))),

@@ -1,11 +1,14 @@
 /** What of a pool is shown in D1, and a hash that tells whether D1 shows it. */
 
+import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
+import { usualBootMs } from "./health.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
-import { billable, deletingOf, vmOf } from "./proxies.ts";
+import { billable, deletingOf, mayAct, vmOf } from "./proxies.ts";
 import type { PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
-import { type Gate, isShownAlike, type Proxy, type State } from "./state.ts";
+import { replacementLimit } from "./replacements.ts";
+import { type Gate, isShownAlike, type Ms, type Proxy, type Run, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
 
@@ -13,7 +16,6 @@ import { summed } from "./table.ts";
 export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
 
 export function summaryOf(state: State): CoreSummary {
-	const { gates } = state;
 	return {
 		run: state.run,
 		min: state.spec.min,
@@ -24,37 +26,74 @@ export function summaryOf(state: State): CoreSummary {
 		billable: billable(state),
 		cost: costOf(state),
 		unpriced: whyUnpriced(state),
+		charges: state.money.charges,
+		replacementsPerHour: replacementLimit(state),
 		problems: problemsOf(state),
-		degraded: state.suspended !== null || state.breach !== null || isClosed(gates.auth) || isClosed(gates.list) || isClosed(gates.rate),
+		degraded: isDegraded(state),
+		isSuspended: state.suspended !== null || state.breach !== null,
+		standing: state.standing,
+		usualBootMs: usualBootMs(state),
+		unreported: state.unreported,
+		intervalSeconds: state.spec.intervalSeconds,
 		strays: state.strays.size,
 		foreign: state.foreign,
 	};
 }
 
+/** What is told of at once, however many proxies are ready. */
+function isDegraded(state: State): boolean {
+	const { gates, money } = state;
+	if (!mayAct(state) || state.firewall.tries > 0) return true;
+	if ([gates.auth, gates.list, gates.rate, gates.launch].some(isClosed) || gates.boots.failures >= BOOTS_TO_CLOSE) return true;
+	return isPriceRefused(money, state.listedAt) || state.strays.size > 0 || stuckOf(state).length > 0;
+}
+
+/** Whether a price was refused for our credentials, and no list has shown since that they are good for all else. */
+function isPriceRefused({ pricing: { refusedAt } }: State["money"], listedAt: Ms): boolean {
+	return refusedAt !== null && listedAt <= refusedAt;
+}
+
 const isClosed = (gate: Gate): boolean => gate.failures > 0;
 
+/** How the pool is called in the paths of its endpoint. */
+function endpointOf({ pool, environment }: State): string {
+	return environment === null ? pool.name : `${pool.provider}-${pool.name}`;
+}
+
+const startOf = (endpoint: string): string => `start (POST /v1.1/endpoints/${endpoint}/state with {"action":"start"})`;
+
+/** What a pool does that an operator has stopped or paused, and how to have it go on; null where it runs, or is being removed. */
+export function idleness(run: Run, endpoint: string): string | null {
+	if (run === "stopped") return `STOPPED: it keeps no proxy until ${startOf(endpoint)}`;
+	return run === "paused" ? `PAUSED: it neither launches nor scales in until ${startOf(endpoint)}` : null;
+}
+
 /** When what is closed is tried again, and how to have it tried now. */
-function untilWhen({ until }: Gate): string {
-	return until === 0
-		? "; it is tried again now"
-		: `; tried again at ${new Date(until).toISOString()}, or now by start (POST /v1.1/endpoints/NAME/state)`;
+function untilWhen({ until }: Gate, endpoint: string): string {
+	return until === 0 ? "; it is tried again now" : `; tried again at ${new Date(until).toISOString()}, or now by ${startOf(endpoint)}`;
 }
 
 /** What an operator should know, a sentence each. */
 export function problemsOf(state: State): readonly string[] {
 	const { gates } = state;
 	const sentences: string[] = [];
+	const endpoint = endpointOf(state);
+	const idle = idleness(state.run, endpoint);
+	if (idle !== null) sentences.push(idle);
 	if (state.suspended !== null) sentences.push(state.suspended);
+	if (state.unreadable !== null)
+		sentences.push(`what is stored of it cannot be read: ${state.unreadable}; deploy the version that stored it, or delete the pool`);
 	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
-	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate)}`);
+	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate, endpoint)}`);
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
-	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots)}`);
+	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots, endpoint)}`);
 	const stuck = stuckOf(state);
-	if (stuck.length > 0) sentences.push(`still billed though deleted: ${stuck.map((proxy) => vmOf(proxy) ?? proxy.id).join(", ")}`);
-	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${[...state.strays.keys()].join(", ")}`);
+	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
+	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.strays.keys()])}`);
 	return sentences;
 }
 

@@ -86,7 +86,7 @@ export function isUnfinished(state: State, proxy: Proxy): boolean {
 
 /** Whether the pool may call creates, deletes and restarts at all. */
 export function mayAct(state: State): boolean {
-	return state.suspended === null && state.breach === null;
+	return state.suspended === null && state.breach === null && state.unreadable === null;
 }
 
 /** Whether its agent has been heard within `intervals` heartbeat intervals. */

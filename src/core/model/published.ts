@@ -1,5 +1,5 @@
 /** What a pool shows to readers: the shapes that its projection has in D1. */
-import type { Id, Ms, Price, Run } from "./state.ts";
+import type { Charge, Id, Ms, Price, Run, Standing, Unreported } from "./state.ts";
 
 /** What is published of a pool as a whole (`pools.summary` in D1, as JSON). Holds no secret. */
 export interface PoolSummary {
@@ -20,10 +20,20 @@ export interface PoolSummary {
 	readonly cost?: Price | null;
 	/** Why it is not known, as far as anybody said. */
 	readonly unpriced?: string | null;
+	/** VMs that are gone and billed until the end of a started unit. (Missing, as the following, in what an earlier version published.) */
+	readonly charges?: readonly Charge[];
+	/** How many destroyed proxies may be replaced in an hour. */
+	readonly replacementsPerHour?: number;
 	/** Sentences; empty: nothing is wrong. A bad setting, a closed gate, an unknown agent URL, a VM that cannot be deleted, … */
 	readonly problems: readonly string[];
-	/** The provider cannot be reached or refuses us: `/health` is degraded. */
+	/** Something is wrong that is told of at once: `/health` is degraded. What is wrong only once it has lasted follows from the fields below: see health.ts. */
 	readonly degraded: boolean;
+	/** A bad setting, or a check of its own, keeps it from doing anything. (Missing, as the following, in what an earlier version published.) */
+	readonly isSuspended?: boolean;
+	readonly standing?: Standing;
+	readonly usualBootMs?: Ms;
+	readonly unreported?: readonly Unreported[];
+	readonly intervalSeconds?: number;
 	readonly strays: number;
 	readonly foreign: { readonly pools: number; readonly deployments: number };
 }

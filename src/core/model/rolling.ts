@@ -50,6 +50,13 @@ export function inFlight(state: State, target: number, now: Ms): number {
 	return Math.max(recycling, target - countReady(state));
 }
 
+/** Whether a rolling deployment is replacing proxies just now. */
+export function isRecycling(state: State, now: Ms): boolean {
+	if (!state.spec.rolling.enabled || state.spec.ageLimitSeconds === 0) return false;
+	for (const proxy of state.proxies.values()) if ((isServing(proxy) || isLeaving(proxy)) && isAged(state, proxy, now)) return true;
+	return false;
+}
+
 function isAged({ spec }: State, proxy: Proxy, now: Ms): boolean {
 	return spec.ageLimitSeconds > 0 && now >= proxy.createdAt + spec.ageLimitSeconds * 1000;
 }

@@ -29,6 +29,9 @@ export const INSTANCES = "instances";
 /** More would be a mistake, and each is looked at in every interval. */
 export const MOST_RULES = 32;
 
+/** White space included. */
+const MOST_RULE_CHARS = 200;
+
 const NUMBER = String.raw`[+-]?\d{1,15}(?:\.\d{1,15})?`;
 const NAME = String.raw`[A-Za-z][\w.-]{0,39}`;
 const RULE = new RegExp(`^(?:(${NUMBER})\\s*(<=?)\\s*)?(${NAME})(?:\\s*(<=?)\\s*(${NUMBER}))?$`);
@@ -39,9 +42,41 @@ export function isMetricName(text: string): boolean {
 	return WHOLE_NAME.test(text);
 }
 
+/** All that agents report. */
+export const AGENT_METRICS: readonly string[] = ["active", "requests", "bytes", "errors", "cpu", "load"];
+/** Shorter names are too like others for a slip to be told. */
+const SHORTEST_SLIP = 5;
+
+/**
+ * What is wrong with rules that are posted, which one that is stored may still be: one without a bound asks for nothing, and a metric that is
+ * one letter off one of the agents' is a slip. A sentence's end for "rules …", or null.
+ */
+export function slipIn(rules: readonly string[]): string | null {
+	for (const text of rules) {
+		const rule = parseRule(text);
+		if (rule === null) continue;
+		const { metric, lower, upper } = rule;
+		const form = `must have the form "2 <= active < 4", with either end or both`;
+		if (lower === null && upper === null) return `${form}: "${text.slice(0, 40)}" has neither`;
+		const meant = AGENT_METRICS.find((name) => name.length >= SHORTEST_SLIP && isSlipOf(metric, name));
+		if (meant !== undefined) return `${form}: agents report no "${metric}"; "${meant}" is meant`;
+	}
+	return null;
+}
+
+/** One letter more, less or other; a singular is a name of its own. */
+function isSlipOf(given: string, name: string): boolean {
+	if (given === name || `${given}s` === name || given === `${name}s`) return false;
+	if (Math.abs(given.length - name.length) > 1) return false;
+	let start = 0;
+	while (start < given.length && given[start] === name[start]) start++;
+	const rest = (text: string, by: number) => text.slice(start + by);
+	return rest(given, 1) === rest(name, 1) || rest(given, 1) === rest(name, 0) || rest(given, 0) === rest(name, 1);
+}
+
 /** Null: it is no rule. */
 export function parseRule(text: string): Rule | null {
-	const match = RULE.exec(text.trim());
+	const match = text.length > MOST_RULE_CHARS ? null : RULE.exec(text.trim());
 	if (match === null) return null;
 	const [, lower, lowerSign, metric = "", upperSign, upper] = match;
 	const bound = (value: string | undefined, sign: string | undefined) =>

@@ -1,5 +1,6 @@
 /** Which client connections are open through which proxy, and which of them are to be dropped. */
-import { DROP_INTERVALS, KEPT_DROPS, MOST_SESSIONS } from "./limits.ts";
+import { newest } from "./bounds.ts";
+import { DROP_BYTES, DROP_INTERVALS, KEPT_DROPS, MOST_SESSIONS } from "./limits.ts";
 import type { Drop, Id, Ms, Proxy, State } from "./state.ts";
 
 const NONE: readonly string[] = [];
@@ -35,7 +36,13 @@ function isGone(state: State, session: string, id: Id, before: readonly string[]
 /** Asks for a session to be dropped, of one proxy or (null) of whichever has it; asking again puts its end off. */
 export function withDrop(state: State, session: string, proxy: Id | null, now: Ms): State {
 	const others = state.drops.filter((drop) => drop.session !== session || drop.proxy !== proxy);
-	return { ...state, drops: [...others, { session, at: now, proxy }].slice(-KEPT_DROPS) };
+	const drops = newest([...others, { session, at: now, proxy }], {
+		most: KEPT_DROPS,
+		bytes: DROP_BYTES,
+		perItem: 100,
+		textOf: (drop) => drop.session,
+	});
+	return { ...state, drops };
 }
 
 /** When an order to drop a session need not be told any more. */

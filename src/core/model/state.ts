@@ -6,6 +6,7 @@ import { type BackendFields, backendSlice } from "./backends.ts";
 import type { Ms } from "./basics.ts";
 import { type FirewallFields, firewallSlice } from "./firewall.ts";
 import { type GateFields, gateSlice } from "./gates.ts";
+import { type HealthFields, healthSlice } from "./health.ts";
 import { type InventoryFields, inventorySlice } from "./inventory.ts";
 import { type JournalFields, journalSlice } from "./journal.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
@@ -13,6 +14,7 @@ import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
+import { type ReplacementFields, replacementSlice } from "./replacements.ts";
 import type { Field, Slice, Storage } from "./slice.ts";
 import { Table } from "./table.ts";
 
@@ -20,6 +22,7 @@ export type * from "./backends.ts";
 export type * from "./basics.ts";
 export type * from "./firewall.ts";
 export type * from "./gates.ts";
+export type * from "./health.ts";
 export type * from "./inventory.ts";
 export type * from "./journal.ts";
 export type * from "./liveness.ts";
@@ -28,6 +31,7 @@ export type * from "./money.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
+export type * from "./replacements.ts";
 
 export interface State
 	extends PoolFields,
@@ -38,6 +42,8 @@ export interface State
 		LoadFields,
 		FirewallFields,
 		BackendFields,
+		HealthFields,
+		ReplacementFields,
 		JournalFields,
 		PublicationFields {}
 
@@ -51,6 +57,8 @@ const SLICES: Slice<State> = {
 	...loadSlice,
 	...firewallSlice,
 	...backendSlice,
+	...healthSlice,
+	...replacementSlice,
 	...journalSlice,
 	...publicationSlice,
 };

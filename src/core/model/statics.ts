@@ -23,6 +23,12 @@ export function handsOut({ run }: State): boolean {
 	return run === "running" || run === "paused";
 }
 
+/** How many of them are handed out. */
+export function countUp(state: State): number {
+	if (!handsOut(state)) return 0;
+	return state.spec.statics.reduce((count, backend) => count + (healthOf(state, staticId(backend)).isUp ? 1 : 0), 0);
+}
+
 /** Their entries in the ready list; the port is told where it is not the agents'. */
 export function staticEntries(state: State, usualPort: number): ReadyEntry[] {
 	if (!handsOut(state)) return [];

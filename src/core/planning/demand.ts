@@ -1,5 +1,6 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
-import { awakeUntil, canWake, nextDecisionAt } from "../model/load.ts";
+import { withUnreported } from "../model/health.ts";
+import { awakeUntil, canWake, nextDecisionAt, told } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
 import { drainingOf, hasCloud, hasProven } from "../model/proxies.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
@@ -10,6 +11,7 @@ import type { Draft } from "./draft.ts";
 /** Brings the target up to date, and says why it changed. */
 export function decideTarget(draft: Draft): void {
 	const { run, spec } = draft.state;
+	if (spec.rules.length === 0 || run !== "running") noteUnreported(draft, []);
 	if (run === "stopped" || run === "removing") setTarget(draft, 0, run);
 	else if (!hasCloud(draft.state)) setTarget(draft, 0, "");
 	else if (spec.rules.length === 0) setTarget(draft, spec.min, "");
@@ -77,10 +79,12 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 	const reasons: string[] = [];
 	let isBlind = measured === null || measured.missing > 0 || rules.length < draft.state.spec.rules.length;
 	const known: Rule[] = [];
+	const unreported = new Set<string>();
 	for (const rule of rules) {
 		const total = rule.metric === INSTANCES ? 0 : measured && totalOf(rule.metric, measured);
 		if (total === null) {
 			isBlind = true;
+			unreported.add(rule.metric);
 			reasons.push(`${rule.metric} is not reported`);
 			continue;
 		}
@@ -90,10 +94,16 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 		const sum = rule.metric === INSTANCES ? "" : `${rule.metric} is ${rounded(total)} in all: `;
 		reasons.push(`${sum}${rule.text} asks for ${inWords(range)}`);
 	}
+	noteUnreported(draft, [...unreported]);
 	const { range, conflict } = intersectionOf(ranges);
 	const contrary = known[conflict];
 	if (contrary !== undefined) tellOnce(draft, `rules conflict: ${contrary.text} cannot be met together with those before it`);
 	return { range, isBlind, why: reasons.join("; ") };
+}
+
+function noteUnreported(draft: Draft, metrics: readonly string[]): void {
+	const unreported = withUnreported(draft.state.unreported, metrics, draft.now);
+	if (unreported !== draft.state.unreported) draft.state = { ...draft.state, unreported };
 }
 
 /**
@@ -117,9 +127,10 @@ function recommissionable(state: State): number {
 
 /** Says a sentence once for as long as rules and source stay as they are. */
 export function tellOnce(draft: Draft, text: string): void {
-	if (draft.state.told.includes(text)) return;
+	const after = told(draft.state, text);
+	if (after === draft.state) return;
+	draft.state = after;
 	draft.say("WARNING", text);
-	draft.state = { ...draft.state, told: [...draft.state.told, text] };
 }
 
 function inWords({ least, most }: Range): string {

@@ -2,11 +2,15 @@
 import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/deadlines.ts";
 import { inPhase, nameOf, withFailed } from "../model/edit.ts";
 import { BACK_OFF, closed, isOneIncident, OPEN, pauseMs } from "../model/gates.ts";
+import { withBootTime } from "../model/health.ts";
 import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, SILENT_INTERVALS } from "../model/limits.ts";
 import { heardWithin, isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
 import { release, settleAdopting, settleReleasing } from "./adopt.ts";
 import type { Draft } from "./draft.ts";
+
+/** What the reason of a proxy begins with whose create was neither done nor refused. */
+export const LOOKED_UP = "looked up: ";
 
 export function settle(draft: Draft): void {
 	const { proxies, spec } = draft.state;
@@ -51,7 +55,9 @@ function settleLaunching(draft: Draft, proxy: Proxy): void {
 	draft.remove(proxy.id);
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	const begunAt = proxy.phase.at === "launching" ? (proxy.phase.sentAt ?? 0) : 0;
-	const lost = { why: "creates are lost on their way", backOff: BACK_OFF.launch, begunAt, seed: proxy.id };
+	// Something of that name may be in the way that is not ours.
+	const said = proxy.why.startsWith(LOOKED_UP) ? `, the last after: ${proxy.why.slice(LOOKED_UP.length)}` : "";
+	const lost = { why: `creates are lost on their way${said}`, backOff: BACK_OFF.launch, begunAt, seed: proxy.id };
 	const gate = closed(draft.state.gates.launch, lost, draft.now);
 	draft.state = { ...draft.state, gates: { ...draft.state.gates, launch: gate } };
 }
@@ -90,6 +96,7 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 	if (isHeard && !isPlain(proxy))
 		draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
 	if (isHeard && phase.at !== "ready") {
+		draft.state = withBootTime(draft.state, proxy, draft.now);
 		draft.put({ ...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now), wasReady: true });
 		draft.say("INFO", `ready ${nameOf(proxy)}`);
 		bootSucceeded(draft);

@@ -19,6 +19,7 @@ import {
 	unsettledOf,
 } from "../model/proxies.ts";
 import { intentOf } from "../model/proxy.ts";
+import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
 import type { Id, Proxy } from "../model/state.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
@@ -43,8 +44,9 @@ export function scale(draft: Draft): void {
 	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
 	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
+	const waiting = kept < wanted ? successorsWaiting(draft) : 0;
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
-	if (places < wanted) grow(draft, wanted - places);
+	if (places < wanted) grow(draft, wanted - places, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	noteHeld(draft);
@@ -76,8 +78,17 @@ function takeBack(draft: Draft): void {
 	}
 }
 
-/** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow. */
-function grow(draft: Draft, missing: number): void {
+/** How many of what is missing waits for having been destroyed beyond what may be replaced in an hour; the draft says why. */
+function successorsWaiting(draft: Draft): number {
+	const { count, until } = waitingReplacements(draft.state, draft.now);
+	if (count === 0) return 0;
+	draft.wake(until);
+	draft.held = sayWaiting(draft.state);
+	return count;
+}
+
+/** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow; `waiting` of them not yet. */
+function grow(draft: Draft, missing: number, waiting: number): void {
 	let left = missing;
 	for (const proxy of drainingOf(draft.state.proxies)) {
 		if (left === 0) return;
@@ -86,7 +97,7 @@ function grow(draft: Draft, missing: number): void {
 		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
 		left--;
 	}
-	for (let room = affordable(draft, Math.min(left, roomToLaunch(draft))); room > 0; room--) {
+	for (let room = affordable(draft, Math.max(0, Math.min(left - waiting, roomToLaunch(draft)))); room > 0; room--) {
 		const id = newId(draft.random);
 		draft.put({ ...intentOf(id, draft.now), why: "to meet the target" });
 		draft.say("INFO", `launching ${id}`);

@@ -1,4 +1,5 @@
 import { bodyLimit } from "hono/body-limit";
+import { hasControls } from "../../core/model/bounds.ts";
 import type { AppContext } from "./context.ts";
 import { BadRequest, PayloadTooLarge } from "./errors.ts";
 
@@ -28,6 +29,11 @@ export async function requireJson(c: AppContext, isTypeEnforced: boolean): Promi
 	} catch {
 		throw new BadRequest("The body is not JSON.");
 	}
+}
+
+/** Refuses control characters, line breaks too: what callers name stands in logs and terminals. Throws BadRequest. */
+export function requirePrintable(text: string, what: string): void {
+	if (hasControls(text)) throw new BadRequest(`The ${what} must not have control characters, nor line breaks.`);
 }
 
 /** Refuses a request without a body, which chanfana takes for `{}`. Throws BadRequest. */

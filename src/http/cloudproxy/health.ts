@@ -1,101 +1,196 @@
 import { z } from "zod";
-import { DatabaseUnavailable } from "../../d1/database.ts";
+import { conditionOf } from "../../core/model/health.ts";
+import { Cached, DatabaseUnavailable } from "../../d1/database.ts";
 import { endpointNameOf } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
+import { readShadows } from "../../fleet/shadow.ts";
 import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
-import type { Config } from "../../settings/environment.ts";
+import type { Config, PoolConfig } from "../../settings/environment.ts";
 import { logWarning } from "../../values/log.ts";
+import { requireKey } from "../base/auth.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
+import { ApiError } from "../base/errors.ts";
 import { json, METADATA } from "./shapes.ts";
 
 /** How far behind the database may be. */
 const BEHIND_SECONDS = 60;
 /** Cron leaves its mark once a minute, so that a mark may be that old though nothing is behind. */
 const MARK_EVERY_SECONDS = 60;
+/** What strangers are told may be so old: however many ask, D1 is asked no more often. */
+const STRANGERS_STALENESS_MS = 1_000;
 
+const STATUS = ["healthy", "degraded", "paused", "stopped"] as const;
+type Status = (typeof STATUS)[number];
+
+const PoolHealth = z.object({
+	status: z.enum(STATUS),
+	state: z.enum(["running", "starting", "suspended", "paused", "stopped", "removing"]),
+	ready: z.number().int(),
+	wanted: z.number().int(),
+	since: z.iso.datetime().nullable().openapi({ description: "Since when it has as many ready as are wanted, or has not." }),
+	problems: z.array(z.string()),
+});
+type PoolHealth = z.infer<typeof PoolHealth>;
 const Checks = z.object({
 	database: z.string().optional(),
 	configuration: z.array(z.string()).optional(),
-	pools: z.record(z.string(), z.array(z.string())).optional(),
+	pools: z.record(z.string(), PoolHealth).optional(),
 });
+const POOL: PoolHealth = {
+	status: "degraded",
+	state: "running",
+	ready: 0,
+	wanted: 2,
+	since: METADATA.timestamp,
+	problems: ["the provider refuses our credentials: Unable to authenticate you"],
+};
 
 const schema = {
 	operationId: "getHealth",
 	tags: ["Health"],
 	summary: "Tell whether the deployment works",
 	description:
-		"Needs no key. `degraded` when a pool cannot reach its provider, or the database fails or is behind by more than 60 seconds. `checks` is there when there is something to say, and holds sentences without secrets.",
+		"Needs no key; `checks`, which holds sentences without secrets, is for who has one. `degraded`: the database fails or is behind by more than 60 seconds, or a pool is: it has too few proxies ready for longer than its boots usually take, its cloud refuses it, a circuit breaker is open, a VM is billed that no proxy explains, or a rule's metric is not reported. `paused`, `stopped`: nothing is wrong, and no pool is running.",
 	security: [],
+	request: {
+		query: z.object({
+			strict: z.string().optional().openapi({ description: "`1`: 503 unless `healthy`, for what watches status codes.", example: "1" }),
+		}),
+	},
 	responses: {
 		200: json(
 			"What is known now.",
-			z.object({ status: z.enum(["healthy", "degraded"]), timestamp: z.iso.datetime(), checks: Checks.optional() }),
-			{ status: "healthy", timestamp: METADATA.timestamp },
+			z.object({
+				status: z.enum(STATUS),
+				timestamp: z.iso.datetime(),
+				check_count: z.number().int().openapi({ description: "How many things are wrong, or worth knowing." }),
+				checks: Checks.optional(),
+			}),
+			{ status: "degraded", timestamp: METADATA.timestamp, check_count: 1, checks: { pools: { "digitalocean-default": POOL } } },
 		),
+		503: { description: "With `strict=1`: the same, and the status is not `healthy`." },
 	},
 };
 
-/** `GET /health`: answers whatever fails, and 200 always. */
+/** `GET /health`: answers whatever fails, and 200 unless it is asked to be strict. */
 export class GetHealth extends Endpoint {
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {
 		const now = Date.now();
-		const { pools, database } = await look(c.env.DB, now);
 		const config = c.get("config");
-		const notes = poolNotes(config, pools);
+		const isKnown = await hasKey(c);
+		const seeing = () => look(c.env.DB, config, now);
+		const { pools, shadows, database } = isKnown ? await seeing() : (await forStrangers.read(now, seeing)).value;
+		const health = healthOf(config, pools, shadows, now);
+		const all = Object.values(health);
+		const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
+		const status = database === null ? statusOf(all) : "degraded";
 		const checks: z.infer<typeof Checks> = {
 			...(database === null ? {} : { database }),
 			...(config.problems.length === 0 ? {} : { configuration: [...config.problems] }),
-			...(Object.keys(notes).length === 0 ? {} : { pools: notes }),
+			...(all.length === 0 ? {} : { pools: health }),
 		};
-		const isDegraded = database !== null || pools.some((pool) => pool.summary?.degraded);
-		return c.json({
-			status: isDegraded ? "degraded" : "healthy",
-			timestamp: new Date(now).toISOString(),
-			...(Object.keys(checks).length === 0 ? {} : { checks }),
-		});
+		const { strict } = (await this.getValidatedData<typeof schema>()).query;
+		const isStrict = strict !== undefined && !["", "0", "false", "no"].includes(strict.toLowerCase());
+		const body = { status, timestamp: new Date(now).toISOString(), check_count: count, ...(isKnown ? { checks } : {}) };
+		return c.json(body, isStrict && status !== "healthy" ? 503 : 200);
 	}
 }
 
-async function look(db: D1Database, now: number): Promise<{ pools: readonly PublishedPool[]; database: string | null }> {
+interface Seen {
+	readonly pools: readonly PublishedPool[];
+	readonly shadows: ReadonlyMap<string, string>;
+	/** What is wrong with the database, or null. */
+	readonly database: string | null;
+}
+
+/** What was seen is kept with what failed: a D1 that hangs is not asked by each stranger either. */
+const forStrangers = new Cached<Seen>("health", () => STRANGERS_STALENESS_MS);
+
+/** Forgets what this isolate tells strangers. For tests. */
+export function forgetHealth(): void {
+	forStrangers.forget();
+}
+
+/** Whether the request may be told everything. A wrong key is no key here: the answer must come whatever fails. */
+async function hasKey(c: AppContext): Promise<boolean> {
+	try {
+		await requireKey(c, async () => null);
+		return true;
+	} catch (error) {
+		if (!(error instanceof ApiError || error instanceof DatabaseUnavailable)) logWarning("health", error);
+		return false;
+	}
+}
+
+/** Never throws. */
+async function look(db: D1Database, config: Config, now: number): Promise<Seen> {
 	let pools: readonly PublishedPool[] = [];
+	let shadows: Seen["shadows"] = new Map();
 	try {
 		const { snapshot, ageMs } = await readReady(db, now);
 		pools = snapshot.pools;
-		if (ageMs !== null) return { pools, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
+		if (ageMs !== null) return { pools, shadows, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
+		shadows = await readShadows(db, config, pools);
 		const mark = (await readSettings(db, ["written_at"])).get("written_at");
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
-		return { pools, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
+		return { pools, shadows, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
 	} catch (error) {
 		// The reason may name what nobody without a key should read.
 		logWarning("health", error);
 		return {
 			pools,
+			shadows,
 			database: error instanceof DatabaseUnavailable ? "It does not answer." : "It refuses what it is asked; the log has why.",
 		};
 	}
 }
 
-/** By endpoint name: what is wrong with a pool, and what else its account holds. */
-function poolNotes(config: Config, pools: readonly PublishedPool[]): Record<string, string[]> {
-	const notes = new Map<string, string[]>();
-	for (const pool of pools) {
-		const { summary } = pool;
-		if (!summary) continue;
-		const { strays, foreign } = summary;
-		const others = foreign.deployments;
-		notes.set(endpointNameOf(pool), [
-			...summary.problems,
-			...(strays > 0 ? [`${strays} of its VMs have no proxy; they will be deleted.`] : []),
-			...(others > 0 ? [`${others} VMs of other deployments are in its account; they are left alone.`] : []),
-		]);
+function statusOf(pools: readonly PoolHealth[]): Status {
+	const has = (status: Status) => pools.some((pool) => pool.status === status);
+	if (has("degraded")) return "degraded";
+	if (has("healthy")) return "healthy";
+	return has("paused") ? "paused" : has("stopped") ? "stopped" : "healthy";
+}
+
+/** Every pool by its endpoint's name: how it stands, what is wrong with it, and what else its account holds. */
+function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen["shadows"], now: number): Record<string, PoolHealth> {
+	const health = new Map<string, PoolHealth>();
+	for (const pool of pools) health.set(endpointNameOf(pool), publishedHealth(pool, now));
+	for (const pool of config.pools) {
+		const known = health.get(pool.endpoint);
+		const shadow = shadows.get(pool.endpoint);
+		const own = [...(shadow === undefined ? [] : [shadow]), ...(pool.problem === null ? [] : [pool.problem])];
+		if (known === undefined) {
+			if (pool.enabled || pool.problem !== null) health.set(pool.endpoint, awaited(pool, own));
+			continue;
+		}
+		const unsaid = own.filter((problem) => !known.problems.includes(problem));
+		if (unsaid.length > 0) health.set(pool.endpoint, { ...known, status: "degraded", problems: [...unsaid, ...known.problems] });
 	}
-	for (const { endpoint, problem } of config.pools) {
-		const said = notes.get(endpoint) ?? [];
-		if (problem !== null && !said.includes(problem)) notes.set(endpoint, [problem, ...said]);
-	}
-	return Object.fromEntries([...notes].filter(([, sentences]) => sentences.length > 0));
+	return Object.fromEntries(health);
+}
+
+function publishedHealth({ summary, readyCount }: PublishedPool, now: number): PoolHealth {
+	if (summary === null) return { status: "healthy", state: "starting", ready: 0, wanted: 0, since: null, problems: [] };
+	const { state, isDegraded, since, wanted, problems } = conditionOf(summary, readyCount, now);
+	const others = summary.foreign.deployments;
+	const isIdle = state === "paused" || state === "stopped" || state === "removing";
+	return {
+		status: isDegraded ? "degraded" : !isIdle ? "healthy" : state === "paused" ? "paused" : "stopped",
+		state,
+		ready: readyCount,
+		wanted,
+		since: since === null ? null : new Date(since).toISOString(),
+		problems: [...problems, ...(others > 0 ? [`${others} VMs of other deployments are in its account; they are left alone.`] : [])],
+	};
+}
+
+/** A pool that the environment names and that is not there yet. */
+function awaited({ settings }: PoolConfig, problems: string[]): PoolHealth {
+	const [status, state] = problems.length === 0 ? (["healthy", "starting"] as const) : (["degraded", "suspended"] as const);
+	return { status, state, ready: 0, wanted: settings.spec.min, since: null, problems };
 }

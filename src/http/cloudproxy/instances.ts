@@ -1,3 +1,5 @@
+import { type Amount, billedNow } from "../../core/model/cost.ts";
+import { type PoolState, stateOf } from "../../core/model/health.ts";
 import type { PoolSummary } from "../../core/model/published.ts";
 import type { ProviderName } from "../../core/model/state.ts";
 import type { WaitingScaling } from "../../d1/settings.ts";
@@ -11,6 +13,8 @@ import { NotFound } from "../base/errors.ts";
 /** A pool as CloudProxy's API shows it: an instance of its provider. Beside these fields it has every non-secret setting. */
 export interface Instance {
 	readonly enabled: boolean;
+	/** Missing: it has not run yet. */
+	readonly state?: PoolState;
 	readonly ips: readonly string[];
 	readonly scaling: { readonly min_scaling: number; readonly max_scaling: number };
 	readonly display_name: string;
@@ -18,6 +22,11 @@ export interface Instance {
 	readonly cost?: ShownCost | null;
 	/** Why that is not known, as far as anybody said. */
 	readonly unpriced?: string;
+	/** VMs that are billed, those that are gone and whose hour was begun included. */
+	readonly billed?: number;
+	/** What this hour costs, one amount for each currency. */
+	readonly spent_this_hour?: readonly Amount[];
+	readonly max_replacements_per_hour?: number;
 	/** Sentences; missing where nothing is wrong. */
 	readonly problems?: readonly string[];
 	readonly [setting: string]: unknown;
@@ -29,6 +38,8 @@ export interface Sources {
 	readonly snapshot: Snapshot;
 	/** Bounds PATCHed on pools that are disabled, by `<provider>:<name>`. */
 	readonly waiting: ReadonlyMap<string, WaitingScaling>;
+	/** Why pools of the environment are not made, by their endpoints' names. */
+	readonly shadows: ReadonlyMap<string, string>;
 }
 
 export const DEFAULT_INSTANCE = "default";
@@ -41,7 +52,7 @@ export function providerNamed(text: string): ProviderName {
 
 /** Every instance of a provider by name, its default one first: those of the environment, and those made otherwise. */
 export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyMap<string, Instance> {
-	const { config, snapshot, waiting } = sources;
+	const { config, snapshot, waiting, shadows } = sources;
 	const configured = config.pools.filter((pool) => pool.provider === provider);
 	const published = snapshot.pools.filter((pool) => pool.provider === provider);
 	const names = new Set([DEFAULT_INSTANCE, ...configured.map(({ name }) => name), ...published.map(({ name }) => name)]);
@@ -49,8 +60,9 @@ export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyM
 	for (const name of names) {
 		const pool = configured.find((candidate) => candidate.name === name) ?? null;
 		const shown = published.find((candidate) => candidate.name === name) ?? null;
-		if (shown?.summary) instances.set(name, instance(pool, shown.summary, readyAddresses(shown)));
-		else if (pool) instances.set(name, configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null));
+		const shadow = pool === null ? undefined : shadows.get(pool.endpoint);
+		if (shown?.summary) instances.set(name, withProblem(instance(pool, shown.summary, readyAddresses(shown)), shadow));
+		else if (pool) instances.set(name, withProblem(configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null), shadow));
 		else if (shown) instances.set(name, { ...UNKNOWN, display_name: name });
 	}
 	return instances;
@@ -90,10 +102,12 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: rea
 	return {
 		...settingsOf(summary.settings),
 		enabled: pool ? pool.enabled : summary.run !== "removing",
+		state: stateOf(summary),
 		ips,
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
 		...costOf(summary),
+		...spendOf(summary, Date.now()),
 		...problemsOf([...own, ...summary.problems]),
 	};
 }
@@ -118,6 +132,24 @@ function costOf({ cost, unpriced = null }: PoolSummary): Pick<Instance, "cost" |
 	return unpriced === null ? { cost } : { cost, unpriced };
 }
 
+function spendOf(summary: PoolSummary, now: number): Pick<Instance, "billed" | "spent_this_hour" | "max_replacements_per_hour"> {
+	const { count, spent } = billedNow(summary, now);
+	const { replacementsPerHour } = summary;
+	return {
+		billed: count,
+		spent_this_hour: spent,
+		...(replacementsPerHour === undefined ? {} : { max_replacements_per_hour: replacementsPerHour }),
+	};
+}
+
+/** Sums of what instances spend in this hour, one for each currency, by its name. */
+export function totalSpent(instances: readonly Instance[]): readonly Amount[] {
+	const totals = new Map<string, number>();
+	for (const { spent_this_hour = [] } of instances)
+		for (const { amount, currency } of spent_this_hour) totals.set(currency, (totals.get(currency) ?? 0) + amount);
+	return [...totals].sort().map(([currency, amount]) => ({ amount: Math.round(amount * 1e6) / 1e6, currency }));
+}
+
 /** Sums of what instances cost, one for each currency, by its name; each as old as the oldest price in it. */
 export function totalCost(instances: readonly Instance[]): readonly ShownCost[] {
 	const totals = new Map<string, ShownCost>();
@@ -128,6 +160,10 @@ export function totalCost(instances: readonly Instance[]): readonly ShownCost[] 
 		totals.set(cost.currency, { hourly, currency: cost.currency, asOf: sum.asOf < cost.asOf ? sum.asOf : cost.asOf });
 	}
 	return [...totals.values()].sort((a, b) => (a.currency < b.currency ? -1 : 1));
+}
+
+function withProblem(instance: Instance, problem: string | undefined): Instance {
+	return problem === undefined ? instance : { ...instance, problems: [problem, ...(instance.problems ?? [])] };
 }
 
 function problemsOf(problems: readonly string[]): { problems?: readonly string[] } {

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { billedNow } from "../../core/model/cost.ts";
 import type { ProviderName } from "../../core/model/state.ts";
 import { listPools } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
+import { readShadows } from "../../fleet/shadow.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { readReady } from "../../read-model/ready.ts";
 import { type AppContext, Endpoint, metadata, stateAge } from "../base/context.ts";
@@ -13,6 +15,7 @@ import {
 	providerNamed,
 	type Sources,
 	totalCost,
+	totalSpent,
 	unknownProvider,
 } from "./instances.ts";
 import { ADMIN_FAULTS, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, ProviderList, providerParam } from "./shapes.ts";
@@ -51,7 +54,12 @@ export class ListProviders extends Endpoint {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const [sources, pools] = await Promise.all([readSources(c), listPools(c.env.DB)]);
-		const billed = pools.reduce((sum, { billable }) => sum + billable, 0);
+		const now = Date.now();
+		const begun = sources.snapshot.pools.reduce(
+			(sum, { summary }) => sum + (summary ? billedNow(summary, now).count - summary.billable : 0),
+			0,
+		);
+		const billed = pools.reduce((sum, { billable }) => sum + billable, begun);
 		const all: Instance[] = [];
 		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
@@ -59,7 +67,13 @@ export class ListProviders extends Endpoint {
 			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
 			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
 		});
-		return c.json({ metadata: metadata(c), billed, cost: totalCost(all), providers: Object.fromEntries(providers) });
+		return c.json({
+			metadata: metadata(c),
+			billed,
+			cost: totalCost(all),
+			spent_this_hour: totalSpent(all),
+			providers: Object.fromEntries(providers),
+		});
 	}
 }
 
@@ -89,7 +103,9 @@ export class GetInstance extends Endpoint {
 export async function readSources(c: AppContext): Promise<Sources> {
 	const [{ snapshot, ageMs }, waiting] = await Promise.all([readReady(c.env.DB, Date.now()), listWaitingScaling(c.env.DB)]);
 	stateAge(c, ageMs);
-	return { config: c.get("config"), snapshot, waiting };
+	const config = c.get("config");
+	const shadows = ageMs === null ? await readShadows(c.env.DB, config, snapshot.pools) : new Map<string, string>();
+	return { config, snapshot, waiting, shadows };
 }
 
 export function providerAnswer(c: AppContext, provider: string, instances: ReadonlyMap<string, Instance>, done: string): Response {

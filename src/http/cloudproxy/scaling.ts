@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { idleness } from "../../core/model/projection.ts";
 import type { ProviderName } from "../../core/model/state.ts";
-import { findPool } from "../../d1/directory.ts";
+import { endpointNameOf, findPool } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
@@ -57,13 +58,13 @@ export class ScaleProvider extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof providerSchema>();
 		const provider = providerNamed(params.provider);
-		const scaled = await scale(c, provider, DEFAULT_INSTANCE, body);
+		const { scaled, notice } = await scale(c, provider, DEFAULT_INSTANCE, body);
 		const others = instancesOf(provider, await readSources(c));
 		return providerAnswer(
 			c,
 			provider,
 			new Map([[DEFAULT_INSTANCE, scaled], ...[...others].filter(([name]) => name !== DEFAULT_INSTANCE)]),
-			DONE,
+			DONE + notice,
 		);
 	}
 }
@@ -74,12 +75,23 @@ export class ScaleInstance extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof instanceSchema>();
 		const provider = providerNamed(params.provider);
-		return instanceAnswer(c, provider, params.instance, await scale(c, provider, params.instance, body), DONE);
+		const { scaled, notice } = await scale(c, provider, params.instance, body);
+		return instanceAnswer(c, provider, params.instance, scaled, DONE + notice);
 	}
 }
 
+/** What came of a change, and what the answer's message says beside that it was done. */
+interface Scaled {
+	readonly scaled: Instance;
+	readonly notice: string;
+}
+
+function inWords({ min, max }: { readonly min: number; readonly max: number }): string {
+	return min === max ? String(min) : `${min} to ${max}`;
+}
+
 /** Throws NotFound, Conflict, DatabaseUnavailable, PoolUnreachable. */
-async function scale(c: AppContext, provider: ProviderName, name: string, bounds: z.infer<typeof Bounds>): Promise<Instance> {
+async function scale(c: AppContext, provider: ProviderName, name: string, bounds: z.infer<typeof Bounds>): Promise<Scaled> {
 	const config = c.get("config").pools.find((pool) => pool.provider === provider && pool.name === name) ?? null;
 	const scaled = await scaleNow(c, config, provider, name, bounds);
 	if (scaled && config?.enabled !== false) return scaled;
@@ -90,7 +102,7 @@ async function scale(c: AppContext, provider: ProviderName, name: string, bounds
 	const waiting = { min: bounds.min_scaling, max: bounds.max_scaling, environment: { min, max } };
 	await writeSetting(c.env.DB, `scaling:${provider}:${name}`, JSON.stringify(waiting));
 	// Cron may have entered the pool meanwhile. It looks for bounds after that: either it finds these, or the pool is found here.
-	return scaled ?? (await scaleNow(c, config, provider, name, bounds)) ?? configuredInstance(config, waiting);
+	return scaled ?? (await scaleNow(c, config, provider, name, bounds)) ?? { scaled: configuredInstance(config, waiting), notice: "" };
 }
 
 /** Null where there is no such pool, or none any more: the directory outlives a pool by a moment. */
@@ -100,14 +112,19 @@ async function scaleNow(
 	provider: ProviderName,
 	name: string,
 	bounds: z.infer<typeof Bounds>,
-): Promise<Instance | null> {
+): Promise<Scaled | null> {
 	const entry = await findPool(c.env.DB, provider, name);
 	if (!entry) return null;
 	const outcome = await askPool(c.env, entry.object, (pool) =>
 		pool.command({ do: "scale", min: bounds.min_scaling, max: bounds.max_scaling }),
 	);
 	forgetReady();
-	if (outcome.ok) return instance(config, outcome.summary, outcome.ips);
+	if (outcome.ok) {
+		const { summary } = outcome;
+		const idle = idleness(summary.run, endpointNameOf(entry));
+		const notice = idle === null ? "" : `. ${idle}, and then ${inWords(summary)}`;
+		return { scaled: instance(config, summary, outcome.ips), notice };
+	}
 	if (outcome.error === "conflict") throw new Conflict(outcome.say);
 	return null;
 }

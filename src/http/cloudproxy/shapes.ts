@@ -22,8 +22,10 @@ const PROXY = {
 	display_name: "My DigitalOcean Instance",
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
+const AMOUNT = { amount: 0.01785, currency: "USD" };
 const INSTANCE = {
 	enabled: true,
+	state: "running",
 	ips: ["192.0.2.1", "192.0.2.2"],
 	scaling: { min_scaling: 2, max_scaling: 5 },
 	size: "s-1vcpu-512mb-10gb",
@@ -31,6 +33,9 @@ const INSTANCE = {
 	image: "ubuntu-24-04-x64",
 	display_name: "My DigitalOcean Instance",
 	cost: COST,
+	billed: 3,
+	spent_this_hour: [AMOUNT],
+	max_replacements_per_hour: 6,
 };
 const SECOND = {
 	...INSTANCE,
@@ -69,16 +74,33 @@ export const Cost = z
 	.object({ hourly: z.number(), currency: z.string(), asOf: z.iso.datetime() })
 	.openapi("Cost", { example: COST, description: "What everything that is billed costs an hour, before tax." });
 
+const Amount = z.object({ amount: z.number(), currency: z.string() }).openapi("Amount", { example: AMOUNT });
+
 /** Beside these fields: every setting of the provider that is no secret. */
 export const InstanceShape = z
 	.looseObject({
 		enabled: z.boolean(),
+		state: z
+			.enum(["running", "starting", "suspended", "paused", "stopped", "removing"])
+			.optional()
+			.openapi({ description: "Missing where it has not run yet." }),
 		ips: z.array(z.string()),
 		scaling: z.object({ min_scaling: z.number().int(), max_scaling: z.number().int() }),
 		size: z.string().nullable(),
 		region: z.string().nullable(),
 		display_name: z.string(),
 		cost: Cost.nullable().optional(),
+		billed: z
+			.number()
+			.int()
+			.optional()
+			.openapi({ description: "VMs that are billed, those that are gone and whose hour was begun included." }),
+		spent_this_hour: z.array(Amount).optional().openapi({ description: "What this hour costs, one amount for each currency." }),
+		max_replacements_per_hour: z
+			.number()
+			.int()
+			.optional()
+			.openapi({ description: "How many destroyed proxies are replaced in an hour; the successors of more wait." }),
 		unpriced: z.string().optional().openapi({ description: "Why the cost is not known." }),
 		problems: z.array(z.string()).optional(),
 	})
@@ -90,8 +112,12 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
-		billed: z.number().int().openapi({ description: "VMs that may cost money, those of removed pools that are not gone yet included." }),
+		billed: z.number().int().openapi({
+			description:
+				"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
+		}),
 		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
+		spent_this_hour: z.array(Amount).openapi({ description: "What this hour costs, one amount for each currency." }),
 		providers: z.record(z.string(), ProviderShape),
 	})
 	.openapi("ProviderList", {
@@ -99,6 +125,7 @@ export const ProviderList = z
 			metadata: METADATA,
 			billed: 3,
 			cost: [{ ...COST, hourly: 0.01785 }],
+			spent_this_hour: [AMOUNT],
 			providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } },
 		},
 	});

@@ -28,6 +28,10 @@ export function configurationBody(example: object, ini: string) {
 	};
 }
 
+/** A header must stay small. */
+const MOST_WARNINGS = 20;
+const MOST_WARNING_CHARS = 80;
+
 /** 400 of a route that takes a configuration. */
 export const configurationFault = {
 	400: {
@@ -49,6 +53,16 @@ export async function readConfiguration(c: AppContext): Promise<EndpointConfigur
 		if (error instanceof UnreadableConfiguration) throw new BadRequest(error.message);
 		throw error;
 	}
+}
+
+/** Lists what of a configuration is of no effect in the answer's Warning header (RFC 7234, 5.5): its body is empty in this dialect. */
+export function warnOf(c: AppContext, unknown: readonly string[]): void {
+	if (unknown.length === 0) return;
+	const named = unknown
+		.slice(0, MOST_WARNINGS)
+		.map((place) => encodeURIComponent(place.slice(0, MOST_WARNING_CHARS).toWellFormed()).replaceAll("%3A", ":"));
+	const more = unknown.length > named.length ? ` and ${unknown.length - named.length} more` : "";
+	c.header("Warning", `299 muster "unknown and of no effect: ${named.join(", ")}${more}"`);
 }
 
 /** Throws what keeps something from being done. */

@@ -3,6 +3,7 @@ import { findEndpoint, listNames } from "../../d1/directory.ts";
 import { aliasEndpoint, configureEndpoint, createEndpoint, deleteEndpoint, finishEndpoint } from "../../fleet/endpoints.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
+import { unknownKeys } from "../../settings/endpoint.ts";
 import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, Conflict } from "../base/errors.ts";
@@ -15,12 +16,13 @@ import {
 	INI_EXAMPLE,
 	readConfiguration,
 	requireDone,
+	warnOf,
 } from "./configuration.ts";
 import { forgetEndpointKeys } from "./endpoint-keys.ts";
 import { bodyFault, endpointFaults, endpointParams, globalFaults } from "./shapes.ts";
 
 const TAGS = ["Endpoints"];
-const done = { 200: { description: "Done; the body is empty." } };
+const done = { 200: { description: "Done; the body is empty. Keys of a configuration that are unknown stand in the header Warning." } };
 const taken = { 409: { description: "The name is taken." } };
 const body = configurationBody(CONFIGURATION_EXAMPLE, INI_EXAMPLE);
 const about =
@@ -143,6 +145,7 @@ export class PutEndpoint extends Endpoint {
 		forgetEndpointKeys();
 		if (outcome === null) throw new Conflict(`There is an endpoint "${name}" already; POST changes it.`);
 		requireDone(outcome);
+		warnOf(c, unknownKeys(given));
 		return c.body(null, 200);
 	}
 }
@@ -163,6 +166,7 @@ export class PostEndpoint extends Endpoint {
 		forgetReady();
 		forgetEndpointKeys();
 		requireDone(outcome);
+		warnOf(c, unknownKeys(given));
 		return c.body(null, 200);
 	}
 }

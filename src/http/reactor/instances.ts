@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Command } from "../../core/model/command.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
+import { requirePrintable } from "../base/body.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, Conflict, NotFound } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
@@ -96,6 +97,7 @@ export class AssociateEndpointInstance extends Endpoint {
 	override schema = associateSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof associateSchema>();
+		requirePrintable(params.instance, "VM's id");
 		return order(c, params.endpoint, { do: "adopt", vm: params.instance });
 	}
 }

@@ -3,6 +3,7 @@ import { MOST_LOG_CHARS } from "../../core/model/limits.ts";
 import type { LogEntry, Severity } from "../../core/model/state.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { askPool } from "../../rpc/reach.ts";
+import { requirePrintable } from "../base/body.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
@@ -78,6 +79,7 @@ export class PostEndpointLog extends Endpoint {
 		if (severity === undefined) throw new BadRequest(`The level "${query.level}" is not one of INFO, WARNING, ERROR.`);
 		const text = body.trim();
 		if (text === "") throw new BadRequest("The message is blank.");
+		requirePrintable(text, "message");
 		const { object } = await addressed(c, params.endpoint);
 		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "log", severity, text }));
 		if (!outcome.ok) unknownEndpoint(params.endpoint);

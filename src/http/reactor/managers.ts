@@ -7,10 +7,10 @@ import { askPool } from "../../rpc/reach.ts";
 import { joinedFaults, masked, sealSecrets } from "../../settings/configuration.ts";
 import { withKeptSecrets } from "../../settings/kept-secrets.ts";
 import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
-import { DEFAULT_MANAGER, readManager } from "../../settings/manager.ts";
+import { DEFAULT_MANAGER, readManager, unknownToManagers } from "../../settings/manager.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, NotFound } from "../base/errors.ts";
-import { ConfigurationShape, configurationBody, configurationFault, invalid, readConfiguration } from "./configuration.ts";
+import { ConfigurationShape, configurationBody, configurationFault, invalid, readConfiguration, warnOf } from "./configuration.ts";
 import { LOG_EXAMPLE, LogShape, logQuery, shown, sinceMs } from "./log.ts";
 import { globalFaults } from "./shapes.ts";
 import { managerOf } from "./state.ts";
@@ -150,6 +150,7 @@ export class PostManagerConfig extends Endpoint {
 		if (Object.keys(all).length > 0) throw invalid(all);
 		await writeSetting(c.env.DB, `manager:${manager}`, JSON.stringify(merged));
 		await tell(c, manager);
+		warnOf(c, unknownToManagers(given));
 		return c.body(null, 200);
 	}
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { askPool } from "../../rpc/reach.ts";
+import { requirePrintable } from "../base/body.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
 import { BadRequest, Conflict } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
@@ -87,6 +88,7 @@ export class SetMetadata extends Endpoint {
 		const text = await c.req.text();
 		const { params } = await this.getValidatedData<typeof setSchema>();
 		if (params.key.length > MAX_KEY_LENGTH) throw new BadRequest(`A key has at most ${MAX_KEY_LENGTH} characters.`);
+		requirePrintable(params.key, "key");
 		if (text.trim() === "") throw new BadRequest("The body must be JSON.");
 		const { object } = await addressed(c, params.endpoint);
 		// Null is what a key without a value answers too.

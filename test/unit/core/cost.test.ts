@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import type { Effect } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
-import { costOf, spentHourly } from "../../../src/core/model/cost.ts";
-import { problemsOf } from "../../../src/core/model/projection.ts";
+import { billedNow, costOf, spentHourly } from "../../../src/core/model/cost.ts";
+import { problemsOf, summaryOf } from "../../../src/core/model/projection.ts";
 import type { Price, State } from "../../../src/core/model/state.ts";
 import { Table } from "../../../src/core/model/table.ts";
 import { plan } from "../../../src/core/plan.ts";
@@ -30,7 +30,7 @@ function pool(
 
 let drawn = 0;
 /** Each intent has another id. */
-const random = () => (drawn++ % 36) / 36;
+const random = () => ((drawn++ * 7919) % 36_007) / 36_007;
 const planned = (state: State, now = NOW) => plan(state, now, random);
 const fold = (state: State, ...events: readonly Event[]) => events.reduce((before, event) => apply(before, event, NOW), state);
 const launching = (state: State) => [...state.proxies.values()].filter(({ phase }) => phase.at === "launching").length;
@@ -77,7 +77,7 @@ describe("a pool's own bound", () => {
 	});
 
 	it("launches nothing while the price is not known, and says why", () => {
-		const pricing = { tries: 1, retryAt: NOW + HOUR, why: "its price cannot be had: the table lacks it" };
+		const pricing = { tries: 1, retryAt: NOW + HOUR, why: "its price cannot be had: the table lacks it", refusedAt: null };
 		const { state, effects } = planned(pool(1, { spec: { min: 3, maxHourlyCost: 5 }, money: { prices: [], pricing } }));
 		expect([launching(state), callsOf(effects, "create")]).toEqual([0, []]);
 		expect(problemsOf(state)[0]).toMatch(/price is not known.*the table lacks it/);
@@ -172,5 +172,54 @@ describe("the deployment's budget", () => {
 	it("costs no write while nothing changes", () => {
 		const { state, effects } = planned(budgeted(2, 2));
 		expect([state.money, callsOf(effects, "reserve")]).toEqual([budgeted(2, 2).money, []]);
+	});
+});
+
+describe("proxies that operators destroy", () => {
+	const destroy = (state: State, count: number, now: number) => {
+		let after = state;
+		const ids = [...state.proxies.values()].filter(({ phase }) => phase.at === "ready").map(({ id }) => id);
+		for (const id of ids.slice(0, count)) after = apply(after, { on: "command", command: { do: "destroy", id } }, now);
+		return after;
+	};
+	/** All that is being deleted is gone. */
+	const gone = (state: State) => {
+		const deleting = [...state.proxies.values()].filter(({ phase }) => phase.at === "deleting");
+		return { ...state, proxies: deleting.reduce((proxies, { id }) => proxies.without(id), state.proxies) };
+	};
+
+	it("leave at once, and beyond what may be replaced in an hour their successors wait, which the pool says", () => {
+		const before = pool(8, { target: 8, spec: { min: 8, max: 8, maxReplacementsPerHour: 3 } });
+		const destroyed = destroy(before, 5, NOW);
+		expect([...destroyed.proxies.values()].filter(({ phase }) => phase.at === "deleting")).toHaveLength(5);
+		const { state } = planned(gone(destroyed), NOW);
+		expect(launching(state)).toBe(3);
+		expect(problemsOf(state).join()).toContain("MAX_REPLACEMENTS_PER_HOUR: 3");
+		expect(launching(planned(state, NOW + 59 * 60_000).state)).toBe(3);
+		const later = planned(state, NOW + 61 * 60_000).state;
+		expect(launching(later)).toBe(5);
+		expect(problemsOf(later)).toEqual([]);
+	});
+
+	it("are replaced six times an hour, or twice the target, unless a setting says otherwise", () => {
+		expect(summaryOf(pool(2, { target: 2 })).replacementsPerHour).toBe(6);
+		expect(summaryOf(pool(9, { target: 9 })).replacementsPerHour).toBe(18);
+		expect(summaryOf(pool(9, { target: 9, spec: { maxReplacementsPerHour: 0 } })).replacementsPerHour).toBe(0);
+	});
+
+	it("are replaced at once when an operator starts the pool again", () => {
+		const held = planned(gone(destroy(pool(3, { target: 3, spec: { min: 3, max: 3, maxReplacementsPerHour: 0 } }), 2, NOW)), NOW).state;
+		expect(launching(held)).toBe(0);
+		const started = apply(held, { on: "command", command: { do: "run", run: "running" } }, NOW);
+		expect(launching(planned(started, NOW).state)).toBe(2);
+	});
+
+	it("are billed to the end of the hour that they began, and so they are shown", () => {
+		const summary = { displayName: "", settings: {}, ...summaryOf(pool(2)) };
+		const charges = [
+			{ until: NOW + HOUR, hourly: 0.2, count: 2, currency: "EUR" },
+			{ until: NOW - 1, hourly: 7, count: 70, currency: "EUR" },
+		];
+		expect(billedNow({ ...summary, charges }, NOW)).toEqual({ count: 4, spent: [{ amount: 0.4, currency: "EUR" }] });
 	});
 });

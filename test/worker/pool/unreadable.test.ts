@@ -23,13 +23,20 @@ describe("a pool whose stored facts cannot be read", () => {
 		["are of another shape", JSON.stringify({ format: 1, gates: [] }), /gates cannot be read/],
 	])("is reachable, acts no more, says why, and keeps them: they %s", async (_, text, reason) => {
 		const pool = await poolWithFacts(text);
-		expect((await pool.state()).breach).toMatch(reason);
+		expect((await pool.state()).unreadable).toMatch(reason);
 		await pool.stub.tick(facts);
 		await pool.settle();
 		const summary = await bindings.DB.prepare("SELECT summary FROM pools WHERE object = ?").bind(pool.object).first<{ summary: string }>();
 		expect(summary?.summary).toMatch(/what is stored of it cannot be read/);
 		expect(await pool.inside((inside) => inside.armedAt)).toBeGreaterThan(0);
 		expect(await pool.vms()).toHaveLength(1);
+		// What it handed out it goes on handing out, and nobody can have it forget what it has.
+		const row = await bindings.DB.prepare("SELECT ready, credentials FROM pools WHERE object = ?")
+			.bind(pool.object)
+			.first<{ ready: string; credentials: string }>();
+		expect(JSON.parse(row?.ready ?? "[]")).toHaveLength(1);
+		expect(row?.credentials).toContain("pass");
+		expect(await pool.stub.command({ do: "run", run: "running" })).toMatchObject({ ok: false, error: "conflict" });
 		expect(await storedFacts(pool)).toBe(text);
 	});
 
@@ -60,7 +67,7 @@ describe("names that are anybody's", () => {
 			await pool.stub.command({ do: "metrics", address: proxy?.address ?? "", metrics });
 			await pool.crash();
 			const after = await pool.state();
-			expect(after.breach).toBe(null);
+			expect(after.unreadable).toBe(null);
 			expect(after.custom).toEqual(metrics);
 			expect([...after.proxies.values()].map(({ posted }) => posted)).toEqual([metrics]);
 			expect((await pool.stub.metrics())?.averages[name]).toBe(7);

@@ -1,0 +1,42 @@
+import type { Ms, State } from "../../src/core/model/state.ts";
+import { HOUR, MINUTE } from "./scenario.ts";
+
+/** A pool counts by whole minutes. */
+const SLACK_MS = 2 * MINUTE;
+
+/**
+ * What operators destroy in an hour beyond what may be replaced stays missing. Kept apart from what the pool believes: by what was destroyed,
+ * and what its settings say. Judged only where nothing else can be the reason for one more than the target.
+ */
+export class Replacements {
+	private readonly destroyedAt = new Map<string, Ms[]>();
+
+	/** The pool was started anew, or moved: it may replace what is missing. */
+	restarted(object: string): void {
+		this.destroyedAt.delete(object);
+	}
+
+	/** What is wrong with the launches that a commit adds, or null. `now` is the pool's own clock. */
+	judge(object: string, before: State, after: State, now: Ms): string | null {
+		if (before.run !== after.run) this.restarted(object);
+		const times = this.destroyedAt.get(object) ?? [];
+		for (const [id, { phase, why }] of after.proxies) {
+			const wasDeleting = before.proxies.get(id)?.phase.at === "deleting";
+			if (phase.at === "deleting" && !wasDeleting && why === "destroyed by an operator") times.push(now);
+		}
+		const recent = times.filter((at) => at > now - HOUR + SLACK_MS);
+		this.destroyedAt.set(object, recent);
+		let [added, kept] = [0, 0];
+		for (const [id, { phase, wasReady }] of after.proxies) {
+			if (phase.at === "launching" && !before.proxies.has(id)) added++;
+			if (phase.at === "draining" || phase.at === "deleting" || phase.at === "releasing" || phase.at === "adopting") continue;
+			if (phase.at === "unready" && wasReady) return null;
+			kept++;
+		}
+		if (added === 0 || after.spec.ageLimitSeconds > 0) return null;
+		const bound = after.spec.maxReplacementsPerHour ?? Math.max(6, 2 * after.target);
+		const waiting = Math.max(0, recent.length - bound);
+		if (waiting === 0 || kept <= after.target - waiting) return null;
+		return `${object} launches ${added} to have ${kept} of ${after.target}, though ${recent.length} were destroyed within the hour and ${bound} may be replaced`;
+	}
+}
