@@ -87,6 +87,7 @@ describe("what is asked for nothing", () => {
 					maxHourlyCost: null,
 					maxReplacementsPerHour: null,
 					finishesCreate: false,
+					repeatsCreate: false,
 					rules: [],
 					statics: [],
 					rampLimit: 5,

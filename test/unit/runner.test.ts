@@ -4,6 +4,7 @@ import type { Effect } from "../../src/core/effects/index.ts";
 import { projectionHash } from "../../src/core/model/projection.ts";
 import type { Proxy, State, Vitals } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
+import { plan } from "../../src/core/plan.ts";
 import { fakePorts, NOW, poolOf, succeed } from "./fake-ports.ts";
 
 const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };
@@ -68,7 +69,8 @@ describe("a pass", () => {
 			const pool = poolOf(3, () => ({}));
 			const heard = { ...UNHEARD, heardAt: NOW, seenAt: NOW, probedAt: NOW, reportedAt: NOW };
 			const vitals = Table.of([...pool.proxies.keys()].map((id) => [id, heard] as const));
-			const quiet = { ...pool, vitals, listedAt: NOW, sampledAt: NOW, ...change };
+			// What a plan notes of how it stands is noted.
+			const quiet = plan({ ...pool, vitals, listedAt: NOW, sampledAt: NOW, ...change }, NOW, () => 0.5).state;
 			return { ...quiet, published: { hash: projectionHash(quiet), version: 1 } };
 		};
 		/** How often a pass plans: each plan asks the clock once, and so does arming. */
