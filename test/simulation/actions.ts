@@ -69,7 +69,7 @@ export function act(world: World, action: Action): void {
 			return;
 		case "priceChanges":
 			world.faults.count("priceChanges");
-			world.cloud.changePrices(action.choice < 0.5 ? 0.5 + action.choice : 2 * action.choice);
+			world.cloud.changePrices(action.choice < 0.1 ? 0 : action.choice < 0.5 ? 0.5 + action.choice : 2 * action.choice);
 			return;
 		default:
 			order(world, host, action);

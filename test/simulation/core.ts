@@ -4,6 +4,7 @@ import type * as ControllerModule from "../../src/controller/controller.ts";
 import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
 import type * as PlanModule from "../../src/core/plan.ts";
+import type * as LeasesModule from "../../src/d1/leases.ts";
 import type * as ProviderModule from "../../src/providers/base/provider.ts";
 import type * as LedgerModule from "../../src/read-model/ledger.ts";
 
@@ -18,21 +19,32 @@ export interface Core {
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
 	readonly samplesOf: typeof MetricsModule.samplesOf;
+	readonly leases: Pick<typeof LeasesModule, "reserveStatements" | "heldOf" | "leasedStatement" | "leaveStatements">;
 }
 
 /** Loads the core from a folder laid out as `src`. */
 export async function loadCore(folder: URL = new URL("../../src/", import.meta.url)): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ Controller }, { decode }, { carryOut }, { Ledger }, { ProviderError }, { plan }, { projectionHash, summaryOf }, { samplesOf }] =
-		await Promise.all([
-			load<typeof ControllerModule>("controller/controller.ts"),
-			load<typeof Codec>("controller/codec.ts"),
-			load<typeof Calls>("calls/index.ts"),
-			load<typeof LedgerModule>("read-model/ledger.ts"),
-			load<typeof ProviderModule>("providers/base/provider.ts"),
-			load<typeof PlanModule>("core/plan.ts"),
-			load<typeof Projection>("core/model/projection.ts"),
-			load<typeof MetricsModule>("core/model/metrics.ts"),
-		]);
-	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf };
+	const [
+		{ Controller },
+		{ decode },
+		{ carryOut },
+		{ Ledger },
+		{ ProviderError },
+		{ plan },
+		{ projectionHash, summaryOf },
+		{ samplesOf },
+		leases,
+	] = await Promise.all([
+		load<typeof ControllerModule>("controller/controller.ts"),
+		load<typeof Codec>("controller/codec.ts"),
+		load<typeof Calls>("calls/index.ts"),
+		load<typeof LedgerModule>("read-model/ledger.ts"),
+		load<typeof ProviderModule>("providers/base/provider.ts"),
+		load<typeof PlanModule>("core/plan.ts"),
+		load<typeof Projection>("core/model/projection.ts"),
+		load<typeof MetricsModule>("core/model/metrics.ts"),
+		load<typeof LeasesModule>("d1/leases.ts"),
+	]);
+	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf, leases };
 }

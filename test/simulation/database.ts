@@ -1,9 +1,11 @@
 import type { ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../../src/core/model/state.ts";
-import { type Held, heldOf, type Reservation } from "../../src/d1/leases.ts";
+import type { Held, Reservation } from "../../src/d1/leases.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import type { Clock } from "./clock.ts";
+import type { Core } from "./core.ts";
 import type { Faults } from "./faults.ts";
+import { Leases } from "./leases.ts";
 
 /** What D1 holds of one pool. */
 export interface PoolRow {
@@ -19,23 +21,21 @@ export interface PoolRow {
 	lastLogSeq: number;
 }
 
-interface LeaseRow {
-	readonly deployment: string;
-	readonly version: number;
-	readonly hourly: number;
-	readonly until: Ms | null;
-}
-
 /** D1 as `src/d1` and `src/read-model` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
 	readonly pools = new Map<string, PoolRow>();
-	/** Parts of deployments' budgets, by object. */
-	readonly leases = new Map<string, LeaseRow>();
 	writes = 0;
+	/** By deployment: each has a D1 of its own. Made when a budget is asked about. */
+	private readonly leases = new Map<string, Leases>();
+	private readonly core: Core;
+	private readonly refused: (say: string) => void;
 	private readonly clock: Clock;
 	private readonly faults: Faults;
 
-	constructor(clock: Clock, faults: Faults) {
+	/** `refused` is told of a statement that SQLite does not take. */
+	constructor(core: Core, clock: Clock, faults: Faults, refused: (say: string) => void) {
+		this.core = core;
+		this.refused = refused;
 		this.clock = clock;
 		this.faults = faults;
 	}
@@ -59,6 +59,7 @@ export class Database {
 			proxies: new Map(),
 			lastLogSeq: 0,
 		});
+		this.leases.get(pool.deployment)?.enter(pool.object);
 	}
 
 	/** `db/publish.ts`: one transaction, only over an older (incarnation, version). Throws where D1 fails; it may have written nevertheless. */
@@ -94,47 +95,44 @@ export class Database {
 		if (row !== undefined && row.removedAt === null) row.removedAt = this.clock.now;
 	}
 
-	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null): void {
+	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null, now: Ms): void {
 		this.failBefore();
+		const row = this.pools.get(object);
 		this.pools.delete(object);
-		const lease = this.leases.get(object);
-		if (charges === null) this.leases.delete(object);
-		else if (lease !== undefined) this.leases.set(object, { ...lease, ...charges });
+		if (row !== undefined) {
+			const leases = this.leases.get(row.deployment);
+			leases?.leave(object);
+			leases?.forget(object, charges, now);
+		}
 		this.failAfter();
 	}
 
 	/** `db/leases.ts`: what this pool holds from now on, or null. Throws where D1 fails; it may have been done nevertheless. */
-	reserve(wanted: Reservation): Held | null {
+	reserve(deployment: string, wanted: Reservation): Held | null {
 		this.failBefore();
-		const granted = this.carryOutReserve(wanted);
+		const granted = this.carryOutReserve(deployment, wanted);
 		this.failAfter();
 		return granted;
 	}
 
-	/** The statement itself, which may be carried out long after whoever sent it has given up. */
-	carryOutReserve(wanted: Reservation): Held | null {
-		const { object, version, hold, price, count, bound, now } = wanted;
-		const row = this.pools.get(object);
-		const before = this.leases.get(object);
-		if (row === undefined || (before !== undefined && before.version >= version)) return null;
-		const others = this.heldBy(row.deployment, object, now);
-		const fitting = Math.max(0, Math.min(count, Math.trunc((bound - hold - others) / price + 1e-9)));
-		const hourly = hold + price * fitting;
-		this.leases.set(object, { deployment: row.deployment, version, hourly, until: null });
-		return heldOf(wanted, hourly, others + hourly);
+	/** The statements themselves, which may be carried out long after whoever sent them has given up. */
+	carryOutReserve(deployment: string, wanted: Reservation): Held | null {
+		return this.leasesOf(deployment).reserve(wanted);
 	}
 
 	/** What cron tells pools. */
 	leased(deployment: string, now: Ms): Readonly<Record<string, number>> {
-		return { USD: this.heldBy(deployment, null, now) };
+		return this.leases.get(deployment)?.leased(now) ?? {};
 	}
 
-	private heldBy(deployment: string, but: string | null, now: Ms): number {
-		let sum = 0;
-		for (const [object, lease] of this.leases) {
-			if (lease.deployment === deployment && object !== but && (lease.until === null || lease.until > now)) sum += lease.hourly;
+	private leasesOf(deployment: string): Leases {
+		let leases = this.leases.get(deployment);
+		if (leases === undefined) {
+			leases = new Leases(this.core, this.refused);
+			for (const row of this.pools.values()) if (row.deployment === deployment) leases.enter(row.object);
+			this.leases.set(deployment, leases);
 		}
-		return sum;
+		return leases;
 	}
 
 	/** What clients are given: every ready proxy of every pool that is not removed. Throws where D1 fails. */

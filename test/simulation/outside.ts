@@ -82,20 +82,20 @@ export function outsideOf(instance: Instance, state: State): Outside {
 				later((resolve, reject) => {
 					clock.after(random.between(...DATABASE_MS), () => {
 						try {
-							const held = database.reserve(wanted);
+							const held = database.reserve(host.deployment, wanted);
 							clock.after(random.between(...DATABASE_MS), () => resolve(held));
 						} catch {
 							// Given up on, it may still arrive.
-							if (random.chance(0.3)) clock.after(random.between(10, 90_000), () => database.carryOutReserve(wanted));
+							if (random.chance(0.3)) clock.after(random.between(10, 90_000), () => database.carryOutReserve(host.deployment, wanted));
 							clock.after(random.pick([10, 3000]), () => reject(lost()));
 						}
 					});
 				}),
-			forget: (object, charges) =>
+			forget: (object, charges, now) =>
 				later((resolve, reject) => {
 					clock.after(random.between(2, 60), () => {
 						try {
-							database.forget(object, charges);
+							database.forget(object, charges, now);
 							resolve(undefined);
 						} catch {
 							reject(lost());

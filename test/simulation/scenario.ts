@@ -174,7 +174,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const pools = [first];
 	const money = new Random(`money ${seed}`);
 	const isBounded = options.isBounded ?? (money.chance(0.35) && options.isDemanding !== true);
-	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
+	const drawnPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
+	// Drawn apart, so that seeds keep the rest of their runs: some clouds give VMs away for a while.
+	const hourlyPrice = isBounded && new Random(`free ${seed}`).chance(0.1) ? 0 : drawnPrice;
 	if (isBounded && money.chance(0.5)) pools.push(neighbour(money, "third", "a"));
 	// Drawn apart, so that seeds keep the rest of their runs.
 	const api = new Random(`api ${seed}`);

@@ -35,7 +35,8 @@ export class Spend {
 		const own = state.spec.maxHourlyCost;
 		const total = this.world.budgets.get(host.deployment) ?? null;
 		if (hourly !== undefined) this.launched.set(id, { host, hourly });
-		if (own === null && total === null) return null;
+		// What costs nothing fits whatever is spent.
+		if ((own === null && total === null) || hourly === 0) return null;
 		if (hourly === undefined) return `the create of ${id} goes out though nobody knows what it costs`;
 		const ownSpent = hourly + this.spent((tags) => tags.pool === host.tag, id);
 		if (own !== null && ownSpent > own + EPSILON) return `a create brings ${host.object} to ${ownSpent} an hour, its bound is ${own}`;

@@ -94,7 +94,7 @@ export class World {
 				this.steal(machine);
 			},
 		});
-		this.database = new Database(this.clock, this.faults);
+		this.database = new Database(core, this.clock, this.faults, (say) => this.fail("sql", say));
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
