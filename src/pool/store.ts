@@ -16,6 +16,12 @@ const MIGRATIONS = [
 	"CREATE TABLE unreadable (kind TEXT NOT NULL, json TEXT NOT NULL);",
 ];
 
+/**
+ * A row, a text or a blob holds 2 MB (https://developers.cloudflare.com/durable-objects/platform/limits/); some of it is for keys and SQLite's own.
+ * The local runtime takes four times as much, so that only this shows before a deploy what would fail after it.
+ */
+export const MOST_ROW_BYTES = 1_990_000;
+
 export interface Stored {
 	readonly birth: PoolBirth;
 	readonly rows: StoredRows;
@@ -59,7 +65,7 @@ export class Store {
 		this.storage.transactionSync(() => {
 			this.migrate();
 			const { sql } = this.storage;
-			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", JSON.stringify(birth));
+			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", fitting("birth", JSON.stringify(birth)));
 			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, '{}')");
 			this.save(rows, 0);
 			if (endpoint !== null) this.saveEndpoint(endpoint);
@@ -83,8 +89,8 @@ export class Store {
 
 	saveEndpoint(endpoint: StoredEndpoint): void {
 		this.storage.sql.exec(
-			"INSERT INTO endpoint (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json",
-			JSON.stringify(endpoint),
+			"INSERT INTO endpoint (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+			fitting("endpoint", JSON.stringify(endpoint)),
 		);
 	}
 
@@ -105,17 +111,29 @@ export class Store {
 	saveMetadata(key: string, json: string | null): void {
 		const { sql } = this.storage;
 		if (json === null) sql.exec("DELETE FROM metadata WHERE key = ?", key);
-		else sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
+		else {
+			sql.exec(
+				"INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+				key,
+				fitting(`metadata ${key.slice(0, 100)}`, json),
+			);
+		}
 	}
 
 	/** One transaction. */
 	save({ facts, proxies, vitals }: RowChanges, now: Ms): void {
 		this.storage.transactionSync(() => {
 			const { sql } = this.storage;
-			if (facts !== null) sql.exec("UPDATE facts SET json = ?", facts());
+			if (facts !== null) sql.exec("UPDATE facts SET json = ?1 WHERE json IS NOT ?1", fitting("facts", facts()));
 			for (const [id, row] of proxies) {
 				if (row === null) sql.exec("DELETE FROM proxies WHERE id = ?", id);
-				else sql.exec("INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", id, row());
+				else {
+					sql.exec(
+						"INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+						id,
+						fitting(`proxy ${id}`, row()),
+					);
+				}
 			}
 			if (vitals !== null) this.saveVitals(vitals(), now);
 		});
@@ -123,12 +141,12 @@ export class Store {
 
 	private saveVitals([first = "{}", ...more]: readonly string[], now: Ms): void {
 		const { sql } = this.storage;
-		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, first);
+		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, fitting("vitals", first));
 		for (const [index, piece] of more.entries()) {
 			sql.exec(
-				"INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json",
+				"INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
 				index + 1,
-				piece,
+				fitting(`vitals, part ${index + 1}`, piece),
 			);
 		}
 		sql.exec("DELETE FROM more_vitals WHERE part > ?", more.length);
@@ -145,4 +163,12 @@ export class Store {
 			sql.exec("INSERT INTO schema_version (version) VALUES (?)", MIGRATIONS.length);
 		});
 	}
+}
+
+/** The text, where a row can hold it in production. Throws with the row's name where it cannot. */
+function fitting(row: string, text: string): string {
+	// No character of a string takes more than three bytes.
+	const bytes = text.length * 3 <= MOST_ROW_BYTES ? 0 : new TextEncoder().encode(text).length;
+	if (bytes > MOST_ROW_BYTES) throw new Error(`the row "${row}" would be ${bytes} bytes, and holds ${MOST_ROW_BYTES}`);
+	return text;
 }
