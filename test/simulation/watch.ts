@@ -542,6 +542,13 @@ export class Watch {
 		if (host.alarmAt > dueAt) this.broken("8", `the alarm is ${host.alarmAt - dueAt} ms later than what is due`);
 	}
 
+	/** 8: nobody tries a handler again that had armed the alarm before it was aborted: that must not be further ahead than a pass may leave it. */
+	aborted(host: Host, armedAt: Ms): void {
+		const { state } = host;
+		if (state !== null && armedAt > host.now() + state.spec.intervalSeconds * SECOND)
+			this.broken("8", `a handler of ${host.object} is aborted with its alarm more than an interval ahead`);
+	}
+
 	/** 5 (rules): whatever waits ends at its deadline, or soon after where alarms come late. */
 	deadlines(): void {
 		const { clock, hosts, faults } = this.world;
