@@ -5,6 +5,8 @@ import { ProviderError } from "../providers/base/provider.ts";
 import type { World } from "./world.ts";
 
 export async function publish({ version }: EffectOf<"publish">, state: State, world: World): Promise<ResultOf<"publish">> {
+	// Whatever D1 was known to show, it may show something else.
+	if (state.published.hash === "") world.ledger.doubt();
 	const { acknowledge, ...changes } = world.ledger.changes(state);
 	// Until D1 has answered, nobody knows what it shows.
 	world.ledger.doubt();
@@ -18,7 +20,8 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 		...changes,
 		log: state.log,
 	});
-	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "a newer version is there, or the directory does not know the pool" });
+	if (isHeld === null) throw new ProviderError({ kind: "notFound", say: "the directory does not know the pool" });
+	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "another version is there" });
 	acknowledge();
 	return { logSeq: state.logSeq };
 }

@@ -166,7 +166,7 @@ export class Store {
 }
 
 /** The text, where a row can hold it in production. Throws with the row's name where it cannot. */
-function fitting(row: string, text: string): string {
+export function fitting(row: string, text: string): string {
 	// No character of a string takes more than three bytes.
 	const bytes = text.length * 3 <= MOST_ROW_BYTES ? 0 : new TextEncoder().encode(text).length;
 	if (bytes > MOST_ROW_BYTES) throw new Error(`the row "${row}" would be ${bytes} bytes, and holds ${MOST_ROW_BYTES}`);

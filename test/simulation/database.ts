@@ -1,3 +1,4 @@
+import type { LostPool } from "../../src/calls/world.ts";
 import type { ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../../src/core/model/state.ts";
 import type { Held, Reservation } from "../../src/d1/leases.ts";
@@ -15,11 +16,25 @@ export interface PoolRow {
 	readonly incarnation: Ms;
 	removedAt: Ms | null;
 	version: number;
+	publishedAt: Ms | null;
 	summary: Publication["summary"] | null;
 	parts: Map<number, readonly ReadyEntry[]>;
 	proxies: Map<Id, ProxyRow>;
 	lastLogSeq: number;
 }
+
+/** What D1 held of a deployment at some time. */
+export interface Copy {
+	readonly rows: readonly PoolRow[];
+	readonly leases: ReturnType<Leases["copy"]>;
+}
+
+function rowOf(pool: Pick<PoolRow, "object" | "name" | "deployment" | "incarnation">): PoolRow {
+	const nothing = { removedAt: null, version: 0, publishedAt: null, summary: null, parts: new Map(), proxies: new Map(), lastLogSeq: 0 };
+	return { ...pool, ...nothing };
+}
+
+const copyOf = (row: PoolRow): PoolRow => ({ ...row, parts: new Map(row.parts), proxies: new Map(row.proxies) });
 
 /** D1 as `src/d1` and `src/read-model` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
@@ -50,34 +65,28 @@ export class Database {
 			(row) => row.name === pool.name && row.deployment === pool.deployment && row.removedAt === null,
 		);
 		if (taken) throw new Error("the directory has a pool of that name");
-		this.pools.set(pool.object, {
-			...pool,
-			removedAt: null,
-			version: 0,
-			summary: null,
-			parts: new Map(),
-			proxies: new Map(),
-			lastLogSeq: 0,
-		});
-		this.leases.get(pool.deployment)?.enter(pool.object);
+		this.put(rowOf(pool));
 	}
 
 	/** `db/publish.ts`: one transaction, only over an older (incarnation, version). Throws where D1 fails; it may have written nevertheless. */
-	publish(publication: Publication): boolean {
+	publish(publication: Publication): boolean | null {
 		this.failBefore();
 		this.writes++;
 		const row = this.pools.get(publication.object);
 		let isHeld = false;
 		if (row !== undefined) {
-			if (row.incarnation === publication.incarnation && row.version < publication.version) this.write(row, publication);
+			const { over = null } = publication;
+			const isOver = over === null || row.version === over;
+			if (row.incarnation === publication.incarnation && row.version < publication.version && isOver) this.write(row, publication);
 			isHeld = row.incarnation === publication.incarnation && row.version === publication.version;
 		}
 		this.failAfter();
-		return isHeld;
+		return row === undefined ? null : isHeld;
 	}
 
 	private write(row: PoolRow, publication: Publication): void {
 		row.version = publication.version;
+		row.publishedAt = publication.now;
 		row.summary = publication.summary;
 		for (const { part, proxies } of publication.parts) row.parts.set(part, proxies);
 		for (const part of [...row.parts.keys()]) if (part >= publication.partCount) row.parts.delete(part);
@@ -87,6 +96,46 @@ export class Database {
 			for (const id of [...row.proxies.keys()]) if (!existing.has(id)) row.proxies.delete(id);
 		} else for (const id of publication.gone) row.proxies.delete(id);
 		row.lastLogSeq = Math.max(row.lastLogSeq, ...publication.log.map(({ seq }: LogEntry) => seq));
+	}
+
+	/** `d1/directory.ts`: a pool that was lost is there again, unless another has its place. */
+	enterAgain({ object, name, deployment, incarnation, removedAt }: LostPool): {
+		readonly by: string | null;
+		readonly publishedAt: Ms | null;
+	} {
+		this.failBefore();
+		const holder = [...this.pools.values()].find((row) => row.name === name && row.deployment === deployment && row.removedAt === null);
+		const isFree = removedAt !== null || holder === undefined;
+		if (!this.pools.has(object) && isFree) this.put({ ...rowOf({ object, name, deployment, incarnation }), removedAt });
+		this.failAfter();
+		return this.pools.has(object)
+			? { by: null, publishedAt: null }
+			: { by: holder?.object ?? null, publishedAt: holder?.publishedAt ?? null };
+	}
+
+	/** Everything of a deployment, as it is now. */
+	copy(deployment: string): Copy {
+		const rows = [...this.pools.values()].filter((row) => row.deployment === deployment);
+		return { rows: rows.map(copyOf), leases: this.leases.get(deployment)?.copy() ?? [] };
+	}
+
+	/** A deployment's D1 is lost, and comes back as this copy. */
+	restore(deployment: string, { rows, leases }: Copy): void {
+		for (const row of [...this.pools.values()]) if (row.deployment === deployment) this.drop(row.object);
+		for (const row of rows) this.put(copyOf(row));
+		this.leases.get(deployment)?.restore(leases);
+	}
+
+	/** A row is lost, or its pool is known to be gone. */
+	drop(object: string): void {
+		const row = this.pools.get(object);
+		this.pools.delete(object);
+		if (row !== undefined) this.leases.get(row.deployment)?.leave(object);
+	}
+
+	private put(row: PoolRow): void {
+		this.pools.set(row.object, row);
+		this.leases.get(row.deployment)?.enter(row.object);
 	}
 
 	/** `db/directory.ts`: the pool's names are free at once. */

@@ -1,3 +1,4 @@
+import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Settings } from "../../src/core/model/command.ts";
 import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Timer } from "./clock.ts";
@@ -91,8 +92,8 @@ export class Host {
 		this.current()?.learn(agentUrl);
 	}
 
-	tick(agentUrl: string | null): void {
-		this.current()?.tick(agentUrl, this.alarmAt);
+	tick(agentUrl: string | null, seen: Seen): void {
+		this.current()?.tick(agentUrl, this.alarmAt, seen);
 		if (this.idleSince !== null) this.looksWhileIdle++;
 	}
 

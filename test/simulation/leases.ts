@@ -8,6 +8,14 @@ const TABLES = ["0001_start.sql", "0003_leases.sql"].map((file) =>
 	readFileSync(join(import.meta.dirname, "../../migrations", file), "utf8"),
 );
 
+interface Row {
+	readonly object: string;
+	readonly version: number;
+	readonly currency: string;
+	readonly hourly: number;
+	readonly until: number | null;
+}
+
 /** A deployment's budget as D1 holds it: production's own statements, carried out by SQLite, so that its arithmetic is production's too. */
 export class Leases {
 	private readonly core: Pick<Core, "leases">;
@@ -50,6 +58,18 @@ export class Leases {
 		return Object.fromEntries(
 			this.rows(this.core.leases.leasedStatement(now)).map((row) => [row.currency as string, row.hourly as number]),
 		);
+	}
+
+	/** Everything that is held, as it is now. */
+	copy(): readonly Row[] {
+		return this.rows({ sql: "SELECT object, version, currency, hourly, until FROM leases", values: [] }) as unknown as readonly Row[];
+	}
+
+	/** Holds that and nothing else. */
+	restore(rows: readonly Row[]): void {
+		this.rows({ sql: "DELETE FROM leases", values: [] });
+		const sql = "INSERT INTO leases (object, version, currency, hourly, until) VALUES (?, ?, ?, ?, ?)";
+		for (const { object, version, currency, hourly, until } of rows) this.rows({ sql, values: [object, version, currency, hourly, until] });
 	}
 
 	private rows({ sql, values }: Statement): readonly Record<string, unknown>[] {

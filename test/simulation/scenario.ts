@@ -71,7 +71,9 @@ export const SUDDEN = [
 	"strayVm",
 	"priceChanges",
 ] as const;
-export type Sudden = (typeof SUDDEN)[number];
+/** Dealt apart from the others, so that seeds keep the rest of their runs. */
+export const APART = ["databaseLost"] as const;
+export type Sudden = (typeof SUDDEN)[number] | (typeof APART)[number];
 
 /** What an operator may do. */
 export const ORDERS = [
@@ -191,6 +193,17 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const faults = options.isFaultless ? 0 : random.pick(options.focus ? [8, 16] : [1, 4, 8, 16, 32]);
 	for (let i = 0; i < faults; i++) actions.push(fault(random, end, theme));
 	for (let i = random.pick([0, 5, 10, 20]); i > 0; i--) actions.push(order(random, end));
+	const lost = new Random(`lost ${seed}`);
+	const isLosing = options.focus?.includes("databaseLost") ?? lost.chance(0.15);
+	for (let i = options.isFaultless || !isLosing ? 0 : lost.between(1, 3); i > 0; i--)
+		actions.push({
+			at: lost.between(0, end - MINUTE),
+			what: "databaseLost",
+			forMs: 0,
+			p: 1,
+			pool: lost.between(0, 7),
+			choice: lost.next(),
+		});
 	// Races: something else befalls the same proxy a moment later.
 	for (const { at, what, pool, choice } of actions.slice()) {
 		if (!random.chance(0.4)) continue;

@@ -29,8 +29,8 @@ export class Spend {
 		this.quotes.set(`${host.object} ${account}`, hourly);
 	}
 
-	/** What is wrong with the create that goes out for this intent, or null. */
-	creating(host: Host, state: State, id: Id): string | null {
+	/** What is wrong with the create that goes out for this intent, or null. `isTotalHeld`: D1 never lost what pools hold of the budget. */
+	creating(host: Host, state: State, id: Id, isTotalHeld: boolean): string | null {
 		const hourly = this.quotes.get(`${host.object} ${state.account}`);
 		const own = state.spec.maxHourlyCost;
 		const total = this.world.budgets.get(host.deployment) ?? null;
@@ -41,7 +41,7 @@ export class Spend {
 		const ownSpent = hourly + this.spent((tags) => tags.pool === host.tag, id);
 		if (own !== null && ownSpent > own + EPSILON) return `a create brings ${host.object} to ${ownSpent} an hour, its bound is ${own}`;
 		const totalSpent = hourly + this.spent((tags) => tags.deployment === host.deployment, id);
-		if (typeof total !== "number" || totalSpent <= total + EPSILON) return null;
+		if (typeof total !== "number" || !isTotalHeld || totalSpent <= total + EPSILON) return null;
 		return `a create of ${host.object} brings its deployment to ${totalSpent} an hour, its bound is ${total}`;
 	}
 

@@ -54,11 +54,43 @@ export class Watch {
 	/** When nobody was there last to wake a pool that overslept. */
 	private unwokenAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
+	/** Deployments of which D1 has lost something: what an older copy does not know that a pool holds, another may get before it is held again. */
+	private readonly lost = new Set<string>();
 	private readonly spend: Spend;
 
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
+	}
+
+	/** A pool is told that the directory lacks it. */
+	unlisted(host: Host): void {
+		if (host.state?.leaving !== true) this.record(host).isToldUnlisted = true;
+	}
+
+	/** A pool is told that the directory has it again. */
+	listed(host: Host): void {
+		this.record(host).isToldUnlisted = false;
+	}
+
+	/** D1 was lost, or is an older copy: what it shows from now on may be older than what it showed. */
+	databaseLost(host: Host): void {
+		this.lost.add(host.deployment);
+		const record = this.record(host);
+		record.version = 0;
+		record.listed = new Set();
+		record.hiddenAt.clear();
+	}
+
+	/** 15: however often D1 is lost, a deployment has one pool of a name. */
+	doubled(): void {
+		const names = new Set<string>();
+		for (const { deployment, name, state } of this.world.hosts) {
+			if (state === null || state.run === "removing") continue;
+			const key = `${deployment}/${name}`;
+			if (names.has(key)) this.broken("15", `there are two pools ${key}`);
+			names.add(key);
+		}
 	}
 
 	/** A pool is told what a VM costs with these settings. */
@@ -257,8 +289,10 @@ export class Watch {
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		// 15: nothing is launched for a pool that nobody would find.
+		if (record.isToldUnlisted) this.broken("15", `the create of ${id} goes out while the directory lacks ${host.object}`);
 		// 11: within the bounds on cost.
-		const overspent = this.spend.creating(host, state, id);
+		const overspent = this.spend.creating(host, state, id, !this.lost.has(host.deployment));
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);
 		// Refused creates are not repeated without a pause.
 		const window = Math.floor(world.clock.now / WINDOW_MS);

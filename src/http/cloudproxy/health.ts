@@ -2,8 +2,10 @@ import { z } from "zod";
 import { DatabaseUnavailable } from "../../d1/database.ts";
 import { endpointNameOf } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
+import { whatIsLost } from "../../fleet/directory.ts";
 import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
+import type { Env } from "../../rpc/env.ts";
 import type { Config } from "../../settings/environment.ts";
 import { logWarning } from "../../values/log.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
@@ -42,7 +44,7 @@ export class GetHealth extends Endpoint {
 
 	async handle(c: AppContext): Promise<Response> {
 		const now = Date.now();
-		const { pools, database } = await look(c.env.DB, now);
+		const { pools, database } = await look(c.env, now);
 		const config = c.get("config");
 		const notes = poolNotes(config, pools);
 		const checks: z.infer<typeof Checks> = {
@@ -59,13 +61,16 @@ export class GetHealth extends Endpoint {
 	}
 }
 
-async function look(db: D1Database, now: number): Promise<{ pools: readonly PublishedPool[]; database: string | null }> {
+async function look(env: Env, now: number): Promise<{ pools: readonly PublishedPool[]; database: string | null }> {
 	let pools: readonly PublishedPool[] = [];
 	try {
-		const { snapshot, ageMs } = await readReady(db, now);
+		const { snapshot, ageMs } = await readReady(env.DB, now);
 		pools = snapshot.pools;
 		if (ageMs !== null) return { pools, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
-		const mark = (await readSettings(db, ["written_at"])).get("written_at");
+		const settings = await readSettings(env.DB, ["written_at", "unlisted"]);
+		const lost = await whatIsLost(env, settings);
+		if (lost !== null) return { pools, database: lost };
+		const mark = settings.get("written_at");
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
 		return { pools, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
