@@ -7,6 +7,7 @@ import { ProviderError } from "../providers/base/provider.ts";
 import { adopt } from "./adopt.ts";
 import { create } from "./create.ts";
 import { deleteVm } from "./delete.ts";
+import { enter } from "./enter.ts";
 import { find } from "./find.ts";
 import { finish } from "./finish.ts";
 import { firewall } from "./firewall.ts";
@@ -30,6 +31,7 @@ const CALLS: { readonly [Name in Call]: CarryOut<Name> } = {
 	adopt,
 	release,
 	find,
+	enter,
 	publish,
 	reserve,
 	firewall,

@@ -18,6 +18,8 @@ const NOTHING_ELSE: Changes = {
 };
 
 export async function publish({ version }: EffectOf<"publish">, state: State, world: World): Promise<ResultOf<"publish">> {
+	// Whatever D1 was known to show, it may show something else.
+	if (state.published.hash === "") world.ledger.doubt();
 	// Of a pool whose proxies are not known the lists stay as they are.
 	const { acknowledge, ...changes } = state.unreadable === null ? world.ledger.changes(state) : NOTHING_ELSE;
 	// Until D1 has answered, nobody knows what it shows.
@@ -32,7 +34,8 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 		...changes,
 		log: state.log,
 	});
-	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "a newer version is there, or the directory does not know the pool" });
+	if (isHeld === null) throw new ProviderError({ kind: "notFound", say: "the directory does not know the pool" });
+	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "another version is there" });
 	acknowledge();
 	return { logSeq: state.logSeq };
 }

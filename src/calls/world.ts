@@ -1,5 +1,6 @@
+import type { ResultOf } from "../core/effects/index.ts";
 import type { PoolSummary } from "../core/model/published.ts";
-import type { Credentials, Id, Measurements, Ms, Rate, State, Verdict } from "../core/model/state.ts";
+import type { Credentials, Id, Identity, Measurements, Ms, Rate, State, Verdict } from "../core/model/state.ts";
 import type { Held, Reservation } from "../d1/leases.ts";
 import type { Provider } from "../providers/base/provider.ts";
 import type { Ledger } from "../read-model/ledger.ts";
@@ -28,10 +29,20 @@ export interface World {
 	readonly countCall: () => void;
 }
 
+/** A pool that the directory has lost. */
+export interface LostPool extends Pick<Identity, "object" | "provider" | "name" | "incarnation" | "deployment"> {
+	/** Its endpoint names; empty: its own one. */
+	readonly names: readonly string[];
+	/** It is being removed, and has no names any more. */
+	readonly removedAt: Ms | null;
+}
+
 /** D1, as far as effects write it. Throws where it does not answer. */
 export interface Database {
-	/** False: a newer version is there, or the directory does not know the pool. */
-	publish(publication: Publication): Promise<boolean>;
+	/** False: another version is there. Null: the directory does not know the pool. */
+	publish(publication: Publication): Promise<boolean | null>;
+	/** Puts the pool into the directory, which has lost it, and the deployment's id where that is lost too. */
+	enter(lost: LostPool): Promise<ResultOf<"enter">>;
 	/** Null: a newer request is there, or the directory does not know the pool. */
 	reserve(wanted: Reservation): Promise<Held | null>;
 	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null, now: Ms): Promise<void>;

@@ -3,6 +3,7 @@ import type { Effect } from "../core/effects/index.ts";
 import type { Event, Outcome } from "../core/events.ts";
 import type { Registration, Report } from "../core/facts/agents.ts";
 import type { RollingWords } from "../core/facts/commands.ts";
+import type { Seen } from "../core/facts/listing.ts";
 import { type Refusal, refusalOf } from "../core/facts/orders.ts";
 import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
@@ -64,6 +65,8 @@ export interface Facts {
 	readonly proxies: number;
 	readonly dailyRequests: number;
 	readonly leased: State["leased"];
+	/** Every id that the deployment ever had; empty: nobody looked. */
+	readonly deployments: readonly Id[];
 }
 
 export type AgentReply = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
@@ -136,21 +139,22 @@ export class Controller {
 		return { ...state, published: { hash: "", version: now }, logSeq: now };
 	}
 
-	/** Takes in what cron tells; an alarm that is missing or overdue was lost, and is set again. `alarmAt`: what the platform says of it. */
-	tick(facts: Facts, alarmAt: Ms | null): void {
+	/** Takes in what cron tells; an alarm that is missing or overdue was lost, and is set again. `alarmAt`: what the platform says of it. `seen`: its row in the directory. */
+	tick(facts: Facts, alarmAt: Ms | null, seen?: Seen): void {
 		this.learn(facts);
+		if (seen !== undefined) this.take({ on: "directory", seen });
 		const isLost = alarmAt === null ? !this.isPassing : alarmAt < this.host.now() - OVERDUE_MS;
 		if (!isLost || this.isGone) return;
 		this.armedAt = null;
 		this.arm(this.host.now());
 	}
 
-	learn({ rolling, agentUrl, proxies, dailyRequests, leased }: Facts): void {
+	learn({ rolling, agentUrl, proxies, dailyRequests, leased, deployments }: Facts): void {
 		// Before the environment's word, which it may overrule.
 		if (rolling !== null) this.take({ on: "rolling", ...rolling });
 		this.configure();
 		if (agentUrl !== null) this.take({ on: "agentUrl", url: agentUrl });
-		this.take({ on: "fleet", proxies, dailyRequests, leased });
+		this.take({ on: "fleet", proxies, dailyRequests, leased, deployments });
 	}
 
 	/**
@@ -159,7 +163,10 @@ export class Controller {
 	 */
 	configure(): void {
 		this.take({ on: "budget", budget: this.host.budget() });
-		const { configure, isNamed } = this.host.wanted(this.state);
+		const wanted = this.host.wanted(this.state);
+		const { configure } = wanted;
+		// Whatever names it, another pool has its place.
+		const isNamed = this.state.listing.isSuperseded ? false : wanted.isNamed;
 		const isMeant = isNamed ?? this.state.run !== "removing";
 		if (configure !== null && isMeant) this.settle(configure);
 		if (isNamed !== null && isNamed === (this.state.run === "removing")) {

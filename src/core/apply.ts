@@ -4,6 +4,7 @@ import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
 import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
+import { withSeen } from "./facts/listing.ts";
 import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
@@ -40,6 +41,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 				: withLog({ ...state, agentUrl: event.url, gates: mended(state.gates) }, now, "INFO", `agents call ${event.url}`);
 		case "rolling":
 			return applyRolling(state, event, now);
+		case "directory":
+			return withSeen(state, event.seen, now);
 		case "budget":
 			return budgeted(state, event.budget, now);
 		default:
@@ -52,9 +55,10 @@ function withRate(state: State, { rate }: Event & { readonly on: "done" | "faile
 }
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */
-function applyFleet(state: State, { proxies, dailyRequests, leased = null }: Event & { readonly on: "fleet" }): State {
+function applyFleet(state: State, { proxies, dailyRequests, leased = null, deployments = [] }: Event & { readonly on: "fleet" }): State {
 	const perDay = (86_400 * proxies) / (dailyRequests * HEARTBEAT_SHARE);
 	const heartbeatSeconds = Math.max(state.spec.intervalSeconds, Math.ceil(perDay));
-	const isSame = heartbeatSeconds === state.heartbeatSeconds && isAlike(leased, state.leased);
-	return isSame ? state : { ...state, heartbeatSeconds, leased };
+	const known = deployments.length === 0 ? state.deployments : deployments;
+	const isSame = heartbeatSeconds === state.heartbeatSeconds && isAlike(leased, state.leased) && isAlike(known, state.deployments);
+	return isSame ? state : { ...state, heartbeatSeconds, leased, deployments: known };
 }

@@ -1,6 +1,7 @@
 import type { Call, Effect, EffectOf, ResultOf } from "./effects/index.ts";
 import type { Registration, Report } from "./facts/agents.ts";
 import type { RollingWords } from "./facts/commands.ts";
+import type { Seen } from "./facts/listing.ts";
 import type { Command } from "./model/command.ts";
 import type { Failure } from "./model/failure.ts";
 import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
@@ -39,8 +40,16 @@ export type Event =
 	| Outcome
 	| { readonly on: "agentUrl"; readonly url: string }
 	| ({ readonly on: "rolling" } & RollingWords)
-	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `leased`: see State. */
-	| { readonly on: "fleet"; readonly proxies: number; readonly dailyRequests: number; readonly leased?: State["leased"] }
+	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `leased`, `deployments`: see State. */
+	| {
+			readonly on: "fleet";
+			readonly proxies: number;
+			readonly dailyRequests: number;
+			readonly leased?: State["leased"];
+			readonly deployments?: readonly Id[];
+	  }
+	/** What cron saw of the pool in the directory. */
+	| { readonly on: "directory"; readonly seen: Seen }
 	/** What the deployment may spend. */
 	| { readonly on: "budget"; readonly budget: Budget | null };
 

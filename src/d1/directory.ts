@@ -99,6 +99,50 @@ export async function enterPool(db: D1Database, pool: NewPool): Promise<Director
 	return read?.results[0] ?? null;
 }
 
+export interface LostPool extends Omit<NewPool, "endpoint"> {
+	readonly deployment: string;
+	/** Its endpoint names; empty: its own one. */
+	readonly names: readonly string[];
+	/** It is being removed, and has no names any more. */
+	readonly removedAt: number | null;
+}
+
+/**
+ * Enters a pool that is there and that the directory has lost, with those of its names that are free, and the deployment's id where that is lost too.
+ * `by`: the object that has its place, and when that published last; null: it is its own. Throws DatabaseUnavailable; may be repeated.
+ */
+export async function enterAgain(
+	db: D1Database,
+	lost: LostPool,
+): Promise<{ readonly by: string | null; readonly publishedAt: number | null }> {
+	const { object, provider, name, incarnation, source, removedAt, deployment } = lost;
+	const names = removedAt !== null ? [] : lost.names.length > 0 ? lost.names : [endpointNameOf(lost)];
+	const results = await onDatabase(() =>
+		db.batch<{ object: string; publishedAt: number | null }>([
+			db
+				.prepare("INSERT OR IGNORE INTO pools (object, provider, name, incarnation, source, removed_at) VALUES (?, ?, ?, ?, ?, ?)")
+				.bind(object, provider, name, incarnation, source, removedAt),
+			db
+				.prepare(
+					`INSERT OR IGNORE INTO names (name, object)
+					SELECT value, ?1 FROM json_each(?2) WHERE EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND removed_at IS NULL)`,
+				)
+				.bind(object, JSON.stringify(names)),
+			db.prepare("INSERT OR IGNORE INTO settings (key, value) VALUES ('deployment', ?)").bind(deployment),
+			db
+				.prepare(
+					`SELECT object, published_at AS publishedAt FROM pools
+					WHERE object = ?1 OR (provider = ?2 AND name = ?3 AND removed_at IS NULL) ORDER BY object <> ?1 LIMIT 1`,
+				)
+				.bind(object, provider, name),
+		]),
+	);
+	const holder = results.at(-1)?.results[0];
+	return holder === undefined || holder.object === object
+		? { by: null, publishedAt: null }
+		: { by: holder.object, publishedAt: holder.publishedAt };
+}
+
 /** Endpoint names and aliases, each with its pool's object, in alphabetical order. Throws DatabaseUnavailable. */
 export async function listNames(db: D1Database): Promise<readonly { readonly name: string; readonly object: string }[]> {
 	return (await onDatabase(() => db.prepare("SELECT name, object FROM names ORDER BY name").all<{ name: string; object: string }>()))

@@ -31,9 +31,16 @@ export interface Charges {
 	readonly until: number;
 }
 
+/** One statement, and what is bound to it in order. The simulator has SQLite carry out these very ones. */
+export interface Statement {
+	readonly sql: string;
+	readonly values: readonly (string | number | null)[];
+}
+
 const COUNTS = "(until IS NULL OR until > ?8)";
+// A division by 0 gives NULL: what costs nothing always fits.
 const RESERVE = `INSERT INTO leases (object, version, currency, hourly)
-	SELECT ?1, ?2, ?3, ?4 + ?5 * max(0, min(?6, CAST((?7 - ?4 - others) / ?5 + ${EPSILON} AS INTEGER)))
+	SELECT ?1, ?2, ?3, ?4 + CASE WHEN ?5 > 0 THEN ?5 * max(0, min(?6, CAST((?7 - ?4 - others) / ?5 + ${EPSILON} AS INTEGER))) ELSE 0 END
 	FROM (SELECT coalesce(sum(hourly), 0) AS others FROM leases WHERE currency = ?3 AND object <> ?1 AND ${COUNTS})
 	WHERE EXISTS (SELECT 1 FROM pools WHERE object = ?1)
 	ON CONFLICT (object) DO UPDATE SET version = excluded.version, currency = excluded.currency, hourly = excluded.hourly
@@ -52,46 +59,60 @@ export interface Held {
 	readonly isOver: boolean;
 }
 
+/** Writes what the pool holds (a row with `hourly`, or none), then sums up what all pools hold (a row with `hourly`): one transaction. */
+export function reserveStatements(wanted: Reservation): readonly [Statement, Statement] {
+	const { object, version, currency, hold, price, count, bound, now } = wanted;
+	return [
+		{ sql: RESERVE, values: [object, version, currency, hold, price, count, bound, now] },
+		{ sql: SUM, values: [currency, now] },
+	];
+}
+
+/** What {@link reserveStatements} came to: what the pool holds now (undefined where nothing was written), and all together. */
+export function heldOf({ hold, price, count, bound }: Reservation, hourly: number | undefined, all: number | undefined): Held | null {
+	if (hourly === undefined) return null;
+	return { hourly, isRefused: hourly < hold + price * count - EPSILON, isOver: (all ?? hourly) > bound + EPSILON };
+}
+
 /**
  * Has this pool hold `hold`, and as many times `price` more, up to `count`, as the others leave of `bound`. Null
  * where a newer request was there before, or the directory knows no such pool. Writes one row. Throws DatabaseUnavailable (it may have
  * been done nevertheless).
  */
 export async function reserve(db: D1Database, wanted: Reservation): Promise<Held | null> {
-	const { object, version, currency, hold, price, count, bound, now } = wanted;
-	const [granted, all] = await onDatabase(() =>
-		db.batch<{ hourly: number }>([
-			db.prepare(RESERVE).bind(object, version, currency, hold, price, count, bound, now),
-			db.prepare(SUM).bind(currency, now),
-		]),
-	);
-	const hourly = granted?.results[0]?.hourly;
-	if (hourly === undefined) return null;
-	return heldOf(wanted, hourly, all?.results[0]?.hourly ?? hourly);
+	const [granted, all] = await onDatabase(() => db.batch<{ hourly: number }>(reserveStatements(wanted).map((each) => prepared(db, each))));
+	return heldOf(wanted, granted?.results[0]?.hourly, all?.results[0]?.hourly);
 }
 
-/** What a reservation came to, where the pool holds `hourly` now and all together hold `all`. */
-export function heldOf({ hold, price, count, bound }: Reservation, hourly: number, all: number): Held {
-	return { hourly, isRefused: hourly < hold + price * count - EPSILON, isOver: all > bound + EPSILON };
+/** Reads what all pools hold: `hourly` by `currency`. */
+export function leasedStatement(now: number): Statement {
+	return {
+		sql: "SELECT currency, sum(hourly) AS hourly FROM leases WHERE until IS NULL OR until > ? GROUP BY currency ORDER BY currency",
+		values: [now],
+	};
 }
 
 /** What all pools hold, by currency. Throws DatabaseUnavailable. */
 export async function readLeased(db: D1Database, now: number): Promise<Readonly<Record<string, number>>> {
-	const { results } = await onDatabase(() =>
-		db
-			.prepare("SELECT currency, sum(hourly) AS hourly FROM leases WHERE until IS NULL OR until > ? GROUP BY currency ORDER BY currency")
-			.bind(now)
-			.all<{ currency: string; hourly: number }>(),
-	);
+	const { results } = await onDatabase(() => prepared(db, leasedStatement(now)).all<{ currency: string; hourly: number }>());
 	return Object.fromEntries(results.map(({ currency, hourly }) => [currency, hourly]));
 }
 
 /** For the batch that forgets a pool: nobody holds its part any more but what is still billed, and what has been long enough. */
-export function leaveLease(db: D1Database, object: string, charges: Charges | null, now: number): D1PreparedStatement[] {
+export function leaveStatements(object: string, charges: Charges | null, now: number): readonly Statement[] {
 	return [
 		charges === null
-			? db.prepare("DELETE FROM leases WHERE object = ?").bind(object)
-			: db.prepare("UPDATE leases SET hourly = ?, until = ? WHERE object = ?").bind(charges.hourly, charges.until, object),
-		db.prepare("DELETE FROM leases WHERE until <= ?").bind(now),
+			? { sql: "DELETE FROM leases WHERE object = ?", values: [object] }
+			: { sql: "UPDATE leases SET hourly = ?, until = ? WHERE object = ?", values: [charges.hourly, charges.until, object] },
+		{ sql: "DELETE FROM leases WHERE until <= ?", values: [now] },
 	];
+}
+
+/** As {@link leaveStatements}, for D1. */
+export function leaveLease(db: D1Database, object: string, charges: Charges | null, now: number): D1PreparedStatement[] {
+	return leaveStatements(object, charges, now).map((each) => prepared(db, each));
+}
+
+function prepared(db: D1Database, { sql, values }: Statement): D1PreparedStatement {
+	return db.prepare(sql).bind(...values);
 }

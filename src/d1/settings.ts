@@ -5,6 +5,7 @@ import { fromJson, onDatabase } from "./database.ts";
 /**
  * The deployment's own settings, one row each.
  * - `deployment`: its id, minted once; in the name and tags of every VM.
+ * - `unlisted`: names of pools that D1 has lost and that are not entered again yet, as JSON; missing: none are.
  * - `url`: the address that agents call, set by an operator. `origin`: the one remembered from the first request with a key.
  * - `auth_key_sha256`: SHA-256 (hex, lower case) of an admin key that was set through the API.
  * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
@@ -14,6 +15,7 @@ import { fromJson, onDatabase } from "./database.ts";
  */
 export type SettingKey =
 	| "deployment"
+	| "unlisted"
 	| "url"
 	| "origin"
 	| "auth_key_sha256"
@@ -103,12 +105,10 @@ const DEPLOYMENT_ID_LENGTH = 10;
 const DEPLOYMENT_ID_DIGITS = "abcdefghijklmnopqrstuvwxyz234567";
 
 /**
- * The deployment's id: ten characters a–z, 2–7 (50 random bits), so that it fits host names and tags of every cloud.
- * Minted at the first call of all and the same for ever after. Throws DatabaseUnavailable.
+ * A new id of a deployment: ten characters a–z, 2–7 (50 random bits), so that it fits host names and tags of every cloud. Minted once, and
+ * the same for ever after.
  */
-export async function readDeployment(db: D1Database): Promise<string> {
-	const known = (await readSettings(db, ["deployment"])).get("deployment");
-	if (known !== undefined) return known;
+export function mintDeployment(): string {
 	const random = crypto.getRandomValues(new Uint8Array(DEPLOYMENT_ID_LENGTH));
-	return settleSetting(db, "deployment", Array.from(random, (byte) => DEPLOYMENT_ID_DIGITS[byte % 32]).join(""));
+	return Array.from(random, (byte) => DEPLOYMENT_ID_DIGITS[byte % 32]).join("");
 }

@@ -11,14 +11,15 @@ import {
 	moveTo,
 	removePool,
 } from "../d1/directory.ts";
-import { readDeployment } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
 import { askPool } from "../rpc/reach.ts";
+import { isLacking } from "../rpc/register.ts";
 import { type EndpointConfiguration, type Faults, joinedFaults, type StoredConfiguration, sealSecrets } from "../settings/configuration.ts";
 import { cloudIn, readEndpoint } from "../settings/endpoint.ts";
 import type { Config } from "../settings/environment.ts";
 import { withKeptSecrets } from "../settings/kept-secrets.ts";
 import { Reader } from "../settings/reader.ts";
+import { compareDirectory, deploymentOf } from "./directory.ts";
 import { readFacts } from "./fleet.ts";
 
 // Pools as endpoints: made, changed, given names and removed through the API. The directory's row comes first, so that nothing is
@@ -44,6 +45,9 @@ export async function createEndpoint(env: Env, config: Config, name: string, giv
 	if (Object.keys(all).length > 0) return { ok: false, error: "invalid", faults: all };
 	const reserved = reservedFor(config, name, provider);
 	if (reserved !== null) return conflict(reserved);
+	// One that the directory has lost comes back under its name.
+	if (isLacking((await compareDirectory(env)).lacking, { provider, name, endpoint: name }))
+		return conflict(`The name "${name}" is taken: its pool is being entered into the directory again.`);
 
 	const object = env.POOL.newUniqueId().toString();
 	const sealed = sealSecrets(global.encryptionKeys, object, given);
@@ -56,7 +60,7 @@ export async function createEndpoint(env: Env, config: Config, name: string, giv
 /** Starts a pool whose row is there, and gives it its configuration whoever started it. */
 async function startEndpoint(env: Env, entry: DirectoryEntry, stored: StoredConfiguration): Promise<Outcome> {
 	const { object, provider, name, incarnation, source } = entry;
-	const [deployment, facts] = await Promise.all([readDeployment(env.DB), readFacts(env)]);
+	const [deployment, facts] = await Promise.all([deploymentOf(env), readFacts(env)]);
 	await askPool(env, object, (pool) => pool.start({ object, provider, name, deployment, incarnation, source, facts }, stored));
 	// Answers once it can be read.
 	return configured(env, entry, stored);

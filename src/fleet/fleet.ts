@@ -1,11 +1,10 @@
 import { isWithin } from "../d1/database.ts";
-import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo } from "../d1/directory.ts";
+import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
 import {
 	listManagers,
 	patchedRollingIn,
-	readDeployment,
 	readSettings,
 	readWaitingScaling,
 	type SettingKey,
@@ -14,11 +13,13 @@ import {
 } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts } from "../rpc/pool.ts";
-import { askPool } from "../rpc/reach.ts";
+import { askPool, askRegister } from "../rpc/reach.ts";
+import { isLacking, type KnownPool } from "../rpc/register.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
 import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
 import { intervalsOf } from "../settings/manager.ts";
 import { logError } from "../values/log.ts";
+import { compareDirectory, type Directory, deploymentOf } from "./directory.ts";
 import { readShadows } from "./shadow.ts";
 
 /** Pools that are ticked in one run: the free plan allows some dozens of calls in one. The next run goes on with the others. */
@@ -39,8 +40,15 @@ const AT_A_TIME = 6;
  * prunes the logs, and leaves a mark by which `/health` sees that D1 takes writes. One part failing stops no other.
  */
 export async function tend(env: Env, now: number): Promise<void> {
-	await attempt("pools of the environment", () => ensurePools(env, now));
-	await attempt("ticks", async () => tickPools(env, await readFacts(env), now));
+	const directory = await attempt("the register of pools", () => compareDirectory(env));
+	// Without it nobody knows whether a pool that D1 does not list is there all the same.
+	if (directory !== null) await attempt("pools of the environment", () => ensurePools(env, now, directory.lacking));
+	await attempt("ticks", async () => {
+		const facts = { ...(await readFacts(env)), ...(directory === null ? {} : { deployments: idsOf(directory) }) };
+		if (directory !== null && directory.lacking.length > 0) await attempt("pools that D1 has lost", () => bringBack(env, directory, facts));
+		await tickPools(env, facts, now, directory);
+	});
+	if (directory !== null) await attempt("what D1 has lost", () => noteLost(env, directory));
 	await attempt("logs", () => pruneLogs(env.DB, now));
 	await attempt("mark", () => writeSetting(env.DB, "written_at", String(now)));
 }
@@ -60,9 +68,9 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
 /**
  * Makes the pools that are enabled in the environment and not in the directory. The row is written before the object is
  * called for the first time: without it nobody would ever find the object again. A pool whose start was lost is started at
- * the next run, as it has not published anything. Throws DatabaseUnavailable.
+ * the next run, as it has not published anything. None of those that D1 has lost (`lacking`) is made a second time. Throws DatabaseUnavailable.
  */
-export async function ensurePools(env: Env, now: number): Promise<void> {
+export async function ensurePools(env: Env, now: number, lacking: readonly KnownPool[] = []): Promise<void> {
 	const config = readConfig(env);
 	const entries = await listPools(env.DB);
 	const shadows = await readShadows(
@@ -71,10 +79,11 @@ export async function ensurePools(env: Env, now: number): Promise<void> {
 		entries.filter(({ removedAt }) => removedAt === null),
 	);
 	tellShadows(shadows, now);
-	const isMissing = (pool: PoolConfig) => pool.enabled && !shadows.has(pool.endpoint) && !isStarted(entries, pool);
+	const isMissing = (pool: PoolConfig) =>
+		pool.enabled && !shadows.has(pool.endpoint) && !isStarted(entries, pool) && !isLacking(lacking, pool);
 	const missing = config.pools.filter(isMissing).slice(0, NEW_POOLS_A_RUN);
 	if (missing.length === 0) return;
-	const deployment = await readDeployment(env.DB);
+	const deployment = await deploymentOf(env);
 	const facts = factsOf(config, await readSettings(env.DB, FACTS), await listManagers(env.DB), entries);
 	for (const pool of missing) await attempt(pool.endpoint, () => makePool(env, pool, { deployment, facts, now }));
 }
@@ -95,24 +104,55 @@ function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
  * Ticks every pool in the directory, removed ones too: these still have VMs to delete. Six at a time, {@link POOLS_A_RUN} a
  * run; where there are more the run's minute says which. Never throws for a pool that does not answer.
  */
-export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now()): Promise<void> {
+export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now(), directory: Directory | null = null): Promise<void> {
 	const pools = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
+	const heard = new Set<string>();
 	await eachPool(pools, (entry) =>
 		attempt(`${entry.provider}/${entry.name}`, async () => {
-			const pool = await askPool(env, entry.object, (stub) => stub.tick(facts));
-			if (pool === null) await forgetHalfMade(env, entry, now);
-			else if (pool.provider !== entry.provider) await moveTo(env.DB, entry.object, pool.provider);
+			const { object, version } = entry;
+			const pool = await askPool(env, object, (stub) => stub.tick(facts, { is: "there", version }));
+			if (pool === null) return forgetEmpty(env, entry, now);
+			if (pool.deployment !== undefined) heard.add(pool.deployment);
+			if (pool.provider !== entry.provider) await moveTo(env.DB, object, pool.provider);
+			// An older copy of D1 lists again what was deleted since.
+			if (pool.isRemoved === true && entry.source === "api" && entry.removedAt === null) await removePool(env.DB, object, now);
 		}),
 	);
+	const isNews = directory !== null && [...heard].some((id) => !idsOf(directory).includes(id));
+	if (isNews) await askRegister(env, { deployment: null, pools: directory.register.pools, heard: [...heard] });
+}
+
+/** Tells each pool that D1 has lost: it enters itself again. Those that are not there any more are crossed off. */
+async function bringBack(env: Env, { lacking, register }: Directory, facts: FleetFacts): Promise<void> {
+	const gone: string[] = [];
+	await eachPool(lacking.slice(0, POOLS_A_RUN), ({ object, provider, name, names }) =>
+		attempt(`${provider}/${name}, which D1 has lost`, async () => {
+			if ((await askPool(env, object, (stub) => stub.tick(facts, { is: "missing", names }))) === null) gone.push(object);
+		}),
+	);
+	if (gone.length > 0)
+		await askRegister(env, { deployment: null, pools: register.pools.filter(({ object }) => !gone.includes(object)), gone });
+}
+
+/** What D1 has lost and does not hold again yet, for `/health`. */
+async function noteLost(env: Env, { lacking }: Directory): Promise<void> {
+	if (lacking.length === 0) return writeSetting(env.DB, "unlisted", null);
+	const { lacking: left } = await compareDirectory(env);
+	const names = left.filter(({ removedAt }) => removedAt === null).map((pool) => pool.names[0] ?? endpointNameOf(pool));
+	await writeSetting(env.DB, "unlisted", names.length === 0 ? null : JSON.stringify(names));
+}
+
+function idsOf({ register: { deployment, former } }: Directory): readonly string[] {
+	return deployment === null ? former : [deployment, ...former];
 }
 
 /**
- * Takes an endpoint out of the directory whose pool was never started: the row is written first, and the start that was to follow was
- * lost. Nothing rests on it: a pool that was started answers, and is forgotten only after its row. One of the environment is started
- * by {@link ensurePools}.
+ * Takes a row out of the directory whose object holds no pool: an endpoint's that was never started (the row is written first, and the start that was to
+ * follow was lost; one of the environment is started by {@link ensurePools}), or one of an older copy of D1 whose pool is forgotten since. Nothing
+ * rests on it: a pool that is there answers, and is forgotten only after its row.
  */
-async function forgetHalfMade(env: Env, entry: DirectoryEntry, now: number): Promise<void> {
-	if (entry.source === "api" && entry.incarnation < now - HALF_MADE_MS) await forgetPool(env.DB, entry.object);
+async function forgetEmpty(env: Env, { object, source, version, incarnation }: DirectoryEntry, now: number): Promise<void> {
+	if ((source === "api" || version > 0) && incarnation < now - HALF_MADE_MS) await forgetPool(env.DB, object);
 }
 
 /** Asks these pools one thing, six at a time. Throws what the first one that failed threw. */
@@ -179,11 +219,12 @@ function rotated(entries: readonly DirectoryEntry[], now: number): DirectoryEntr
 	return [...entries.slice(start), ...entries.slice(0, start)];
 }
 
-async function attempt(what: string, work: () => Promise<unknown>): Promise<void> {
+/** Null where it failed: the next run tries again. */
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | null> {
 	try {
-		await work();
+		return await work();
 	} catch (error) {
-		// The next run tries again.
 		logError(`cron, ${what}`, error);
+		return null;
 	}
 }

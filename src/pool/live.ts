@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { canRetag } from "../calls/retag.ts";
 import { changesBetween, decode } from "../controller/codec.ts";
 import { Controller, type Facts, type Host } from "../controller/controller.ts";
+import type { Seen } from "../core/facts/listing.ts";
 import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
 import type { Identity, Ms, State } from "../core/model/state.ts";
@@ -20,8 +21,8 @@ export interface Live {
 	readonly controller: Controller;
 	readonly settings: PoolSettings;
 	readonly outside: Outside;
-	/** Takes in what cron tells. `alarmAt` is what the platform says of the alarm; missing where nobody asked. */
-	learn(facts: FleetFacts, alarmAt?: Ms | null): void;
+	/** Takes in what cron tells. `alarmAt` is what the platform says of the alarm, `seen` what the directory shows; missing where nobody asked. */
+	learn(facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen): void;
 }
 
 /** The Durable Object around it. */
@@ -63,7 +64,7 @@ export function enliven(
 	isReadable = true,
 ): Live {
 	const settings = new PoolSettings(store, birth, endpoint, config);
-	const outside = new Outside(env, birth.object, now, () => settings.current());
+	const outside = new Outside(env, birth, now, () => settings.current());
 	const host: Host = {
 		now,
 		random: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
@@ -95,18 +96,18 @@ export function enliven(
 		passFailed: (error) => logError("a pass failed", error),
 	};
 	const controller = new Controller(host, loaded);
-	const learn = (facts: FleetFacts, alarmAt?: Ms | null) => {
+	const learn = (facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen) => {
 		settings.learn(facts);
 		const known = factsFrom(facts, config());
 		if (alarmAt === undefined) controller.learn(known);
-		else controller.tick(known, alarmAt);
+		else controller.tick(known, alarmAt, seen);
 	};
 	return { controller, settings, outside, learn };
 }
 
-function factsFrom({ rolling: patched, agentUrl, proxies, leased = null }: FleetFacts, { global }: Config): Facts {
+function factsFrom({ rolling: patched, agentUrl, proxies, leased = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
 	const { dailyRequests, rolling: environment } = global;
-	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, leased };
+	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, leased, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */

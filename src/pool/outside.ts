@@ -11,13 +11,14 @@ import type { Outcome } from "../core/events.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { Id, Rate, State } from "../core/model/state.ts";
-import { forgetPool } from "../d1/directory.ts";
+import { enterAgain, forgetPool } from "../d1/directory.ts";
 import { reserve } from "../d1/leases.ts";
 import { type Provider, ProviderError } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { Ledger } from "../read-model/ledger.ts";
 import { publish } from "../read-model/publish.ts";
 import type { Env } from "../rpc/env.ts";
+import type { PoolBirth } from "../rpc/pool.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { probe, probePlainly } from "./probe.ts";
@@ -31,6 +32,7 @@ export class Outside {
 	callsMade = 0;
 	private readonly env: () => Env;
 	private readonly object: string;
+	private readonly source: PoolBirth["source"];
 	private readonly now: () => number;
 	/** What the pool runs by now, and its provider's name. */
 	private readonly derived: () => Derived | null;
@@ -38,9 +40,10 @@ export class Outside {
 	private readonly tokens = new Map<Id, string>();
 	private rate: Rate | null = null;
 
-	constructor(env: () => Env, object: string, now: () => number, derived: () => Derived | null) {
+	constructor(env: () => Env, { object, source }: Pick<PoolBirth, "object" | "source">, now: () => number, derived: () => Derived | null) {
 		this.env = env;
 		this.object = object;
+		this.source = source;
 		this.now = now;
 		this.derived = derived;
 	}
@@ -101,6 +104,7 @@ export class Outside {
 			names: () => this.names(state),
 			database: {
 				publish: (publication) => publish(DB, publication),
+				enter: (lost) => enterAgain(DB, { ...lost, source: this.source }),
 				reserve: (wanted) => reserve(DB, wanted),
 				forget: (object, charges, now) => forgetPool(DB, object, charges, now),
 			},

@@ -3,6 +3,7 @@ import type { HeartbeatBody } from "../agent/protocol.ts";
 import { parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
 import { type AgentReply, Controller } from "../controller/controller.ts";
+import type { Seen } from "../core/facts/listing.ts";
 import type { Command } from "../core/model/command.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
@@ -22,12 +23,14 @@ import type {
 	PoolRpc,
 	PoolStatus,
 } from "../rpc/pool.ts";
+import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, sessionsOf, statusOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { compareStored } from "./register.ts";
 import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
 import { Store } from "./store.ts";
@@ -38,7 +41,7 @@ const GONE = { error: "notFound", say: "This pool does not exist any more." } as
 const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
 
 /** One pool as the Worker calls it. What it decides is the controller's; here are the object's storage, clock and alarm. */
-export class Pool extends DurableObject<Env> implements PoolRpc {
+export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	private readonly store: Store;
 	private live: Live | null = null;
 	private readonly surroundings: Surroundings;
@@ -76,13 +79,18 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		this.live.learn(birth.facts);
 	}
 
-	async tick(facts: FleetFacts): Promise<PoolNames | null> {
+	async compare(look: Look): Promise<Compared> {
+		return compareStored(this.ctx.storage, look);
+	}
+
+	async tick(facts: FleetFacts, seen?: Seen): Promise<PoolNames | null> {
 		const alarmAt = await this.ctx.storage.getAlarm();
 		const { live } = this;
 		if (live === null) return null;
-		live.learn(facts, alarmAt);
+		live.learn(facts, alarmAt, seen);
 		this.ctx.waitUntil(this.refreshHosts());
-		return { provider: live.controller.state.pool.provider };
+		const { pool, run } = live.controller.state;
+		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing" };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {

@@ -18,6 +18,11 @@ const MIGRATIONS = [
 
 /** Names under which something may be kept with an endpoint. */
 const MOST_METADATA = 100;
+/**
+ * A row, a text or a blob holds 2 MB (https://developers.cloudflare.com/durable-objects/platform/limits/); some of it is for keys and SQLite's own.
+ * The local runtime takes four times as much, so that only this shows before a deploy what would fail after it.
+ */
+export const MOST_ROW_BYTES = 1_990_000;
 
 export interface Stored {
 	readonly birth: PoolBirth;
@@ -62,7 +67,7 @@ export class Store {
 		this.storage.transactionSync(() => {
 			this.migrate();
 			const { sql } = this.storage;
-			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", JSON.stringify(birth));
+			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", fitting("birth", JSON.stringify(birth)));
 			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, '{}')");
 			this.save(rows, 0);
 			if (endpoint !== null) this.saveEndpoint(endpoint);
@@ -86,8 +91,8 @@ export class Store {
 
 	saveEndpoint(endpoint: StoredEndpoint): void {
 		this.storage.sql.exec(
-			"INSERT INTO endpoint (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json",
-			JSON.stringify(endpoint),
+			"INSERT INTO endpoint (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+			fitting("endpoint", JSON.stringify(endpoint)),
 		);
 	}
 
@@ -113,7 +118,11 @@ export class Store {
 		}
 		const isNew = this.metadata(key) === null;
 		if (isNew && this.metadataKeys().length >= MOST_METADATA) return false;
-		sql.exec("INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json", key, json);
+		sql.exec(
+			"INSERT INTO metadata (key, json) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+			key,
+			fitting(`metadata ${key.slice(0, 100)}`, json),
+		);
 		return true;
 	}
 
@@ -121,10 +130,16 @@ export class Store {
 	save({ facts, proxies, vitals }: RowChanges, now: Ms): void {
 		this.storage.transactionSync(() => {
 			const { sql } = this.storage;
-			if (facts !== null) sql.exec("UPDATE facts SET json = ?", facts());
+			if (facts !== null) sql.exec("UPDATE facts SET json = ?1 WHERE json IS NOT ?1", fitting("facts", facts()));
 			for (const [id, row] of proxies) {
 				if (row === null) sql.exec("DELETE FROM proxies WHERE id = ?", id);
-				else sql.exec("INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", id, row());
+				else {
+					sql.exec(
+						"INSERT INTO proxies (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
+						id,
+						fitting(`proxy ${id}`, row()),
+					);
+				}
 			}
 			if (vitals !== null) this.saveVitals(vitals(), now);
 		});
@@ -132,12 +147,12 @@ export class Store {
 
 	private saveVitals([first = "{}", ...more]: readonly string[], now: Ms): void {
 		const { sql } = this.storage;
-		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, first);
+		sql.exec("UPDATE vitals SET written_at = ?, json = ?", now, fitting("vitals", first));
 		for (const [index, piece] of more.entries()) {
 			sql.exec(
-				"INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json",
+				"INSERT INTO more_vitals (part, json) VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET json = excluded.json WHERE json IS NOT excluded.json",
 				index + 1,
-				piece,
+				fitting(`vitals, part ${index + 1}`, piece),
 			);
 		}
 		sql.exec("DELETE FROM more_vitals WHERE part > ?", more.length);
@@ -154,4 +169,12 @@ export class Store {
 			sql.exec("INSERT INTO schema_version (version) VALUES (?)", MIGRATIONS.length);
 		});
 	}
+}
+
+/** The text, where a row can hold it in production. Throws with the row's name where it cannot. */
+export function fitting(row: string, text: string): string {
+	// No character of a string takes more than three bytes.
+	const bytes = text.length * 3 <= MOST_ROW_BYTES ? 0 : new TextEncoder().encode(text).length;
+	if (bytes > MOST_ROW_BYTES) throw new Error(`the row "${row}" would be ${bytes} bytes, and holds ${MOST_ROW_BYTES}`);
+	return text;
 }

@@ -86,14 +86,14 @@ const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
  * Writes one version of what a pool shows, in one transaction, and only over an older (incarnation, version). May be
  * repeated: the same version again changes nothing.
  *
- * Returns whether this version is the one that D1 now holds; false when it holds a newer one, or no longer knows the pool.
+ * Returns whether this version is the one that D1 now holds; false when it holds another one, null when the directory does not know the pool.
  * Throws DatabaseUnavailable (the version may have been written nevertheless).
  *
  * Rows written: one for the pool, one for each part from the second on, and of the proxies one each, one more when an
  * address changes and one or two when a proxy enters, changes in or leaves a queue; what is the same costs nothing. What travels to D1
  * grows with what changed and not with the pool: of a part that is edited only the places that changed.
  */
-export async function publish(db: D1Database, publication: Publication): Promise<boolean> {
+export async function publish(db: D1Database, publication: Publication): Promise<boolean | null> {
 	const { object, incarnation, version } = publication;
 	const statement = (sql: string, ...values: unknown[]) => db.prepare(sql).bind(object, incarnation, version, ...values);
 	const statements = [updatePool(db, publication)];
@@ -119,7 +119,8 @@ export async function publish(db: D1Database, publication: Publication): Promise
 	const read = db.prepare(READ_VERSION).bind(object);
 	const results = await onDatabase(() => db.batch<{ incarnation: number; version: number }>([...statements, read]), PUBLISH_DEADLINE_MS);
 	const held = results.at(-1)?.results[0];
-	return held?.incarnation === incarnation && held.version === version;
+	if (held === undefined) return null;
+	return held.incarnation === incarnation && held.version === version;
 }
 
 function updatePool(db: D1Database, publication: Publication): D1PreparedStatement {

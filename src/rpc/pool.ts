@@ -1,4 +1,5 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
+import type { Seen } from "../core/facts/listing.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
 import type { Samples } from "../core/model/metrics.ts";
@@ -14,8 +15,11 @@ export interface PoolRpc {
 	 * endpoint brings its configuration, and begins paused.
 	 */
 	start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void>;
-	/** The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. Null: there is no pool here. */
-	tick(facts: FleetFacts): Promise<PoolNames | null>;
+	/**
+	 * The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. `seen`: its row in the directory, where
+	 * cron has looked. Null: there is no pool here.
+	 */
+	tick(facts: FleetFacts, seen?: Seen): Promise<PoolNames | null>;
 	/** Carries an order out. Answers once the change can be read in D1, or after 3 s when D1 does not take it. */
 	command(command: Command): Promise<CommandOutcome>;
 	/** The configuration of its endpoint, its secrets masked; null where there is no pool. */
@@ -73,6 +77,10 @@ export interface PoolBirth {
 /** Whose a pool is, as it knows it itself. */
 export interface PoolNames {
 	readonly provider: ProviderName;
+	/** The id of the deployment that made it. */
+	readonly deployment?: Id;
+	/** It is being emptied and then forgotten. */
+	readonly isRemoved?: boolean;
 }
 
 export interface FleetFacts {
@@ -84,6 +92,8 @@ export interface FleetFacts {
 	readonly proxies: number;
 	/** What all pools have reserved of the deployment's budget, by currency; missing or null: nobody looked. */
 	readonly leased?: Readonly<Record<string, number>> | null;
+	/** Every id that the deployment ever had; missing: nobody looked. */
+	readonly deployments?: readonly Id[];
 	/** Seconds between looks, by endpoint name, that managers' configurations name; `default` for those without one of their own. Missing: none do. */
 	readonly intervals?: Readonly<Record<string, number>>;
 }

@@ -1,5 +1,6 @@
 import type { Env } from "./env.ts";
 import type { PoolRpc } from "./pool.ts";
+import { type Compared, type Look, REGISTER, type RegisterRpc } from "./register.ts";
 
 /** Longest wait for a pool's answer; its own longest is the 3 s in which a change should be readable in D1. */
 export const POOL_DEADLINE_MS = 10_000;
@@ -36,6 +37,15 @@ export async function askPool<T>(env: Env, object: string, question: (pool: Pool
 			// A stub that threw stays broken: `ask` makes another.
 			return ask();
 		});
+	} catch (error) {
+		throw new PoolUnreachable(error);
+	}
+}
+
+/** Asks the register of pools. Throws PoolUnreachable. */
+export async function askRegister(env: Env, look: Look): Promise<Compared> {
+	try {
+		return await withinDeadline((env.POOL.getByName(REGISTER) as unknown as RegisterRpc).compare(look));
 	} catch (error) {
 		throw new PoolUnreachable(error);
 	}

@@ -42,6 +42,9 @@ function poolAt(name: CloudName, terms: Terms) {
 				return true;
 			},
 			reserve: async ({ hold, count, price }) => ({ hourly: hold + count * price, isRefused: false, isOver: false }),
+			enter: async () => {
+				throw new Error("the directory has it");
+			},
 			forget: async () => undefined,
 		},
 		measure: async () => "there is none",

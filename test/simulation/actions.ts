@@ -67,9 +67,13 @@ export function act(world: World, action: Action): void {
 				{},
 			);
 			return;
+		case "databaseLost":
+			world.faults.count("databaseLost");
+			world.loseDatabase(host, action.choice);
+			return;
 		case "priceChanges":
 			world.faults.count("priceChanges");
-			world.cloud.changePrices(action.choice < 0.5 ? 0.5 + action.choice : 2 * action.choice);
+			world.cloud.changePrices(action.choice < 0.1 ? 0 : action.choice < 0.5 ? 0.5 + action.choice : 2 * action.choice);
 			return;
 		default:
 			order(world, host, action);
@@ -186,6 +190,11 @@ function order(world: World, host: Host, action: Action): void {
 			break;
 		case "recreatePool": {
 			if (!deletePool(world, host)) break;
+			// Its name may be that of one that the directory has lost, and that comes back.
+			if (
+				world.hosts.some((other) => other !== host && other.name === host.name && other.deployment === host.deployment && isStaying(other))
+			)
+				break;
 			if (host.source === "environment" && action.choice < 0.5) {
 				// The variable comes back before the pool has gone.
 				world.clock.after(action.choice * 10 * MINUTE, () => {
@@ -217,6 +226,8 @@ function newBounds(world: World, host: Host, { choice }: Action): void {
 		host.config = { ...host.config, settings: { ...settings, spec: { ...settings.spec, maxHourlyCost: bound } } };
 	}
 }
+
+const isStaying = ({ state }: Host) => state !== null && state.run !== "removing";
 
 /** Whether its name is free from then on; an endpoint's stays while D1 is out, though its pool is being emptied already. */
 function deletePool(world: World, host: Host): boolean {

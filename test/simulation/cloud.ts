@@ -423,9 +423,10 @@ export class Cloud {
 		return Math.round(this.limits.hourlyPrice * this.priceLevel * size * 1e6) / 1e6;
 	}
 
-	/** All prices rise or fall. */
+	/** All prices rise or fall, to nothing too. */
 	changePrices(factor: number): void {
-		this.priceLevel *= factor;
+		// What is given away for a while costs again what it did.
+		this.priceLevel = this.priceLevel === 0 ? 1 : this.priceLevel * factor;
 		this.pricedAt = this.clock.now;
 	}
 	private priceLevel = 1;

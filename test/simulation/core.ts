@@ -5,6 +5,7 @@ import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
 import type * as StateModule from "../../src/core/model/state.ts";
 import type * as PlanModule from "../../src/core/plan.ts";
+import type * as LeasesModule from "../../src/d1/leases.ts";
 import type * as ProviderModule from "../../src/providers/base/provider.ts";
 import type * as LedgerModule from "../../src/read-model/ledger.ts";
 
@@ -21,6 +22,7 @@ export interface Core {
 	readonly samplesOf: typeof MetricsModule.samplesOf;
 	readonly fieldsStored: typeof StateModule.fieldsStored;
 	readonly isAlike: typeof StateModule.isAlike;
+	readonly leases: Pick<typeof LeasesModule, "reserveStatements" | "heldOf" | "leasedStatement" | "leaveStatements">;
 }
 
 /** Loads the core; `mark` is {@link PLANTED} for the one that has a bug. */
@@ -37,6 +39,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		{ projectionHash, summaryOf },
 		{ samplesOf },
 		{ fieldsStored, isAlike },
+		leases,
 	] = await Promise.all([
 		load<typeof ControllerModule>("controller/controller.ts"),
 		load<typeof Codec>("controller/codec.ts"),
@@ -47,6 +50,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		load<typeof Projection>("core/model/projection.ts"),
 		load<typeof MetricsModule>("core/model/metrics.ts"),
 		load<typeof StateModule>("core/model/state.ts"),
+		load<typeof LeasesModule>("d1/leases.ts"),
 	]);
-	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf, fieldsStored, isAlike };
+	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf, fieldsStored, isAlike, leases };
 }

@@ -1,9 +1,12 @@
+import type { LostPool } from "../../src/calls/world.ts";
 import type { ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../../src/core/model/state.ts";
-import { type Held, heldOf, type Reservation } from "../../src/d1/leases.ts";
+import type { Held, Reservation } from "../../src/d1/leases.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import type { Clock } from "./clock.ts";
+import type { Core } from "./core.ts";
 import type { Faults } from "./faults.ts";
+import { Leases } from "./leases.ts";
 
 /** What D1 holds of one pool. */
 export interface PoolRow {
@@ -13,29 +16,41 @@ export interface PoolRow {
 	readonly incarnation: Ms;
 	removedAt: Ms | null;
 	version: number;
+	publishedAt: Ms | null;
 	summary: Publication["summary"] | null;
 	parts: Map<number, readonly ReadyEntry[]>;
 	proxies: Map<Id, ProxyRow>;
 	lastLogSeq: number;
 }
 
-interface LeaseRow {
-	readonly deployment: string;
-	readonly version: number;
-	readonly hourly: number;
-	readonly until: Ms | null;
+/** What D1 held of a deployment at some time. */
+export interface Copy {
+	readonly rows: readonly PoolRow[];
+	readonly leases: ReturnType<Leases["copy"]>;
 }
+
+function rowOf(pool: Pick<PoolRow, "object" | "name" | "deployment" | "incarnation">): PoolRow {
+	const nothing = { removedAt: null, version: 0, publishedAt: null, summary: null, parts: new Map(), proxies: new Map(), lastLogSeq: 0 };
+	return { ...pool, ...nothing };
+}
+
+const copyOf = (row: PoolRow): PoolRow => ({ ...row, parts: new Map(row.parts), proxies: new Map(row.proxies) });
 
 /** D1 as `src/d1` and `src/read-model` uses it: batches that are whole or not at all, and versions that only grow. */
 export class Database {
 	readonly pools = new Map<string, PoolRow>();
-	/** Parts of deployments' budgets, by object. */
-	readonly leases = new Map<string, LeaseRow>();
 	writes = 0;
+	/** By deployment: each has a D1 of its own. Made when a budget is asked about. */
+	private readonly leases = new Map<string, Leases>();
+	private readonly core: Core;
+	private readonly refused: (say: string) => void;
 	private readonly clock: Clock;
 	private readonly faults: Faults;
 
-	constructor(clock: Clock, faults: Faults) {
+	/** `refused` is told of a statement that SQLite does not take. */
+	constructor(core: Core, clock: Clock, faults: Faults, refused: (say: string) => void) {
+		this.core = core;
+		this.refused = refused;
 		this.clock = clock;
 		this.faults = faults;
 	}
@@ -50,33 +65,28 @@ export class Database {
 			(row) => row.name === pool.name && row.deployment === pool.deployment && row.removedAt === null,
 		);
 		if (taken) throw new Error("the directory has a pool of that name");
-		this.pools.set(pool.object, {
-			...pool,
-			removedAt: null,
-			version: 0,
-			summary: null,
-			parts: new Map(),
-			proxies: new Map(),
-			lastLogSeq: 0,
-		});
+		this.put(rowOf(pool));
 	}
 
 	/** `db/publish.ts`: one transaction, only over an older (incarnation, version). Throws where D1 fails; it may have written nevertheless. */
-	publish(publication: Publication): boolean {
+	publish(publication: Publication): boolean | null {
 		this.failBefore();
 		this.writes++;
 		const row = this.pools.get(publication.object);
 		let isHeld = false;
 		if (row !== undefined) {
-			if (row.incarnation === publication.incarnation && row.version < publication.version) this.write(row, publication);
+			const { over = null } = publication;
+			const isOver = over === null || row.version === over;
+			if (row.incarnation === publication.incarnation && row.version < publication.version && isOver) this.write(row, publication);
 			isHeld = row.incarnation === publication.incarnation && row.version === publication.version;
 		}
 		this.failAfter();
-		return isHeld;
+		return row === undefined ? null : isHeld;
 	}
 
 	private write(row: PoolRow, publication: Publication): void {
 		row.version = publication.version;
+		row.publishedAt = publication.now;
 		row.summary = publication.summary;
 		for (const { part, proxies } of publication.parts) row.parts.set(part, proxies);
 		for (const part of [...row.parts.keys()]) if (part >= publication.partCount) row.parts.delete(part);
@@ -88,53 +98,90 @@ export class Database {
 		row.lastLogSeq = Math.max(row.lastLogSeq, ...publication.log.map(({ seq }: LogEntry) => seq));
 	}
 
+	/** `d1/directory.ts`: a pool that was lost is there again, unless another has its place. */
+	enterAgain({ object, name, deployment, incarnation, removedAt }: LostPool): {
+		readonly by: string | null;
+		readonly publishedAt: Ms | null;
+	} {
+		this.failBefore();
+		const holder = [...this.pools.values()].find((row) => row.name === name && row.deployment === deployment && row.removedAt === null);
+		const isFree = removedAt !== null || holder === undefined;
+		if (!this.pools.has(object) && isFree) this.put({ ...rowOf({ object, name, deployment, incarnation }), removedAt });
+		this.failAfter();
+		return this.pools.has(object)
+			? { by: null, publishedAt: null }
+			: { by: holder?.object ?? null, publishedAt: holder?.publishedAt ?? null };
+	}
+
+	/** Everything of a deployment, as it is now. */
+	copy(deployment: string): Copy {
+		const rows = [...this.pools.values()].filter((row) => row.deployment === deployment);
+		return { rows: rows.map(copyOf), leases: this.leases.get(deployment)?.copy() ?? [] };
+	}
+
+	/** A deployment's D1 is lost, and comes back as this copy. */
+	restore(deployment: string, { rows, leases }: Copy): void {
+		for (const row of [...this.pools.values()]) if (row.deployment === deployment) this.drop(row.object);
+		for (const row of rows) this.put(copyOf(row));
+		this.leases.get(deployment)?.restore(leases);
+	}
+
+	/** A row is lost, or its pool is known to be gone. */
+	drop(object: string): void {
+		const row = this.pools.get(object);
+		this.pools.delete(object);
+		if (row !== undefined) this.leases.get(row.deployment)?.leave(object);
+	}
+
+	private put(row: PoolRow): void {
+		this.pools.set(row.object, row);
+		this.leases.get(row.deployment)?.enter(row.object);
+	}
+
 	/** `db/directory.ts`: the pool's names are free at once. */
 	remove(object: string): void {
 		const row = this.pools.get(object);
 		if (row !== undefined && row.removedAt === null) row.removedAt = this.clock.now;
 	}
 
-	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null): void {
+	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null, now: Ms): void {
 		this.failBefore();
+		const row = this.pools.get(object);
 		this.pools.delete(object);
-		const lease = this.leases.get(object);
-		if (charges === null) this.leases.delete(object);
-		else if (lease !== undefined) this.leases.set(object, { ...lease, ...charges });
+		if (row !== undefined) {
+			const leases = this.leases.get(row.deployment);
+			leases?.leave(object);
+			leases?.forget(object, charges, now);
+		}
 		this.failAfter();
 	}
 
 	/** `db/leases.ts`: what this pool holds from now on, or null. Throws where D1 fails; it may have been done nevertheless. */
-	reserve(wanted: Reservation): Held | null {
+	reserve(deployment: string, wanted: Reservation): Held | null {
 		this.failBefore();
-		const granted = this.carryOutReserve(wanted);
+		const granted = this.carryOutReserve(deployment, wanted);
 		this.failAfter();
 		return granted;
 	}
 
-	/** The statement itself, which may be carried out long after whoever sent it has given up. */
-	carryOutReserve(wanted: Reservation): Held | null {
-		const { object, version, hold, price, count, bound, now } = wanted;
-		const row = this.pools.get(object);
-		const before = this.leases.get(object);
-		if (row === undefined || (before !== undefined && before.version >= version)) return null;
-		const others = this.heldBy(row.deployment, object, now);
-		const fitting = Math.max(0, Math.min(count, Math.trunc((bound - hold - others) / price + 1e-9)));
-		const hourly = hold + price * fitting;
-		this.leases.set(object, { deployment: row.deployment, version, hourly, until: null });
-		return heldOf(wanted, hourly, others + hourly);
+	/** The statements themselves, which may be carried out long after whoever sent them has given up. */
+	carryOutReserve(deployment: string, wanted: Reservation): Held | null {
+		return this.leasesOf(deployment).reserve(wanted);
 	}
 
 	/** What cron tells pools. */
 	leased(deployment: string, now: Ms): Readonly<Record<string, number>> {
-		return { USD: this.heldBy(deployment, null, now) };
+		return this.leases.get(deployment)?.leased(now) ?? {};
 	}
 
-	private heldBy(deployment: string, but: string | null, now: Ms): number {
-		let sum = 0;
-		for (const [object, lease] of this.leases) {
-			if (lease.deployment === deployment && object !== but && (lease.until === null || lease.until > now)) sum += lease.hourly;
+	private leasesOf(deployment: string): Leases {
+		let leases = this.leases.get(deployment);
+		if (leases === undefined) {
+			leases = new Leases(this.core, this.refused);
+			for (const row of this.pools.values()) if (row.deployment === deployment) leases.enter(row.object);
+			this.leases.set(deployment, leases);
 		}
-		return sum;
+		return leases;
 	}
 
 	/** What clients are given: every ready proxy of every pool that is not removed. Throws where D1 fails. */

@@ -1,3 +1,4 @@
+import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Settings } from "../../src/core/model/command.ts";
 import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Timer } from "./clock.ts";
@@ -91,8 +92,8 @@ export class Host {
 		this.current()?.learn(agentUrl);
 	}
 
-	tick(agentUrl: string | null): void {
-		this.current()?.tick(agentUrl, this.alarmAt);
+	tick(agentUrl: string | null, seen: Seen): void {
+		this.current()?.tick(agentUrl, this.alarmAt, seen);
 		if (this.idleSince !== null) this.looksWhileIdle++;
 	}
 
@@ -131,11 +132,19 @@ export class Host {
 		this.endHandling(true);
 	}
 
+	/**
+	 * The handler was aborted. It is tried again only where it has armed nothing: one that has runs next at the time it set, however far ahead
+	 * that is, or at once where that came while it ran. Seen with workerd in November 2026.
+	 */
 	private endHandling(comesAgain: boolean): void {
 		if (!this.isHandling) return;
+		const cameMeanwhile = this.isWaiting;
 		this.isHandling = false;
 		this.isWaiting = false;
-		if (comesAgain && this.alarmAt === null) this.setAlarm(this.now() + 2 * SECOND);
+		if (this.alarmAt !== null) {
+			this.world.watch.aborted(this, this.alarmAt);
+			if (cameMeanwhile) this.setAlarm(this.alarmAt);
+		} else if (comesAgain) this.setAlarm(this.now() + 2 * SECOND);
 		this.noteIdle();
 	}
 

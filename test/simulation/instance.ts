@@ -1,6 +1,7 @@
 import type { Controller, Host as ControllerHost, Wanted } from "../../src/controller/controller.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
 import type { Event, Outcome } from "../../src/core/events.ts";
+import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
 import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
@@ -71,14 +72,21 @@ export class Instance {
 		this.controller.learn(this.facts(agentUrl));
 	}
 
-	tick(agentUrl: string | null, alarmAt: Ms | null): void {
-		this.controller.tick(this.facts(agentUrl), alarmAt);
+	tick(agentUrl: string | null, alarmAt: Ms | null, seen: Seen): void {
+		this.controller.tick(this.facts(agentUrl), alarmAt, seen);
 	}
 
 	private facts(agentUrl: string | null) {
 		const { world, deployment } = this.host;
 		const leased = world.database.leased(deployment, this.host.now());
-		return { rolling: null, agentUrl, proxies: this.controller.state.proxies.size, dailyRequests: 1_000_000, leased };
+		return {
+			rolling: null,
+			agentUrl,
+			proxies: this.controller.state.proxies.size,
+			dailyRequests: 1_000_000,
+			leased,
+			deployments: [deployment],
+		};
 	}
 
 	command(command: Command): void {

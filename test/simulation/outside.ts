@@ -25,7 +25,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 				};
 			work(settle(resolve), settle(reject));
 		});
-	const lost = () => new Error("D1 does not answer");
+	const lostAnswer = () => new Error("D1 does not answer");
 	return {
 		now: () => host.now(),
 		provider: () => new SimulatedProvider(instance, state, later),
@@ -70,11 +70,28 @@ export function outsideOf(instance: Instance, state: State): Outside {
 					clock.after(random.between(...DATABASE_MS), () => {
 						try {
 							const isHeld = database.publish(publication);
-							world.watch.published(host, publication, isHeld);
-							clock.after(random.between(...DATABASE_MS), () => resolve(isHeld));
+							world.watch.published(host, publication, isHeld === true);
+							clock.after(random.between(...DATABASE_MS), () => {
+								if (isHeld === null && instance.isListening) world.watch.unlisted(host);
+								resolve(isHeld);
+							});
 						} catch {
 							world.watch.published(host, publication, false);
-							clock.after(random.pick([10, 3000, 10_000]), () => reject(lost()));
+							clock.after(random.pick([10, 3000, 10_000]), () => reject(lostAnswer()));
+						}
+					});
+				}),
+			enter: (lost) =>
+				later((resolve, reject) => {
+					clock.after(random.between(...DATABASE_MS), () => {
+						try {
+							const entered = database.enterAgain(lost);
+							clock.after(random.between(...DATABASE_MS), () => {
+								if (entered.by === null && instance.isListening) world.watch.listed(host);
+								resolve(entered);
+							});
+						} catch {
+							clock.after(random.pick([10, 3000]), () => reject(lostAnswer()));
 						}
 					});
 				}),
@@ -82,23 +99,23 @@ export function outsideOf(instance: Instance, state: State): Outside {
 				later((resolve, reject) => {
 					clock.after(random.between(...DATABASE_MS), () => {
 						try {
-							const held = database.reserve(wanted);
+							const held = database.reserve(host.deployment, wanted);
 							clock.after(random.between(...DATABASE_MS), () => resolve(held));
 						} catch {
 							// Given up on, it may still arrive.
-							if (random.chance(0.3)) clock.after(random.between(10, 90_000), () => database.carryOutReserve(wanted));
-							clock.after(random.pick([10, 3000]), () => reject(lost()));
+							if (random.chance(0.3)) clock.after(random.between(10, 90_000), () => database.carryOutReserve(host.deployment, wanted));
+							clock.after(random.pick([10, 3000]), () => reject(lostAnswer()));
 						}
 					});
 				}),
-			forget: (object, charges) =>
+			forget: (object, charges, now) =>
 				later((resolve, reject) => {
 					clock.after(random.between(2, 60), () => {
 						try {
-							database.forget(object, charges);
+							database.forget(object, charges, now);
 							resolve(undefined);
 						} catch {
-							reject(lost());
+							reject(lostAnswer());
 						}
 					});
 				}),
@@ -107,7 +124,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 			later((resolve, reject) => {
 				instance.count();
 				clock.after(random.between(...DATABASE_MS), () => {
-					if (database.isOut) reject(lost());
+					if (database.isOut) reject(lostAnswer());
 					else resolve(world.measure(endpoint, host));
 				});
 			}),

@@ -21,6 +21,8 @@ export interface PoolRecord {
 	listed: Set<Id>;
 	/** The newest version that D1 took. */
 	version: number;
+	/** It was told that the directory lacks it, and not yet that it has it again. */
+	isToldUnlisted: boolean;
 	/** Creates since something last was ready, or an operator meddled. */
 	fruitless: number;
 	fruitlessSince: Ms;
@@ -56,6 +58,7 @@ export function newRecord(now: Ms): PoolRecord {
 		hiddenAt: new Map(),
 		listed: new Set(),
 		version: 0,
+		isToldUnlisted: false,
 		fruitless: 0,
 		fruitlessSince: now,
 		fruitlessMost: 0,

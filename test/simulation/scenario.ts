@@ -74,7 +74,9 @@ export const SUDDEN = [
 	"strayVm",
 	"priceChanges",
 ] as const;
-export type Sudden = (typeof SUDDEN)[number];
+/** Dealt apart from the others, so that seeds keep the rest of their runs. */
+export const APART = ["databaseLost"] as const;
+export type Sudden = (typeof SUDDEN)[number] | (typeof APART)[number];
 
 /** What an operator may do. */
 export const ORDERS = [
@@ -177,7 +179,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const pools = [first];
 	const money = new Random(`money ${seed}`);
 	const isBounded = options.isBounded ?? (money.chance(0.35) && options.isDemanding !== true);
-	const hourlyPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
+	const drawnPrice = money.pick([0.006, 0.0071, 0.0042, 0.00744]);
+	// Drawn apart, so that seeds keep the rest of their runs: some clouds give VMs away for a while.
+	const hourlyPrice = isBounded && new Random(`free ${seed}`).chance(0.1) ? 0 : drawnPrice;
 	if (isBounded && money.chance(0.5)) pools.push(neighbour(money, "third", "a"));
 	// Drawn apart, so that seeds keep the rest of their runs.
 	const api = new Random(`api ${seed}`);
@@ -192,6 +196,17 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const faults = options.isFaultless ? 0 : random.pick(options.focus ? [8, 16] : [1, 4, 8, 16, 32]);
 	for (let i = 0; i < faults; i++) actions.push(fault(random, end, theme));
 	for (let i = random.pick([0, 5, 10, 20]); i > 0; i--) actions.push(order(random, end));
+	const lost = new Random(`lost ${seed}`);
+	const isLosing = options.focus?.includes("databaseLost") ?? lost.chance(0.15);
+	for (let i = options.isFaultless || !isLosing ? 0 : lost.between(1, 3); i > 0; i--)
+		actions.push({
+			at: lost.between(0, end - MINUTE),
+			what: "databaseLost",
+			forMs: 0,
+			p: 1,
+			pool: lost.between(0, 7),
+			choice: lost.next(),
+		});
 	// Races: something else befalls the same proxy a moment later.
 	for (const { at, what, pool, choice } of actions.slice()) {
 		if (!random.chance(0.4)) continue;

@@ -29,18 +29,19 @@ export class Spend {
 		this.quotes.set(`${host.object} ${account}`, hourly);
 	}
 
-	/** What is wrong with the create that goes out for this intent, or null. */
-	creating(host: Host, state: State, id: Id): string | null {
+	/** What is wrong with the create that goes out for this intent, or null. `isTotalHeld`: D1 never lost what pools hold of the budget. */
+	creating(host: Host, state: State, id: Id, isTotalHeld: boolean): string | null {
 		const hourly = this.quotes.get(`${host.object} ${state.account}`);
 		const own = state.spec.maxHourlyCost;
 		const total = this.world.budgets.get(host.deployment) ?? null;
 		if (hourly !== undefined) this.launched.set(id, { host, hourly });
-		if (own === null && total === null) return null;
+		// What costs nothing fits whatever is spent.
+		if ((own === null && total === null) || hourly === 0) return null;
 		if (hourly === undefined) return `the create of ${id} goes out though nobody knows what it costs`;
 		const ownSpent = hourly + this.spent((tags) => tags.pool === host.tag, id);
 		if (own !== null && ownSpent > own + EPSILON) return `a create brings ${host.object} to ${ownSpent} an hour, its bound is ${own}`;
 		const totalSpent = hourly + this.spent((tags) => tags.deployment === host.deployment, id);
-		if (typeof total !== "number" || totalSpent <= total + EPSILON) return null;
+		if (typeof total !== "number" || !isTotalHeld || totalSpent <= total + EPSILON) return null;
 		return `a create of ${host.object} brings its deployment to ${totalSpent} an hour, its bound is ${total}`;
 	}
 

@@ -57,6 +57,8 @@ export class Watch {
 	/** When nobody was there last to wake a pool that overslept. */
 	private unwokenAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
+	/** Deployments of which D1 has lost something: what an older copy does not know that a pool holds, another may get before it is held again. */
+	private readonly lost = new Set<string>();
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
 	private readonly replacements = new Replacements();
@@ -65,6 +67,36 @@ export class Watch {
 		this.world = world;
 		this.spend = new Spend(world);
 		this.waiting = new Waiting(world, (say) => this.broken("16", say));
+	}
+
+	/** A pool is told that the directory lacks it. */
+	unlisted(host: Host): void {
+		if (host.state?.leaving !== true) this.record(host).isToldUnlisted = true;
+	}
+
+	/** A pool is told that the directory has it again. */
+	listed(host: Host): void {
+		this.record(host).isToldUnlisted = false;
+	}
+
+	/** D1 was lost, or is an older copy: what it shows from now on may be older than what it showed. */
+	databaseLost(host: Host): void {
+		this.lost.add(host.deployment);
+		const record = this.record(host);
+		record.version = 0;
+		record.listed = new Set();
+		record.hiddenAt.clear();
+	}
+
+	/** 15: however often D1 is lost, a deployment has one pool of a name. */
+	doubled(): void {
+		const names = new Set<string>();
+		for (const { deployment, name, state } of this.world.hosts) {
+			if (state === null || state.run === "removing") continue;
+			const key = `${deployment}/${name}`;
+			if (names.has(key)) this.broken("15", `there are two pools ${key}`);
+			names.add(key);
+		}
 	}
 
 	/** A pool is told what a VM costs with these settings. */
@@ -285,8 +317,10 @@ export class Watch {
 		const isRepeat = this.repeats && proxy?.phase.at === "launching" && proxy.formerTokenHash !== null;
 		const isSecond = (world.cloud.posts.get(id) ?? 0) > (isRepeat ? 1 : 0);
 		if (isSecond || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		// 15: nothing is launched for a pool that nobody would find.
+		if (record.isToldUnlisted) this.broken("15", `the create of ${id} goes out while the directory lacks ${host.object}`);
 		// 11: within the bounds on cost.
-		const overspent = this.spend.creating(host, state, id);
+		const overspent = this.spend.creating(host, state, id, !this.lost.has(host.deployment));
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);
 		// Refused creates are not repeated without a pause.
 		const window = Math.floor(world.clock.now / WINDOW_MS);
@@ -572,6 +606,13 @@ export class Watch {
 		const next = this.world.core.plan(state, host.now(), () => 0.999);
 		const dueAt = next.effects.length > 0 ? host.now() : next.wakeAt;
 		if (host.alarmAt > dueAt) this.broken("8", `the alarm is ${host.alarmAt - dueAt} ms later than what is due`);
+	}
+
+	/** 8: nobody tries a handler again that had armed the alarm before it was aborted: that must not be further ahead than a pass may leave it. */
+	aborted(host: Host, armedAt: Ms): void {
+		const { state } = host;
+		if (state !== null && armedAt > host.now() + state.spec.intervalSeconds * SECOND)
+			this.broken("8", `a handler of ${host.object} is aborted with its alarm more than an interval ahead`);
 	}
 
 	/** 5 (rules): whatever waits ends at its deadline, or soon after where alarms come late. */

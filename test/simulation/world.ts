@@ -1,5 +1,6 @@
 import type { Command, Settings } from "../../src/core/model/command.ts";
 import type { Measurements, Ms, Verdict } from "../../src/core/model/state.ts";
+import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
@@ -7,7 +8,7 @@ import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
 import type { Core } from "./core.ts";
 import { Crowd } from "./crowd.ts";
-import { Database } from "./database.ts";
+import { type Copy, Database } from "./database.ts";
 import { textOf } from "./demand.ts";
 import { Faults } from "./faults.ts";
 import { Host, type HostConfig } from "./host.ts";
@@ -78,6 +79,7 @@ export class World {
 		this.scenario = scenario;
 		this.budgets = new Map(Object.entries(scenario.budgets));
 		this.core = core;
+		this.hasLosses = scenario.actions.some(({ what }) => what === "databaseLost");
 		this.trace = isTraced ? [] : null;
 		this.random = new Random(`world ${scenario.seed}`);
 		this.planRandom = new Random(`plan ${scenario.seed}`);
@@ -94,7 +96,7 @@ export class World {
 				this.steal(machine);
 			},
 		});
-		this.database = new Database(this.clock, this.faults);
+		this.database = new Database(core, this.clock, this.faults, (say) => this.fail("sql", say));
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
@@ -240,15 +242,62 @@ export class World {
 		this.watch.waits();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
 		// As `src/fleet/fleet.ts`: what the environment names and the directory lacks is made.
+		const lacking = new Set(
+			[...new Set(this.hosts.map(({ deployment }) => deployment))].flatMap((deployment) => this.bringBack(deployment)),
+		);
 		for (const host of [...this.hosts]) {
 			if (!host.isForgotten || host.source !== "environment" || host.config === null) continue;
-			host.config = null;
+			const { name, deployment } = host;
 			const isThere = [...this.database.pools.values()].some(
-				({ name, deployment, removedAt }) => name === host.name && deployment === host.deployment && removedAt === null,
+				(row) => row.name === name && row.deployment === deployment && row.removedAt === null,
 			);
+			// One that the directory has lost comes back.
+			if ([...lacking].some((other) => other.name === name && other.deployment === deployment && !other.isForgotten)) continue;
+			host.config = null;
 			if (!isThere) this.makePool(this.setupOf(host), "environment");
 		}
-		for (const host of this.hosts) if (this.database.pools.has(host.object)) host.tick(this.agentUrl);
+		for (const host of this.hosts) {
+			const row = this.database.pools.get(host.object);
+			if (row === undefined) continue;
+			host.tick(this.agentUrl, { is: "there", version: row.version });
+			// What an older copy lists and is forgotten since, or was deleted.
+			if (host.isForgotten) this.database.drop(host.object);
+			else if (host.source === "api" && host.state?.run === "removing") this.database.remove(host.object);
+		}
+		this.watch.doubled();
+		if (this.hasLosses && this.clock.now % HOUR < CRON_MS)
+			for (const deployment of new Set(this.hosts.map((host) => host.deployment)))
+				this.copies.set(deployment, this.database.copy(deployment));
+	}
+
+	/** What D1 has lost of a deployment, by the register, is told so. */
+	private bringBack(deployment: string): readonly Host[] {
+		const rows = [...this.database.pools.values()].filter((row) => row.deployment === deployment);
+		const pools = rows.map(({ object, name, incarnation, removedAt }): KnownPool => {
+			const source = this.hosts.find((host) => host.object === object)?.source ?? "environment";
+			return { object, provider: "digitalocean", name, incarnation, source, removedAt, names: [name] };
+		});
+		const { register, lacking } = compared(this.registers.get(deployment) ?? NOTHING_KNOWN, { deployment, pools });
+		const hosts = lacking.flatMap(({ object }) => this.hosts.find((host) => host.object === object) ?? []);
+		const gone = hosts.filter(({ isForgotten }) => isForgotten).map(({ object }) => object);
+		this.registers.set(deployment, compared(register, { deployment, pools, gone }).register);
+		const alive = hosts.filter(({ isForgotten }) => !isForgotten);
+		for (const host of alive) {
+			host.tick(this.agentUrl, { is: "missing", names: [host.name] });
+			this.watch.unlisted(host);
+		}
+		return alive;
+	}
+	private readonly registers = new Map<string, Register>();
+	private readonly copies = new Map<string, Copy>();
+	private readonly hasLosses: boolean;
+
+	/** D1 loses one pool, or all of a deployment's, or comes back as it was up to an hour ago. */
+	loseDatabase(host: Host, choice: number): void {
+		const { deployment } = host;
+		if (choice < 0.3) this.database.drop(host.object);
+		else this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], leases: [] });
+		for (const other of this.hosts) if (other.deployment === deployment) this.watch.databaseLost(other);
 	}
 
 	/** The faults are over: what an operator would put right by hand is put right. */

@@ -94,7 +94,8 @@ describe("a pass", () => {
 
 		test("plans once more where the plan changed its proxies: what follows from that may be due earlier", async () => {
 			const closed = { until: NOW + 60_000, failures: 1, why: "D1 does not answer", steppedAt: NOW };
-			const start = rested({ spec: { ...rested().spec, min: 2 } });
+			const quiet = rested();
+			const start = { ...quiet, spec: { ...quiet.spec, min: 2 } };
 			const { looks, seen, after } = await looksOf({ ...start, gates: { ...start.gates, publish: closed } });
 			expect([...after.proxies.values()].some(({ phase }) => phase.at === "draining")).toBe(true);
 			expect(seen.calls).toEqual([]);

@@ -29,7 +29,7 @@ async function pool(count: number) {
 			state = { ...state, proxies: state.proxies.with(id, { ...proxy, phase, since: proxy.since + 1, why: "three probes failed" }) };
 		},
 		/** Publishes the state as the next version, as an object that wrote that down before. What it took is told. */
-		async publish(): Promise<Rows & { isHeld: boolean }> {
+		async publish(): Promise<Rows & { isHeld: boolean | null }> {
 			state = { ...state, published: { ...state.published, version: state.published.version + 1 } };
 			const { version } = state.published;
 			const { acknowledge, ...changes } = ledger.changes(state);

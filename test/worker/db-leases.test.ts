@@ -67,4 +67,10 @@ describe("a part of the deployment's budget", () => {
 		await reserve(db, { object: "a", version: 2, currency: "USD", hold: 0.1, price: 0.1, count: 2, bound: 0.5, now: NOW });
 		expect(rows.written).toBe(1);
 	});
+
+	it("fits whatever costs nothing, however little room there is", async () => {
+		await ask("b", 1, 0.5, 0);
+		expect(await ask("a", 1, 0, 3, { price: 0 })).toEqual({ hourly: 0, isRefused: false, isOver: false });
+		expect(await ask("a", 2, 0.2, 3, { price: 0, bound: 0 })).toEqual({ hourly: 0.2, isRefused: false, isOver: true });
+	});
 });

@@ -2,17 +2,22 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { enterPool, findPool, forgetPool, listPools, removePool } from "../../src/d1/directory.ts";
 import { LOG_AGE_MS, LOG_KEPT, LOG_MOST, LOG_PRUNED_A_RUN, pruneLogs } from "../../src/d1/logs.ts";
-import { listWaitingScaling, readDeployment, readSettings, settleSetting, writeSetting } from "../../src/d1/settings.ts";
+import { listWaitingScaling, readSettings, settleSetting, writeSetting } from "../../src/d1/settings.ts";
+import { deploymentOf } from "../../src/fleet/directory.ts";
+import type { Env } from "../../src/rpc/env.ts";
 import { counted, enter, publicationOf, readyPublication, show, startAfresh } from "./helpers.ts";
 
 beforeEach(startAfresh);
 
 describe("settings", () => {
 	test("the deployment's id is minted once, whoever asks and how often", async () => {
-		const ids = await Promise.all([readDeployment(env.DB), readDeployment(env.DB), readDeployment(env.DB)]);
+		const bindings = env as unknown as Env;
+		const ids = await Promise.all([deploymentOf(bindings), deploymentOf(bindings), deploymentOf(bindings)]);
 		expect(new Set(ids).size).toBe(1);
-		expect(await readDeployment(env.DB)).toBe(ids[0]);
+		expect(await deploymentOf(bindings)).toBe(ids[0]);
 		expect(ids[0]).toMatch(/^[a-z2-7]{10}$/);
+		await env.DB.prepare("DELETE FROM settings").run();
+		expect(await deploymentOf(bindings), "though D1 is lost").toBe(ids[0]);
 	});
 
 	test("who settles a setting first wins; who writes it wins always", async () => {

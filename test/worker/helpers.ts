@@ -1,4 +1,4 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import type { PoolSummary, ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { ProviderName } from "../../src/core/model/state.ts";
@@ -45,6 +45,7 @@ export async function bodyOf(response: Response): Promise<any> {
 export async function startAfresh(): Promise<void> {
 	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+	await runInDurableObject(env.POOL.getByName("register"), async (_, { storage }) => storage.deleteAll());
 	forgetEverything();
 	forgetHealth();
 }
@@ -126,6 +127,8 @@ export function poolsAnswering(pool: Partial<PoolRpc>): Record<string, unknown> 
 		get: () => pool,
 		idFromString: (text: string) => env.POOL.idFromString(text),
 		newUniqueId: () => env.POOL.newUniqueId(),
+		// The register is no pool.
+		getByName: (name: string) => env.POOL.getByName(name),
 	};
 	return { POOL };
 }

@@ -1,4 +1,5 @@
 import { sighted } from "../facts/inventory.ts";
+import { unlistedUntil } from "../facts/listing.ts";
 import { credentialsAsked } from "../model/credentials.ts";
 import { withFailed, withGate, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
@@ -88,12 +89,12 @@ export function isRepeatable({ spec }: State, proxy: Proxy): boolean {
 export function mayLaunch(draft: Draft): boolean {
 	const { state } = draft;
 	if (state.run !== "running" || state.agentUrl === null || !mayAct(state) || !isRich(draft)) return false;
-	return draft.isDue(state.gates.launch.until) && isWithinBounds(state, draft.now);
+	return draft.isDue(unlistedUntil(state)) && draft.isDue(state.gates.launch.until) && isWithinBounds(state, draft.now);
 }
 
 /** As {@link mayLaunch}, when a call's turn comes; the bounds apart. */
 export function isLaunching(state: State, now: Ms): boolean {
-	return isOpen(state, now) && state.run === "running" && mayAct(state) && state.gates.launch.until <= now;
+	return isOpen(state, now) && state.run === "running" && mayAct(state) && Math.max(unlistedUntil(state), state.gates.launch.until) <= now;
 }
 
 /** Whether creates were refused, and none has been made since: one at a time tries whether they are still. */

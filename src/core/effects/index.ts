@@ -3,6 +3,7 @@ import { adopt } from "./adopt.ts";
 import { create } from "./create.ts";
 import { deleteVm } from "./delete.ts";
 import { deleteStray } from "./delete-stray.ts";
+import { enter } from "./enter.ts";
 import { find } from "./find.ts";
 import { finish } from "./finish.ts";
 import { firewall } from "./firewall.ts";
@@ -24,6 +25,7 @@ export const EFFECTS = [
 	adopt,
 	release,
 	find,
+	enter,
 	publish,
 	reserve,
 	firewall,

@@ -1,3 +1,4 @@
+import { withUnlisted } from "../facts/listing.ts";
 import { withGate, withProxy } from "../model/edit.ts";
 import { BACK_OFF, closed, OPEN } from "../model/gates.ts";
 import { projectionHash } from "../model/projection.ts";
@@ -28,7 +29,7 @@ export const publish: Room<Publish, Published> = {
 	plan(draft) {
 		const { state } = draft;
 		const hash = projectionHash(state);
-		if (hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return;
+		if (state.listing.unlistedAt !== null || hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return;
 		draft.call<Publish>({ call: "publish", hash, version: state.published.version + 1 });
 	},
 
@@ -55,6 +56,7 @@ export const publish: Room<Publish, Published> = {
 	},
 
 	failed(state, _effect, failure, now) {
+		if (failure.kind === "notFound" && !state.leaving) return withUnlisted(state, [], now);
 		return databaseFailed(state, failure.say, now);
 	},
 };

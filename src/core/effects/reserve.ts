@@ -1,3 +1,4 @@
+import { unlistedUntil } from "../facts/listing.ts";
 import { priceNow, spentHourly } from "../model/cost.ts";
 import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { LEASE_RETURN_MS, LOST_RESULT_MS } from "../model/limits.ts";
@@ -36,9 +37,9 @@ export const reserve: Room<Reserve, Reserved> = {
 		const { lease } = state.money;
 		const price = priceNow(state);
 		const bound = price === null ? null : totalBound(state, price);
-		if (price === null || bound === null || !hasCloud(state)) return;
+		if (price === null || bound === null || !hasCloud(state) || state.listing.unlistedAt !== null) return;
 		const hold = spentHourly(state, draft.now);
-		const count = draft.lacking > 0 && mayAsk(state, hold, price, bound) ? draft.lacking : 0;
+		const count = draft.lacking > 0 && draft.isDue(unlistedUntil(state)) && mayAsk(state, hold, price, bound) ? draft.lacking : 0;
 		if (count === 0 && lease.isSettled && fits(hold, lease.hourly)) {
 			// What is not needed any more goes back, but not in the very moment in which a replacement may need it again.
 			if (fits(lease.hourly, hold) || !draft.isDue(lease.at + LEASE_RETURN_MS)) return;

@@ -82,7 +82,7 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 		if (!isTaggedFor(state.pool, vm)) {
 			// EC2 shows those that are gone for an hour more: nobody pays for them.
 			if (vm.state === "going") continue;
-			if (vm.tags.deployment === state.pool.deployment) pools++;
+			if (vm.tags.deployment === state.pool.deployment || state.deployments.includes(vm.tags.deployment ?? "")) pools++;
 			else deployments++;
 		} else {
 			const proxy = vm.tags.intent === null ? undefined : after.proxies.get(vm.tags.intent);

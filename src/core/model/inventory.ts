@@ -53,6 +53,8 @@ export interface InventoryFields {
 	/** When the first whole inventory was read; null: the pool is still starting. */
 	readonly reconciledAt: Ms | null;
 	readonly listedAt: Ms;
+	/** Ids that the deployment has, or had before its database was lost: their VMs are no others'. Its own id counts in any case. */
+	readonly deployments: readonly string[];
 	/** VMs tagged `muster` that are other pools' or other deployments': counted, never touched. */
 	readonly foreign: { readonly pools: number; readonly deployments: number };
 	/** The account's rate limit as the provider stated it last. */
@@ -68,6 +70,7 @@ export const inventorySlice: Slice<InventoryFields> = {
 	looks: fact(value(0)),
 	reconciledAt: shown(fact(value<Ms | null>(null))),
 	listedAt: shown(vital(value(0))),
+	deployments: fact(list(value(""))),
 	foreign: shown(vital(record<InventoryFields["foreign"]>({ pools: value(0), deployments: value(0) }))),
 	rate: vital(nullable(record<Rate>({ limit: value(0), remaining: value(0), resetAt: value(0) }))),
 };

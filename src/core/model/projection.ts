@@ -84,6 +84,12 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.unreadable !== null)
 		sentences.push(`what is stored of it cannot be read: ${state.unreadable}; deploy the version that stored it, or delete the pool`);
 	if (state.breach !== null) sentences.push(`stopped by its own check: ${state.breach}; start the pool again to go on`);
+	const { listing } = state;
+	if (listing.isSuperseded) sentences.push("another pool has its place in the directory (D1): this one is emptied");
+	else if (listing.unlistedAt !== null)
+		sentences.push(
+			`the directory (D1) has lost it: nothing is launched until it is entered again${listing.taken === "" ? "" : `; ${listing.taken}`}`,
+		);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
 	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate, endpoint)}`);
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);

@@ -13,9 +13,9 @@ const EPSILON = 1e-9;
 /** Whether an amount is within a bound; null: there is none. */
 export const fits = (amount: number, bound: number | null): boolean => bound === null || amount <= bound + EPSILON;
 
-/** How many VMs more an amount is good for. */
+/** How many VMs more an amount is good for, where they cost anything. */
 function howMany(amount: number, { hourly }: Price): number {
-	return hourly === 0 ? Number.POSITIVE_INFINITY : Math.floor(amount / hourly + EPSILON);
+	return Math.floor(amount / hourly + EPSILON);
 }
 
 /** What the deployment may spend in the pool's currency; null: whatever it takes. */
@@ -38,6 +38,8 @@ export function affordable(draft: Draft, wanted: number): number {
 		draft.held = `nothing is launched while its price is not known, since MAX_HOURLY_COST bounds it${why}`;
 		return 0;
 	}
+	// What costs nothing fits whatever is spent, and needs no part of the budget.
+	if (price.hourly === 0) return wanted;
 	const spent = spentHourly(state, draft.now);
 	for (const { until } of money.charges) draft.wake(until);
 	const own = spec.maxHourlyCost === null ? wanted : Math.max(0, Math.min(wanted, howMany(spec.maxHourlyCost - spent, price)));
@@ -61,6 +63,7 @@ export function isWithinBounds(state: State, now: Ms): boolean {
 	if (spec.maxHourlyCost === null && money.budget === null) return true;
 	const price = priceNow(state);
 	if (price === null) return false;
+	if (price.hourly === 0) return true;
 	const spent = spentHourly(state, now);
 	const isLeased = totalBound(state, price) === null || (!money.lease.isOver && fits(spent, money.lease.hourly));
 	return isLeased && fits(spent, spec.maxHourlyCost);

@@ -1,4 +1,5 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
+import { unlistedUntil } from "../facts/listing.ts";
 import { inPhase, nameOf } from "../model/edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
 import { isIdle } from "../model/metrics.ts";
@@ -109,6 +110,7 @@ function roomToLaunch(draft: Draft): number {
 	const { state } = draft;
 	const { gates, spec } = state;
 	if (state.run !== "running" || state.agentUrl === null || state.reconciledAt === null) return 0;
+	if (!draft.isDue(unlistedUntil(state))) return 0;
 	if (![gates.rate, gates.auth, gates.launch].every((gate) => draft.isDue(gate.until))) return 0;
 	const room = spec.max + surgeOf(spec) - billable(state);
 	// After refusals one create tries whether they are over.

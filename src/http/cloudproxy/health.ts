@@ -3,9 +3,11 @@ import { conditionOf } from "../../core/model/health.ts";
 import { Cached, DatabaseUnavailable } from "../../d1/database.ts";
 import { endpointNameOf } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
+import { whatIsLost } from "../../fleet/directory.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
+import type { Env } from "../../rpc/env.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
 import { logWarning } from "../../values/log.ts";
 import { requireKey } from "../base/auth.ts";
@@ -81,7 +83,7 @@ export class GetHealth extends Endpoint {
 		const now = Date.now();
 		const config = c.get("config");
 		const isKnown = await hasKey(c);
-		const seeing = () => look(c.env.DB, config, now);
+		const seeing = () => look(c.env, config, now);
 		const { pools, shadows, database } = isKnown ? await seeing() : (await forStrangers.read(now, seeing)).value;
 		const health = healthOf(config, pools, shadows, now);
 		const all = Object.values(health);
@@ -126,15 +128,18 @@ async function hasKey(c: AppContext): Promise<boolean> {
 }
 
 /** Never throws. */
-async function look(db: D1Database, config: Config, now: number): Promise<Seen> {
+async function look(env: Env, config: Config, now: number): Promise<Seen> {
 	let pools: readonly PublishedPool[] = [];
 	let shadows: Seen["shadows"] = new Map();
 	try {
-		const { snapshot, ageMs } = await readReady(db, now);
+		const { snapshot, ageMs } = await readReady(env.DB, now);
 		pools = snapshot.pools;
 		if (ageMs !== null) return { pools, shadows, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
-		shadows = await readShadows(db, config, pools);
-		const mark = (await readSettings(db, ["written_at"])).get("written_at");
+		shadows = await readShadows(env.DB, config, pools);
+		const settings = await readSettings(env.DB, ["written_at", "unlisted"]);
+		const lost = await whatIsLost(env, settings);
+		if (lost !== null) return { pools, shadows, database: lost };
+		const mark = settings.get("written_at");
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
 		return { pools, shadows, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };

@@ -225,7 +225,7 @@ function readRate(headers: Headers, now: number, { refillMs }: Pick<HttpRequest<
 	const read = (name: string) => wholeNumber(headers.get(`ratelimit-${name}`));
 	const [limit, remaining, reset] = [read("limit"), read("remaining"), read("reset")];
 	if (limit === null || remaining === null || reset === null) return null;
-	return { limit, remaining, resetAt: Math.min(reset * 1000, now + (refillMs ?? Number.POSITIVE_INFINITY)) };
+	return { limit, remaining, resetAt: Math.min(reset * 1000, now + (refillMs ?? MAX_RETRY_MS)) };
 }
 
 /** When the provider may be asked again: `Retry-After` (seconds or a date), else for a used-up quota its reset; null where neither is given. */

@@ -44,7 +44,12 @@ const Server = z.object({
 	labels: z.record(z.string(), z.string()).nullish(),
 });
 const Found = z.object({ server: Server });
-const Prices = z.array(z.object({ location: z.string(), price_hourly: z.object({ net: z.coerce.number() }) }));
+/** Hetzner writes amounts as text. An empty one is none: it would read as 0. */
+const Amount = z
+	.string()
+	.regex(/^\d+(\.\d+)?$/)
+	.transform(Number);
+const Prices = z.array(z.object({ location: z.string(), price_hourly: z.object({ net: Amount }) }));
 const Pricing = z.object({
 	pricing: z.object({
 		currency: z.string(),

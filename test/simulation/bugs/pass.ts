@@ -57,6 +57,17 @@ export const PASS: readonly Bug[] = [
 		plants: [plant(PassModule, "mustArm", () => (armedAt, at) => armedAt !== at)],
 	},
 	{
+		name: "arm for later as soon as a pass begins",
+		plants: [
+			plant(PassModule, "pass", (pass) => (ports, callsAPass) => {
+				const state = ports.load();
+				ports.commit(state, state, ports.now() + 3_600_000);
+				return pass(ports, callsAPass);
+			}),
+		],
+		focus: ["evicted"],
+	},
+	{
 		name: "arm no alarm after a pass with nothing to do",
 		plants: [
 			plant(PassModule, "pass", (pass) => (ports, callsAPass) => {

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { findEndpoint, findObject } from "../../../src/d1/directory.ts";
-import { readDeployment } from "../../../src/d1/settings.ts";
+import { deploymentOf } from "../../../src/fleet/directory.ts";
 import { tend } from "../../../src/fleet/fleet.ts";
 import { forgetEverything } from "../../../src/read-model/ready.ts";
 import type { Env } from "../../../src/rpc/env.ts";
@@ -27,7 +27,7 @@ beforeEach(async () => {
 async function poolOf(name: string): Promise<PoolUnderTest> {
 	const object = await findEndpoint(env.DB, name);
 	if (object === null) throw new Error(`there is no endpoint ${name}`);
-	return new PoolUnderTest(object, await readDeployment(env.DB));
+	return new PoolUnderTest(object, await deploymentOf(env as unknown as Env));
 }
 
 /** Asks something that a pool answers once it can be read, and lets the pool run meanwhile. */
