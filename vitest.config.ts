@@ -10,7 +10,15 @@ buildAssets();
 
 /** Runs in Node. */
 const node = (name: string, timeoutSeconds: number, extra = {}) => ({
-	test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutSeconds * 1000, hookTimeout: timeoutSeconds * 1000, ...extra },
+	test: {
+		name,
+		include: [`test/${name}/**/*.test.ts`],
+		// These are vitest.long.config.ts's.
+		exclude: ["**/*.long.test.ts"],
+		testTimeout: timeoutSeconds * 1000,
+		hookTimeout: timeoutSeconds * 1000,
+		...extra,
+	},
 });
 
 /** Runs inside workerd, with real D1 and Durable Objects. */

@@ -9,7 +9,7 @@ import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
 import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
-import { type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
+import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges } from "./codec.ts";
@@ -207,7 +207,8 @@ export class Controller {
 	register(request: Registration & { readonly tokenHash: string }): AgentReply {
 		const { id, tokenHash, keyHash, address } = request;
 		const judgement = judgeRegistration(this.state, request, this.host.now());
-		if (this.state.proxies.get(id)?.tokenHash === tokenHash) this.take({ on: "registered", id, address, keyHash });
+		const proxy = this.state.proxies.get(id);
+		if (proxy !== undefined && isTokenOf(proxy, tokenHash)) this.take({ on: "registered", id, address, keyHash });
 		return this.reply(id, judgement);
 	}
 

@@ -2,7 +2,7 @@ import { type Effect, roomOf } from "../core/effects/index.ts";
 import type { Slot } from "../core/effects/room.ts";
 import type { Event, Outcome } from "../core/events.ts";
 import type { Id, Ms, State } from "../core/model/state.ts";
-import { plan } from "../core/plan.ts";
+import { dueAt, plan } from "../core/plan.ts";
 import type { Bell } from "./bell.ts";
 
 /** What a pass needs of the controller and its host. */
@@ -22,7 +22,7 @@ export interface Ports {
 	/** Somebody waits until the last change can be read in D1. */
 	isAwaited(): boolean;
 	/** Rings when the state was changed from outside. */
-	readonly bell: Bell;
+	readonly bell: Pick<Bell, "ring" | "wait">;
 	now(): Ms;
 	/** In [0, 1). */
 	random(): number;
@@ -150,7 +150,5 @@ export function mustArm(armedAt: Ms | null, at: Ms): boolean {
 /** Arms the alarm for when the state as it is now has something to do. */
 export function rearm(ports: Pick<Ports, "load" | "commit" | "now" | "random">): void {
 	const state = ports.load();
-	const now = ports.now();
-	const next = plan(state, now, ports.random);
-	ports.commit(state, state, next.effects.length > 0 || next.state !== state ? now : next.wakeAt);
+	ports.commit(state, state, dueAt(state, ports.now(), ports.random));
 }

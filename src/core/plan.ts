@@ -36,6 +36,12 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	return planOf(draft, state);
 }
 
+/** When a pool has something to do, as it is now. */
+export function dueAt(state: State, now: Ms, random: () => number): Ms {
+	const next = plan(state, now, random);
+	return next.effects.length > 0 || next.state !== state ? now : next.wakeAt;
+}
+
 function planOf(draft: Draft, before: State): Plan {
 	for (const room of EFFECTS) room.plan(draft);
 	const { state, wakeAt } = draft;

@@ -62,6 +62,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			billedSeconds: definition?.billedSeconds ?? 0,
 			finishesCreate: definition?.finishesCreate ?? false,
+			repeatsCreate: definition !== undefined && definition.absence.repeat !== "second",
 		},
 		suspended: reasons.length === 0 ? null : reasons.join(". "),
 		agentUrl: null,

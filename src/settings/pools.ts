@@ -72,6 +72,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			twoStepRestart: definition?.twoStepRestart ?? false,
 			billedSeconds: definition?.billedSeconds ?? 0,
 			finishesCreate: definition?.finishesCreate ?? false,
+			repeatsCreate: definition !== undefined && definition.absence.repeat !== "second",
 			statics: [],
 		},
 		suspended: all.length === 0 ? null : all.join(". "),

@@ -131,10 +131,13 @@ export class Cloud {
 		};
 		const deadline = this.clock.now + CREATE_DEADLINE_MS;
 		const isLost = this.faults.strikes("createAnswerLost");
-		const slowMs = this.faults.strikes("slowCalls") || isLost ? this.random.between(0, SLOW_CREATE_MS) : 0;
+		const isHung = this.faults.strikes("createsHang");
+		const isSlow = isHung || this.faults.strikes("slowCalls") || isLost;
+		const slowMs = isHung ? SLOW_CREATE_MS : isSlow ? this.random.between(0, SLOW_CREATE_MS) : 0;
 		const isCarriedOut = !isLost || this.random.chance(0.8);
 		const tell = (answer: Answer<Vm>) => {
 			if (isLost) this.clock.at(deadline, () => done(this.unknown("the answer was lost")));
+			else if (isHung) this.clock.at(deadline - 1, () => done(answer));
 			else this.clock.after(this.latency(), () => done(answer));
 		};
 		this.clock.after(slowMs + this.latency(), () => {
@@ -208,7 +211,7 @@ export class Cloud {
 		const same = [...(this.byIntent.get(intent) ?? [])].find((machine) => machine.name === call.name && machine.goneAt === null);
 		if (same !== undefined && profile.idempotency === "name") return this.no("conflict", "the name is taken");
 		if (same !== undefined && profile.idempotency === "token") {
-			if (same.boot?.tokenHash !== call.boot.tokenHash) return this.no("invalid", "the token was used with other parameters");
+			if (same.boot?.tokenHash !== call.boot.tokenHash) return this.no("conflict", "the token was used with other parameters");
 			return { ok: this.shown(same, this.clock.now), rate: this.rate() };
 		}
 		const isCut = profile.createSteps > 1 && faults.strikes("createCut");

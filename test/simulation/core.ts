@@ -3,11 +3,12 @@ import type * as Codec from "../../src/controller/codec.ts";
 import type * as ControllerModule from "../../src/controller/controller.ts";
 import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
+import type * as StateModule from "../../src/core/model/state.ts";
 import type * as PlanModule from "../../src/core/plan.ts";
 import type * as ProviderModule from "../../src/providers/base/provider.ts";
 import type * as LedgerModule from "../../src/read-model/ledger.ts";
 
-/** What of production runs in a simulation, unforked: these very modules, or a copy of them with a planted bug. */
+/** What of production runs in a simulation, unforked: these very modules, or the same with a planted bug. */
 export interface Core {
 	readonly Controller: typeof ControllerModule.Controller;
 	readonly decode: typeof Codec.decode;
@@ -18,21 +19,34 @@ export interface Core {
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
 	readonly samplesOf: typeof MetricsModule.samplesOf;
+	readonly fieldsStored: typeof StateModule.fieldsStored;
+	readonly isAlike: typeof StateModule.isAlike;
 }
 
-/** Loads the core from a folder laid out as `src`. */
-export async function loadCore(folder: URL = new URL("../../src/", import.meta.url)): Promise<Core> {
-	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, folder).href)) as T;
-	const [{ Controller }, { decode }, { carryOut }, { Ledger }, { ProviderError }, { plan }, { projectionHash, summaryOf }, { samplesOf }] =
-		await Promise.all([
-			load<typeof ControllerModule>("controller/controller.ts"),
-			load<typeof Codec>("controller/codec.ts"),
-			load<typeof Calls>("calls/index.ts"),
-			load<typeof LedgerModule>("read-model/ledger.ts"),
-			load<typeof ProviderModule>("providers/base/provider.ts"),
-			load<typeof PlanModule>("core/plan.ts"),
-			load<typeof Projection>("core/model/projection.ts"),
-			load<typeof MetricsModule>("core/model/metrics.ts"),
-		]);
-	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf };
+/** Loads the core; `mark` is {@link PLANTED} for the one that has a bug. */
+export async function loadCore(mark = ""): Promise<Core> {
+	const sources = new URL("../../src/", import.meta.url);
+	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, sources).href + mark)) as T;
+	const [
+		{ Controller },
+		{ decode },
+		{ carryOut },
+		{ Ledger },
+		{ ProviderError },
+		{ plan },
+		{ projectionHash, summaryOf },
+		{ samplesOf },
+		{ fieldsStored, isAlike },
+	] = await Promise.all([
+		load<typeof ControllerModule>("controller/controller.ts"),
+		load<typeof Codec>("controller/codec.ts"),
+		load<typeof Calls>("calls/index.ts"),
+		load<typeof LedgerModule>("read-model/ledger.ts"),
+		load<typeof ProviderModule>("providers/base/provider.ts"),
+		load<typeof PlanModule>("core/plan.ts"),
+		load<typeof Projection>("core/model/projection.ts"),
+		load<typeof MetricsModule>("core/model/metrics.ts"),
+		load<typeof StateModule>("core/model/state.ts"),
+	]);
+	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf, fieldsStored, isAlike };
 }

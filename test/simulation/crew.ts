@@ -10,8 +10,8 @@ export interface Job {
 	/** Every how many-th of them; each if missing. */
 	readonly step?: number;
 	readonly options: ScenarioOptions;
-	/** Where the core is, as a URL; the repository's own if missing. */
-	readonly folder?: string;
+	/** The name of the bug that is planted in the core; none if missing. */
+	readonly bug?: string;
 	/** Goes no further after the first seed that breaks a promise. */
 	readonly stopsAtFirst?: boolean;
 }

@@ -1,3 +1,4 @@
+import type { Ms } from "../../src/core/model/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 import type { Action, Lasting } from "./scenario.ts";
@@ -7,6 +8,8 @@ export class Faults {
 	/** By kind: how often it struck. */
 	readonly struck = new Map<string, number>();
 	private readonly on = new Map<Lasting, Action[]>();
+	/** By kind: when it was last over. */
+	private readonly overAt = new Map<Lasting, Ms>();
 	private readonly clock: Clock;
 	private readonly random: Random;
 
@@ -21,7 +24,10 @@ export class Faults {
 		this.clock.after(action.forMs, () => {
 			const left = (this.on.get(what) ?? []).filter((one) => one !== action);
 			if (left.length > 0) this.on.set(what, left);
-			else this.on.delete(what);
+			else {
+				this.on.delete(what);
+				this.overAt.set(what, this.clock.now);
+			}
 		});
 	}
 
@@ -36,6 +42,11 @@ export class Faults {
 
 	isOn(what: Lasting): boolean {
 		return this.on.has(what);
+	}
+
+	/** Whether it was on at any time since then. */
+	wasOn(what: Lasting, since: Ms): boolean {
+		return this.on.has(what) || (this.overAt.get(what) ?? Number.NEGATIVE_INFINITY) >= since;
 	}
 
 	count(what: string): void {

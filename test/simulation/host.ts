@@ -102,6 +102,7 @@ export class Host {
 		if (rows === null) return null;
 		if (this.instance === null) {
 			const state = this.world.core.decode(rows.read());
+			this.world.watch.reloaded(this, state);
 			this.instance = new Instance(this, { state, vitalsWrittenAt: rows.vitalsWrittenAt, armedAt: this.alarmAt });
 		}
 		return this.instance;

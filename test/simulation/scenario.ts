@@ -52,8 +52,11 @@ export const LASTING = [
 	"retagCut",
 	"retagRefused",
 	"staticsDown",
+	"createsHang",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
+/** Dealt apart. */
+const COMMON = LASTING.filter((what) => what !== "createsHang");
 
 /** Faults of an instant. */
 export const SUDDEN = [
@@ -196,6 +199,10 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
+	// As well drawn apart.
+	const hanging = new Random(`hanging ${seed}`);
+	const hangs = options.focus?.includes("createsHang") ?? (!options.isFaultless && hanging.chance(0.15));
+	for (let i = hangs ? hanging.between(1, 6) : 0; i > 0; i--) actions.push(...growth(hanging, end));
 	// What a budget holds back is judged where nothing else changes what is wanted.
 	// They are probed in each interval: most of what a run would spend its time on.
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
@@ -278,7 +285,7 @@ function boundOf(random: Random, pools: readonly Pick<PoolSetup, "min">[], hourl
 }
 
 function kind(random: Random): Lasting | Sudden {
-	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(LASTING);
+	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(COMMON);
 }
 
 function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): Action {
@@ -293,6 +300,22 @@ function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): A
 		pool: random.between(0, 7),
 		choice: random.next(),
 	};
+}
+
+/** A pool grows by many at once while creates hang, and its agents die one by one, so that one is found silent in the midst of it. */
+function growth(random: Random, end: Ms): Action[] {
+	const at = random.between(10 * MINUTE, end - 20 * MINUTE);
+	const line = (what: Action["what"], afterMs: Ms, choice: number, forMs: Ms = 0): Action => ({
+		at: at + afterMs,
+		what,
+		forMs,
+		p: 1,
+		pool: 0,
+		choice,
+	});
+	const deaths = Array.from({ length: 6 }, () => line("agentDies", -random.between(0, 8 * MINUTE), random.next()));
+	const size = 0.971 + random.next() * 0.02;
+	return [...deaths, line("createsHang", 0, 0, 15 * MINUTE), line("scale", 0, size), line("scale", 15 * MINUTE, random.next() / 3)];
 }
 
 /** `after`: what it follows at once, where it does. */

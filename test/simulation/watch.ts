@@ -10,10 +10,12 @@ import type { Machine } from "./cloud.ts";
 import { convergenceOf } from "./convergence.ts";
 import type { Host } from "./host.ts";
 import type { Dispatched, Instance } from "./instance.ts";
+import { PROFILES } from "./profiles.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
 /** As `docs/reliability.md` states it. */
@@ -55,10 +57,12 @@ export class Watch {
 	private unwokenAt = Number.NEGATIVE_INFINITY;
 	private mutationsWhenConverged = -1;
 	private readonly spend: Spend;
+	private readonly waiting: Waiting;
 
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
+		this.waiting = new Waiting(world, (say) => this.broken("16", say));
 	}
 
 	/** A pool is told what a VM costs with these settings. */
@@ -74,6 +78,7 @@ export class Watch {
 	/** A clock was set; by more than anybody would overlook, where it `isLarge`. */
 	jumped(isLarge: boolean): void {
 		if (isLarge) this.jumpedAt = this.world.clock.now;
+		for (const host of this.world.hosts) this.waiting.excuse(host);
 		this.nudgedAt = this.world.clock.now;
 	}
 
@@ -98,6 +103,17 @@ export class Watch {
 	/** An instance is gone with its memory. */
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
+		this.waiting.excuse(host);
+	}
+
+	/** Another instance begins with what is stored, which is all that was ever committed. Vitals lag. */
+	reloaded(host: Host, state: State): void {
+		const { core } = this.world;
+		const { state: committed } = host;
+		if (committed === null) return;
+		for (const key of [...core.fieldsStored("facts"), ...core.fieldsStored("rows")]) {
+			if (!core.isAlike(state[key], committed[key])) this.broken("9", `${key} of ${host.object} is not what was committed`);
+		}
 	}
 
 	ordered(host: Host, command: Command): void {
@@ -127,15 +143,22 @@ export class Watch {
 		if (phase !== undefined && "vm" in phase && phase.vm !== null && phase.at !== "releasing") record.spared.delete(phase.vm);
 	}
 
+	/** The cloud makes no second VM of a create that is sent once more. */
+	private get repeats(): boolean {
+		return PROFILES[this.world.scenario.provider].idempotency !== "none";
+	}
+
 	made(machine: Machine): void {
 		this.world.note(() => `${machine.vm} is made for ${machine.tags.intent}${machine.isTwin ? ", once more" : ""}`);
 		const intent = machine.tags.intent;
 		if (intent === null || machine.isBait) return;
 		const posts = this.world.cloud.posts.get(intent) ?? 0;
 		// 2: at most one VM per intent.
-		if (posts > 1) this.broken("2", `${posts} creates went out for ${intent}`);
+		if (posts > (this.repeats ? 2 : 1)) this.broken("2", `${posts} creates went out for ${intent}`);
 		const host = this.world.hosts.find(({ tag }) => tag === machine.tags.pool);
 		if (host?.state == null || machine.isTwin || machine.name === "stray") return;
+		const made = (this.world.cloud.byIntent.get(intent) ?? []).filter(({ isTwin, goneAt }) => !isTwin && goneAt === null);
+		if (made.length > 1) this.broken("2", `${made.length} VMs are there of ${intent}`);
 		// Boots that never come up are not repeated for ever: a canary at a time.
 		const record = this.record(host);
 		const { spec } = host.state;
@@ -256,7 +279,9 @@ export class Watch {
 		// 9: its fact is stored.
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
-		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
+		const isRepeat = this.repeats && proxy?.phase.at === "launching" && proxy.formerTokenHash !== null;
+		const isSecond = (world.cloud.posts.get(id) ?? 0) > (isRepeat ? 1 : 0);
+		if (isSecond || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
 		// 11: within the bounds on cost.
 		const overspent = this.spend.creating(host, state, id);
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);
@@ -382,6 +407,7 @@ export class Watch {
 		{ was, proxy }: { was: Proxy; proxy: Proxy },
 		states: { before: State; after: State },
 	): void {
+		this.waiting.changed(host, was, proxy);
 		const [from, to] = [was.phase.at, proxy.phase.at];
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
@@ -509,6 +535,7 @@ export class Watch {
 		for (const id of record.listed) if (!listed.has(id)) record.hiddenAt.set(id, this.world.clock.now);
 		for (const id of listed) record.hiddenAt.delete(id);
 		record.listed = listed;
+		this.waiting.published(host, listed);
 		this.world.note(
 			() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`,
 		);
@@ -561,6 +588,12 @@ export class Watch {
 				if (host.now() > dueAt + LATE_MS) this.broken("5", `${proxy.id} is overdue: ${describe(proxy)}`);
 			}
 		}
+	}
+
+	/** 16: each minute. */
+	waits(): void {
+		if (!this.isClockSound) return;
+		for (const host of this.world.hosts) if (host.isAlive) this.waiting.look(host, this.record(host).listed);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */

@@ -6,10 +6,18 @@ import { count, newTally } from "./tally.ts";
 import { run } from "./world.ts";
 
 const job = workerData as Job;
-const core = await loadCore(job.folder === undefined ? undefined : new URL(job.folder));
+const core = job.bug === undefined ? await loadCore() : await plantedCore(job.bug);
 const tally = newTally();
 for (let seed = job.from; seed < job.from + job.seeds; seed += job.step ?? 1) {
 	count(tally, await run(scenarioOf(seed, job.options), core));
 	if (job.stopsAtFirst && tally.failing.length > 0) break;
 }
 parentPort?.postMessage(tally);
+
+async function plantedCore(name: string) {
+	const [{ BUGS }, { PLANTED, sow }] = await Promise.all([import("./bugs/index.ts"), import("./planting.ts")]);
+	const bug = BUGS.find((one) => one.name === name);
+	if (bug === undefined) throw new Error(`there is no bug "${name}"`);
+	await sow(bug);
+	return loadCore(PLANTED);
+}

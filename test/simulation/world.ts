@@ -237,6 +237,7 @@ export class World {
 		this.clock.after(CRON_MS, () => this.cron());
 		this.watch.alarms();
 		this.watch.deadlines();
+		this.watch.waits();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
 		// As `src/fleet/fleet.ts`: what the environment names and the directory lacks is made.
 		for (const host of [...this.hosts]) {
@@ -344,6 +345,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			canProbe: setup.canProbe,
 			twoStepRestart: PROFILES[scenario.provider].twoStepRestart,
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
+			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
 			maxHourlyCost: setup.maxHourlyCost,
 			rules: setup.demand?.rules.map(textOf) ?? [],

@@ -3,8 +3,9 @@ import { credentialsAsked } from "../model/credentials.ts";
 import { withFailed, withGate, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
 import { BACK_OFF, type BackOff, closed } from "../model/gates.ts";
-import { billable, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
-import type { Ms, State, Vm } from "../model/state.ts";
+import { CREATE_DEADLINE_MS } from "../model/limits.ts";
+import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
+import type { Ms, Proxy, State, Vm } from "../model/state.ts";
 import { isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
 import { firewallAtCreate } from "./firewall.ts";
@@ -23,16 +24,21 @@ export const create: Room<Create, Vm> = {
 	subject: itsProxy,
 
 	plan(draft) {
-		const unsent = unsentOf(draft.state.proxies);
-		if (unsent.length === 0 || !mayLaunch(draft) || isCanaryOut(draft.state)) return;
+		const { state } = draft;
+		const lost = state.spec.repeatsCreate ? sentOf(state.proxies).filter((proxy) => isRepeatable(state, proxy)) : [];
+		const unsent = unsentOf(state.proxies);
+		if (unsent.length + lost.length === 0 || !mayLaunch(draft)) return;
+		for (const { id } of lost) draft.call<Create>({ call: "create", id });
+		if (isCanaryOut(state)) return;
 		for (const { id } of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) draft.call<Create>({ call: "create", id });
 	},
 
 	isStillDue(state, { id }, now) {
 		const proxy = state.proxies.get(id);
 		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
-		if (isCanaryOut(state)) return false;
-		return proxy !== undefined && isUnsent(proxy) && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
+		if (proxy === undefined) return false;
+		const isNext = isRepeatable(state, proxy) || (isUnsent(proxy) && !isCanaryOut(state));
+		return isNext && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
 	},
 
 	sent(state, { id }, now, tokenHash) {
@@ -41,7 +47,10 @@ export const create: Room<Create, Vm> = {
 		const credentials = credentialsAsked(state)?.version ?? 0;
 		const phase = { at: "launching", sentAt: now } as const;
 		const behind = { ...state, firewall: firewallAtCreate(state) };
-		return withProxy(behind, { ...proxy, phase, createdAt: now, tokenHash, credentials, account: state.account, retryAt: 0 });
+		// Null where it goes out for the first time.
+		const formerTokenHash = proxy.tokenHash;
+		const sent = { ...proxy, phase, createdAt: now, tokenHash, formerTokenHash, credentials, account: state.account };
+		return withProxy(behind, { ...sent, absentAt: null, tries: 0, retryAt: 0 });
 	},
 
 	done(state, { id }, vm, now) {
@@ -54,7 +63,8 @@ export const create: Room<Create, Vm> = {
 	failed(state, { id }, failure, now) {
 		const proxy = state.proxies.get(id);
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
-		if (failure.kind === "unknown" || failure.kind === "conflict") {
+		// What a first create made may be there whatever becomes of the second.
+		if (failure.kind === "unknown" || failure.kind === "conflict" || proxy.formerTokenHash !== null) {
 			const waiting = { ...proxy, why: `looked up: ${failure.say}`, tries: 0, retryAt: 0 };
 			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
 		}
@@ -63,6 +73,15 @@ export const create: Room<Create, Vm> = {
 		return launchRefused(dropped, failure, why, now, proxy.phase.sentAt);
 	},
 };
+
+/**
+ * Whether a create whose answer was lost is to be sent once more: a look-up after its last moment has found nothing, and the provider makes no
+ * second VM of it. Waiting for that look-up to be believed takes minutes.
+ */
+export function isRepeatable({ spec }: State, proxy: Proxy): boolean {
+	const { absentAt, createdAt, formerTokenHash } = proxy;
+	return spec.repeatsCreate && isSent(proxy) && formerTokenHash === null && absentAt !== null && absentAt >= createdAt + CREATE_DEADLINE_MS;
+}
 
 /** Whether VMs may be made now, as far as gates, bounds and the pool's orders go. */
 export function mayLaunch(draft: Draft): boolean {

@@ -1,8 +1,8 @@
 /** A create that takes several calls and was cut between them: its VM is there, switched off, and is finished rather than made again. */
 import { credentialsAsked } from "../model/credentials.ts";
 import { backedOff, nameOf, withLog, withProxy } from "../model/edit.ts";
-import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../model/limits.ts";
-import { bootingOf, vmOf } from "../model/proxies.ts";
+import { LOST_RESULT_MS } from "../model/limits.ts";
+import { bootingOf, isUnfinished, vmOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
 import { isLaunching, launchRefused, mayLaunch } from "./create.ts";
 import { answered, itsProxy, type OfProxy, type Room } from "./room.ts";
@@ -61,18 +61,6 @@ export const finish: Room<Finish, null> = {
 		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", why);
 	},
 };
-
-/**
- * Whether its VM was never switched on: it was last seen off, never had an address nor an agent, and that at a time when its create was
- * certainly over. An earlier look may have come between two calls of a create that goes on.
- */
-export function isUnfinished(state: State, proxy: Proxy): boolean {
-	if (!state.spec.finishesCreate || proxy.phase.at !== "booting" || proxy.offSince === null) return false;
-	// One that others made has its own system, and never had a token of ours.
-	if (proxy.tokenHash === null) return false;
-	const seenAt = state.vitals.get(proxy.id)?.seenAt ?? 0;
-	return proxy.address === null && proxy.keyHash === null && proxy.claim === null && seenAt >= proxy.createdAt + CREATE_DEADLINE_MS;
-}
 
 /** The proxy, while it is still the one that is being finished. */
 function finishing(state: State, { id, vm }: Finish): Proxy | undefined {

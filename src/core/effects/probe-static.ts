@@ -1,6 +1,7 @@
+import { probePauseMs } from "../model/deadlines.ts";
 import { withLog } from "../model/edit.ts";
-import { PROBE_RETRY_MS, PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
-import type { Ms, State, StaticHealth, Verdict } from "../model/state.ts";
+import { PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
+import type { State, StaticHealth, Verdict } from "../model/state.ts";
 import { handsOut, healthOf, isStatic, staticId } from "../model/statics.ts";
 import { Table } from "../model/table.ts";
 import { passed } from "../model/time.ts";
@@ -24,12 +25,10 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		const { state, now } = draft;
 		const { statics, intervalSeconds } = state.spec;
 		if (statics.length === 0 || state.agentUrl === null || !handsOut(state)) return;
-		const intervalMs = intervalSeconds * 1000;
-		const everyMs = intervalMs * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
-		const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
+		const everyMs = intervalSeconds * 1000 * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
 		for (const backend of statics) {
 			const id = staticId(backend);
-			const pauseMs = pauseFor(healthOf(state, id), everyMs, retryMs);
+			const pauseMs = probePauseMs(healthOf(state, id).failures, everyMs, state.spec);
 			const probedAt = state.staticsProbed.get(id) ?? 0;
 			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
 			draft.call<ProbeStatic>({ call: "probeStatic", id, address: backend.address, port: backend.port });
@@ -62,10 +61,6 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		return state;
 	},
 };
-
-export function pauseFor({ failures }: StaticHealth, everyMs: Ms, retryMs: Ms): Ms {
-	return failures > 0 && failures < PROBES_TO_FAIL ? retryMs : everyMs;
-}
 
 const WORDS = {
 	refused: "it refuses connections",

@@ -1,5 +1,6 @@
 import { applyProbed } from "../facts/agents.ts";
-import { LATE_INTERVALS, PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, SAMPLE_SHARE, UNPUBLISHED_DRAIN_MS } from "../model/limits.ts";
+import { hiddenFrom, probePauseMs } from "../model/deadlines.ts";
+import { LATE_INTERVALS, SAMPLE_SHARE } from "../model/limits.ts";
 import { isPlain, unsettledOf } from "../model/proxies.ts";
 import type { Id, Ms, Proxy, State, Verdict, Vitals } from "../model/state.ts";
 import { filtered, measure } from "../model/table.ts";
@@ -107,29 +108,23 @@ export function probeDueAt(state: State, proxy: Proxy, now: Ms): Ms | null {
 	const vitals = state.vitals.get(proxy.id);
 	const probedAt = passed(vitals?.probedAt ?? 0, now);
 	const intervalMs = state.spec.intervalSeconds * 1000;
-	const retryMs = Math.min(PROBE_RETRY_MS, intervalMs / 6);
+	const pauseMs = probePauseMs(proxy.failedProbes, intervalMs, state.spec);
 	switch (proxy.phase.at) {
 		case "ready": {
-			if (proxy.failedProbes > 0) return probedAt + retryMs;
+			if (proxy.failedProbes > 0) return probedAt + pauseMs;
 			return Math.max((vitals?.heardAt ?? 0) + lateMs(state.heartbeatSeconds), probedAt + intervalMs);
 		}
 		case "booting":
 		case "unready":
 			// At once when its agent registers; each interval once it is known not to answer.
 			if (!proxy.registered) return null;
-			return proxy.failedProbes === 0 ? probedAt : probedAt + pauseAfterFailure(proxy, intervalMs, retryMs);
+			return proxy.failedProbes === 0 ? probedAt : probedAt + pauseMs;
 		case "draining": {
 			// Its answer tells whether anybody still uses it.
-			const hiddenAt = proxy.phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : proxy.phase.hiddenAt + READY_STALENESS_MS;
-			const isFailing = proxy.failedProbes > 0 && proxy.failedProbes < PROBES_TO_FAIL;
-			return probedAt < hiddenAt ? hiddenAt : probedAt + (isFailing ? retryMs : intervalMs);
+			const hiddenAt = hiddenFrom(proxy, proxy.phase);
+			return probedAt < hiddenAt ? hiddenAt : probedAt + pauseMs;
 		}
 		default:
 			return null;
 	}
-}
-
-/** Soon, until it counts as silent. */
-export function pauseAfterFailure({ failedProbes }: Proxy, intervalMs: Ms, retryMs: Ms): Ms {
-	return failedProbes >= PROBES_TO_FAIL ? intervalMs : retryMs;
 }

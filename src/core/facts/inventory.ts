@@ -1,6 +1,8 @@
 /** What look-ups and lists show, folded in. */
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
-import { isPending, isReleasable, isSent, vmOf } from "../model/proxies.ts";
+import { CREATE_DEADLINE_MS } from "../model/limits.ts";
+import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
+import { isBorneOut } from "../model/registration.ts";
 import type { Id, Ms, Proxy, State, Vm } from "../model/state.ts";
 import { withRemembered } from "./adopt.ts";
 import { confirmed } from "./agents.ts";
@@ -41,7 +43,7 @@ export function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 	const { claim } = seen;
 	if (claim === null && seen.address !== null) return withRemembered(after, seen, now);
 	if (claim === null || seen.address === null) return after;
-	if (claim.address === seen.address) return confirmed(after, seen, claim.keyHash, now);
+	if (isBorneOut(claim, seen.address)) return confirmed(after, seen, claim.keyHash, now);
 	const refused = withProxy(after, { ...seen, claim: null });
 	return withLog(refused, now, "WARNING", `a registration from ${claim.address} was refused: the proxy's address is ${seen.address}`);
 }
@@ -57,7 +59,12 @@ export function applyFound(state: State, id: Id, vm: Vm | null, startedAt: Ms, n
 		const isLookedForAgain = isWaitingForDelete || (after !== undefined && isPending(after));
 		return isLookedForAgain ? backedOff(seen, proxy, now) : seen;
 	}
-	return backedOff(withProxy(state, { ...proxy, absentAt: startedAt, suspectAt: null }), proxy, now);
+	const absent = backedOff(withProxy(state, { ...proxy, absentAt: startedAt, suspectAt: null }), proxy, now);
+	// As soon as a create that was not answered is over, a look-up tells whether it can be sent once more.
+	const overAt = proxy.createdAt + CREATE_DEADLINE_MS;
+	const waiting = absent.proxies.get(id);
+	if (!state.spec.repeatsCreate || !isSent(proxy) || waiting === undefined || waiting.retryAt <= overAt || now >= overAt) return absent;
+	return withProxy(absent, { ...waiting, retryAt: overAt });
 }
 
 export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {
@@ -70,7 +77,7 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {
-		if (vm.tags.deployment !== state.pool.deployment || vm.tags.pool !== state.pool.tag) {
+		if (!isTaggedFor(state.pool, vm)) {
 			// EC2 shows those that are gone for an hour more: nobody pays for them.
 			if (vm.state === "going") continue;
 			if (vm.tags.deployment === state.pool.deployment) pools++;

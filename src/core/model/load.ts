@@ -72,6 +72,17 @@ export const loadSlice: Slice<LoadFields> = {
 	sourceAskedAt: vital(value(0)),
 };
 
+/** When rules next decide. The ramp's last step is stored at once, decisions lazily: an instance that has just been loaded decides no sooner for it. */
+export function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms {
+	const past = [decidedAt, ramped.at].filter((at) => at <= now);
+	return Math.max(0, ...past) + spec.intervalSeconds * 1000;
+}
+
+/** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
+export function awakeUntil({ spec, wokenAt }: State): Ms {
+	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
+}
+
 /** Whether a client that finds no proxy may have one started. */
 export function canWake(state: State): boolean {
 	const { run, spec } = state;

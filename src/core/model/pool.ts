@@ -68,6 +68,8 @@ export interface Spec {
 	readonly maxHourlyCost: number | null;
 	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
 	readonly finishesCreate: boolean;
+	/** A create that is sent once more under its intent makes no second VM: the provider refuses it, or gives what is there. */
+	readonly repeatsCreate: boolean;
 	/** See rules.ts. None: the pool keeps `min` proxies. */
 	readonly rules: readonly string[];
 	/** How many proxies rules may add, and take away, in one interval. */
@@ -102,6 +104,7 @@ const SPEC = record<Spec>({
 	billedSeconds: value(0),
 	maxHourlyCost: value<number | null>(null),
 	finishesCreate: value<boolean>(false),
+	repeatsCreate: value<boolean>(false),
 	rules: list(value("")),
 	rampLimit: value(5),
 	scaleInWindowSeconds: value(300),

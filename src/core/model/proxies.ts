@@ -67,6 +67,23 @@ export function isBelievedGone(state: State, proxy: Proxy): boolean {
 	return proxy.absentAt !== null && proxy.absentAt >= absenceCountsFrom(state, proxy);
 }
 
+/** Whether its VM is off: seen so once, it may have been on its way up again; the inventory must say so for as long as its answers may lag. */
+export function isBelievedOff({ vitals, spec }: State, { id, offSince }: Proxy): boolean {
+	return offSince !== null && (vitals.get(id)?.seenAt ?? 0) >= offSince + spec.unknownTimeoutSeconds * 1000;
+}
+
+/**
+ * Whether its VM was never switched on: it was last seen off, never had an address nor an agent, and that at a time when its create was
+ * certainly over. An earlier look may have come between two calls of a create that goes on.
+ */
+export function isUnfinished(state: State, proxy: Proxy): boolean {
+	if (!state.spec.finishesCreate || proxy.phase.at !== "booting" || proxy.offSince === null) return false;
+	// One that others made has its own system, and never had a token of ours.
+	if (proxy.tokenHash === null) return false;
+	const seenAt = state.vitals.get(proxy.id)?.seenAt ?? 0;
+	return proxy.address === null && proxy.keyHash === null && proxy.claim === null && seenAt >= proxy.createdAt + CREATE_DEADLINE_MS;
+}
+
 /** Whether the pool may call creates, deletes and restarts at all. */
 export function mayAct(state: State): boolean {
 	return state.suspended === null && state.breach === null;
@@ -112,9 +129,14 @@ export function proxyNamed({ proxies }: State, name: Id): Proxy | null {
 	return null;
 }
 
+/** Whether a VM carries the pool's own tags. */
+export function isTaggedFor(pool: Identity, { tags }: Vm): boolean {
+	return tags.deployment === pool.deployment && tags.pool === pool.tag;
+}
+
 /** Whether a VM carries another pool's tags. The deployment's is put on last and taken off first. */
-export function isAnothers({ tags }: Vm, pool: Identity): boolean {
-	return tags.deployment !== null && (tags.deployment !== pool.deployment || tags.pool !== pool.tag);
+export function isAnothers(vm: Vm, pool: Identity): boolean {
+	return vm.tags.deployment !== null && !isTaggedFor(pool, vm);
 }
 
 /** Whether its VM can be let go: it has one, it is whole, and it is not on its way out already. */
@@ -172,4 +194,11 @@ export function countPlaces({ proxies }: State, now: Ms): number {
 	let places = standingIn(proxies);
 	for (const proxy of deletingOf(proxies)) if (!isNewcomer(proxy) && holdsPlace(proxy, now)) places++;
 	return places;
+}
+
+const provenIn = summed<Proxy>((proxy) => (proxy.wasReady && isKept(proxy) ? 1 : 0));
+
+/** Whether anything that is meant to stay ever was ready. */
+export function hasProven({ proxies }: State): boolean {
+	return provenIn(proxies) > 0;
 }

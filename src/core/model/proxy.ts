@@ -46,6 +46,8 @@ export interface Proxy {
 	readonly wasReady: boolean;
 	/** SHA-256 (hex) of the boot token; null until the create is sent. */
 	readonly tokenHash: string | null;
+	/** The same of a first create that was sent and never answered, where it was sent once more: the VM may be of either. */
+	readonly formerTokenHash: string | null;
 	/** SHA-256 (hex) of the key that the agent minted; null until it registered. */
 	readonly keyHash: string | null;
 	readonly claim: Claim | null;
@@ -107,6 +109,7 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	registered: value<boolean>(false),
 	wasReady: value<boolean>(false),
 	tokenHash: value<string | null>(null),
+	formerTokenHash: value<string | null>(null),
 	keyHash: value<string | null>(null),
 	claim: nullable(record<Claim>({ address: value(""), keyHash: value(""), at: value(0) })),
 	credentials: value(0),

@@ -1,4 +1,4 @@
-import type { Id, Ms, State } from "./state.ts";
+import type { Claim, Id, Ms, Proxy, State } from "./state.ts";
 
 export type Judgement = { readonly is: "accepted" } | { readonly is: "refused"; readonly say: string };
 
@@ -20,13 +20,23 @@ export function judgeRegistration(
 	const proxy = state.proxies.get(request.id);
 	if (proxy === undefined || proxy.phase.at === "deleting" || proxy.phase.at === "releasing")
 		return refused("this proxy is not, or no longer, part of the fleet");
-	if (proxy.tokenHash === null || proxy.tokenHash !== request.tokenHash) return refused("the boot token is not valid");
+	if (!isTokenOf(proxy, request.tokenHash)) return refused("the boot token is not valid");
 	const boundKey = proxy.keyHash ?? proxy.claim?.keyHash ?? null;
 	if (boundKey !== null && boundKey !== request.keyHash) return refused("the boot token was used with another key");
 	if (boundKey === null && now >= proxy.createdAt + state.spec.unregisteredTimeoutSeconds * 1000)
 		return refused("the boot token has expired");
 	if (proxy.address !== null && proxy.address !== request.address) return refused("the address is not this proxy's");
 	return ACCEPTED;
+}
+
+/** Whether a claim that came before its VM's address was known is believed, now that the inventory shows the address. */
+export function isBorneOut(claim: Claim, address: string): boolean {
+	return claim.address === address;
+}
+
+/** Whether a boot token is one that this proxy's VM may have been given. */
+export function isTokenOf(proxy: Proxy, tokenHash: string): boolean {
+	return proxy.tokenHash === tokenHash || (proxy.formerTokenHash !== null && proxy.formerTokenHash === tokenHash);
 }
 
 /**

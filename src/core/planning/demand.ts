@@ -1,9 +1,9 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
-import { canWake } from "../model/load.ts";
+import { awakeUntil, canWake, nextDecisionAt } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
-import { drainingOf, hasCloud, isKept } from "../model/proxies.ts";
+import { drainingOf, hasCloud, hasProven } from "../model/proxies.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
-import type { Measurements, Ms, State } from "../model/state.ts";
+import type { Measurements, State } from "../model/state.ts";
 import { highestWish, isWithinWindow, withWish } from "../model/window.ts";
 import type { Draft } from "./draft.ts";
 
@@ -23,11 +23,6 @@ function setTarget(draft: Draft, target: number, why: string): void {
 	draft.state = { ...draft.state, target };
 }
 
-/** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
-function awakeUntil({ spec, wokenAt }: State): Ms {
-	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
-}
-
 /** Whether somebody asked lately; the pool looks again when that ends. */
 function isAwake(draft: Draft): boolean {
 	const { state, now } = draft;
@@ -44,12 +39,6 @@ function byRules(draft: Draft): void {
 	const isForClient = isWanted && within === 1 && draft.state.target === 0;
 	setTarget(draft, within, isForClient ? "a client asks for a proxy" : `the bounds are ${spec.min} to ${spec.max}`);
 	if (draft.isDue(nextDecisionAt(draft.state, draft.now))) decide(draft, bounds);
-}
-
-/** The ramp's last step is stored at once, decisions lazily: an instance that has just been loaded decides no sooner for it. */
-function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms {
-	const past = [decidedAt, ramped.at].filter((at) => at <= now);
-	return Math.max(0, ...past) + spec.intervalSeconds * 1000;
 }
 
 function decide(draft: Draft, bounds: Range): void {
@@ -114,7 +103,7 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 function wishOf(state: State, asked: Asked, own: Range, present: number): number {
 	const ideal = sizeIn(asked.range, own, present);
 	if (!asked.isBlind) return ideal;
-	const isHeld = own.least > 0 || [...state.proxies.values()].some((proxy) => proxy.wasReady && isKept(proxy));
+	const isHeld = own.least > 0 || hasProven(state);
 	return isHeld ? Math.max(ideal, clamp(present, own)) : clamp(asked.range.least, own);
 }
 

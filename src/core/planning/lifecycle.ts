@@ -1,9 +1,10 @@
 /** What time alone brings about: every phase that waits ends here. */
+import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/deadlines.ts";
 import { inPhase, nameOf, withFailed } from "../model/edit.ts";
 import { BACK_OFF, closed, isOneIncident, OPEN, pauseMs } from "../model/gates.ts";
-import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, READY_STALENESS_MS, SILENT_INTERVALS, UNPUBLISHED_DRAIN_MS } from "../model/limits.ts";
-import { heardWithin, isBelievedGone, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
-import type { Ms, Phase, Proxy } from "../model/state.ts";
+import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, SILENT_INTERVALS } from "../model/limits.ts";
+import { heardWithin, isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
+import type { Phase, Proxy } from "../model/state.ts";
 import { release, settleAdopting, settleReleasing } from "./adopt.ts";
 import type { Draft } from "./draft.ts";
 
@@ -59,14 +60,12 @@ function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" 
 	if (dropIfGone(draft, proxy)) return;
 	const { spec } = draft.state;
 	if (!mayAct(draft.state)) return;
-	// Seen off once, it may have been on its way up again: the inventory must say so for as long as its answers may lag.
-	const seenAt = draft.state.vitals.get(proxy.id)?.seenAt ?? 0;
-	if (proxy.offSince !== null && seenAt >= proxy.offSince + spec.unknownTimeoutSeconds * 1000) {
+	if (isBelievedOff(draft.state, proxy)) {
 		// A create that was cut between its steps leaves such a VM, and may do so each time.
 		bootEnded(draft, proxy, "its VM is switched off");
 		return;
 	}
-	if (!proxy.wasReady && draft.isDue(bootLimitAt(draft, proxy))) {
+	if (!proxy.wasReady && draft.isDue(bootLimitAt(proxy, spec))) {
 		const why = `not ready ${spec.unregisteredTimeoutSeconds} s after its launch`;
 		failed(draft, proxy, why);
 		bootEnded(draft, proxy, why);
@@ -83,12 +82,6 @@ function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
 	}
 	doom(draft, proxy, why);
 	if (!proxy.wasReady) bootFailed(draft, proxy);
-}
-
-/** A restart starts the boot limit anew for a proxy that never was ready. */
-function bootLimitAt(draft: Draft, proxy: Proxy): Ms {
-	const from = proxy.phase.at === "booting" ? proxy.createdAt : proxy.since;
-	return from + draft.state.spec.unregisteredTimeoutSeconds * 1000;
 }
 
 /** Where a firewall keeps the Worker out, the agent's own word decides. */
@@ -108,7 +101,7 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 
 function settleRestarting(draft: Draft, proxy: Proxy, phase: Phase & { at: "restarting" }): void {
 	if (dropIfGone(draft, proxy)) return;
-	if (!draft.isDue(proxy.since + draft.state.spec.unregisteredTimeoutSeconds * 1000)) return;
+	if (!draft.isDue(restartLimitAt(proxy, draft.state.spec))) return;
 	draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its provider never restarted it", draft.now));
 	draft.say("WARNING", `restart of ${nameOf(proxy)} failed: its provider never did it`);
 }
@@ -116,11 +109,10 @@ function settleRestarting(draft: Draft, proxy: Proxy, phase: Phase & { at: "rest
 /** A drained proxy goes once no ready list shows it and nobody uses it, or its time is up. */
 function settleDraining(draft: Draft, proxy: Proxy, phase: Phase & { at: "draining" }): void {
 	if (dropIfGone(draft, proxy) || !mayAct(draft.state)) return;
-	const hiddenAt = phase.hiddenAt === null ? proxy.since + UNPUBLISHED_DRAIN_MS : phase.hiddenAt + READY_STALENESS_MS;
+	const hiddenAt = hiddenFrom(proxy, phase);
 	if (!draft.isDue(hiddenAt)) return;
-	const vitals = draft.state.vitals.get(proxy.id);
-	const isIdle = vitals !== undefined && vitals.active === 0 && vitals.reportedAt >= hiddenAt;
-	if (isIdle || proxy.failedProbes >= PROBES_TO_FAIL || draft.isDue(phase.until)) doom(draft, proxy, proxy.why);
+	if (wasIdleSince(draft.state, proxy, hiddenAt) || proxy.failedProbes >= PROBES_TO_FAIL || draft.isDue(phase.until))
+		doom(draft, proxy, proxy.why);
 }
 
 function settleDeleting(draft: Draft, proxy: Proxy, phase: Phase & { at: "deleting" }): void {

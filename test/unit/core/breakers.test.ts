@@ -18,6 +18,7 @@ const unsent: Partial<Proxy> = {
 	registered: false,
 	wasReady: false,
 	keyHash: null,
+	tokenHash: null,
 };
 const creates = (state: State, now: number) =>
 	plan(state, now, draw).effects.filter((effect): effect is EffectOf<"create"> => effect.call === "create");

@@ -1,0 +1,31 @@
+/** When what waits has waited long enough, and how long it pauses. */
+import { PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, UNPUBLISHED_DRAIN_MS } from "./limits.ts";
+import type { Ms, Phase, Proxy, Spec, State } from "./state.ts";
+
+/** By when a proxy that never was ready must be. A restart starts its time anew. */
+export function bootLimitAt(proxy: Proxy, spec: Spec): Ms {
+	const from = proxy.phase.at === "booting" ? proxy.createdAt : proxy.since;
+	return from + spec.unregisteredTimeoutSeconds * 1000;
+}
+
+/** By when its provider must have restarted a proxy. */
+export function restartLimitAt(proxy: Proxy, spec: Spec): Ms {
+	return proxy.since + spec.unregisteredTimeoutSeconds * 1000;
+}
+
+/** From when on no client is handed out a draining proxy: its removal was published, or could not be for too long. */
+export function hiddenFrom({ since }: Proxy, { hiddenAt }: Phase & { readonly at: "draining" }): Ms {
+	return hiddenAt === null ? since + UNPUBLISHED_DRAIN_MS : hiddenAt + READY_STALENESS_MS;
+}
+
+/** Whether a proxy is known to have had no connection at some time since then. */
+export function wasIdleSince(state: State, { id }: Proxy, at: Ms): boolean {
+	const vitals = state.vitals.get(id);
+	return vitals !== undefined && vitals.active === 0 && vitals.reportedAt >= at;
+}
+
+/** The pause after a probe: short while it is in doubt whether what failed one is down, else the usual one. */
+export function probePauseMs(failures: number, usualMs: Ms, { intervalSeconds }: Spec): Ms {
+	const isInDoubt = failures > 0 && failures < PROBES_TO_FAIL;
+	return isInDoubt ? Math.min(PROBE_RETRY_MS, (intervalSeconds * 1000) / 6) : usualMs;
+}

@@ -1,0 +1,85 @@
+/** Slips of how many VMs there may be, and which of them go. */
+import * as CreateRoom from "../../../src/core/effects/create.ts";
+import * as Limits from "../../../src/core/model/limits.ts";
+import * as Proxies from "../../../src/core/model/proxies.ts";
+import * as Rolling from "../../../src/core/model/rolling.ts";
+import * as Replace from "../../../src/core/planning/replace.ts";
+import { type Bug, plant } from "../planting.ts";
+
+export const BOUNDS: readonly Bug[] = [
+	{
+		name: "count only ready proxies as billable",
+		plants: [plant(Proxies, "billable", (_billable, { countReady }) => countReady)],
+		focus: ["neverBoots", "slowBoot"],
+	},
+	{
+		name: "do not count strays as billable",
+		plants: [
+			plant(
+				Proxies,
+				"billable",
+				() =>
+					({ proxies }) =>
+						proxies.size,
+			),
+		],
+		focus: ["createdTwice", "strayVm"],
+	},
+	{
+		name: "launch without a bound",
+		plants: [plant(Proxies, "surgeOf", () => () => 100)],
+		focus: ["neverBoots", "slowBoot"],
+	},
+	{
+		name: "a refused create closes no gate: it is tried again at once",
+		plants: [
+			plant(CreateRoom, "create", (create) => ({
+				...create,
+				failed(state, effect, failure, now) {
+					const after = create.failed(state, effect, failure, now);
+					return { ...after, gates: { ...after.gates, launch: state.gates.launch } };
+				},
+			})),
+		],
+	},
+	{
+		name: "no boots gate",
+		plants: [plant(Limits, "BOOTS_TO_CLOSE", () => 1_000_000)],
+		focus: ["neverBoots"],
+	},
+	{
+		name: "delete the unhealthy before their replacements are ready",
+		plants: [
+			plant(Replace, "retireUnhealthy", (_retireUnhealthy, { drain }) => (draft, sick) => {
+				for (const proxy of sick) drain(draft, proxy, `replaced: ${proxy.why}`, false);
+			}),
+		],
+	},
+	{
+		name: "recycle aged proxies below min_available",
+		plants: [plant(Rolling, "floorOf", () => () => 0)],
+		focus: ["slowBoot"],
+	},
+	{
+		name: "let another proxy go in the stead of one that is being deleted",
+		plants: [
+			plant(Proxies, "countKept", (countKept, { deletingOf, isNewcomer }) => (state) => {
+				const holding = deletingOf(state.proxies).filter((one) => one.phase.at === "deleting" && one.phase.acceptedAt === null);
+				return countKept(state) + holding.filter((one) => !isNewcomer(one)).length;
+			}),
+		],
+	},
+	{
+		name: "launch and delete though the settings are bad",
+		plants: [
+			plant(
+				Proxies,
+				"mayAct",
+				() =>
+					({ breach }) =>
+						breach === null,
+			),
+		],
+		focus: ["badSetting"],
+	},
+];

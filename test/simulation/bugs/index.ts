@@ -1,0 +1,29 @@
+import type { Bug } from "../planting.ts";
+import { ADOPTION } from "./adoption.ts";
+import { BOUNDS } from "./bounds.ts";
+import { DEADLINES } from "./deadlines.ts";
+import { DEMAND } from "./demand.ts";
+import { FINISHING } from "./finishing.ts";
+import { INVENTORY } from "./inventory.ts";
+import { MONEY } from "./money.ts";
+import { ORDERS } from "./orders.ts";
+import { PASS } from "./pass.ts";
+import { PROBES } from "./probes.ts";
+import { REGISTRATION } from "./registration.ts";
+import { STORAGE } from "./storage.ts";
+
+/** Bugs that fleet controllers had, and slips of our own. Each must be caught by the simulation. */
+export const BUGS: readonly Bug[] = [
+	...PASS,
+	...STORAGE,
+	...INVENTORY,
+	...BOUNDS,
+	...DEADLINES,
+	...PROBES,
+	...REGISTRATION,
+	...FINISHING,
+	...ORDERS,
+	...ADOPTION,
+	...MONEY,
+	...DEMAND,
+];
