@@ -157,6 +157,7 @@ export function totalCost(instances: readonly Instance[]): readonly ShownCost[] 
 		if (!cost) continue;
 		const sum = totals.get(cost.currency) ?? { ...cost, hourly: 0 };
 		const hourly = Math.round((sum.hourly + cost.hourly) * 1e6) / 1e6;
+		// biome-ignore lint/complexity/useMathMinMax: times as text, of which Math.min makes NaN.
 		totals.set(cost.currency, { hourly, currency: cost.currency, asOf: sum.asOf < cost.asOf ? sum.asOf : cost.asOf });
 	}
 	return [...totals.values()].sort((a, b) => (a.currency < b.currency ? -1 : 1));
