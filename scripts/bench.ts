@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
  * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent` leaves the rest out. Linux.
+ * Of the agent: `--against REVISION` runs that revision's agent beside, `--rows TEXT` measures only the rows whose name holds it.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";
@@ -14,10 +15,9 @@ interface Line {
 	readonly also: string;
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
+const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" }, rows: { type: "string" } } });
 const isWanted = (part: string) => values.only === undefined || values.only === part;
 const say = (text: string) => console.error(`  ${text}`);
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 const lines: Line[] = [];
 
 if (isWanted("worker")) {
@@ -42,27 +42,7 @@ if (isWanted("patch")) {
 		also: `median ${Math.round(medianMs)} ms, 20 rounds`,
 	});
 }
-if (isWanted("agent")) {
-	const { bytesPerSecond, tinyproxyBytesPerSecond, residentBytes } = await benchAgent(say);
-	lines.push({
-		what: "agent, bulk CONNECT",
-		measured:
-			tinyproxyBytesPerSecond === null
-				? `${megabytes(bytesPerSecond)}/s`
-				: `${(bytesPerSecond / tinyproxyBytesPerSecond).toFixed(2)} × tinyproxy`,
-		goal: "≥ 1.5 × tinyproxy",
-		also:
-			tinyproxyBytesPerSecond === null
-				? "tinyproxy is not installed"
-				: `${megabytes(bytesPerSecond)}/s, ${megabytes(tinyproxyBytesPerSecond)}/s`,
-	});
-	lines.push({
-		what: "agent, 1,000 unread tunnels",
-		measured: `${(residentBytes / 1024 ** 2).toFixed(0)} MiB`,
-		goal: "≤ 64 MiB",
-		also: "resident",
-	});
-}
+if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", say })));
 
 const columns = ["what", "measured", "goal", "also"] as const;
 const widths = columns.map((column) => Math.max(column.length, ...lines.map((line) => line[column].length)));
@@ -74,6 +54,7 @@ const row = (cells: readonly string[]) =>
 console.log(row(columns));
 console.log(row(widths.map((width) => "-".repeat(width))));
 for (const line of lines) console.log(row(columns.map((column) => line[column])));
-console.log(
-	"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
-);
+if (isWanted("worker"))
+	console.log(
+		"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
+	);
