@@ -37,6 +37,7 @@ export interface Command {
 	readonly env?: Readonly<Record<string, string>>;
 	/** Files to be written into the client's directory first. */
 	readonly files?: Readonly<Record<string, string>>;
+	/** Its standard input, which stays open until it says something. */
 	readonly input?: string;
 	/** The file of the client's directory that the client puts what it got into; standard output where there is none. */
 	readonly output?: string;
@@ -59,12 +60,12 @@ export interface Client {
 	readonly resolvesItself?: true;
 	/** Says nothing of what it got: that the origin was asked, and that the client is content, is what can be seen. */
 	readonly isSilent?: true;
-	/** Shows the destination the proxy's credentials, inside TLS. */
+	/** Shows a destination behind TLS the proxy's credentials. */
 	readonly tellsOriginPassword?: true;
 }
 
-/** Where `scripts/test-clients-install.sh` puts npm's packages. */
-export const NPM_DIRECTORY = process.env.MUSTER_TEST_CLIENTS_DIR ?? join(homedir(), ".cache/muster-test-clients");
+/** Where `scripts/test-clients-install.sh` puts npm's packages, and what Go has built. */
+export const CACHE = process.env.MUSTER_TEST_CLIENTS_DIR ?? join(homedir(), ".cache/muster-test-clients");
 
 /** Debian's Python, for which Debian's modules are. */
 export const PYTHON = "/usr/bin/python3";
@@ -82,14 +83,12 @@ export const python = (program: string, env: Record<string, string> = {}): Comma
 /** A program for Node that may `require` what was installed from npm. */
 export const node = (program: string, errand: Errand, env: Record<string, string> = {}): Command => ({
 	argv: [process.execPath, "--input-type=commonjs", "-e", program],
-	env: { NODE_PATH: join(NPM_DIRECTORY, "node_modules"), NODE_EXTRA_CA_CERTS: errand.authority, ...env },
+	env: { NODE_PATH: join(CACHE, "node_modules"), NODE_EXTRA_CA_CERTS: errand.authority, ...env },
 });
 
 /** The command that prints the version of a package from npm; of several, the last one's. */
 export const npmVersion = (...names: readonly string[]): readonly string[] => {
-	const read = names.map(
-		(name) => `v = JSON.parse(fs.readFileSync(${quoted(join(NPM_DIRECTORY, "node_modules", name, "package.json"))})).version`,
-	);
+	const read = names.map((name) => `v = JSON.parse(fs.readFileSync(${quoted(join(CACHE, "node_modules", name, "package.json"))})).version`);
 	return [process.execPath, "-e", `let v; ${read.join("; ")}; console.log(v)`];
 };
 

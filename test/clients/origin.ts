@@ -39,7 +39,6 @@ export function makeAuthority(directory: string): Authority {
 }
 
 export interface Visit {
-	readonly path: string;
 	/** The address that the request came from. */
 	readonly from: string;
 	readonly headers: IncomingHttpHeaders;
@@ -61,8 +60,9 @@ export async function startOrigin(authority: Authority): Promise<Origin> {
 	const visits: Visit[] = [];
 	const handler: RequestListener = (request, response) => {
 		const target = request.url ?? "";
-		const path = target.split("?")[0] ?? "";
-		visits.push({ path, target, from: request.socket.remoteAddress ?? "", headers: request.headers });
+		// Some name the whole URL here too, which every server takes: RFC 9112, section 3.2.2.
+		const path = new URL(target, "http://origin").pathname;
+		visits.push({ target, from: request.socket.remoteAddress ?? "", headers: request.headers });
 		const [, secret = "", ...rest] = path.split("/");
 		const page = pages(answerOf(secret), `${request.headers.host}/${secret}`, "encrypted" in request.socket)[rest.join("/")];
 		if (page === undefined) return response.writeHead(404, { "content-type": "text/plain" }).end("no such page\n");

@@ -6,7 +6,7 @@ export default defineConfig({
 		name: "clients",
 		root: import.meta.dirname,
 		include: ["*.test.ts"],
-		testTimeout: 180_000,
+		testTimeout: 400_000,
 		hookTimeout: 60_000,
 		reporters: ["verbose"],
 	},

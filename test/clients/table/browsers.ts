@@ -28,6 +28,7 @@ await page.goto(${quoted(errand.url)}); console.log(await page.textContent("body
 		version: ["lynx", "-version"],
 		configure: "http_proxy=http://host:port/ lynx -pauth=user:p@ss/w:rd URL",
 		protocols: ["http", "https"],
+		tellsOriginPassword: true,
 		command: ({ proxy, authority, url }) => {
 			const place = `http://${proxy.host}:${proxy.port}/`;
 			return {
@@ -71,7 +72,7 @@ await page.goto(${quoted(errand.url)}); console.log(await page.textContent("body
 		protocols: ["http", "https"],
 		command: ({ proxy, url }) => {
 			const place = proxy.url.slice("http://".length);
-			return { argv: ["links", "-ssl-certificates", "0", "-http-proxy", place, "-https-proxy", place, "-dump", url] };
+			return { argv: ["links", "-ssl.certificates", "0", "-http-proxy", place, "-https-proxy", place, "-dump", url] };
 		},
 	},
 ];

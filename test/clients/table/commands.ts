@@ -88,7 +88,7 @@ export const COMMANDS: readonly Client[] = [
 		configure: "yt-dlp --proxy http://user:p%40ss%2Fw%3Ard@host:port URL",
 		protocols: ["http", "https"],
 		command: ({ proxy, authority, base }) => ({
-			argv: ["yt-dlp", "--quiet", "--proxy", proxy.url, "-o", "got", `${base}sound.wav`],
+			argv: ["yt-dlp", "--quiet", "--compat-options", "no-certifi", "--proxy", proxy.url, "-o", "got", `${base}sound.wav`],
 			env: { SSL_CERT_FILE: authority },
 			output: "got",
 		}),
@@ -125,8 +125,11 @@ export const COMMANDS: readonly Client[] = [
 		configure: "ffmpeg -http_proxy http://user:p%40ss%2Fw%3Ard@host:port -i URL …",
 		protocols: ["http", "https"],
 		isOfTheDozen: true,
-		command: ({ proxy, authority, base }) => ({
-			argv: ["ffmpeg", "-v", "error", "-http_proxy", proxy.url, "-ca_file", authority, "-i", `${base}sound.wav`, "-f", "s16le", "-"],
+		command: ({ proxy, authority, base, protocol }) => ({
+			argv: [
+				...["ffmpeg", "-v", "error", "-http_proxy", proxy.url, ...(protocol === "https" ? ["-ca_file", authority] : [])],
+				...["-i", `${base}sound.wav`, "-f", "s16le", "-"],
+			],
 		}),
 	},
 ];

@@ -1,4 +1,5 @@
-import { type Client, type Errand, PYTHON, program, quoted, variables } from "../client.ts";
+import { join } from "node:path";
+import { CACHE, type Client, type Errand, PYTHON, program, quoted, variables } from "../client.ts";
 import { trusting } from "./packages.ts";
 
 const login = ({ proxy }: Errand) => `${proxy.username}:${proxy.password}`;
@@ -56,10 +57,10 @@ export const LANGUAGES: readonly Client[] = [
 		configure: "https_proxy=http://user:p%40ss%2Fw%3Ard@host:port, or http.Transport{Proxy: http.ProxyURL(proxy)}; socks5://",
 		protocols: ["http", "https", "socks5"],
 		isOfTheDozen: true,
-		command: ({ proxy, url, authority, protocol, directory }) => ({
+		command: ({ proxy, url, authority, protocol }) => ({
 			argv: ["go", "run", "fetch.go", url, protocol === "socks5" ? proxy.socksUrl.replace("socks5h:", "socks5:") : proxy.url, authority],
-			// Built once for all its runs.
-			env: { GO111MODULE: "off", GOTOOLCHAIN: "local", GOFLAGS: "-trimpath", GOCACHE: `${directory}/../go-cache` },
+			// What it built is kept: the first time takes a minute.
+			env: { GO111MODULE: "off", GOTOOLCHAIN: "local", GOCACHE: join(CACHE, "go") },
 			files: { "fetch.go": program("fetch.go") },
 		}),
 	},
@@ -206,12 +207,12 @@ echo file_get_contents(${single(errand.url)}, false, stream_context_create(['htt
 	},
 	{
 		name: "lua-http",
-		packages: "lua5.4 lua-http",
+		packages: "lua5.3 lua-http",
 		version: ["dpkg-query", "-W", "lua-http"],
 		configure: "http_proxy=http://user:p%40ss%2Fw%3Ard@host:port",
 		protocols: ["http"],
 		command: (errand) => ({
-			argv: ["lua5.4", "fetch.lua", errand.url],
+			argv: ["lua5.3", "fetch.lua", errand.url],
 			files: {
 				"fetch.lua": 'local _, stream = assert(require("http.request").new_from_uri(arg[1]):go(20))\nprint(stream:get_body_as_string())\n',
 			},

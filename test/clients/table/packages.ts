@@ -8,6 +8,7 @@ export const PACKAGE_MANAGERS: readonly Client[] = [
 		version: ["apt-get", "--version"],
 		configure: 'Acquire::http::Proxy "http://user:p%40ss%2Fw%3Ard@host:port"; in /etc/apt/apt.conf.d, and Acquire::https::Proxy',
 		protocols: ["http", "https", "socks5"],
+		tellsOriginPassword: true,
 		command: ({ proxy, authority, url }) => ({
 			argv: [
 				"/usr/lib/apt/apt-helper",
