@@ -291,10 +291,13 @@ function parseHead(text: string): Omit<Answer, "body"> {
 	return { status: Number(/^HTTP\/1\.[01] (\d{3}) /.exec(`${first} `)?.[1]), headers: Object.fromEntries(headers) };
 }
 
-/** Sends bytes to the agent as they are and reads until it closes; status 0 when it answers nothing. */
+/**
+ * Sends bytes to the agent as they are and ends its side, so that the connection is not kept for another request; reads until it
+ * closes. Status 0 when it answers nothing.
+ */
 export async function ask(agent: Agent, request: string | Buffer): Promise<Answer> {
 	const socket = await dial(agent);
-	socket.write(request);
+	socket.end(request);
 	const text = (await readToEnd(socket)).toString("latin1");
 	socket.destroy();
 	const end = text.indexOf("\r\n\r\n");
