@@ -92,6 +92,9 @@ export const npmVersion = (...names: readonly string[]): readonly string[] => {
 	return [process.execPath, "-e", `let v; ${read.join("; ")}; console.log(v)`];
 };
 
+/** The command that prints the version of a package of Debian's, for what does not tell its own. */
+export const debian = (name: string): readonly string[] => ["dpkg-query", "-W", "-f", "${Version}", name];
+
 /** As a string literal of JavaScript, Python, Ruby, Perl (where it holds no `@` or `$`) and more. */
 export const quoted = (text: string): string => JSON.stringify(text);
 

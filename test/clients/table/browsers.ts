@@ -5,7 +5,7 @@ export const BROWSERS: readonly Client[] = [
 	{
 		name: "Playwright with Chromium",
 		packages: "npm:playwright-core chromium",
-		version: ["sh", "-c", 'chromium --version --no-sandbox && "$@"', "sh", ...npmVersion("playwright-core")],
+		version: ["sh", "-c", 'chromium --version --no-sandbox >/dev/null && "$@"', "sh", ...npmVersion("playwright-core")],
 		configure: "chromium.launch({ proxy: { server: 'http://host:port', username, password } })",
 		protocols: ["http", "https"],
 		isOfTheDozen: true,
@@ -17,6 +17,25 @@ export const BROWSERS: readonly Client[] = [
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"], proxy: ${JSON.stringify(proxy)} });
 const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
 await page.goto(${quoted(errand.url)}); console.log(await page.textContent("body")); await browser.close();
+})()`,
+				errand,
+			);
+		},
+	},
+	{
+		name: "Puppeteer with Chromium",
+		packages: "npm:puppeteer-core chromium",
+		version: ["sh", "-c", 'chromium --version --no-sandbox >/dev/null && "$@"', "sh", ...npmVersion("puppeteer-core")],
+		configure: "puppeteer.launch({ args: ['--proxy-server=host:port'] }), then page.authenticate({ username, password })",
+		protocols: ["http", "https"],
+		command: (errand) => {
+			const { host, port, username, password } = errand.proxy;
+			return node(
+				`const puppeteer = require("puppeteer-core").default; (async () => {
+const args = ["--no-sandbox", "--proxy-server=${host}:${port}"];
+const browser = await puppeteer.launch({ executablePath: "/usr/bin/chromium", args, acceptInsecureCerts: true });
+const page = await browser.newPage(); await page.authenticate(${JSON.stringify({ username, password })});
+await page.goto(${quoted(errand.url)}); console.log(await page.$eval("body", (body) => body.textContent)); await browser.close();
 })()`,
 				errand,
 			);

@@ -105,6 +105,33 @@ export const COMMANDS: readonly Client[] = [
 		}),
 	},
 	{
+		name: "ab",
+		packages: "apache2-utils",
+		version: ["ab", "-V"],
+		configure: "ab -X host:port -P user:p@ss/w:rd URL",
+		protocols: ["http"],
+		command: ({ proxy, url }) => ({
+			argv: ["ab", "-n", "1", "-v", "4", "-X", `${proxy.host}:${proxy.port}`, "-P", `${proxy.username}:${proxy.password}`, url],
+		}),
+	},
+	{
+		name: "httrack",
+		packages: "httrack",
+		version: ["httrack", "--version"],
+		configure: "httrack -P user:p%40ss%2Fw%3Ard@host:port URL",
+		protocols: ["http"],
+		command: ({ proxy, url }) => ({
+			argv: [
+				"sh",
+				"-c",
+				'httrack "$1" -P "$2" -O got -r1 -s0 -q -%v0 >/dev/null 2>&1; find got -name hello.txt -exec cat {} +',
+				"sh",
+				url,
+				proxy.url.slice("http://".length),
+			],
+		}),
+	},
+	{
 		name: "lftp",
 		packages: "lftp",
 		version: ["lftp", "--version"],

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CACHE, type Client, type Errand, PYTHON, program, quoted, variables } from "../client.ts";
+import { CACHE, type Client, debian, type Errand, PYTHON, program, quoted, variables } from "../client.ts";
 import { trusting } from "./packages.ts";
 
 const login = ({ proxy }: Errand) => `${proxy.username}:${proxy.password}`;
@@ -207,12 +207,12 @@ echo file_get_contents(${single(errand.url)}, false, stream_context_create(['htt
 	},
 	{
 		name: "lua-http",
-		packages: "lua5.3 lua-http",
-		version: ["dpkg-query", "-W", "lua-http"],
+		packages: "lua5.2 lua-http lua-lpeg-patterns",
+		version: debian("lua-http"),
 		configure: "http_proxy=http://user:p%40ss%2Fw%3Ard@host:port",
 		protocols: ["http"],
 		command: (errand) => ({
-			argv: ["lua5.3", "fetch.lua", errand.url],
+			argv: ["lua5.2", "fetch.lua", errand.url],
 			files: {
 				"fetch.lua": 'local _, stream = assert(require("http.request").new_from_uri(arg[1]):go(20))\nprint(stream:get_body_as_string())\n',
 			},
@@ -222,7 +222,7 @@ echo file_get_contents(${single(errand.url)}, false, stream_context_create(['htt
 	{
 		name: "Erlang httpc",
 		packages: "erlang-base erlang-inets erlang-ssl",
-		version: ["dpkg-query", "-W", "erlang-inets"],
+		version: debian("erlang-inets"),
 		configure: "httpc:set_options([{proxy, {{Host, Port}, []}}, {https_proxy, …}]), then {proxy_auth, {User, Password}} as HTTP option",
 		protocols: ["http", "https"],
 		command: ({ proxy, url, authority }) => ({
@@ -274,7 +274,7 @@ io:format("~s", [Body]), halt().`,
 	{
 		name: "libsoup",
 		packages: "gir1.2-soup-3.0 python3-gi glib-networking",
-		version: ["dpkg-query", "-W", "libsoup-3.0-0"],
+		version: debian("libsoup-3.0-0"),
 		configure: "Gio.SimpleProxyResolver.new(proxy), set on the session",
 		protocols: ["https"],
 		tellsOriginPassword: true,

@@ -142,15 +142,43 @@ require("superagent").get(${quoted(errand.url)}).agent(agent).then(({ text }) =>
 			),
 	},
 	{
-		name: "needle",
-		packages: "npm:needle",
-		version: npmVersion("needle"),
-		configure: "needle('get', url, { proxy })",
-		protocols: ["http"],
+		name: "make-fetch-happen",
+		packages: "npm:make-fetch-happen",
+		version: npmVersion("make-fetch-happen"),
+		configure: "fetch(url, { proxy })",
+		protocols: ["http", "https"],
 		command: (errand) =>
 			node(
-				`require("needle")("get", ${quoted(errand.url)}, { proxy: ${quoted(errand.proxy.url)} }).then(({ body }) => String(body))${print}`,
+				`require("make-fetch-happen")(${quoted(errand.url)}, { proxy: ${quoted(errand.proxy.url)}, retry: false }).then((answer) => answer.text())${print}`,
 				errand,
 			),
+	},
+	{
+		name: "request",
+		packages: "npm:request",
+		version: npmVersion("request"),
+		configure: "request(url, { proxy }, callback)",
+		protocols: ["http", "https"],
+		command: (errand) =>
+			node(
+				`require("request")(${quoted(errand.url)}, { proxy: ${quoted(errand.proxy.url)} }, (error, answer, body) => console.log(error ?? body))`,
+				errand,
+			),
+	},
+	{
+		name: "tunnel",
+		packages: "npm:tunnel",
+		version: npmVersion("tunnel"),
+		configure: "http.get(url, { agent: tunnel.httpOverHttp({ proxy: { host, port, proxyAuth } }) }), httpsOverHttp for https://",
+		protocols: ["http", "https"],
+		command: (errand) => {
+			const { host, port, username, password } = errand.proxy;
+			const proxy = { host, port, proxyAuth: `${username}:${password}` };
+			return node(
+				`const agent = require("tunnel").${errand.protocol}OverHttp({ proxy: ${JSON.stringify(proxy)}, ca: [require("fs").readFileSync(${quoted(errand.authority)})] });
+require(${quoted(errand.protocol)}).get(${quoted(errand.url)}, { agent }, (answer) => answer.pipe(process.stdout))`,
+				errand,
+			);
+		},
 	},
 ];

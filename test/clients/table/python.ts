@@ -32,6 +32,34 @@ print(urllib.request.urlopen(${quoted(errand.url)}, context=${trusted(errand)}).
 			),
 	},
 	{
+		name: "http.client",
+		packages: "python3",
+		version: [PYTHON, "--version"],
+		configure: 'HTTPSConnection(host, port).set_tunnel(destination, port, {"Proxy-Authorization": "Basic …"})',
+		protocols: ["http", "https"],
+		command: (errand) => {
+			const { proxy, protocol, host, port, url } = errand;
+			return python(`import base64, http.client, ssl
+login = base64.b64encode(${quoted(`${proxy.username}:${proxy.password}`)}.encode()).decode()
+connection = http.client.${protocol === "https" ? "HTTPSConnection" : "HTTPConnection"}(${quoted(proxy.host)}, ${proxy.port}${protocol === "https" ? `, context=${trusted(errand)}` : ""})
+connection.set_tunnel(${quoted(host)}, ${port}, {"Proxy-Authorization": "Basic " + login})
+connection.request("GET", ${quoted(new URL(url).pathname)})
+print(connection.getresponse().read())`);
+		},
+	},
+	{
+		name: "urllib3",
+		packages: "python3-urllib3",
+		version: version("urllib3"),
+		configure: 'ProxyManager("http://host:port", proxy_headers=make_headers(proxy_basic_auth="user:p@ss/w:rd"))',
+		protocols: ["http", "https"],
+		command: ({ proxy, authority, url }) =>
+			python(`import urllib3
+headers = urllib3.make_headers(proxy_basic_auth=${quoted(`${proxy.username}:${proxy.password}`)})
+manager = urllib3.ProxyManager("http://${proxy.host}:${proxy.port}", proxy_headers=headers, ca_certs=${quoted(authority)})
+print(manager.request("GET", ${quoted(url)}).data)`),
+	},
+	{
 		name: "aiohttp",
 		packages: "python3-aiohttp",
 		version: version("aiohttp"),

@@ -1,4 +1,4 @@
-import { bareRequest, type Client } from "../client.ts";
+import { bareRequest, type Client, debian } from "../client.ts";
 
 /** Programs that open a tunnel for others, or for standard input and output. */
 export const TUNNELS: readonly Client[] = [
@@ -23,7 +23,7 @@ export const TUNNELS: readonly Client[] = [
 	{
 		name: "proxychains4",
 		packages: "proxychains4 curl",
-		version: ["dpkg-query", "-W", "proxychains4"],
+		version: debian("proxychains4"),
 		configure: "http host port user p@ss/w:rd (or socks5 …) below [ProxyList] in proxychains.conf",
 		protocols: ["http", "https", "socks5"],
 		isOfTheDozen: true,
@@ -55,7 +55,7 @@ export const TUNNELS: readonly Client[] = [
 	{
 		name: "corkscrew",
 		packages: "corkscrew",
-		version: ["dpkg-query", "-W", "corkscrew"],
+		version: debian("corkscrew"),
 		configure: "ProxyCommand corkscrew host port %h %p FILE, with user:p@ss/w:rd in the file",
 		protocols: ["http"],
 		command: (errand) => ({
@@ -67,7 +67,7 @@ export const TUNNELS: readonly Client[] = [
 	{
 		name: "proxytunnel",
 		packages: "proxytunnel",
-		version: ["dpkg-query", "-W", "proxytunnel"],
+		version: debian("proxytunnel"),
 		configure: "ProxyCommand proxytunnel -p host:port -P user:p@ss/w:rd -d %h:%p",
 		protocols: ["http"],
 		command: (errand) => ({
@@ -81,7 +81,7 @@ export const TUNNELS: readonly Client[] = [
 	{
 		name: "connect-proxy",
 		packages: "connect-proxy",
-		version: ["dpkg-query", "-W", "connect-proxy"],
+		version: debian("connect-proxy"),
 		configure: "ProxyCommand connect-proxy -H user@host:port %h %p (or -S), with HTTP_PROXY_PASSWORD (SOCKS5_PASSWORD) set",
 		protocols: ["http", "socks5"],
 		command: (errand) => {
