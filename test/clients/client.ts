@@ -93,6 +93,7 @@ export const npmVersion = (...names: readonly string[]): readonly string[] => {
 };
 
 /** The command that prints the version of a package of Debian's, for what does not tell its own. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: a field of dpkg's.
 export const debian = (name: string): readonly string[] => ["dpkg-query", "-W", "-f", "${Version}", name];
 
 /** As a string literal of JavaScript, Python, Ruby, Perl (where it holds no `@` or `$`) and more. */
