@@ -4,35 +4,99 @@
  * `agent.py` keeps to what these lines can read, and a test compares both as Python parses them.
  */
 
-/** An import, a string literal (none has triple quotes by then) or a name. */
-const WORD = /^(?:import|from) .*$|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\b[A-Za-z_]\w*/gm;
+/** An import, a string literal (none has triple quotes by then), or a name with the point before it. */
+const WORD = /^(?:import|from) .*$|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\.?\b[A-Za-z_]\w*/gm;
 
-/**
- * Names that the agent defines and Python too, for something else. A test finds those that are missing here.
- */
-const PYTHONS = new Set(
-	(
-		"accept add bind buffer bytes chunked close count daemon digest encoding end epoll error errors family file flags flush group has_ipv6 headers host length main match minor " +
-		"name next options password path pipe port read readable request run sample scheme self send sha256 sock splice start status step stop strict target timeout " +
-		"version wait write " +
-		// Its keywords.
-		"and as assert break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise " +
-		"return True try while with yield"
-	).split(" "),
+const words = (text: string) => new Set(text.split(" "));
+
+const KEYWORDS = words(
+	"and as assert break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise " +
+		"return True try while with yield",
+);
+/** Parameters of Python's own functions that the agent names in calls. */
+const PARAMETERS = words("daemon file flags flush maxsplit server_hostname strict target validate");
+/** What is Python's as well where the agent has it for a name of its own; a test finds those that are missing. */
+const PYTHONS = words(
+	"accept add bind buffer bytes chunked close count digest encoding end epoll error errors family flush group has_ipv6 headers host length main match " +
+		"minor name next options password path pipe port read readable request run sample scheme send sha256 sock splice start status step stop timeout " +
+		"version wait write",
 );
 
 /** The text of `agent.py` as it is shipped. */
 export function shipped(agent: string): string {
-	const bare = withoutComments(agent);
-	const short = shortNames(bare);
-	return bare
-		.replaceAll(WORD, (word) => short.get(word) ?? word)
-		.replaceAll(/^\t__slots__ \+?= .*$/gm, (line) => line.replaceAll(/"(\w+)"/g, (_, name: string) => `"${short.get(name) ?? name}"`));
+	return renamed(agent).text;
 }
 
-/** What one of the agent's names, such as a constant that a test sets, is called in the shipped text. */
+/** What one of the agent's constants, which tests set, is called in the shipped text. */
 export function shippedName(agent: string, name: string): string {
-	return shortNames(withoutComments(agent)).get(name) ?? name;
+	return renamed(agent).globals.get(name) ?? name;
+}
+
+/**
+ * Variables of a function have names of one small letter, others of its own have more or a capital. What follows a point is an
+ * attribute, and may be called as anything else is.
+ */
+function renamed(agent: string): { text: string; globals: ReadonlyMap<string, string> } {
+	const bare = withoutComments(agent)
+		.split(/^(?=\t?(?:def|class) |[A-Za-z])/m)
+		.map((part) => (/^\t?def /.test(part) ? withShortVariables(part) : part))
+		.join("");
+	const [attributes, globals] = [new Set<string>(), new Set<string>()];
+	for (const [, name = ""] of bare.matchAll(/(?:^\tdef |\.)([A-Za-z_]\w*)/gm)) if (isOwnAttribute(bare, name)) attributes.add(name);
+	for (const [, list = ""] of bare.matchAll(/^(?:class |def )?([A-Za-z_][\w, ]*)(?= = |[:(])/gm))
+		for (const name of namesIn(list)) globals.add(name);
+	const counts = new Map<string, number>();
+	for (const [word] of bare.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
+	const short = (names: Iterable<string>, point: string, free: readonly string[]) => {
+		const long = [...names].filter((name) => name.length > 1 && !name.startsWith("__") && !PYTHONS.has(name) && !KEYWORDS.has(name));
+		const room = (name: string) => (counts.get(point + name) ?? 0) * name.length;
+		const usable = free.filter((name) => !counts.has(point + name) && !KEYWORDS.has(name) && !PYTHONS.has(name));
+		return new Map(long.sort((a, b) => room(b) - room(a) || (a < b ? -1 : 1)).map((name, index) => [name, usable[index] ?? name]));
+	};
+	const attribute = short(attributes, ".", [...SMALL, ...CAPITALS, ...PAIRS]);
+	const global = short(globals, "", [...CAPITALS, ...PAIRS]);
+	const text = bare
+		.replaceAll(/^\tdef (\w+)/gm, (_, name: string) => `\tdef ${attribute.get(name) ?? name}`)
+		.replaceAll(/^\t__slots__ \+?= .*$/gm, (line) => line.replaceAll(/"(\w+)"/g, (_, name: string) => `"${attribute.get(name) ?? name}"`))
+		.replaceAll(WORD, (word, at: number, whole: string) => {
+			if (word.startsWith(".")) return `.${attribute.get(word.slice(1)) ?? word.slice(1)}`;
+			return /(?:^|\n)\tdef $/.test(whole.slice(Math.max(at - 6, 0), at)) ? word : (global.get(word) ?? word);
+		});
+	return { text, globals: global };
+}
+
+const SMALL = [..."abcdefghijklmnopqrstuvwxyz"];
+const CAPITALS = SMALL.map((letter) => letter.toUpperCase());
+const PAIRS = SMALL.flatMap((first) => SMALL.map((second) => first + second));
+
+function namesIn(list: string): readonly string[] {
+	return list.match(/[A-Za-z_]\w*/g) ?? [];
+}
+
+/** Whether it is a method of the agent's, or one of its objects' attributes. */
+function isOwnAttribute(bare: string, name: string): boolean {
+	return new RegExp(`^\\tdef ${name}\\(|\\b[a-z]\\.${name}(?:,.*)? [-+|]?= |, [a-z]\\.${name} = |^\\t__slots__ .*"${name}"`, "m").test(
+		bare,
+	);
+}
+
+/** One function with its own variables renamed, `self` among them, and those of functions within it. */
+function withShortVariables(part: string): string {
+	const own = new Set<string>();
+	const add = (list: string) => {
+		for (const name of namesIn(list)) own.add(name);
+	};
+	for (const [, list = ""] of part.matchAll(/(?:\bdef \w+\(|\blambda )([^):]*)/g)) add(list.replaceAll(/=[^,]*/g, ""));
+	for (const [, list = ""] of part.matchAll(/(?:^\t*|\bfor )([A-Za-z_*][\w, *]*?)(?: [-+|]?= | in )/gm)) add(list);
+	for (const [, name = ""] of part.matchAll(/(?:\bas |^\t\t+def )(\w+)/gm)) add(name);
+	const counts = new Map<string, number>();
+	for (const [word] of part.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
+	const names = [...own].filter((name) => !KEYWORDS.has(name) && !PARAMETERS.has(name) && name.length > 1);
+	const free = [...SMALL, ...PAIRS].filter((name) => !counts.has(name) && !KEYWORDS.has(name));
+	const short = new Map(
+		names.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).map((name, index) => [name, free[index] ?? name]),
+	);
+	return part.replaceAll(WORD, (word) => short.get(word) ?? word);
 }
 
 function withoutComments(agent: string): string {
@@ -41,45 +105,6 @@ function withoutComments(agent: string): string {
 		.replaceAll(/^[ \t]*#.*\n/gm, "")
 		.replaceAll(/^from __future__ import annotations\n/gm, "")
 		.replaceAll(/\n\n+/g, "\n")
-		.replaceAll(/^ *def .*$/gm, withoutAnnotations)
+		.replaceAll(/^ *def .*$/gm, (line) => line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, ""))
 		.replaceAll(/^( {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
-}
-
-function withoutAnnotations(line: string): string {
-	return line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, "");
-}
-
-/** What the agent's own names become, in a text without annotations: those that take the most room get the shortest. */
-export function shortNames(bare: string): ReadonlyMap<string, string> {
-	const counts = new Map<string, number>();
-	for (const [word] of bare.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
-	const defined = new Set<string>();
-	for (const definition of DEFINITIONS) {
-		// Without the defaults of parameters.
-		for (const [, list = ""] of bare.matchAll(definition))
-			for (const [name] of list.replaceAll(/=[^,]*/g, "").matchAll(/\w+/g)) defined.add(name);
-	}
-	const long = [...defined].filter((name) => /^[A-Za-z]\w{2,}$/.test(name) && !PYTHONS.has(name));
-	const room = (name: string) => (counts.get(name) ?? 0) * name.length;
-	const free = candidates().filter((name) => !counts.has(name) && !PYTHONS.has(name));
-	return new Map(long.sort((a, b) => room(b) - room(a) || (a < b ? -1 : 1)).map((name, index) => [name, free[index] ?? name]));
-}
-
-/** Where names begin to be the agent's own. */
-const DEFINITIONS = [
-	/(?:\bdef |\bclass |\bself\.)(\w+)/g,
-	/(?:\bdef \w+\(|\blambda )([^):]*)/g,
-	/^\t__slots__ \+?= (.*)$/gm,
-	// Variables: on the left of a lone `=`, of `in`, and after `as`.
-	/(?:^\t*|\bfor )([A-Za-z_][\w, *]*?)(?: [-+|]?= | in )/gm,
-	/\bas (\w+):/g,
-];
-
-function candidates(): string[] {
-	const letters = [..."abcdefghijklmnopqrstuvwxyz"];
-	return [
-		...letters,
-		...letters.map((letter) => letter.toUpperCase()),
-		...letters.flatMap((first) => letters.map((second) => first + second)),
-	];
 }

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { CloudName } from "../../src/pool/core/state.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
@@ -21,7 +22,6 @@ function canRetag(definition: ProviderDefinition, { settings, addresses }: Terms
 /** The driver's two methods for VMs that others made; bound, since both are optional. */
 function adopting(driver: Provider) {
 	const { get, retag } = driver;
-import { gzipSync } from "node:zlib";
 	if (get === undefined || retag === undefined) throw new Error("the driver cannot take VMs in");
 	return { get: get.bind(driver), retag: retag.bind(driver) };
 }

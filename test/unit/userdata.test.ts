@@ -67,36 +67,66 @@ describe("user data", () => {
 	it("ships the agent as it is but for what only readers need: comments, annotations and names", () => {
 		const text = shipped(files.agent);
 		expect(text).not.toMatch(/"""|^\s*#/m);
-		// As Python sees both, doc strings and annotations aside, and by the grammar of the oldest version that must run it: names may differ
-		// where each has one other everywhere, and none of those that are Python's is changed.
-		const script = `
+		const { status, stdout, stderr } = spawnSync("python3", ["-c", COMPARE], { input: JSON.stringify([files.agent, text]) });
+		expect([status, stdout.toString().trim(), stderr.toString()]).toEqual([0, "same", ""]);
+	});
+});
+
+/**
+ * Compares two programs as Python parses them, by the grammar of the oldest version that must run them, doc strings and annotations
+ * aside. Names may differ: attributes where each has one other everywhere and is none that Python's own things have; variables where
+ * each has one other in its function, in which nothing else is called so; globals as attributes.
+ */
+const COMPARE = `
 import ast, builtins, collections, hashlib, http.client, io, ipaddress, itertools, json, os, queue, random, re, resource, select, signal, socket, ssl, sys, threading, time, urllib.parse
-THINGS = [ast.Module, builtins, collections, collections.deque, hashlib, hashlib.sha256(), http.client, http.client.HTTPConnection, http.client.HTTPResponse, io.TextIOWrapper, ipaddress, ipaddress.IPv4Address, ipaddress.IPv4Network, itertools, json, os, queue, queue.SimpleQueue, random, re, re.compile(""), re.match("", ""), resource, select, select.epoll, signal, socket, socket.socket, ssl, ssl.SSLContext, sys, threading, threading.Thread, time, urllib.parse, urllib.parse.urlsplit(""), OSError(), b"", "", [], {}, set(), 1, memoryview(b""), bytearray()]
-pythons = {name for thing in THINGS for name in dir(thing)} | {"daemon", "file", "flags", *vars(http.client.HTTPConnection("x")), *vars(http.client.HTTPResponse(socket.socket())), "flush", "maxsplit", "server_hostname", "strict", "target", "validate"}
-def walk(text):
-    module, names, slots = ast.parse(text, feature_version=(3, 8)), [], {}
-    module.body = [node for node in module.body if getattr(node, "module", "") != "__future__"]
-    for node in ast.walk(module):
+THINGS = [builtins, collections, collections.deque, hashlib, hashlib.sha256(), http.client, http.client.HTTPConnection, http.client.HTTPResponse, io.TextIOWrapper, ipaddress, ipaddress.IPv4Address, ipaddress.IPv4Network, itertools, json, os, queue, queue.SimpleQueue, random, re, re.compile(""), re.match("", ""), resource, select, select.epoll, signal, socket, socket.socket, ssl, ssl.SSLContext, sys, threading, threading.Thread, time, urllib.parse, urllib.parse.urlsplit(""), OSError(), b"", "", [], {}, set(), 1, memoryview(b""), bytearray()]
+PYTHONS = {name for thing in THINGS for name in dir(thing)} | {*vars(http.client.HTTPConnection("x")), *vars(http.client.HTTPResponse(socket.socket()))}
+class Names(ast.NodeVisitor):
+    def __init__(self, text):
+        self.attributes, self.globals, self.functions = [], [], []
+        self.function, self.is_class = None, False
+        module = ast.parse(text, feature_version=(3, 8))
+        module.body = [node for node in module.body if getattr(node, "module", "") != "__future__"]
+        self.visit(module)
+        self.dump = ast.dump(module)
+    def generic_visit(self, node):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
             del body[0]
         for field in ("annotation", "returns"):
             if hasattr(node, field): setattr(node, field, None)
-    for node in ast.walk(module):
-        if isinstance(node, (ast.Assign, ast.AugAssign)) and ast.dump(node).startswith(("Assign(targets=[Name(id='__slots__'", "AugAssign(target=Name(id='__slots__'")):
-            for item in node.value.elts: item.id, item.value = item.value, 0
+        is_function = isinstance(node, ast.FunctionDef)
         for field in ("id", "attr", "name", "arg"):
-            if isinstance(getattr(node, field, None), str):
-                names.append(getattr(node, field))
-                setattr(node, field, "")
-    return names, ast.dump(module)
-whole, cut = json.load(sys.stdin)
-(long, a), (short, b) = walk(whole), walk(cut)
-assert a == b
-assert len(set(zip(long, short))) == len(set(long)) == len(set(short)), "a name has two"
-print(*sorted({name for name, other in zip(long, short) if name != other and name in pythons}))
+            name = getattr(node, field, None)
+            if isinstance(node, (ast.keyword, ast.alias)) or not isinstance(name, str): continue
+            is_attribute = field == "attr" or (is_function and self.is_class and self.function is None)
+            is_bound = field != "attr" and (field != "id" or not isinstance(node.ctx, ast.Load))
+            (self.attributes if is_attribute else self.globals if self.function is None else self.function).append((name, is_bound))
+            setattr(node, field, "")
+        if isinstance(node, (ast.Assign, ast.AugAssign)) and self.is_class and self.function is None:
+            for item in node.value.elts:
+                self.attributes.append((item.value, False))
+                item.value = ""
+        is_outer, was_class = is_function and self.function is None, self.is_class
+        if is_outer:
+            self.function = []
+            self.functions.append(self.function)
+        self.is_class = isinstance(node, ast.ClassDef) or (was_class and not is_function)
+        super().generic_visit(node)
+        self.is_class = was_class
+        if is_outer: self.function = None
+def one_to_one(pairs):
+    pairs = {(long, short) for (long, _), (short, _) in pairs}
+    assert len(pairs) == len(dict(pairs)) == len({short for _, short in pairs}), sorted(pairs)
+    return dict(pairs)
+whole, cut = [Names(text) for text in json.load(sys.stdin)]
+assert whole.dump == cut.dump
+attributes = one_to_one(zip(whole.attributes, cut.attributes))
+for long, short in attributes.items(): assert long == short or long not in PYTHONS, long + " is Python's too"
+everywhere = one_to_one(zip(whole.globals, cut.globals))
+for long, short in zip(whole.functions, cut.functions):
+    variables = {name for name, is_bound in long if is_bound}
+    for name, other in one_to_one(zip(long, short)).items():
+        assert name in variables or other == everywhere.get(name, name), name
+print("same")
 `;
-		const { status, stdout, stderr } = spawnSync("python3", ["-c", script], { input: JSON.stringify([files.agent, text]) });
-		expect([status, stdout.toString().trim(), stderr.toString()]).toEqual([0, "", ""]);
-	});
-});
