@@ -22,7 +22,6 @@ import gc
 import hashlib
 import heapq
 import hmac
-import http.client
 import ipaddress
 import itertools
 import json
@@ -41,6 +40,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from http.client import HTTPConnection, responses
 
 VERSION = "1.1.0"
 
@@ -680,7 +680,7 @@ class Body:
 
 
 def answer(status: int, kind: str, text: str, error: str = "", keeps: bool = False) -> bytes:
-    lines = ["HTTP/1.1 %d %s" % (status, http.client.responses[status]), "Content-Type: " + kind, "Content-Length: %d" % len(text)]
+    lines = ["HTTP/1.1 %d %s" % (status, responses[status]), "Content-Type: " + kind, "Content-Length: %d" % len(text)]
     if error:
         lines.append("Proxy-Status: muster; error=" + error)
     if status == 407:
@@ -851,10 +851,8 @@ class Side:
     was reset, which the kernel tells only once.
     """
 
-    __slots__ = (
-        *("agent", "loop", "sock", "peer", "state", "seen", "timer", "body", "out", "readable", "hung", "is_due", "ended", "deaf"),
-        *("cut", "is_shutting", "is_cutting", "ends", "is_bulk", "pipe", "held"),
-    )
+    __slots__ = ("agent", "loop", "sock", "peer", "state", "seen", "timer", "body", "out", "readable", "hung", "is_due", "ended")
+    __slots__ += ("deaf", "cut", "is_shutting", "is_cutting", "ends", "is_bulk", "pipe", "held")
 
     def __init__(self, agent: Agent, sock: socket.socket, state: int) -> None:
         self.agent, self.loop, self.sock, self.peer, self.state = agent, agent.loop, sock, None, state
@@ -1842,7 +1840,7 @@ class Reporter:
             if url.startswith("https:"):
                 self.tls = self.tls or ssl.create_default_context()
                 sock = self.tls.wrap_socket(sock, server_hostname=host)
-            connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+            connection = HTTPConnection(urllib.parse.urlsplit(url).netloc)
             connection.sock = sock
             headers = {"Authorization": "Bearer " + bearer, "Content-Type": "application/json", "User-Agent": "muster-agent/" + VERSION}
             connection.request("POST", path, json.dumps(body), {**headers, "Connection": "close"})

@@ -6,7 +6,7 @@ import { type Call, ec2, endpointOf, type Parameters } from "./aws-call.ts";
 import { ensureGroup, filters } from "./aws-group.ts";
 import { findMachine, type Machine } from "./aws-machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./aws-prices.ts";
-import { base64 } from "./base64.ts";
+import { base64Bytes, gzipped } from "./base64.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "./failures.ts";
 import { secret, slug, webAddress } from "./fields.ts";
 import { Once } from "./once.ts";
@@ -85,7 +85,8 @@ class Aws implements Provider {
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const { region, size, spot } = this.#account;
 		const { group, machine } = await this.#prepare(wanted);
-		const userData = base64(wanted.userData);
+		// It has room for 16 KB, and cloud-init for what is packed.
+		const userData = base64Bytes(await gzipped(wanted.userData));
 		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
 		const asSpot = { persistent: "stop", "one-time": "terminate" } as const;
 		const parameters: Parameters = {

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, RegisterBody } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/pool/userdata.ts";
+import { shipped, shippedName } from "../../src/pool/shipped.ts";
 
 export const onLinux = process.platform === "linux";
 
@@ -118,7 +118,7 @@ export interface AgentOptions {
 	readonly config?: Partial<AgentConfig>;
 	readonly allowLoopback?: boolean;
 	/** Constants of agent.py to change, such as `IDLE_SECONDS`. */
-	readonly limits?: Record<string, number>;
+	readonly limits?: Record<string, number | string>;
 	readonly names?: Record<string, readonly string[] | null>;
 	/** Does not wait for the registration. */
 	readonly isLonely?: boolean;
@@ -168,14 +168,16 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 		allow: [],
 		...options.config,
 	};
-	writeFileSync(join(root, "agent.py"), shipped(readFileSync(join(SOURCES, "agent.py"), "utf8")));
+	const source = readFileSync(join(SOURCES, "agent.py"), "utf8");
+	writeFileSync(join(root, "agent.py"), shipped(source));
 	writeFileSync(join(credentialsDirectory, "agent.json"), JSON.stringify(config));
 	const address = await freeAddress();
 	let child: ChildProcess | null = null;
 	let log = "";
+	const limits = Object.fromEntries(Object.entries(options.limits ?? {}).map(([name, value]) => [shippedName(source, name), value]));
 	const hasPlan = options.limits !== undefined || options.names !== undefined;
 	const command = hasPlan
-		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits: options.limits ?? {}, names: options.names ?? {} })]
+		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
 		: [join(root, "agent.py")];
 	const kill = async (signal: NodeJS.Signals) => {
 		const running = child;

@@ -264,11 +264,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 				"ok",
 			],
 			["GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nEXTRA", "2\r\nok\r\n0\r\n\r\n"],
-			[
-				"GET",
-				"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-				"HTTP/1.1 204 No Content\r\n\r\n",
-			],
+			["GET", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"],
 			["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ""],
 		];
 		for (const [method, text, body] of cases) {

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { CloudName } from "../../src/pool/core/state.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
@@ -564,7 +565,8 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 
 		it("in user data are repeated in no error of a create", async () => {
 			const world = start();
-			const sent = terms.userDataIs === "base64" ? btoa(wanted().userData) : wanted().userData;
+			const { userData } = wanted();
+			const sent = { plain: userData, base64: btoa(userData), gzip: gzipSync(userData).toString("base64") }[terms.userDataIs];
 			await world.done(world.open().create(wanted(1)));
 			const says: string[] = [];
 			for (const status of STATUSES) {
