@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { median } from "./load.ts";
 import { cpuSeconds, residentBytes } from "./processes.ts";
-import { agentConfig, type Proxy, PYTHON, startAgent, startRivals, startWorker, writeAgent } from "./rivals.ts";
+import { agentConfig, agentSource, type Proxy, PYTHON, startAgent, startRivals, startWorker } from "./rivals.ts";
 
 const LOAD = join(import.meta.dirname, "load");
 const GIGABYTE = 1e9;
@@ -114,13 +114,17 @@ export async function benchAgent({ against, rows, say }: AgentOptions): Promise<
 		if (missing.length > 0) say(`not beside it, as not installed: apt-get install ${missing.join(" ")}`);
 		for (const { name, login } of proxies) if (login === null) say(`${name} asks for no credentials here`);
 		const lines: AgentLine[] = [];
-		for (const row of ROWS.filter(({ what }) => what.includes(rows))) lines.push(...(await measure(row, proxies, ports, say)));
+		const add = (measured: readonly AgentLine[]) => {
+			for (const { what, measured: mine, also } of measured) say(`${what}: ${mine}; ${also}`);
+			lines.push(...measured);
+		};
+		for (const row of ROWS.filter(({ what }) => what.includes(rows))) add(await measure(row, proxies, ports, say));
 		for (const count of MEMORY) {
 			const what = `resident, ${count.toLocaleString("en")} idle tunnels`;
-			if (what.includes(rows)) lines.push(await memory(what, count, proxies, ports));
+			if (what.includes(rows)) add([await memory(what, count, proxies, ports)]);
 		}
 		const permission = "permission check of a public destination";
-		if (permission.includes(rows)) lines.push(await permissions(permission, root, against));
+		if (permission.includes(rows)) add([await permissions(permission, root, against)]);
 		return lines;
 	} finally {
 		for (const { process } of proxies) process.kill("SIGKILL");
@@ -231,7 +235,8 @@ async function permissions(what: string, root: string, against: string | null): 
 	const config = JSON.stringify(agentConfig(1080, "http://127.0.0.1:1"));
 	const cells: { name: string; text: string }[] = [];
 	for (const revision of against === null ? [null] : [null, against]) {
-		const program = writeAgent(join(root, `permission-${revision ?? "here"}`), revision);
+		const program = join(root, `permission-${cells.length}.py`);
+		writeFileSync(program, agentSource(revision));
 		const process = spawn(PYTHON, [join(LOAD, "permission.py"), program, config], { stdio: ["ignore", "pipe", "inherit"] });
 		const { seen, new: fresh } = z.object({ new: z.number(), seen: z.number() }).parse(JSON.parse(await firstLine(process)));
 		cells.push({

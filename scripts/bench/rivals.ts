@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { AgentConfig } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/pool/userdata.ts";
+import { shipped } from "../../src/pool/shipped.ts";
 import { freePort } from "./patch.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
@@ -188,21 +188,19 @@ export function agentConfig(port: number, url: string): AgentConfig {
 	};
 }
 
-/** Writes the agent, the very text that VMs run, and returns its path. `revision` null: as it is in the working tree. */
-export function writeAgent(directory: string, revision: string | null): string {
+/** The text of `agent.py`, as it is in the working tree or in a git revision. */
+export function agentSource(revision: string | null): string {
 	const path = "src/agent/agent.py";
-	const source =
-		revision === null
-			? readFileSync(join(PROJECT, path), "utf8")
-			: execFileSync("git", ["show", `${revision}:${path}`], { cwd: PROJECT, encoding: "utf8", maxBuffer: 1e7 });
-	mkdirSync(directory, { recursive: true });
-	return file(directory, "agent.py", [shipped(source)]);
+	if (revision === null) return readFileSync(join(PROJECT, path), "utf8");
+	return execFileSync("git", ["show", `${revision}:${path}`], { cwd: PROJECT, encoding: "utf8", maxBuffer: 1e7 });
 }
 
 export async function startAgent(root: string, revision: string | null, url: string, started: Proxy[]): Promise<void> {
 	const name = revision === null ? "agent" : `agent@${revision}`;
 	const directory = join(root, revision === null ? "agent" : "agent-against");
-	const program = writeAgent(directory, revision);
+	mkdirSync(directory);
+	// The very text that VMs run; how another revision ships its own is that revision's matter.
+	const program = file(directory, "agent.py", [revision === null ? shipped(agentSource(null)) : agentSource(revision)]);
 	for (const part of ["credentials", "state"]) mkdirSync(join(directory, part));
 	const [port, host] = [await freePort(), `127.78.${randomInt(0, 255)}.${randomInt(1, 255)}`];
 	writeFileSync(join(directory, "credentials", "agent.json"), JSON.stringify(agentConfig(port, url)));

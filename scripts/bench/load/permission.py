@@ -15,6 +15,8 @@ sys.modules["agent"] = module
 spec.loader.exec_module(module)
 with tempfile.TemporaryDirectory() as directory:
     agent = module.Agent(module.Store(directory, json.loads(sys.argv[2])), None, False)
+# As while it runs: it then learns when the machine's addresses change, and may remember what it decided.
+agent.watch = agent
 
 
 def microseconds(addresses: list) -> float:
