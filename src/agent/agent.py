@@ -1628,7 +1628,11 @@ class Agent:
         for group in (self.clients, self.strangers, self.sessions):
             group.pop(client, None)
         if self.is_stopping and not self.clients:
-            os._exit(0)
+            self.exit()
+
+    def exit(self) -> None:
+        """Once what happens now is through."""
+        self.loop.calls.append(lambda: os._exit(0))
 
     def is_ending(self) -> bool:
         return self.is_stopping or self.loop.now >= self.settings.drain_at
@@ -1688,13 +1692,12 @@ class Agent:
             if client.state == HEAD and not client.pending:
                 client.close()
         if not self.clients:
-            # Once the listener is closed.
-            self.loop.calls.append(lambda: os._exit(0))
+            self.exit()
 
     def end(self) -> None:
         for client in list(self.clients):
             client.reset()
-        self.loop.calls.append(lambda: os._exit(0))
+        self.exit()
 
     def run(self, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

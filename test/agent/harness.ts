@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -122,6 +122,8 @@ export interface AgentOptions {
 	readonly names?: Record<string, readonly string[] | null>;
 	/** Does not wait for the registration. */
 	readonly isLonely?: boolean;
+	/** Nothing can be written to its state directory, as on a full disk; {@link Agent.mendState} ends that. */
+	readonly hasBrokenState?: boolean;
 }
 
 export interface Agent {
@@ -134,7 +136,12 @@ export interface Agent {
 	/** What it wrote to stderr since the test began. */
 	readonly log: () => string;
 	readonly rssBytes: () => number;
+	/** How many sockets it has. */
+	readonly sockets: () => number;
 	readonly kill: (signal: NodeJS.Signals) => Promise<void>;
+	/** Sends a signal that does not end it. */
+	readonly signal: (signal: NodeJS.Signals) => void;
+	readonly mendState: () => void;
 	/** Starts it again with the same directories. */
 	readonly start: () => Promise<void>;
 }
@@ -159,6 +166,9 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 		return join(root, name);
 	};
 	const [credentialsDirectory, stateDirectory] = [directory("credentials"), directory("state")];
+	// Where a file would be made anew is a directory: it holds for root too.
+	const obstacles = ["key.new", "state.json.new"].map((name) => join(stateDirectory, name));
+	if (options.hasBrokenState) for (const path of obstacles) mkdirSync(path);
 	const config: AgentConfig = {
 		token: `${randomBytes(32).toString("hex")}.proxy${randomInt(1e9)}x.${randomBytes(32).toString("base64url")}`,
 		port: AGENT_PORT,
@@ -228,7 +238,21 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 			const status = readFileSync(`/proc/${child?.pid}/status`, "utf8");
 			return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 		},
+		sockets: () => {
+			const directory = `/proc/${child?.pid}/fd`;
+			return readdirSync(directory).filter((name) => {
+				try {
+					return readlinkSync(join(directory, name)).startsWith("socket:");
+				} catch {
+					return false; // Closed meanwhile.
+				}
+			}).length;
+		},
 		kill,
+		signal: (signal) => child?.kill(signal),
+		mendState: () => {
+			for (const path of obstacles) rmSync(path, { recursive: true });
+		},
 		start,
 	};
 }
