@@ -274,7 +274,11 @@ io:format("~s", [Body]), halt().`,
 	{
 		name: "libsoup",
 		packages: "gir1.2-soup-3.0 python3-gi glib-networking",
-		version: debian("libsoup-3.0-0"),
+		version: [
+			PYTHON,
+			"-c",
+			'import gi; gi.require_version("Soup", "3.0"); from gi.repository import Soup as s; print(s.get_major_version(), s.get_minor_version(), s.get_micro_version(), sep=".")',
+		],
 		configure: "Gio.SimpleProxyResolver.new(proxy), set on the session",
 		protocols: ["https"],
 		tellsOriginPassword: true,
