@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
  * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent|core` leaves the rest out; with
- * `--against <revision>` the core of that revision is measured beside this one. Linux.
+ * `--against <revision>` the core, or the agent, of that revision is measured beside this one; of the agent `--rows TEXT` measures only the
+ * rows whose name holds it. Linux.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";
@@ -16,10 +17,9 @@ interface Line {
 	readonly also: string;
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" } } });
+const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" }, rows: { type: "string" } } });
 const isWanted = (part: string) => values.only === undefined || values.only === part;
 const say = (text: string) => console.error(`  ${text}`);
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 const lines: Line[] = [];
 
 if (isWanted("worker")) {
@@ -44,27 +44,7 @@ if (isWanted("patch")) {
 		also: `median ${Math.round(medianMs)} ms, 20 rounds`,
 	});
 }
-if (isWanted("agent")) {
-	const { bytesPerSecond, tinyproxyBytesPerSecond, residentBytes } = await benchAgent(say);
-	lines.push({
-		what: "agent, bulk CONNECT",
-		measured:
-			tinyproxyBytesPerSecond === null
-				? `${megabytes(bytesPerSecond)}/s`
-				: `${(bytesPerSecond / tinyproxyBytesPerSecond).toFixed(2)} × tinyproxy`,
-		goal: "≥ 1.5 × tinyproxy",
-		also:
-			tinyproxyBytesPerSecond === null
-				? "tinyproxy is not installed"
-				: `${megabytes(bytesPerSecond)}/s, ${megabytes(tinyproxyBytesPerSecond)}/s`,
-	});
-	lines.push({
-		what: "agent, 1,000 unread tunnels",
-		measured: `${(residentBytes / 1024 ** 2).toFixed(0)} MiB`,
-		goal: "≤ 64 MiB",
-		also: "resident",
-	});
-}
+if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", say })));
 if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, say)));
 
 const columns = ["what", "measured", "goal", "also"] as const;

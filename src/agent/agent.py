@@ -1,8 +1,12 @@
 """Muster's agent: a forward proxy (HTTP, CONNECT, SOCKS5) that reports to the pool that launched it.
 
-One file, Python 3.8 or later, standard library only: it travels in a VM's user data (without its comments and doc strings).
-It reads $CREDENTIALS_DIRECTORY/agent.json and keeps its key and what the pool told it in $STATE_DIRECTORY. What agent and
-pool say to each other is written down in protocol.ts. Requests are never logged.
+One file, Python 3.8 or later, standard library only, Linux: it travels in a VM's user data (without its comments and doc
+strings). It reads $CREDENTIALS_DIRECTORY/agent.json and keeps its key and what the pool told it in $STATE_DIRECTORY. What
+agent and pool say to each other is written down in protocol.ts. Requests are never logged.
+
+One thread serves all connections, by an event loop of its own (epoll, edge-triggered); look-ups and reports to the pool have
+threads. From bottom to top: Settings and Store (what the pool wants), Loop, Resolver and Dial (destinations), Request and
+Body (HTTP), Side with Client and Upstream (a session's two sockets), Agent, Reporter.
 
 Two variables exist for the local cloud alone: MUSTER_BIND (the address to listen on and to connect from) and
 MUSTER_ALLOW_LOOPBACK=1 (loopback addresses may be destinations).
@@ -10,19 +14,24 @@ MUSTER_ALLOW_LOOPBACK=1 (loopback addresses may be destinations).
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import concurrent.futures
+import collections
+import errno
+import fcntl
+import gc
 import hashlib
+import heapq
 import hmac
-import http.client
 import ipaddress
+import itertools
 import json
 import os
+import queue
 import random
 import re
 import resource
 import secrets
+import select
 import signal
 import socket
 import ssl
@@ -31,54 +40,115 @@ import sys
 import threading
 import time
 import urllib.parse
+from http.client import HTTPConnection, responses
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 HEAD_BYTES = 32 * 1024
-# From accept to a whole, authenticated request.
+# From accept to a whole, authenticated request; and from the first byte to the last of a later request.
 HEAD_SECONDS = 10
+# How long a client may keep its connection without a request.
+KEEP_SECONDS = 60
 IDLE_SECONDS = 300
-# How long a client that was answered may go on sending before it is cut.
+# A client that has ended its side may be gone: how long it may get no byte. A tunnel's may still want a slow answer.
+HALF_CLOSED_SECONDS = 5
+HALF_CLOSED_TUNNEL_SECONDS = 50
+# How long a client that was answered may be silent, and how long it may go on sending, before it is cut.
 LINGER_SECONDS = 2
+LINGER_MOST_SECONDS = 30
+# The same silence where the other side was cut: it is told as soon as it has what came before.
+QUIET_SECONDS = 0.25
 RESOLVE_SECONDS = 5
+# How long names' addresses are good, and how long it is that they have none.
+NAME_SECONDS = 10
+NO_NAME_SECONDS = 3
 CONNECT_SECONDS = 10
+# Until the next address is tried beside the one that does not answer (RFC 8305).
+NEXT_ADDRESS_SECONDS = 0.25
 PROBE_SECONDS = 2
 CALL_SECONDS = 10
 OLD_CREDENTIALS_SECONDS = 600
+# Lists that still name a drained proxy are this old at most.
+PUBLISHED_SECONDS = 2
+# How long sessions may go on after SIGTERM.
+STOP_SECONDS = 10
 # Until the heartbeat that tells what came of an order.
 PROMPT_SECONDS = 0.3
 RESOLVER_THREADS = 64
-# Connections that have not authenticated yet.
+# Of them, those that one client may hold: its dead names must not stop the others' live ones.
+RESOLVER_SHARE = 32
+MAX_NAMES = 1024
+MAX_VERDICTS = 4096
+# Connections without an authenticated request.
 MAX_STRANGERS = 512
+MAX_PROBES = 64
 MAX_SESSIONS_REPORTED = 1000
-# What one read takes at most, and so what a client that does not read leaves behind at most: less where there are many.
-BUFFER_BYTES = 64 * 1024
-MANY_SESSIONS = 256
-BUFFER_BYTES_OF_MANY = 16 * 1024
+MAX_INTERIM_ANSWERS = 10
+# What a session takes of the machine's memory when all is full: mostly the kernel's buffers.
+SESSION_BYTES = 64 * 1024
+# What one read takes at most, and so what is held of one client that does not read: (held of all, up to so many bytes).
+READS = ((0, 64 * 1024), (4 << 20, 16 * 1024), (12 << 20, 2048))
+# A body of tiny chunks is read in pieces of this size, which keep the others waiting for about a millisecond.
+SMALL_READ_BYTES = 4096
+# What is spliced before the others have their turn, and how many pipes for that may hold bytes.
+TURN_BYTES = 1 << 20
+MAX_PIPES = 64
 
 PROBE_HOST = "probe.muster"
-# What is not global unicast (IANA's special-purpose registry), and Azure's host. Spelled out: ipaddress.is_global differs
-# between the versions of Python.
+# A global address to which a route shows that IPv6 works here; nothing is sent to it.
+IPV6_ROUTE = "2000::1"
+# What is not global unicast (IANA's special-purpose registries), and Azure's host. Spelled out: ipaddress.is_global differs
+# between the versions of Python. Of IPv6 only 2000::/3 is global at all.
 DENIED = [
     ipaddress.ip_network(text)
     for text in (
         "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24"
         " 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3"
+        " ::/3 4000::/2 8000::/1 2001::/23 2001:db8::/32 2002::/16 3fff::/20"
     ).split()
 ]
 
-TOKEN = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-REQUEST_LINE = re.compile(TOKEN + rb" ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
-STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)( .*)?")
-HEADER = re.compile(TOKEN + rb":(" + VALUE + rb")")
-AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~-]+)(?::(\d{1,5}))?")
-CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + VALUE + rb")?")
+REQUEST_LINE = re.compile(b"(" + TOKEN + rb") ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+STATUS_LINE = re.compile(rb"HTTP/1\.\d ([1-9]\d\d)(?: (.*))?", re.S)
+FIELDS = re.compile(b"(?:" + TOKEN + b":" + VALUE + rb"\r\n)*")
+NAME = re.compile(TOKEN)
+HEAD_END = re.compile(rb"\n\r?\n")
+AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::(\d{1,5}))?")
+EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb'(?:[ \t]*=[ \t]*(?:' + TOKEN + rb'|"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~])*"))?'
+CHUNK_SIZE = re.compile(b"([0-9A-Fa-f]{1,15})(?:" + EXTENSION + rb")*\r\n")
+# An origin's may have blanks at its end, and anything for extensions.
+LOOSE_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + VALUE + rb")?\r\n")
+# Whole chunks of up to 15 bytes, many at once.
+TINY_CHUNKS = re.compile(b"(?:" + b"|".join(rb"%x\r\n[\x00-\xff]{%d}\r\n" % (size, size) for size in range(1, 16)) + b"){1,512}")
+CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# What may follow a user name: parameters that select a proxy, which is done by now.
+PARAMETERS = re.compile(rb"(?:-(?:session|country|region|provider|instance|host|lifetime)-(?:[^-]|--)+)+")
+HOP_BY_HOP = frozenset([b"connection", b"keep-alive", b"te", b"upgrade", b"content-length"])
+
+# Edge-triggered: registered once, an event for each change.
+EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+HANG_UPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+# `os.splice` came with Python 3.10.
+SPLICE = getattr(os, "splice", None)
+SIOCOUTQ = 0x5411
+NETLINK_ADDRESSES_AND_ROUTES = 0x10 | 0x100 | 0x400
+
+logged = {}
 
 
-def log(text: str) -> None:
-    """One line for the journal; never about a request, never with a secret."""
-    print("muster-agent: " + text, file=sys.stderr, flush=True)
+def log(text: str, kind: str = "") -> None:
+    """One line for the journal; never about a request, never with a secret. Of a kind one line an hour, for what may come often."""
+    now = time.monotonic()
+    if not kind or now > logged.get(kind, 0):
+        logged[kind] = now + 3600
+        print("muster-agent: " + text, file=sys.stderr, flush=True)
+
+
+def trouble(problem: Exception) -> None:
+    """Logs what should not happen: only its type, since its text may hold what a request did."""
+    log("internal error: " + type(problem).__name__, type(problem).__name__)
 
 
 def sha256(text: str) -> str:
@@ -86,13 +156,19 @@ def sha256(text: str) -> str:
 
 
 class Refused(Exception):
-    """A request that gets an error: an HTTP status with a sentence, and SOCKS's reply code for the same."""
+    """A request that gets an error: an HTTP status with a sentence, SOCKS's reply code, and RFC 9209's name for the same."""
 
-    def __init__(self, status: int, text: str, reply: int = 1) -> None:
-        self.status, self.text, self.reply = status, text, reply
+    def __init__(self, status: int, text: str, reply: int = 1, error: str = "http_request_error") -> None:
+        self.status, self.text, self.reply, self.error = status, text, reply, error
 
 
 # --- What the pool wants ---
+
+
+def spellings(pair: str) -> list:
+    """Digests of user:password as clients encode it."""
+    encodings = ["utf-8"] if any(ord(character) > 255 for character in pair) else ["utf-8", "latin-1"]
+    return [hashlib.sha256(pair.encode(encoding)).digest() for encoding in encodings]
 
 
 class Settings:
@@ -109,32 +185,57 @@ class Settings:
         self.interval = min(max(float(said["interval"]), 0.1), 86400)
         self.networks = [ipaddress.ip_network(text, strict=False) for text in said["allow"]]
         self.drain = said.get("drain") is True
+        self.drain_at = time.monotonic() + PUBLISHED_SECONDS if self.drain else float("inf")
         self.address = said.get("address")
         known = said["credentials"]
         self.version = known["version"] if known else 0
         self.pair = known and known["username"] + ":" + known["password"]
+        pairs = [(self.pair, float("inf"))] if self.pair else []
+        self.good = [(digest, until) for pair, until in pairs + old for digest in spellings(pair)]
 
     def changed(self, said: dict) -> Settings:
         """The settings after an answer of the pool."""
-        after = Settings(said, [known for known in self.old if known[1] > time.time()])
-        if self.pair and (self.version, self.pair) != (after.version, after.pair):
-            after.old.append([self.pair, time.time() + OLD_CREDENTIALS_SECONDS])
+        old, known = [known for known in self.old if known[1] > time.time()], said["credentials"]
+        if self.pair and (known is None or said["credentials"] != self.said["credentials"]):
+            old.append([self.pair, time.time() + OLD_CREDENTIALS_SECONDS])
+        after = Settings(said, old)
+        if after.drain:
+            after.drain_at = min(after.drain_at, self.drain_at)
         return after
 
-    def accepts(self, pair: str | None) -> bool:
-        """Whether `user:password` is good. Takes the same time whatever is wrong with it."""
-        good = [self.pair] + [known for known, until in self.old if until > time.time()]
-        return not self.pair or (pair is not None and any([hmac.compare_digest(sha256(pair), sha256(known)) for known in good]))
+    def accepts(self, given: bytes | None) -> bool:
+        """Whether `user:password` is good, as it is, percent-encoded, or with parameters after the user name. How long it takes
+        tells nothing of how much of it is right.
+        """
+        if not self.pair:
+            return True
+        if given is None:
+            return False
+        user, _, password = given.partition(b":")
+        forms = [given]
+        for at in [match.start() for match in re.finditer(b"-", user)][:64]:
+            if PARAMETERS.fullmatch(user, at):
+                forms.append(user[:at] + b":" + password)
+        if b"%" in given:
+            forms += [urllib.parse.unquote_to_bytes(form) for form in forms]
+        now, is_good = time.time(), False
+        for digest in [hashlib.sha256(form).digest() for form in forms]:
+            for good, until in self.good:
+                is_good |= hmac.compare_digest(digest, good) and until > now
+        return is_good
 
     def admits(self, address: str) -> bool:
         return not self.networks or any(ipaddress.ip_address(address) in network for network in self.networks)
 
 
 class Store:
-    """The state directory: the VM's key, and what the pool said last, so that a restart goes on where it stopped."""
+    """The state directory: the VM's key, and what the pool said last, so that a restart goes on where it stopped. Where nothing
+    can be written, both are in memory only, which `is_kept` tells.
+    """
 
     def __init__(self, directory: str, config: dict) -> None:
         self.directory, self.token = directory, config["token"]
+        self.is_kept = True
         self.settings = Settings(config, [])
         # The URL that answered last, and the version of the newest credentials seen.
         self.heard, self.newest = self.settings.url, self.settings.version
@@ -152,71 +253,354 @@ class Store:
                 self.heard, self.newest = state["heard"], state["newest"]
         except Exception as problem:
             log("saved state ignored: " + type(problem).__name__)
+        # The version that a restart would begin with.
+        self.kept = self.settings.version
 
     def read(self, name: str) -> str:
         try:
             with open(os.path.join(self.directory, name)) as file:
                 return file.read()
-        except FileNotFoundError:
+        except OSError:
             return ""
 
     def write(self, name: str, text: str) -> None:
         """Replaces a file so that a crash leaves either the old one or the new one."""
         path = os.path.join(self.directory, name)
-        descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(path + ".new", path)
+        try:
+            descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(path + ".new", path)
+            self.is_kept = True
+        except OSError as problem:
+            self.is_kept = False
+            log("state not saved: %s" % problem, "state")
 
     def save(self, settings: Settings) -> None:
         self.settings, self.newest = settings, max(self.newest, settings.version)
         state = {"token": sha256(self.token), "newest": self.newest, "heard": self.heard, "said": settings.said, "old": settings.old}
-        text = json.dumps(state)
-        if text != self.read("state.json"):
-            self.write("state.json", text)
+        for name, text in (("key", self.key), ("state.json", json.dumps(state))):
+            if text != self.read(name):
+                self.write(name, text)
+                if not self.is_kept:
+                    return
+        self.is_kept, self.kept = True, settings.version
+
+
+# --- The event loop ---
+
+
+class Loop:
+    """Events of sockets, timers, and calls from other threads, each on the one thread that runs it.
+
+    A handler is an object with `event(mask, descriptor)`; a turn is one with `turn()`.
+    """
+
+    def __init__(self) -> None:
+        self.epoll, self.now = select.epoll(), time.monotonic()
+        self.handlers, self.turns, self.closing = {}, [], []
+        # Of [when, number, callback], the callback None where it was cancelled; the number keeps equal times apart.
+        self.timers, self.numbers, self.cancelled = [], itertools.count(), 0
+        self.calls = collections.deque()
+        self.waker = socket.socketpair()
+        for end in self.waker:
+            end.setblocking(False)
+        self.add(self.waker[0], self, select.EPOLLIN)
+
+    def event(self, _mask: int, _descriptor: int) -> None:
+        self.waker[0].recv(4096)
+
+    def add(self, sock: socket.socket, handler, events: int = EVENTS) -> None:
+        self.handlers[sock.fileno()] = handler
+        self.epoll.register(sock.fileno(), events)
+
+    def close(self, sock: socket.socket) -> None:
+        """Closes a socket once this round's events are through: until then nothing else may have its number."""
+        self.handlers.pop(sock.fileno(), None)
+        self.closing.append(sock)
+
+    def at(self, when: float, callback) -> list:
+        timer = [when, next(self.numbers), callback]
+        heapq.heappush(self.timers, timer)
+        return timer
+
+    def cancel(self, timer: list | None) -> None:
+        if timer and timer[2]:
+            timer[2] = None
+            self.cancelled += 1
+            if self.cancelled > 100 + len(self.timers) // 2:
+                self.timers = [timer for timer in self.timers if timer[2]]
+                heapq.heapify(self.timers)
+                self.cancelled = 0
+
+    def call(self, callback) -> None:
+        """From any thread: runs it on the loop's."""
+        self.calls.append(callback)
+        try:
+            self.waker[1].send(b"x")
+        except BlockingIOError:
+            # It wakes anyway.
+            pass
+
+    def run(self) -> None:
+        while True:
+            seconds = 0 if self.turns or self.calls else -1
+            if seconds and self.timers:
+                seconds = max(self.timers[0][0] - time.monotonic(), 0)
+            events = self.epoll.poll(seconds, 128)
+            now = self.now = time.monotonic()
+            for descriptor, mask in events:
+                handler = self.handlers.get(descriptor)
+                if handler:
+                    try:
+                        handler.event(mask, descriptor)
+                    except Exception as problem:
+                        # One client's trouble is not the others'.
+                        trouble(problem)
+                        handler.reset()
+            turns, self.turns = self.turns, []
+            for side in turns:
+                try:
+                    side.turn()
+                except Exception as problem:
+                    trouble(problem)
+                    side.reset()
+            # Those that are made meanwhile come after the next events.
+            for _ in range(len(self.calls)):
+                self.guard(self.calls.popleft())
+            while self.timers and self.timers[0][0] <= now:
+                callback = heapq.heappop(self.timers)[2]
+                if callback:
+                    self.guard(callback)
+                else:
+                    self.cancelled -= 1
+            for sock in self.closing:
+                sock.close()
+            self.closing.clear()
+
+    def guard(self, callback) -> None:
+        try:
+            callback()
+        except Exception as problem:
+            trouble(problem)
+
+    def reset(self) -> None:
+        """Nothing: the loop's own wake-up has no socket to cut."""
+        pass
 
 
 # --- Destinations ---
 
 
-def lookup(host: str) -> list:
-    """A name's IPv4 addresses, in the resolver's order. Blocks."""
-    found = socket.getaddrinfo(host.encode("ascii"), None, socket.AF_INET, socket.SOCK_STREAM)
+def lookup(host: str, family: int = socket.AF_INET) -> list:
+    """A name's addresses, in the resolver's order. Blocks."""
+    found = socket.getaddrinfo(host.encode("ascii"), None, family, socket.SOCK_STREAM)
     return list(dict.fromkeys(entry[4][0] for entry in found))
 
 
 class Resolver:
-    """Looks names up on threads of its own, so that dead names hold up neither the loop nor the live ones."""
+    """Looks names up on threads of its own, so that dead names hold up neither the loop nor the live ones.
 
-    def __init__(self, threads: int) -> None:
-        self.threads = concurrent.futures.ThreadPoolExecutor(threads)
-        self.asked = {}
+    Each client has a share of the threads; what is beyond it waits. Each name is asked for once, whoever waits for it.
+    """
 
-    async def addresses(self, host: str, seconds: float) -> list:
-        asked = self.asked.get(host)
-        if not asked:
-            asked = self.asked[host] = asyncio.get_running_loop().run_in_executor(self.threads, lookup, host)
-            # Takes the outcome too: whoever asked may be gone.
-            asked.add_done_callback(lambda done: self.asked.pop(host) and (done.cancelled() or done.exception()))
-        await asyncio.wait([asked], timeout=seconds)
-        if not asked.done():
-            # If it still waits for a thread, it then never takes one.
-            asked.cancel()
-        if asked.cancelled():
-            raise Refused(504, "The name did not resolve in time.", 4)
-        problem = asked.exception()
-        if isinstance(problem, socket.gaierror) and problem.errno == socket.EAI_NODATA:
-            raise Refused(403, "The name has no IPv4 address.", 2)
-        if problem:
-            raise Refused(502, "The name does not resolve.", 4)
-        return asked.result()
+    def __init__(self, loop: Loop, threads: int, share: int) -> None:
+        self.loop, self.threads, self.share = loop, threads, share
+        self.jobs, self.started, self.running = queue.SimpleQueue(), 0, 0
+        # By name: (good until, addresses or Refused), and who waits; by client: look-ups under way, and names that wait.
+        self.known, self.asked, self.busy, self.backlog, self.queued = {}, {}, {}, {}, set()
+
+    def ask(self, host: str, family: int, client: str, dial: Dial) -> None:
+        """Calls dial.resolved with addresses or Refused, at once where they are known."""
+        known = self.known.get(host)
+        if known and known[0] > self.loop.now:
+            return dial.resolved(known[1])
+        has_room = self.busy.get(client, 0) < self.share
+        if host not in self.asked:
+            if len(self.asked) >= 4 * MAX_NAMES:
+                return dial.resolved(Refused(503, "Too many names are being looked up.", 4, "dns_error"))
+            self.asked[host] = []
+            self.queued.add(host)
+            if not has_room:
+                self.backlog.setdefault(client, collections.deque()).append((host, family))
+        self.asked[host].append(dial)
+        if has_room and host in self.queued:
+            self.start(host, family, client)
+
+    def start(self, host: str, family: int, client: str) -> None:
+        self.queued.discard(host)
+        self.busy[client] = self.busy.get(client, 0) + 1
+        self.running += 1
+        if self.running > self.started < self.threads:
+            self.started += 1
+            threading.Thread(target=self.work, daemon=True).start()
+        self.jobs.put((host, family, client))
+
+    def work(self) -> None:
+        while True:
+            job = self.jobs.get()
+            try:
+                found = lookup(*job[:2])
+            except Exception as problem:
+                # Some resolvers tell it so; others say that the name does not exist.
+                if isinstance(problem, socket.gaierror) and problem.errno == socket.EAI_NODATA:
+                    found = Refused(403, "The name has no address that is served here (IPv6 needs a route).", 2, "destination_not_found")
+                else:
+                    found = Refused(502, "The name does not resolve.", 4, "dns_error")
+            self.loop.call(lambda job=job, found=found: self.answered(*job, found))
+
+    def answered(self, host: str, _family: int, client: str, found) -> None:
+        self.running -= 1
+        self.busy[client] -= 1
+        if not self.busy[client]:
+            del self.busy[client]
+        if len(self.known) >= MAX_NAMES:
+            del self.known[next(iter(self.known))]
+        self.known[host] = (self.loop.now + (NO_NAME_SECONDS if isinstance(found, Refused) else NAME_SECONDS), found)
+        for dial in self.asked.pop(host):
+            dial.resolved(found)
+        waiting = self.backlog.get(client)
+        while waiting and self.busy.get(client, 0) < self.share:
+            name, family = waiting.popleft()
+            if name in self.queued and all(dial.is_over for dial in self.asked[name]):
+                # Nobody waits for it any more.
+                self.queued.discard(name)
+                del self.asked[name]
+            elif name in self.queued:
+                self.start(name, family, client)
+        if not waiting:
+            self.backlog.pop(client, None)
+
+
+class Dial:
+    """A connection on its way: the name's addresses, which of them are permitted, and the first of these that answers.
+
+    Calls `reached(socket, mask of its first event)` or `failed(Refused)`, once, unless it is cancelled. It connects to the very
+    addresses that were checked. With `is_own` it is the agent's own call: to wherever, by a resolver of its own.
+    """
+
+    def __init__(self, agent: Agent, host: str, port: int, client: str, reached, failed, is_own: bool = False) -> None:
+        self.agent, self.loop, self.host, self.port, self.client = agent, agent.loop, host, port, client
+        self.reached, self.failed, self.is_own, self.is_over = reached, failed, is_own, False
+        self.addresses, self.socks, self.timer, self.next_timer = [], {}, None, None
+        self.problem = Refused(502, "The destination cannot be reached.", 4, "destination_ip_unroutable")
+
+    def start(self) -> None:
+        if not 0 < self.port < 65536 or (self.port == 25 and not self.is_own):
+            return self.fail(Refused(403, "Port 25 is not served, nor what is none.", 2, "destination_ip_prohibited"))
+        agent, host = self.agent, self.host
+        is_bracketed = host.startswith("[")
+        try:
+            address = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, host[1:-1])) if is_bracketed else ""
+            # In all the spellings that resolvers take.
+            address = address or socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            if is_bracketed:
+                return self.fail(Refused(400, "The IPv6 address is malformed."))
+            seconds = PROBE_SECONDS if self.is_own else RESOLVE_SECONDS
+            self.problem, problem = Refused(504, "The name did not resolve in time.", 4, "dns_timeout"), self.problem
+            self.timer = self.loop.at(self.loop.now + seconds, self.give_up)
+            resolver = agent.own_resolver if self.is_own else agent.resolver
+            family = socket.AF_UNSPEC if agent.has_ipv6 and not self.is_own else socket.AF_INET
+            self.after = problem
+            return resolver.ask(host, family, self.client, self)
+        if is_bracketed and not agent.has_ipv6:
+            return self.fail(Refused(403, "This proxy has no IPv6: ask for an IPv4 address or a name.", 8, "destination_ip_unroutable"))
+        self.after = self.problem
+        self.resolved([address])
+
+    def resolved(self, found) -> None:
+        if self.is_over:
+            return
+        self.loop.cancel(self.timer)
+        if isinstance(found, Refused):
+            return self.fail(found)
+        permitted = found if self.is_own else [address for address in found if self.agent.permits(address)]
+        if not permitted:
+            return self.fail(Refused(403, "This destination is not allowed.", 2, "destination_ip_prohibited"))
+        six, four = [address for address in permitted if ":" in address], [address for address in permitted if ":" not in address]
+        self.addresses = [address for pair in itertools.zip_longest(six, four) for address in pair if address]
+        self.problem = self.after
+        self.timer = self.loop.at(self.loop.now + (PROBE_SECONDS if self.is_own else CONNECT_SECONDS), self.give_up)
+        self.next()
+
+    def next(self) -> None:
+        """Tries the next address, and the one after it soon, if this one is silent."""
+        while self.addresses and not self.is_over:
+            address = self.addresses.pop(0)
+            is_six = ":" in address
+            try:
+                sock = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError:
+                # No descriptor is left.
+                return self.fail(Refused(503, "This proxy is full.", 1, "connection_limit_reached"))
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.agent.bind and not is_six:
+                    sock.bind((self.agent.bind, 0))
+                error = sock.connect_ex((address, self.port))
+            except OSError as failed:
+                error = failed.errno
+            if error == errno.EINPROGRESS:
+                self.socks[sock.fileno()] = sock
+                self.loop.add(sock, self)
+                if self.addresses:
+                    self.next_timer = self.loop.at(self.loop.now + NEXT_ADDRESS_SECONDS, self.next)
+                return
+            if not error:
+                self.loop.add(sock, self)
+                return self.succeed(sock, 0)
+            sock.close()
+            self.note(error)
+        if not self.socks and not self.is_over:
+            self.fail(self.problem)
+
+    def note(self, error: int) -> None:
+        if error == errno.ECONNREFUSED:
+            self.problem = Refused(502, "The destination refused the connection.", 5, "connection_refused")
+
+    def event(self, mask: int, descriptor: int) -> None:
+        sock = self.socks[descriptor]
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if mask & (select.EPOLLERR | select.EPOLLHUP) else 0
+        if not error and mask & select.EPOLLOUT:
+            del self.socks[descriptor]
+            return self.succeed(sock, mask)
+        if error:
+            self.loop.close(self.socks.pop(descriptor))
+            self.note(error)
+            self.loop.cancel(self.next_timer)
+            self.next()
+
+    def give_up(self) -> None:
+        if self.socks:
+            self.problem = Refused(504, "The destination did not answer in time.", 4, "connection_timeout")
+        self.fail(self.problem)
+
+    def succeed(self, sock: socket.socket, mask: int) -> None:
+        self.cancel()
+        self.reached(sock, mask)
+
+    def fail(self, refused: Refused) -> None:
+        self.cancel()
+        self.failed(refused)
+
+    def cancel(self) -> None:
+        self.is_over = True
+        self.loop.cancel(self.timer)
+        self.loop.cancel(self.next_timer)
+        for sock in self.socks.values():
+            self.loop.close(sock)
+        self.socks = {}
+
+    def reset(self) -> None:
+        self.fail(Refused(502, "The destination cannot be reached.", 1, "proxy_internal_error"))
 
 
 def is_own(address: str) -> bool:
     """Whether the address is one of this machine's: only then can a socket be bound to it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as trial:
         try:
             trial.bind((address, 0))
             return True
@@ -233,465 +617,916 @@ def host_and_port(url: str) -> tuple:
 
 
 class Body:
-    """Follows the framing of one message's body, to tell which bytes belong to it. `size` None: chunked."""
+    """Follows the framing of one message's body, to tell which bytes belong to it. `size` None: chunked.
 
-    def __init__(self, size: int | None) -> None:
-        self.left, self.done, self.chunked = size or 0, size == 0, size is None
+    `is_loose` is an origin's: read as clients read it. A client's must leave no origin a doubt.
+    """
+
+    def __init__(self, size: int | None, is_loose: bool = False) -> None:
+        self.left, self.done, self.chunked, self.is_loose = size or 0, size == 0, size is None, is_loose
         # What the next line of a chunked body is: a size, the end of a chunk, or a trailer.
-        self.expect = "size"
-        self.line = b""
+        self.expect, self.line, self.is_tiny = "size", b"", False
 
-    def take(self, data: memoryview) -> int:
+    def take(self, data) -> int:
         """How many bytes at the start of `data` belong to the body. Raises ValueError where the framing is broken."""
-        at = 0
+        if not self.chunked:
+            size = min(self.left, len(data))
+            self.left -= size
+            self.done = not self.left
+            return size
+        data = bytes(data)
+        at, lines = 0, 0
         while at < len(data) and not self.done:
             if self.left:
                 step = min(self.left, len(data) - at)
                 self.left -= step
-                self.done = not self.left and not self.chunked
-            else:
-                piece = bytes(data[at : at + 256])
-                step = piece.find(b"\n") + 1 or len(piece)
-                self.line += piece[:step]
-                if len(self.line) > 4096:
-                    raise ValueError("line too long")
-                if self.line.endswith(b"\n"):
-                    self.end_line(self.line)
-                    self.line = b""
-            at += step
+                at += step
+                continue
+            run = TINY_CHUNKS.match(data, at) if self.expect == "size" and not self.line else None
+            if run:
+                at = run.end()
+                continue
+            end = data.find(b"\n", at, at + 4096) + 1 or min(at + 4096, len(data))
+            self.line += data[at:end]
+            at = end
+            lines += 1
+            if len(self.line) > 4096:
+                raise ValueError("line too long")
+            if self.line.endswith(b"\n"):
+                self.end_line(self.line)
+                self.line = b""
+        self.is_tiny = lines > 32
         return at
 
     def end_line(self, line: bytes) -> None:
-        line, size = line[:-2], CHUNK_SIZE.fullmatch(line[:-2])
-        if not self.line.endswith(b"\r\n"):
-            raise ValueError("bare line feed")
+        size = (LOOSE_CHUNK_SIZE if self.is_loose else CHUNK_SIZE).fullmatch(line)
         if self.expect == "size" and size:
             self.left = int(size.group(1), 16)
             self.expect = "end" if self.left else "trailer"
-        elif self.expect == "end" and not line:
+        elif self.expect == "end" and line == b"\r\n":
             self.expect = "size"
-        elif self.expect == "trailer" and (not line or HEADER.fullmatch(line)):
-            self.done = not line
+        elif self.expect == "trailer" and line == b"\r\n":
+            self.done = True
+        elif self.expect == "trailer" and FIELDS.fullmatch(line):
+            name = line.partition(b":")[0].lower()
+            if name in HOP_BY_HOP or name in (b"transfer-encoding", b"host") or name.startswith(b"proxy-"):
+                raise ValueError("bad trailer")
         else:
             raise ValueError("bad chunk")
 
-
-def answer(status: int, kind: str, text: str) -> bytes:
-    extra = 'Proxy-Authenticate: Basic realm="muster"\r\n' if status == 407 else ""
-    head = "HTTP/1.1 %d %s\r\n%sContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
-    return (head % (status, http.client.responses[status], extra, kind, len(text), text)).encode()
+    def missing(self) -> bytes | None:
+        """What an origin forgot that ends after its last chunk; None where it ended too early."""
+        return b"\r\n"[len(self.line) :] if self.expect == "trailer" and self.line in (b"", b"\r") else None
 
 
-def parse_headers(lines: list) -> list:
-    """(lower-case name, value, line) of each. Raises ValueError where a line is no header."""
-    matches = [HEADER.fullmatch(line) for line in lines]
-    if None in matches:
-        raise ValueError("malformed header")
-    return [(match.group(1).lower(), match.group(2).strip(), match.group(0)) for match in matches]
+def answer(status: int, kind: str, text: str, error: str = "", keeps: bool = False) -> bytes:
+    lines = ["HTTP/1.1 %d %s" % (status, responses[status]), "Content-Type: " + kind, "Content-Length: %d" % len(text)]
+    if error:
+        lines.append("Proxy-Status: muster; error=" + error)
+    if status == 407:
+        lines.append('Proxy-Authenticate: Basic realm="muster"')
+    if not keeps:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n" + text).encode()
 
 
-def forwarded(headers: list, host: bytes | None) -> tuple:
-    """(lines to pass on, body that they announce or None). With `host` it is a request, in which every doubt about the length
-    is an error: proxy and origin would disagree on where it ends.
+def strict_fields(lines: list) -> list:
+    """(lower-case name, value, line) of a request's header lines. Raises ValueError where one is malformed."""
+    if not FIELDS.fullmatch(b"".join(line + b"\r\n" for line in lines)):
+        raise ValueError("a header line")
+    parts = [line.partition(b":") for line in lines]
+    return [(name.lower(), value.strip(), line) for (name, _, value), line in zip(parts, lines)]
+
+
+def cleaned_fields(lines: list) -> list:
+    """The same of an answer's: what clients overlook is mended or left out, so that all of them read it in one way."""
+    joined = []
+    for line in lines:
+        if line[:1] in (b" ", b"\t"):
+            # Obsolete folding.
+            joined = joined[:-1] + [joined[-1] + b" " + line.strip()] if joined else []
+        else:
+            joined.append(line)
+    fields = []
+    for line in joined:
+        name, colon, value = line.partition(b":")
+        name, value = name.rstrip(b" \t"), CONTROLS.sub(b" ", value).strip()
+        if colon and NAME.fullmatch(name):
+            fields.append((name.lower(), value, name + b": " + value))
+    return fields
+
+
+def forwarded(fields: list, is_request: bool) -> tuple:
+    """(lines to pass on, options of Connection, body that they announce or None). In a request every doubt about the length is
+    an error: proxy and origin would disagree on where it ends.
     """
-    named = {option.strip().lower() for name, value, _ in headers if name == b"connection" for option in value.split(b",")}
-    named |= {b"connection", b"keep-alive", b"te", b"upgrade"}
+    options = {option.strip().lower() for name, value, _ in fields if name == b"connection" for option in value.split(b",")}
+    codings = [value.lower() for name, value, _ in fields if name == b"transfer-encoding"]
+    lengths = {value for name, value, _ in fields if name == b"content-length"}
+    if is_request:
+        if codings and (lengths or codings != [b"chunked"]):
+            raise ValueError("Transfer-Encoding must be chunked, without Content-Length")
+    else:
+        codings = [coding.strip() for value in codings for coding in value.split(b",")]
+        lengths = {length.strip() for value in lengths for length in value.split(b",")}
+        if b"chunked" in codings[:-1]:
+            raise ValueError("Transfer-Encoding")
+    if not codings and (len(lengths) > 1 or any(not re.fullmatch(rb"\d{1,18}", length) for length in lengths)):
+        raise ValueError("Content-Length")
     # A Connection header must not change where the message ends.
-    named -= {b"content-length", b"transfer-encoding"}
-    codings = [value.lower() for name, value, _ in headers if name == b"transfer-encoding"]
-    lengths = {value for name, value, _ in headers if name == b"content-length"}
-    if host and codings and (lengths or codings != [b"chunked"]):
-        raise ValueError("Transfer-Encoding must be chunked, without Content-Length")
-    if len(lengths) > 1 or any(not re.fullmatch(rb"\d{1,18}", length) for length in lengths):
-        raise ValueError("bad Content-Length")
+    named = HOP_BY_HOP.union(options - {b"transfer-encoding"})
+    lines = [line for name, _, line in fields if name not in named and not name.startswith(b"proxy-") and not (is_request and name == b"host")]
     if codings:
-        named.add(b"content-length")
-    lines = []
-    if host:
-        named.add(b"host")
-        lines.append(b"Host: " + host)
-    lines += [line for name, _, line in headers if name not in named and not name.startswith(b"proxy-")]
-    if codings:
-        return lines, Body(None) if codings[-1].endswith(b"chunked") else None
-    return lines, Body(int(lengths.pop())) if lengths else None
+        return lines, options, Body(None, not is_request) if codings[-1] == b"chunked" else None
+    if not lengths:
+        return lines, options, None
+    length = int(lengths.pop())
+    return lines + [b"Content-Length: %d" % length], options, Body(length)
 
 
 class Request:
-    """One HTTP request to a proxy. `head` is what goes to the origin (empty for CONNECT), `pair` is user:password."""
+    """One HTTP request to a proxy. `head` is what goes to the origin (empty for CONNECT), `given` is user:password."""
 
     def __init__(self, head: bytes) -> None:
-        lines = head.split(b"\r\n")
-        line = REQUEST_LINE.fullmatch(lines[0])
+        """Raises Refused."""
+        if head.endswith(b"\r\n\r\n"):
+            first, *lines = head[:-4].split(b"\r\n")
+        elif b"\r" not in head:
+            first, *lines = head[:-2].split(b"\n")
+        else:
+            raise Refused(400, "The request's lines end in two ways.")
+        line = REQUEST_LINE.fullmatch(first)
         if not line:
             raise Refused(400, "The request line is malformed.")
         self.method, target, minor = line.groups()
         is_connect = self.method == b"CONNECT"
         scheme, mark, rest = (b"http", b"", target) if is_connect else target.partition(b"://")
+        scheme = scheme.lower()
         if not mark and not is_connect:
             raise Refused(400, "This is a proxy: ask for a whole URL, or use CONNECT.")
-        authority = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        if scheme in (b"https", b"wss"):
+            raise Refused(400, "For %s:// use CONNECT host:port." % scheme.decode())
+        authority = whole = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        if not is_connect:
+            # Credentials for the origin, which many clients leave in, and which are nobody's business.
+            authority = whole.rpartition(b"@")[2]
         match = AUTHORITY.fullmatch(authority)
-        if scheme.lower() != b"http" or not match or (is_connect and (authority != rest or not match.group(2))):
+        if scheme not in (b"http", b"ws") or not match or (is_connect and (whole != rest or not match.group(2))):
             raise Refused(400, "Ask for http://host[:port]/path, or CONNECT host:port.")
         self.host, self.port = match.group(1).decode().lower(), int(match.group(2) or 80)
-        self.path = rest[len(authority) :].partition(b"#")[0]
-        if not self.path.startswith(b"/"):
-            self.path = b"*" if self.method == b"OPTIONS" and not self.path else b"/" + self.path
         try:
-            headers = parse_headers(lines[1:])
-            passed, body = forwarded(headers, authority)
+            fields = strict_fields(lines)
+            passed, options, body = forwarded(fields, True)
         except ValueError as problem:
             raise Refused(400, "The request is malformed: %s." % problem)
         if body and body.chunked and minor == b"0":
             raise Refused(400, "HTTP/1.0 has no transfer codings.")
-        self.pair, self.body, self.head = None, body or Body(0), b""
-        given = [value.partition(b" ") for name, value, _ in headers if name == b"proxy-authorization"]
-        if len(given) == 1 and given[0][0].lower() == b"basic":
+        self.body, self.head, self.path, self.given, self.upgrade = body or Body(0), b"", b"", None, b""
+        self.keeps = minor == b"1" and b"close" not in options
+        given, upgrades = set(), set()
+        for name, value, _ in fields:
+            if name == b"proxy-authorization":
+                given.add(value)
+            elif name == b"proxy-connection" and value.lower() == b"close":
+                self.keeps = False
+            elif name == b"upgrade":
+                upgrades.add(value)
+        if len(given) == 1:
+            kind, _, value = given.pop().partition(b" ")
             try:
-                self.pair = base64.b64decode(given[0][2].strip(), validate=True).decode()
+                self.given = base64.b64decode(value.strip(), validate=True) if kind.lower() == b"basic" else None
             except ValueError:
                 # As good as none.
                 pass
-        if not is_connect:
-            self.head = b"\r\n".join([self.method + b" " + self.path + b" HTTP/1." + minor, *passed, b"Connection: close\r\n\r\n"])
+        if is_connect:
+            return
+        path = rest[len(whole) :].partition(b"#")[0]
+        if not path.startswith(b"/"):
+            path = b"*" if self.method == b"OPTIONS" and not path else b"/" + path
+        connection = b"close"
+        # HTTP/2 without TLS is between neighbours.
+        if len(upgrades) == 1 and b"upgrade" in options and self.body.done and minor == b"1" and b"h2c" not in upgrades:
+            self.upgrade = upgrades.pop()
+            passed.append(b"Upgrade: " + self.upgrade)
+            connection = b"upgrade"
+        self.path = path
+        start = self.method + b" " + path + b" HTTP/1." + minor
+        self.head = b"\r\n".join([start, b"Host: " + authority, *passed, b"Connection: " + connection, b"", b""])
 
 
 # --- Sockets ---
 
+# What a side does: reads a request, waits for its destination, passes bytes on, or is through and throws away what still comes.
+HEAD, WAIT, PASS, LINGER, CLOSED = range(5)
 
-class Side(asyncio.BufferedProtocol):
-    """One of the two sockets of a session. All read into one shared buffer, so that an idle one holds no memory."""
 
-    def __init__(self, agent: Agent) -> None:
-        self.agent, self.transport, self.peer, self.body = agent, None, None, None
-        self.seen, self.got_eof, self.sent_eof = time.monotonic(), False, False
+class Pipes:
+    """Pipes to splice through. A side has one only while it holds bytes: an ordinary user has memory for a thousand."""
 
-    def connection_made(self, transport) -> None:
-        self.transport, self.socket = transport, transport.get_extra_info("socket")
-        # Whatever waits here keeps the other side from being read.
-        transport.set_write_buffer_limits(0)
+    def __init__(self) -> None:
+        self.free, self.count = [], 0
 
-    def get_buffer(self, _hint: int) -> memoryview:
-        return self.agent.buffer if len(self.agent.sessions) < MANY_SESSIONS else self.agent.buffer[:BUFFER_BYTES_OF_MANY]
+    def take(self) -> tuple | None:
+        if self.free:
+            return self.free.pop()
+        if self.count >= MAX_PIPES:
+            return None
+        self.count += 1
+        return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def buffer_updated(self, size: int) -> None:
-        self.seen = time.monotonic()
-        self.received(self.agent.buffer[:size])
+    def give(self, pipe: tuple, is_empty: bool) -> None:
+        if is_empty:
+            return self.free.append(pipe)
+        self.count -= 1
+        for end in pipe:
+            os.close(end)
 
-    def is_open(self) -> bool:
-        return self.transport is not None and not self.transport.is_closing()
+
+class Side:
+    """One of the two sockets of a session. All read into one shared buffer, so that an idle one holds no memory.
+
+    `readable`: there may be something to read; `hung`: the end comes after it. `out`: what the socket did not take yet, `held`:
+    how many bytes of it a pipe holds for the peer; meanwhile the one from whom it came is not read. `ended`: nothing comes any
+    more. `deaf`: nothing can be sent any more; what is for it is thrown away, so that its peer gets on. `cut`: the connection
+    was reset, which the kernel tells only once.
+    """
+
+    __slots__ = ("agent", "loop", "sock", "peer", "state", "seen", "timer", "body", "out", "readable", "hung", "is_due", "ended")
+    __slots__ += ("deaf", "cut", "is_shutting", "is_cutting", "ends", "is_bulk", "pipe", "held")
+
+    def __init__(self, agent: Agent, sock: socket.socket, state: int) -> None:
+        self.agent, self.loop, self.sock, self.peer, self.state = agent, agent.loop, sock, None, state
+        self.seen, self.timer, self.body, self.out = agent.loop.now, None, None, b""
+        self.readable = self.hung = self.is_due = self.ended = self.deaf = self.cut = self.is_shutting = self.is_bulk = False
+        self.pipe, self.held = None, 0
+
+    def event(self, mask: int, _descriptor: int) -> None:
+        if mask & select.EPOLLOUT and (self.out or (self.peer and self.peer.held)):
+            self.flush()
+        if mask & ~select.EPOLLOUT:
+            self.readable = True
+            if mask & HANG_UPS:
+                self.hung = True
+                self.hung_up(mask)
+            self.read()
+
+    def hung_up(self, mask: int) -> None:
+        """The other end has ended its side, or all."""
+        pass
+
+    # Reading.
+
+    def wants(self) -> bool:
+        """Whether there is a use for what comes."""
+        return self.state == LINGER or (self.state == PASS and not self.held and not self.peer.out)
+
+    def take_turn(self) -> None:
+        """Reads on once the others had their turn."""
+        if not self.is_due:
+            self.is_due = True
+            self.loop.turns.append(self)
+
+    def turn(self) -> None:
+        self.is_due = False
+        self.read()
+
+    def read(self) -> None:
+        """Reads once, so that nobody keeps the others waiting."""
+        if not self.readable or not self.wants():
+            return
+        if self.is_bulk and self.state == PASS and self.splice():
+            return
+        size = SMALL_READ_BYTES if self.body and self.body.is_tiny else self.agent.read_bytes
+        try:
+            count = self.sock.recv_into(self.agent.buffer, size)
+        except BlockingIOError:
+            self.readable = False
+            return
+        except OSError:
+            return self.lose()
+        if not count:
+            self.readable, self.ended = False, True
+            return self.over()
+        self.seen = self.loop.now
+        # Less than there was room for is all there was, unless the end waits behind it.
+        self.readable, self.is_bulk = self.hung or count == size, count == size and SPLICE is not None
+        if self.state != LINGER:
+            self.received(self.agent.view[:count])
+        if self.readable:
+            self.take_turn()
+
+    def received(self, data: memoryview) -> None:
+        raise NotImplementedError
+
+    def splice(self) -> bool:
+        """Passes bytes on inside the kernel, as far as it goes. False where that is not possible now."""
+        peer, body = self.peer, self.body
+        if not self.pipe:
+            if peer.deaf or (body and body.chunked):
+                return False
+            self.pipe = self.agent.pipes.take()
+            if not self.pipe:
+                return False
+        source, sink = self.pipe
+        moved = 0
+        while True:
+            size = TURN_BYTES if body is None else min(TURN_BYTES, body.left)
+            if moved < TURN_BYTES and size and not self.ended:
+                try:
+                    count = SPLICE(self.sock.fileno(), sink, size, flags=os.SPLICE_F_NONBLOCK)
+                    self.ended = not count
+                    self.held += count
+                    moved += count
+                    if body:
+                        body.take(range(count))
+                except BlockingIOError:
+                    # A full pipe or an empty socket: only an empty pipe tells which.
+                    self.readable = bool(self.held)
+                except OSError:
+                    self.cut = self.ended = self.deaf = True
+            if not self.held:
+                break
+            try:
+                self.held -= SPLICE(source, peer.sock.fileno(), self.held, flags=os.SPLICE_F_NONBLOCK)
+            except BlockingIOError:
+                break
+            except OSError:
+                self.agent.pipes.give(self.pipe, False)
+                self.pipe, self.held = None, 0
+                peer.fail()
+                break
+        self.agent.bytes += moved
+        self.seen = self.loop.now
+        if self.held or self.state != PASS:
+            return True
+        if self.pipe:
+            self.agent.pipes.give(self.pipe, True)
+            self.pipe = None
+        self.is_bulk = moved >= SMALL_READ_BYTES * 4
+        if self.ended:
+            self.readable = False
+            self.over()
+        elif body and body.done:
+            self.body_done()
+        elif self.readable:
+            self.take_turn()
+        return True
+
+    def body_done(self) -> None:
+        """The last byte of the body was spliced."""
+        pass
+
+    # Writing.
 
     def send(self, data) -> None:
-        """Writes what the kernel takes and copies only the rest: a transport keeps what it is given, and the buffer is shared."""
-        if not self.is_open() or self.sent_eof or not data:
+        """Writes what the kernel takes and keeps a copy of the rest."""
+        if self.deaf or self.is_shutting or not data:
             return
-        sent = 0
-        if not self.transport.get_write_buffer_size():
-            try:
-                sent = os.write(self.socket.fileno(), data)
-            except BlockingIOError:
-                pass
-            except OSError:
-                return self.reset()
+        if self.out:
+            return self.keep(self.out + data)
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return self.fail()
         if sent < len(data):
-            self.transport.write(bytes(data[sent:]))
+            self.keep(bytes(data[sent:]))
 
-    def pause_writing(self) -> None:
-        if self.peer and self.peer.is_open():
-            self.peer.transport.pause_reading()
+    def keep(self, data: bytes) -> None:
+        self.agent.hold(len(data) - len(self.out))
+        self.out = data
 
-    def resume_writing(self) -> None:
-        self.seen = time.monotonic()
-        if self.peer and self.peer.is_open():
-            self.peer.transport.resume_reading()
+    def flush(self) -> None:
+        """There is room for what waits to be sent."""
+        if self.out:
+            try:
+                sent = self.sock.send(self.out)
+            except BlockingIOError:
+                return
+            except OSError:
+                return self.fail()
+            self.seen = self.loop.now
+            self.keep(self.out[sent:])
+            if self.out:
+                return
+            if self.is_shutting:
+                self.shut()
+        if self.peer and self.peer.held:
+            self.peer.splice()
+        elif self.peer:
+            self.peer.read()
+        self.drained()
 
-    def send_eof(self) -> None:
-        if self.is_open() and not self.sent_eof:
-            self.sent_eof = True
-            self.transport.write_eof()
+    def drained(self) -> None:
+        if self.state == LINGER and self.ended and not self.is_cutting:
+            self.close()
 
-    def close(self) -> None:
-        """Closes both sockets, each once what waits in it is written."""
-        for side in (self, self.peer):
-            if side and side.transport:
-                side.transport.close()
+    def shut(self) -> None:
+        """Ends this direction, once all is sent."""
+        self.is_shutting = True
+        if self.out:
+            return
+        if not self.deaf:
+            self.deaf = True
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                # It is gone: reading tells.
+                pass
+        peer = self.peer
+        if peer and self.ended and peer.ended and not (peer.out or self.held or peer.held):
+            self.close()
+
+    # Ends.
+
+    def lose(self) -> None:
+        """A read told that the connection was reset."""
+        self.readable, self.ended, self.cut, self.deaf = False, True, True, True
+        self.keep(b"")
+        self.over()
+
+    def fail(self) -> None:
+        """A write told that the connection was reset. What came before can still be read, and is the peer's."""
+        self.cut = self.deaf = True
+        self.keep(b"")
+        if self.state != PASS:
+            return self.close(True)
+        if self.ended:
+            return self.over()
+        self.readable = self.hung = True
+        self.take_turn()
+        self.peer.take_turn()
+
+    def over(self) -> None:
+        """Nothing comes any more."""
+        peer = self.peer
+        if self.state == LINGER:
+            if self.cut or not (self.is_cutting or self.out):
+                self.close()
+        elif self.cut:
+            peer.part(True)
+        else:
+            peer.shut()
+
+    def part(self, is_cutting: bool = False) -> None:
+        """Ends the session, its own socket once all that was for it has arrived: what still comes is read meanwhile, since closing
+        with unread data would destroy what was sent. Then it is cut where the other side was.
+        """
+        peer, self.peer = self.peer, None
+        if peer:
+            peer.peer = None
+            peer.close()
+        now = self.seen = self.loop.now
+        self.state, self.body, self.is_cutting, self.ends = LINGER, None, is_cutting, now + LINGER_MOST_SECONDS
+        if not is_cutting:
+            self.shut()
+            if self.ended and not self.out:
+                return self.close()
+        self.arm(now + (QUIET_SECONDS if is_cutting else LINGER_SECONDS))
+        self.take_turn()
+
+    def arm(self, when: float) -> None:
+        """Has `check` called then, or before."""
+        if not self.timer or when < self.timer[0]:
+            self.loop.cancel(self.timer)
+            self.timer = self.loop.at(when, self.due)
+
+    def due(self) -> None:
+        self.timer = None
+        self.check()
+
+    def check(self) -> None:
+        """Ends what has lasted too long."""
+        now = self.loop.now
+        due = self.seen + (QUIET_SECONDS if self.is_cutting else LINGER_SECONDS)
+        is_sent = not self.out and not (self.is_cutting and not self.deaf and unsent(self.sock))
+        if now >= self.ends or (now >= due and is_sent):
+            return self.close(self.is_cutting or bool(self.out))
+        self.arm(max(due, now + QUIET_SECONDS))
+
+    def close(self, is_cut: bool = False) -> None:
+        """Closes both sockets now. With `is_cut` so that nobody takes what is missing for the end."""
+        if self.state == CLOSED:
+            return
+        self.state = CLOSED
+        self.loop.cancel(self.timer)
+        self.keep(b"")
+        if self.pipe:
+            self.agent.pipes.give(self.pipe, not self.held)
+            self.pipe, self.held = None, 0
+        if is_cut:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.loop.close(self.sock)
+        peer, self.peer = self.peer, None
+        if peer:
+            peer.peer = None
+            peer.close(is_cut)
 
     def reset(self) -> None:
-        """Cuts both sockets, so that nobody takes what is missing for the end."""
-        for side in (self, self.peer):
-            if side and side.is_open():
-                side.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            if side and side.transport:
-                side.transport.abort()
+        self.close(True)
 
-    def connection_lost(self, problem) -> None:
-        self.reset() if problem else self.close()
-        self.transport = self.peer = None
+
+def unsent(sock: socket.socket) -> int:
+    """Bytes that the other end has not acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(sock, SIOCOUTQ, bytes(4)))[0]
 
 
 class Upstream(Side):
-    """The socket to the destination. With `request`, it carries one HTTP exchange; without, it is one end of a tunnel."""
+    """The socket to the destination. It carries the client's one HTTP exchange, or is one end of a tunnel."""
 
-    def __init__(self, client: Client, opening: bytes, request: Request | None) -> None:
-        super().__init__(client.agent)
-        self.peer, self.opening, self.request = client, opening, request
+    __slots__ = ("head", "scanned", "interims")
+
+    def __init__(self, client: Client, sock: socket.socket) -> None:
+        super().__init__(client.agent, sock, PASS)
+        self.peer = client
         # The answer's head as far as it has come; None in a tunnel, and after it.
-        self.head = b"" if request else None
-
-    def connection_made(self, transport) -> None:
-        super().connection_made(transport)
-        client = self.peer
-        if not client.is_open():
-            return transport.abort()
-        client.peer, client.seen = self, self.seen
-        client.send(self.opening)
-        # First of all: what follows may have reason to pause it again.
-        client.transport.resume_reading()
-        if self.request:
-            client.body = self.request.body
-            self.send(self.request.head)
-        data, client.pending = client.pending, b""
-        client.pass_on(memoryview(data))
+        self.head, self.scanned, self.interims = b"" if client.request else None, 0, 0
 
     def received(self, data: memoryview) -> None:
         client = self.peer
         self.agent.bytes += len(data)
         try:
             if self.head is not None:
+                self.is_bulk = False
                 self.head += data
                 self.read_heads(client)
             elif self.body:
                 self.pass_body(client, data)
-            elif client:
+            else:
                 client.send(data)
-        except ValueError:
-            if self.head is not None:
-                return client.refuse(Refused(502, "The origin's answer is malformed."))
-            # The client has a part of the answer: only a cut tells it that it is not the whole.
-            self.agent.errors += 1
-            self.reset()
+        except ValueError as problem:
+            self.spoil(client, "The origin's answer is malformed: %s." % problem)
+
+    def spoil(self, client: Client, text: str) -> None:
+        """The answer is none: says so, or where the client has a part of it, cuts it: only that tells it that it is not the whole."""
+        if self.head is not None:
+            return client.refuse(Refused(502, text, 1, "http_protocol_error"))
+        self.agent.errors += 1
+        client.part(True)
 
     def read_heads(self, client: Client) -> None:
-        """Passes interim answers and the final one's head on, each rewritten."""
-        while self.head is not None:
-            end = re.search(rb"\r?\n\r?\n", self.head)
-            if not end and len(self.head) < 2 * HEAD_BYTES:
+        """Passes interim answers and the final one's head on, each rewritten. Raises ValueError, with the line that is bad."""
+        while self.head is not None and self.state == PASS:
+            end = HEAD_END.search(self.head, max(self.scanned - 2, 0))
+            if not end:
+                self.scanned = len(self.head)
+                if self.scanned > 2 * HEAD_BYTES:
+                    raise ValueError("its head is too long")
+                if self.head[:5] != b"HTTP/"[: self.scanned]:
+                    raise ValueError(shown(self.head))
                 return
-            first, *lines = re.split(rb"\r?\n", self.head[: end.start()] if end else b"")
+            first, *lines = [line[:-1] if line.endswith(b"\r") else line for line in self.head[: end.start()].split(b"\n")]
             status = STATUS_LINE.fullmatch(first)
-            code = status.group(1) if status else b"101"
-            # A switch of protocols was not asked for: Upgrade is not passed on.
+            code = status and status.group(1)
+            if not code or (code == b"101" and not client.request.upgrade):
+                raise ValueError(shown(first))
+            lines, options, body = forwarded(cleaned_fields(lines), False)
+            rest, self.scanned, is_final = self.head[end.end() :], 0, code >= b"200"
             if code == b"101":
-                raise ValueError("no HTTP answer")
-            lines, body = forwarded(parse_headers(lines), None)
-            rest, self.head = self.head[end.end() :], b""
-            if code >= b"200":
-                lines.append(b"Connection: close")
-                is_empty = self.request.method == b"HEAD" or code in (b"204", b"304")
-                self.head, self.body = None, Body(0) if is_empty else body or Body(sys.maxsize)
-            client.send(b"\r\n".join([first, *lines, b"\r\n"]))
-            if self.body:
-                self.pass_body(client, memoryview(rest))
+                lines += [b"Connection: upgrade", b"Upgrade: " + client.request.upgrade]
+                client.become_tunnel()
+            elif is_final:
+                is_empty = client.request.method == b"HEAD" or code in (b"204", b"304")
+                self.body = Body(0) if is_empty else body or Body(sys.maxsize)
+                # Where its request is not through, what follows in the connection is no request.
+                client.keeps = client.keeps and client.body.done and self.body.left < sys.maxsize >> 1
+                if not client.keeps:
+                    lines.append(b"Connection: close")
+            else:
+                self.interims += 1
+                if self.interims > MAX_INTERIM_ANSWERS:
+                    raise ValueError("too many interim answers")
+            head = b"\r\n".join([b"HTTP/1.1 " + code + b" " + CONTROLS.sub(b" ", status.group(2) or b""), *lines, b"", b""])
+            size = self.body.take(rest) if self.body else 0
+            if is_final or code == b"101":
+                self.head = None
+                client.send(head + (rest[:size] if is_final else rest))
+                if is_final and self.body.done:
+                    client.finish()
             else:
                 self.head = rest
+                client.send(head)
 
     def pass_body(self, client: Client, data: memoryview) -> None:
         client.send(data[: self.body.take(data)])
-        if self.body.done:
+        if self.body.done and self.state == PASS:
             client.finish()
 
-    def eof_received(self) -> bool:
-        client, self.got_eof = self.peer, True
-        if self.head == b"":
-            client.refuse(Refused(502, "The origin closed the connection without an answer."))
-        elif self.head or (self.body and self.body.left < sys.maxsize >> 1):
-            self.reset()
-        elif self.body:
-            client.finish()
-        elif client:
-            client.send_eof()
-            if client.got_eof:
-                self.close()
-        return True
+    def body_done(self) -> None:
+        self.peer.finish()
+
+    def over(self) -> None:
+        client, body = self.peer, self.body
+        if self.state != PASS or not client.request:
+            return super().over()
+        if self.head is not None:
+            text = shown(self.head) if self.head else "it closed the connection without one"
+            return self.spoil(client, "The origin's answer is not whole: %s." % text)
+        missing = None if self.cut else b"" if body.left > sys.maxsize >> 1 else body.missing()
+        if missing is None:
+            return self.spoil(client, "")
+        client.send(missing)
+        client.finish()
+
+
+def shown(head: bytes) -> str:
+    """The first line of what an origin sent, for an answer's text."""
+    return repr(head.split(b"\n")[0][:80].decode("latin-1").strip())
+
+
+# What is refused in its own protocol, by its first byte: TLS gets an alert, SOCKS4 its reply.
+FOREIGN = {0x16: b"\x15\3\1\0\2\2\x28", 4: b"\0\x5b" + bytes(6)}
+HTTP2 = b"PRI * HTTP/2.0"
+# An empty SETTINGS frame, and GOAWAY with HTTP_1_1_REQUIRED.
+HTTP2_REFUSAL = b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\7\0\0\0\0\0" + bytes(7) + b"\x0d"
 
 
 class Client(Side):
-    """A client's socket, from accept to the end of its one request or tunnel."""
+    """A client's socket, from accept to the end of its requests or tunnel."""
 
-    def __init__(self, agent: Agent) -> None:
-        super().__init__(agent)
-        self.deadline = self.seen + HEAD_SECONDS
-        self.pending, self.name, self.task = b"", "", None
-        self.is_socks = self.is_finished = False
-        # Reads the request: yields how many bytes it wants next, None for an HTTP head.
-        self.reader = self.read_request()
-        self.want = next(self.reader)
+    __slots__ = ("address", "deadline", "pending", "scanned", "request", "keeps", "is_kept", "is_socks", "reader", "want", "dial")
 
-    def connection_made(self, transport) -> None:
-        super().connection_made(transport)
-        address = transport.get_extra_info("peername")
-        if not address or not self.agent.settings.admits(address[0]):
-            return transport.abort()
-        self.name = "%s:%d" % address
-        self.agent.welcome(self)
+    def __init__(self, agent: Agent, sock: socket.socket, address: tuple) -> None:
+        super().__init__(agent, sock, HEAD)
+        self.address, self.deadline = address, self.seen + HEAD_SECONDS
+        self.pending, self.scanned, self.request, self.dial = b"", 0, None, None
+        self.keeps = self.is_kept = self.is_socks = False
+        # Reads what SOCKS sends: yields how many bytes it wants next.
+        self.reader, self.want = None, 0
+        self.arm(self.deadline)
 
-    def connection_lost(self, problem) -> None:
-        self.agent.forget(self)
-        self.reader = None
-        if self.task:
-            self.task.cancel()
-        super().connection_lost(problem)
+    def name(self) -> str:
+        return "%s:%d" % self.address
+
+    def wants(self) -> bool:
+        if self.state == PASS:
+            return not (self.held or self.peer.out or (self.request and self.body.done))
+        return self.state == LINGER or (self.state == HEAD and not self.out)
+
+    def is_active(self) -> bool:
+        """Whether it is there, and not only a client that gave up and whose destination does not notice."""
+        return not self.hung or self.loop.now < self.last_seen() + HALF_CLOSED_SECONDS
+
+    def last_seen(self) -> float:
+        return max(self.seen, self.peer.seen) if self.peer else self.seen
 
     def received(self, data: memoryview) -> None:
-        if self.reader:
+        if self.state == HEAD:
+            if self.is_kept:
+                self.is_kept, self.deadline = False, self.loop.now + HEAD_SECONDS
+                self.arm(self.deadline)
             self.pending += data
-            self.read_on()
-        elif not self.is_finished:
-            self.agent.bytes += len(data)
-            self.pass_on(data)
+            return self.read_on()
+        self.agent.bytes += len(data)
+        if self.request:
+            try:
+                size = self.body.take(data)
+            except ValueError as problem:
+                return self.spoil(problem)
+            if size < len(data):
+                # The next request, which is another matter.
+                self.pending = bytes(data[size:])
+                data = data[:size]
+        self.peer.send(data)
 
-    def pass_on(self, data: memoryview) -> None:
-        try:
-            # What follows the body belongs to no request that was let in.
-            data = data[: self.body.take(data)] if self.body else data
-        except ValueError:
-            # The origin must not take the broken body for a whole one.
-            return self.reset()
-        if self.peer:
-            self.peer.send(data)
+    def spoil(self, problem: ValueError) -> None:
+        """A body's framing is broken: the origin must not take it for a whole one."""
+        upstream, self.peer = self.peer, None
+        upstream.peer, self.keeps = None, False
+        upstream.close(True)
+        if upstream.head is None:
+            return self.part(True)
+        self.refuse(Refused(400, "The request is malformed: %s." % problem))
 
-    def eof_received(self) -> bool:
-        self.got_eof = True
-        if self.reader or self.is_finished:
-            return False
-        if self.body:
-            # A whole request's answer is still wanted.
-            if not self.body.done:
-                self.reset()
-        elif self.peer:
-            self.peer.send_eof()
-            if self.peer.got_eof:
-                self.close()
-        return True
+    def drained(self) -> None:
+        super().drained()
+        if self.state == HEAD:
+            self.loop.calls.append(self.read_on)
+            self.read()
 
-    def check(self, now: float) -> None:
-        """Ends what has lasted too long; called every second."""
-        if self.reader and now > self.deadline:
-            if self.pending and not self.is_socks:
+    def hung_up(self, mask: int) -> None:
+        if self.state == WAIT or (self.state == PASS and self.request):
+            if mask & (select.EPOLLHUP | select.EPOLLERR):
+                return self.close(True)
+        if self.state in (WAIT, PASS):
+            self.seen = self.loop.now
+            self.arm(self.seen + HALF_CLOSED_SECONDS)
+
+    def over(self) -> None:
+        if self.state == HEAD:
+            self.close()
+        elif self.state == PASS and self.request:
+            self.close(True)
+        else:
+            super().over()
+
+    def fail(self) -> None:
+        if self.request:
+            return self.close(True)
+        super().fail()
+
+    def check(self) -> None:
+        now = self.loop.now
+        if self.state == LINGER:
+            return super().check()
+        if self.state == HEAD:
+            due = self.deadline
+            if now >= due and self.pending and not self.is_socks:
                 return self.refuse(Refused(408, "The request's head took too long."))
-            self.transport.abort()
-        elif self.is_finished and now > self.deadline and not self.transport.get_write_buffer_size():
-            self.transport.abort()
-        elif now - max(self.seen, self.peer.seen if self.peer else 0) > IDLE_SECONDS:
-            self.transport.abort()
+        elif self.hung:
+            due = self.last_seen() + (HALF_CLOSED_SECONDS if self.request else HALF_CLOSED_TUNNEL_SECONDS)
+        else:
+            due = self.last_seen() + IDLE_SECONDS
+        if now >= due:
+            return self.close(self.state != HEAD)
+        self.arm(due)
+
+    def part(self, is_cutting: bool = False) -> None:
+        self.agent.sessions.pop(self, None)
+        super().part(is_cutting)
+
+    def close(self, is_cut: bool = False) -> None:
+        self.reader = None
+        if self.dial:
+            self.dial.cancel()
+            self.dial = None
+        self.agent.forget(self)
+        super().close(is_cut)
 
     def finish(self) -> None:
-        """Ends the exchange. Reads on for a moment: closing with unread data would destroy what was sent."""
-        upstream, self.peer, self.reader = self.peer, None, None
+        """Ends the exchange, and the connection unless it can be kept for another."""
+        upstream, self.peer = self.peer, None
         if upstream:
             upstream.peer = None
             upstream.close()
-        self.is_finished, self.deadline = True, time.monotonic() + LINGER_SECONDS
-        self.send_eof()
-        if self.is_open():
-            self.transport.resume_reading()
-            if self.got_eof:
-                self.transport.close()
+        if not self.keeps or self.agent.is_ending():
+            return self.part()
+        self.agent.rest(self)
+        self.state, self.request, self.body, self.scanned, self.is_kept = HEAD, None, None, 0, not self.pending
+        if self.pending:
+            self.loop.calls.append(self.read_on)
+        if self.agent.is_known(self):
+            self.deadline = self.loop.now + KEEP_SECONDS
+        self.arm(self.deadline)
+        self.take_turn()
 
     def refuse(self, refused: Refused) -> None:
+        self.dial = None
         self.agent.errors += refused.status >= 500
-        self.send(socks_reply(refused.reply) if self.is_socks else answer(refused.status, "text/plain", refused.text + "\n"))
+        if self.is_socks:
+            self.send(socks_reply(refused.reply))
+        else:
+            self.keeps = self.keeps and bool(self.body) and self.body.done
+            self.send(answer(refused.status, "text/plain", refused.text + "\n", refused.error, self.keeps))
         self.finish()
 
+    # Requests.
+
     def read_on(self) -> None:
+        """Goes on with what has come of a request."""
+        if self.state != HEAD or self.out:
+            return
         try:
-            while self.reader:
-                size = self.want
-                if size is None:
-                    end = self.pending.find(b"\r\n\r\n")
-                    if max(end, len(self.pending) if end < 0 else 0) > HEAD_BYTES:
-                        raise Refused(431, "The request's head is longer than 32 KB.")
-                    size = end + 4 if end >= 0 else len(self.pending) + 1
-                if len(self.pending) < size:
-                    return
-                data, self.pending = self.pending[:size], self.pending[size:]
-                self.want = self.reader.send(data)
-        except StopIteration:
-            self.reader = None
+            if self.reader:
+                self.read_more()
+            else:
+                self.read_head()
         except Refused as refused:
             self.refuse(refused)
 
-    def read_request(self):
-        first = yield 1
-        if first == b"\5":
-            self.is_socks = True
-            return (yield from self.read_socks())
-        request = Request(first + (yield None)[:-4])
-        if not self.agent.settings.accepts(request.pair):
-            raise Refused(407, "Proxy credentials are missing or wrong.")
-        if request.head and request.host == PROBE_HOST:
-            self.start(self.serve_probe, request)
-        elif request.head:
-            self.start(self.serve, request.host, request.port, b"", request)
+    def read_head(self) -> None:
+        data = self.pending
+        if data[:1] in (b"\r", b"\n"):
+            # RFC 9112 2.2: clients that send an empty line before a request.
+            data = self.pending = data.lstrip(b"\r\n")
+        if not data:
+            return
+        self.keeps = False
+        if data[0] == 5:
+            self.is_socks, self.reader, self.want = True, self.read_socks(), 1
+            next(self.reader)
+            return self.read_more()
+        if not NAME.match(data):
+            self.send(FOREIGN.get(data[0], b""))
+            return self.part()
+        end = HEAD_END.search(data, max(self.scanned - 2, 0))
+        if (end.end() if end else len(data)) > HEAD_BYTES:
+            raise Refused(431, "The request's head is longer than 32 KB.")
+        if not end:
+            self.scanned = len(data)
+            return
+        if data.startswith(HTTP2):
+            self.send(HTTP2_REFUSAL)
+            return self.part()
+        self.pending, self.scanned = data[end.end() :], 0
+        self.serve(Request(data[: end.end()]))
+
+    def serve(self, request: Request) -> None:
+        self.body, self.keeps = request.body, request.keeps
+        if not self.agent.settings.accepts(request.given):
+            raise Refused(407, "Proxy credentials are missing or wrong.", 2, "http_request_denied")
+        is_probe = bool(request.head) and request.host == PROBE_HOST
+        self.agent.authenticate(self, is_probe)
+        if is_probe:
+            return self.serve_probe(request)
+        self.request = request if request.head else None
+        self.reach(request.host, request.port)
+
+    def reach(self, host: str, port: int) -> None:
+        self.state = WAIT
+        self.dial = Dial(self.agent, host, port, self.address[0], self.reached, self.refuse)
+        self.dial.start()
+
+    def reached(self, sock: socket.socket, mask: int) -> None:
+        self.dial = None
+        upstream = self.peer = Upstream(self, sock)
+        self.loop.handlers[sock.fileno()] = upstream
+        self.state = PASS
+        self.arm(self.loop.now + (HALF_CLOSED_SECONDS if self.hung else IDLE_SECONDS))
+        if self.request:
+            upstream.send(self.request.head)
         else:
-            self.start(self.serve, request.host, request.port, b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.body = None
+            self.send(socks_reply(0) if self.is_socks else b"HTTP/1.1 200 Connection established\r\n\r\n")
+        data, self.pending = self.pending, b""
+        if data and self.state == PASS:
+            self.received(memoryview(data))
+        if mask & ~select.EPOLLOUT and self.state == PASS:
+            upstream.event(mask & ~select.EPOLLOUT, 0)
+        self.read()
+
+    def become_tunnel(self) -> None:
+        """After the origin's 101. What has come since the request is for it."""
+        self.keeps, self.request, self.body = False, None, None
+        self.peer.send(self.pending)
+        self.pending = b""
+        self.take_turn()
+
+    def serve_probe(self, request: Request) -> None:
+        nonce = re.fullmatch(rb"/([0-9a-f]{32})", request.path)
+        if request.method != b"GET" or not nonce:
+            raise Refused(404, "No such probe.")
+        if self.agent.probes >= MAX_PROBES:
+            raise Refused(503, "Too many probes at once.", 1, "connection_limit_reached")
+        self.state = WAIT
+        self.agent.probes += 1
+
+        def reached(sock: socket.socket, _mask: int) -> None:
+            # A connection to the public URL shows that egress works.
+            self.loop.close(sock)
+            self.agent.probes -= 1
+            self.send(answer(200, "application/json", json.dumps(self.agent.proof(nonce.group(1))), "", self.keeps))
+            self.dial = None
+            self.finish()
+
+        def failed(_refused: Refused) -> None:
+            self.agent.probes -= 1
+            self.refuse(Refused(502, "The public URL cannot be reached from here.", 1, "destination_unavailable"))
+
+        self.dial = Dial(self.agent, *host_and_port(self.agent.settings.url), "", reached, failed, True)
+        self.dial.start()
+
+    def read_more(self) -> None:
+        """SOCKS: gives the reader what it wants, as far as it is there."""
+        try:
+            while self.reader and len(self.pending) >= self.want:
+                data, self.pending = self.pending[: self.want], self.pending[self.want :]
+                self.want = self.reader.send(data)
+        except StopIteration:
+            self.reader = None
 
     def read_socks(self):
         """RFC 1928, RFC 1929."""
+        yield 1
         methods = yield (yield 1)[0]
         method = 2 if self.agent.settings.pair else 0
         if method not in methods:
             self.send(b"\5\xff")
-            return self.finish()
+            return self.part()
         self.send(bytes([5, method]))
         if method:
             name = yield (yield 2)[1]
             password = yield (yield 1)[0]
-            if not self.agent.settings.accepts((name + b":" + password).decode("utf-8", "replace")):
+            if not self.agent.settings.accepts(name + b":" + password):
                 self.send(b"\1\1")
-                return self.finish()
+                return self.part()
             self.send(b"\1\0")
         _, command, _, kind = yield 4
-        if command != 1 or kind not in (1, 3):
+        if command != 1 or kind not in (1, 3, 4):
             raise Refused(400, "", 7 if command != 1 else 8)
         if kind == 1:
             host = socket.inet_ntoa((yield 4)).encode()
+        elif kind == 4:
+            host = b"[" + socket.inet_ntop(socket.AF_INET6, (yield 16)).encode() + b"]"
         else:
             host = yield (yield 1)[0]
         port = int.from_bytes((yield 2), "big")
         match = AUTHORITY.fullmatch(host)
-        if not match or match.group(2) or host.startswith(b"["):
+        if not match or match.group(2):
             raise Refused(400, "", 8)
-        self.start(self.serve, host.decode(), port, socks_reply(0))
-
-    def start(self, work, *args) -> None:
-        """Goes on in a task; until that is done nothing more is read."""
-        self.agent.authenticated(self, work == self.serve_probe)
-        self.transport.pause_reading()
-        self.task = asyncio.ensure_future(self.work(work, args))
-
-    async def work(self, work, args: tuple) -> None:
-        try:
-            await work(*args)
-        except Refused as refused:
-            self.refuse(refused)
-        except Exception as problem:
-            # One client's trouble is not the others'.
-            log("internal error: " + type(problem).__name__)
-            self.reset()
-        self.task = None
-
-    async def serve(self, host: str, port: int, opening: bytes, request: Request | None = None) -> None:
-        sock = await self.agent.reach(host, port)
-        await asyncio.get_running_loop().create_connection(lambda: Upstream(self, opening, request), sock=sock)
-
-    async def serve_probe(self, request: Request) -> None:
-        nonce = re.fullmatch(rb"/([0-9a-f]{32})", request.path)
-        if request.method != b"GET" or not nonce:
-            raise Refused(404, "No such probe.")
-        proof = {"proof": await self.agent.prove(nonce.group(1)), "active": len(self.agent.sessions)}
-        self.send(answer(200, "application/json", json.dumps(proof)))
-        self.finish()
+        self.agent.authenticate(self, False)
+        self.reach(host.decode().lower(), port)
 
 
 def socks_reply(code: int) -> bytes:
@@ -706,110 +1541,195 @@ class Agent:
 
     def __init__(self, store: Store, bind: str | None, allow_loopback: bool) -> None:
         self.store, self.settings, self.bind, self.allow_loopback = store, store.settings, bind, allow_loopback
-        self.buffer = memoryview(bytearray(BUFFER_BYTES))
-        self.resolver = Resolver(RESOLVER_THREADS)
+        self.loop, self.pipes = Loop(), Pipes()
+        self.buffer = bytearray(READS[0][1])
+        self.view, self.held, self.read_bytes = memoryview(self.buffer), 0, READS[0][1]
+        self.resolver = Resolver(self.loop, RESOLVER_THREADS, RESOLVER_SHARE)
         # Clients' dead names must not make probes fail.
-        self.own_resolver = Resolver(2)
-        # As ordered sets; sessions by "address:port".
+        self.own_resolver = Resolver(self.loop, 2, 2)
+        # As ordered sets. By identity: a port may be another client's before its last one is forgotten.
         self.clients, self.strangers, self.sessions = {}, {}, {}
-        self.requests = self.bytes = self.errors = 0
+        self.requests = self.bytes = self.errors = self.probes = 0
+        self.verdicts, self.is_stopping = {}, False
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.max_strangers = min(MAX_STRANGERS, limit // 4)
-        self.max_sessions = (limit - self.max_strangers - 128) // 2
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        room = limit - self.max_strangers - 128 - 2 * min(MAX_PIPES, limit // 16)
+        self.max_sessions = min(room // 2, memory // SESSION_BYTES)
 
-    def welcome(self, client: Client) -> None:
-        self.clients[client] = self.strangers[client] = None
-        # The oldest goes: whoever knows the password shows it within a round trip.
-        if len(self.strangers) > self.max_strangers:
-            oldest = next(iter(self.strangers))
-            del self.strangers[oldest]
-            oldest.transport.abort()
+    def hold(self, size: int) -> None:
+        """Counts what waits to be sent. The more it is, the less is read at once."""
+        if size:
+            self.held += size
+            self.read_bytes = [count for least, count in READS if self.held >= least][-1]
+
+    def event(self, _mask: int, descriptor: int) -> None:
+        if descriptor == self.listener.fileno():
+            return self.accept()
+        # The machine's addresses or routes have changed.
+        try:
+            while self.watch.recv(65536):
+                pass
+        except OSError:
+            pass
+        self.look_around()
+
+    def reset(self) -> None:
+        """Nothing: no single client is concerned."""
+        pass
+
+    def look_around(self) -> None:
+        """Forgets what rested on the machine's addresses, and sees whether there is an IPv6 route."""
+        self.verdicts.clear()
+        self.resolver.known.clear()
+        self.has_ipv6 = False
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as trial:
+                trial.connect((IPV6_ROUTE, 53))
+                source = ipaddress.ip_address(trial.getsockname()[0])
+                self.has_ipv6 = not any(source in network for network in DENIED) or (source.is_loopback and self.allow_loopback)
+        except OSError:
+            # No route.
+            pass
+
+    def accept(self) -> None:
+        for _ in range(32):
+            try:
+                sock, address = self.listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                # Out of descriptors, most likely. The oldest stranger goes, and the others' turn is before the next try.
+                log("cannot accept: %s" % problem, "accept")
+                self.evict()
+                self.loop.epoll.modify(self.listener, 0)
+                self.loop.at(self.loop.now + 0.2, self.accept_again)
+                return
+            if not self.settings.admits(address[0]):
+                sock.close()
+                continue
+            sock.setblocking(False)
+            client = Client(self, sock, address)
+            self.loop.add(sock, client)
+            self.clients[client] = self.strangers[client] = None
+            # The oldest goes: whoever knows the password shows it within a round trip.
+            if len(self.strangers) > self.max_strangers:
+                self.evict()
+
+    def accept_again(self) -> None:
+        if not self.is_stopping:
+            self.loop.epoll.modify(self.listener, select.EPOLLIN)
+
+    def evict(self) -> None:
+        if self.strangers:
+            next(iter(self.strangers)).close(True)
 
     def forget(self, client: Client) -> None:
-        self.clients.pop(client, None)
-        self.strangers.pop(client, None)
-        self.sessions.pop(client.name, None)
+        for group in (self.clients, self.strangers, self.sessions):
+            group.pop(client, None)
+        if self.is_stopping and not self.clients:
+            self.exit()
 
-    def authenticated(self, client: Client, is_probe: bool) -> None:
+    def exit(self) -> None:
+        """Once what happens now is through."""
+        self.loop.calls.append(lambda: os._exit(0))
+
+    def is_ending(self) -> bool:
+        return self.is_stopping or self.loop.now >= self.settings.drain_at
+
+    def authenticate(self, client: Client, is_probe: bool) -> None:
         self.strangers.pop(client, None)
         if is_probe:
             return
-        if self.settings.drain or len(self.sessions) >= self.max_sessions:
-            raise Refused(503, "This proxy is being drained, or full.")
-        self.sessions[client.name] = client
+        if self.is_ending() or len(self.sessions) >= self.max_sessions:
+            raise Refused(503, "This proxy is being drained, or full: take another.", 1, "connection_limit_reached")
+        self.sessions[client] = None
         self.requests += 1
 
+    def is_known(self, client: Client) -> bool:
+        return client not in self.strangers
+
+    def rest(self, client: Client) -> None:
+        """A client between two requests."""
+        self.sessions.pop(client, None)
+
     def permits(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address)
-        if ip.is_loopback and self.allow_loopback:
-            return address != self.bind
+        verdict = self.verdicts.get(address)
+        if verdict is None:
+            ip = ipaddress.ip_address(address)
+            if ip.is_loopback and self.allow_loopback:
+                verdict = address != self.bind
+            else:
+                verdict = not any(ip in network for network in DENIED) and not is_own(address)
+            if len(self.verdicts) >= MAX_VERDICTS:
+                self.verdicts.clear()
+            if self.watch:
+                self.verdicts[address] = verdict
         # Behind a cloud's NAT the public address is none of the machine's: the pool tells it.
-        return address != self.settings.address and not any(ip in network for network in DENIED) and not is_own(address)
+        return verdict and address != self.settings.address
 
-    async def reach(self, host: str, port: int) -> socket.socket:
-        """A socket connected to a permitted address of `host`: to the very one that was checked. Raises Refused."""
-        if host.startswith("[") or not 0 < port < 65536 or port == 25:
-            raise Refused(403, "Only IPv4 is served, and not port 25.", 2)
-        addresses = [address for address in await self.resolver.addresses(host, RESOLVE_SECONDS) if self.permits(address)]
-        if not addresses:
-            raise Refused(403, "This destination is not allowed.", 2)
-        return await self.connect(addresses, port, CONNECT_SECONDS)
+    def proof(self, nonce: bytes) -> dict:
+        key = sha256(self.store.key).encode()
+        return {"proof": hmac.new(key, nonce, hashlib.sha256).hexdigest(), "active": len(self.active())}
 
-    async def connect(self, addresses: list, port: int, seconds: float) -> socket.socket:
-        loop = asyncio.get_running_loop()
-        ends, problem = loop.time() + seconds, Refused(502, "The destination cannot be reached.", 4)
-        for index, address in enumerate(addresses):
-            sock = socket.socket()
-            try:
-                sock.setblocking(False)
-                if self.bind:
-                    sock.bind((self.bind, 0))
-                # Each address has its share of what is left: a silent one must not use it up.
-                await asyncio.wait_for(loop.sock_connect(sock, (address, port)), (ends - loop.time()) / (len(addresses) - index))
-                return sock
-            except asyncio.TimeoutError:
-                problem = Refused(504, "The destination did not answer in time.", 4)
-            except ConnectionRefusedError:
-                problem = Refused(502, "The destination refused the connection.", 5)
-            except OSError:
-                # `problem` says it.
-                pass
-            sock.close()
-        raise problem
-
-    async def prove(self, nonce: bytes) -> str:
-        """The answer to a probe, once a connection to the public URL has shown that egress works."""
-        host, port = host_and_port(self.settings.url)
-        ends = time.monotonic() + PROBE_SECONDS
-        try:
-            addresses = await self.own_resolver.addresses(host, PROBE_SECONDS)
-            (await self.connect(addresses, port, ends - time.monotonic())).close()
-        except Refused:
-            raise Refused(502, "The public URL cannot be reached from here.")
-        return hmac.new(sha256(self.store.key).encode(), nonce, hashlib.sha256).hexdigest()
+    def active(self) -> list:
+        """Sessions whose clients are there."""
+        return [client for client in list(self.sessions) if client.is_active()]
 
     def drop(self, names: list) -> None:
-        for name in names:
-            if name in self.sessions:
-                self.sessions[name].reset()
+        for client in list(self.sessions):
+            if client.name() in names:
+                client.reset()
 
-    def sweep(self) -> None:
+    def stop(self) -> None:
+        """On a signal: listens no more, lets sessions end, then ends. On the second one ends at once."""
+        if self.is_stopping:
+            os._exit(0)
+        self.is_stopping = True
+        self.loop.close(self.listener)
+        self.loop.at(self.loop.now + STOP_SECONDS, self.end)
         for client in list(self.clients):
-            client.check(time.monotonic())
-        asyncio.get_running_loop().call_later(1, self.sweep)
+            if client.state == HEAD and not client.pending:
+                client.close()
+        if not self.clients:
+            self.exit()
 
-    async def run(self, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        # asyncio's own report would show what the exception holds.
-        loop.set_exception_handler(lambda _, context: log("internal error: " + type(context.get("exception")).__name__))
+    def end(self) -> None:
+        for client in list(self.clients):
+            client.reset()
+        self.exit()
+
+    def run(self, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # Threads that wait for a resolver would hold up an orderly exit.
-            loop.add_signal_handler(number, os._exit, 0)
-        await loop.create_server(lambda: Client(self), self.bind or "0.0.0.0", port, backlog=1024)
+            signal.signal(number, lambda *_: self.loop.call(self.stop))
+        self.watch = None
+        try:
+            watch = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+            watch.bind((0, NETLINK_ADDRESSES_AND_ROUTES))
+            self.loop.add(watch, self, select.EPOLLIN)
+            self.watch = watch
+        except OSError as problem:
+            log("changes of addresses are not seen: %s" % problem)
+        self.look_around()
+        listener = self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit these. A client that vanished is noticed within a minute.
+        for level, option, value in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        ):
+            listener.setsockopt(level, option, value)
+        listener.bind((self.bind or "0.0.0.0", port))
+        listener.listen(1024)
+        self.loop.add(listener, self, select.EPOLLIN)
         log("%s listening on port %d" % (VERSION, port))
-        self.sweep()
-        threading.Thread(target=Reporter(self, loop).run, daemon=True).start()
-        await loop.create_future()
+        threading.Thread(target=Reporter(self).run, daemon=True).start()
+        # What is here now stays: the collector need not look at it again.
+        gc.freeze()
+        self.loop.run()
 
 
 # --- Reports to the pool ---
@@ -824,8 +1744,8 @@ class Unauthorised(Exception):
 class Reporter:
     """Registers, then sends heartbeats, on a thread of its own: a busy loop does not delay them."""
 
-    def __init__(self, agent: Agent, loop) -> None:
-        self.agent, self.loop, self.store = agent, loop, agent.store
+    def __init__(self, agent: Agent) -> None:
+        self.agent, self.store = agent, agent.store
         self.tls, self.problem, self.reported = None, "", 0
         self.last = self.sample()
 
@@ -836,7 +1756,7 @@ class Reporter:
                 if is_registered:
                     is_prompt = self.heartbeat()
                 else:
-                    is_prompt = self.call("/v1.1/register", self.store.token, {"key": self.store.key, "agent": VERSION})
+                    is_prompt = self.call("/v1.1/register", self.store.token, {"key": self.store.key, "agent": VERSION + self.kept()})
                     log("registered")
                 is_registered, failures, most, self.problem = True, 0, 15.0, ""
                 self.wait(PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1))
@@ -853,19 +1773,22 @@ class Reporter:
     def wait(self, seconds: float) -> None:
         """Sleeps, but not beyond the moment when a drained proxy has become idle."""
         ends = time.monotonic() + seconds
-        while time.monotonic() < ends and not (self.agent.settings.drain and self.reported and not self.agent.sessions):
+        while time.monotonic() < ends and not (self.agent.settings.drain and self.reported and not self.agent.active()):
             time.sleep(max(min(0.5, ends - time.monotonic()), 0))
 
     def heartbeat(self) -> bool:
-        sample, names = self.sample(), list(self.agent.sessions)
+        sample, names = self.sample(), [client.name() for client in self.agent.active()]
         seconds, requests, octets, errors, busy, total = [now - then for now, then in zip(sample, self.last)]
         metrics = {"requests": requests / seconds, "bytes": octets / seconds, "errors": errors / seconds, "load": os.getloadavg()[0]}
         metrics["cpu"] = min(max(busy / total, 0), 1) if total > 0 else 0
+        if not self.store.is_kept:
+            metrics["unsaved"] = 1
         body = {
             "active": len(names),
             "metrics": {name: round(value, 4) for name, value in metrics.items()},
             "sessions": names[:MAX_SESSIONS_REPORTED],
-            "credentials": self.agent.settings.version,
+            # After a restart it would know no others.
+            "credentials": self.store.kept,
         }
         is_prompt = self.call("/v1.1/heartbeat", self.store.key, body)
         self.last, self.reported = sample, len(names)
@@ -882,17 +1805,17 @@ class Reporter:
     def hear(self, said: dict) -> bool:
         """Carries an answer out; true when the pool should learn soon what came of it. A malformed one raises and changes nothing."""
         before, after = self.agent.settings, self.agent.settings.changed(said)
-        drop = [name for name in said["drop"] if name in self.agent.sessions]
+        drop = set(said["drop"]).intersection(client.name() for client in list(self.agent.sessions))
         self.agent.settings = after
         if after.url != before.url:
             log("the pool is now at " + after.url)
         if drop:
-            self.loop.call_soon_threadsafe(self.agent.drop, drop)
-        try:
-            self.store.save(after)
-        except OSError as problem:
-            self.complain("state not saved: %s" % problem)
+            self.agent.loop.call(lambda: self.agent.drop(drop))
+        self.store.save(after)
         return bool(drop) or (after.drain and not before.drain) or after.version != before.version
+
+    def kept(self) -> str:
+        return "" if self.store.is_kept else " (its state is not saved)"
 
     def complain(self, text: str) -> None:
         """Logs a problem once while it lasts."""
@@ -920,7 +1843,7 @@ class Reporter:
             if url.startswith("https:"):
                 self.tls = self.tls or ssl.create_default_context()
                 sock = self.tls.wrap_socket(sock, server_hostname=host)
-            connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+            connection = HTTPConnection(urllib.parse.urlsplit(url).netloc)
             connection.sock = sock
             headers = {"Authorization": "Bearer " + bearer, "Content-Type": "application/json", "User-Agent": "muster-agent/" + VERSION}
             connection.request("POST", path, json.dumps(body), {**headers, "Connection": "close"})
@@ -945,7 +1868,7 @@ def main() -> None:
         config = json.load(file)
     store = Store(os.environ["STATE_DIRECTORY"], config)
     agent = Agent(store, os.environ.get("MUSTER_BIND"), os.environ.get("MUSTER_ALLOW_LOOPBACK") == "1")
-    asyncio.run(agent.run(config["port"]))
+    agent.run(config["port"])
 
 
 if __name__ == "__main__":

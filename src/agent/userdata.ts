@@ -2,10 +2,19 @@
  * User data: what a VM reads from its cloud at its first boot. It carries the agent, its unit and its configuration, so
  * that a boot needs no package mirror and no download.
  */
+import { gzipped } from "./gzip.ts";
 import type { AgentConfig } from "./protocol.ts";
+import { shipped } from "./shipped.ts";
 
-/** EC2's limit, the smallest of all our clouds' (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), before its base64. */
+export { shipped };
+
+/**
+ * EC2's limit (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), before its base64 and for what is sent: there the text
+ * goes gzipped, which cloud-init undoes (its documentation, "User data formats").
+ */
 export const MAX_USER_DATA_BYTES = 16_384;
+/** Hetzner's, the smallest of those that take plain text. */
+export const MAX_USER_DATA_TEXT_BYTES = 32_768;
 
 /** The texts of `src/agent/agent.py` and `src/agent/muster-agent.service`. The Worker has them from `src/agent/files.ts`. */
 export interface AgentFiles {
@@ -15,7 +24,7 @@ export interface AgentFiles {
 
 /**
  * The `#cloud-config` that boots the agent with this configuration (JSON, which is YAML too).
- * Throws when it is over {@link MAX_USER_DATA_BYTES}: of what it holds, only a long list of allowed networks can do that.
+ * Throws when it is over a cloud's limit: of what it holds, only a long list of allowed networks can do that.
  */
 export async function renderUserData(config: AgentConfig, files: AgentFiles): Promise<string> {
 	const writeFiles = [
@@ -33,23 +42,14 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 		["systemctl", "enable", "--now", "--no-block", "muster-agent"],
 	];
 	const userData = `#cloud-config\n${JSON.stringify({ write_files: writeFiles, runcmd }, null, 1)}\n`;
-	const size = Buffer.byteLength(userData);
-	if (size > MAX_USER_DATA_BYTES)
-		throw new Error(
-			`the user data has ${size} bytes, ${MAX_USER_DATA_BYTES} are possible: allow fewer networks (${config.allow.length} now)`,
-		);
+	for (const [size, most] of [
+		[(await gzipped(userData)).length, MAX_USER_DATA_BYTES],
+		[Buffer.byteLength(userData), MAX_USER_DATA_TEXT_BYTES],
+	] as const) {
+		if (size > most)
+			throw new Error(`the user data has ${size} bytes, ${most} are possible: allow fewer networks (${config.allow.length} now)`);
+	}
 	return userData;
-}
-
-/**
- * The agent without its comment lines, doc strings and blank lines: a quarter of it, which nobody reads on a VM and 16 KB
- * have no room for. Relies on agent.py having no other triple-quoted string; a test compares the two as Python parses them.
- */
-export function shipped(agent: string): string {
-	return agent
-		.replaceAll(/^[ \t]*"""[\s\S]*?"""\n/gm, "")
-		.replaceAll(/^[ \t]*#.*\n/gm, "")
-		.replaceAll(/\n\n+/g, "\n");
 }
 
 /** Packed texts by their sources: only a few exist, and each create needs them. Strings, since promises belong to one request. */
@@ -58,8 +58,7 @@ const packedTexts = new Map<string, string>();
 async function packed(text: string): Promise<string> {
 	const known = packedTexts.get(text);
 	if (known !== undefined) return known;
-	const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
-	const result = Buffer.from(await new Response(stream).arrayBuffer()).toString("base64");
+	const result = Buffer.from(await gzipped(text)).toString("base64");
 	packedTexts.set(text, result);
 	return result;
 }

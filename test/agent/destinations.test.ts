@@ -84,7 +84,10 @@ describe.runIf(onLinux)("a destination", () => {
 			response.end();
 		}, "0.0.0.0");
 		// A second look-up between check and connect would be seen below, and its answer is another one.
-		const agent = await startAgent(await startWorker(), { names: { "rebind.test": ["127.0.0.2", "169.254.169.254"] } });
+		const agent = await startAgent(await startWorker(), {
+			names: { "rebind.test": ["127.0.0.2", "169.254.169.254"] },
+			limits: { NAME_SECONDS: 0 },
+		});
 		const request = `GET http://rebind.test:${port}/ HTTP/1.1\r\n${basic()}\r\n`;
 		expect((await ask(agent, request)).status).toBe(200);
 		expect([lookups(agent), origins]).toEqual([["rebind.test"], ["127.0.0.2"]]);

@@ -4,14 +4,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, RegisterBody } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/agent/userdata.ts";
+import { shipped, shippedName } from "../../src/agent/shipped.ts";
 
 export const onLinux = process.platform === "linux";
 
@@ -118,10 +118,12 @@ export interface AgentOptions {
 	readonly config?: Partial<AgentConfig>;
 	readonly allowLoopback?: boolean;
 	/** Constants of agent.py to change, such as `IDLE_SECONDS`. */
-	readonly limits?: Record<string, number>;
+	readonly limits?: Record<string, number | string>;
 	readonly names?: Record<string, readonly string[] | null>;
 	/** Does not wait for the registration. */
 	readonly isLonely?: boolean;
+	/** Nothing can be written to its state directory, as on a full disk; {@link Agent.mendState} ends that. */
+	readonly hasBrokenState?: boolean;
 }
 
 export interface Agent {
@@ -134,7 +136,12 @@ export interface Agent {
 	/** What it wrote to stderr since the test began. */
 	readonly log: () => string;
 	readonly rssBytes: () => number;
+	/** How many sockets it has. */
+	readonly sockets: () => number;
 	readonly kill: (signal: NodeJS.Signals) => Promise<void>;
+	/** Sends a signal that does not end it. */
+	readonly signal: (signal: NodeJS.Signals) => void;
+	readonly mendState: () => void;
 	/** Starts it again with the same directories. */
 	readonly start: () => Promise<void>;
 }
@@ -159,6 +166,9 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 		return join(root, name);
 	};
 	const [credentialsDirectory, stateDirectory] = [directory("credentials"), directory("state")];
+	// Where a file would be made anew is a directory: it holds for root too.
+	const obstacles = ["key.new", "state.json.new"].map((name) => join(stateDirectory, name));
+	if (options.hasBrokenState) for (const path of obstacles) mkdirSync(path);
 	const config: AgentConfig = {
 		token: `${randomBytes(32).toString("hex")}.proxy${randomInt(1e9)}x.${randomBytes(32).toString("base64url")}`,
 		port: AGENT_PORT,
@@ -168,14 +178,16 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 		allow: [],
 		...options.config,
 	};
-	writeFileSync(join(root, "agent.py"), shipped(readFileSync(join(SOURCES, "agent.py"), "utf8")));
+	const source = readFileSync(join(SOURCES, "agent.py"), "utf8");
+	writeFileSync(join(root, "agent.py"), shipped(source));
 	writeFileSync(join(credentialsDirectory, "agent.json"), JSON.stringify(config));
 	const address = await freeAddress();
 	let child: ChildProcess | null = null;
 	let log = "";
+	const limits = Object.fromEntries(Object.entries(options.limits ?? {}).map(([name, value]) => [shippedName(source, name), value]));
 	const hasPlan = options.limits !== undefined || options.names !== undefined;
 	const command = hasPlan
-		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits: options.limits ?? {}, names: options.names ?? {} })]
+		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
 		: [join(root, "agent.py")];
 	const kill = async (signal: NodeJS.Signals) => {
 		const running = child;
@@ -226,7 +238,21 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 			const status = readFileSync(`/proc/${child?.pid}/status`, "utf8");
 			return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 		},
+		sockets: () => {
+			const directory = `/proc/${child?.pid}/fd`;
+			return readdirSync(directory).filter((name) => {
+				try {
+					return readlinkSync(join(directory, name)).startsWith("socket:");
+				} catch {
+					return false; // Closed meanwhile.
+				}
+			}).length;
+		},
 		kill,
+		signal: (signal) => child?.kill(signal),
+		mendState: () => {
+			for (const path of obstacles) rmSync(path, { recursive: true });
+		},
 		start,
 	};
 }
@@ -291,10 +317,13 @@ function parseHead(text: string): Omit<Answer, "body"> {
 	return { status: Number(/^HTTP\/1\.[01] (\d{3}) /.exec(`${first} `)?.[1]), headers: Object.fromEntries(headers) };
 }
 
-/** Sends bytes to the agent as they are and reads until it closes; status 0 when it answers nothing. */
+/**
+ * Sends bytes to the agent as they are and ends its side, so that the connection is not kept for another request; reads until it
+ * closes. Status 0 when it answers nothing.
+ */
 export async function ask(agent: Agent, request: string | Buffer): Promise<Answer> {
 	const socket = await dial(agent);
-	socket.write(request);
+	socket.end(request);
 	const text = (await readToEnd(socket)).toString("latin1");
 	socket.destroy();
 	const end = text.indexOf("\r\n\r\n");

@@ -53,7 +53,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 		);
 		expect(answer.status).toBe(200);
 		expect(JSON.parse(answer.body).from).toBe(agent.address);
-		expect(answer.headers.connection).toBe("close");
+		expect(answer.headers.connection).toBeUndefined();
 		expect(origin.seen).toEqual([
 			{ method: "POST", url: "/a?b=c", headers: { host, "x-mine": "1", "content-length": "4", connection: "close" }, body: "body" },
 		]);
@@ -110,7 +110,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 			basic("changeme", "wrong"),
 			basic("wrong", "correct horse"),
 			"Proxy-Authorization: Basic ???\r\n",
-			basic() + basic(),
+			basic() + basic("changeme", "wrong"),
 		]) {
 			for (const line of [`GET ${url}`, `CONNECT 127.0.0.1:${origin.port}`, "GET http://probe.muster/0123456789abcdef0123456789abcdef"]) {
 				const answer = await ask(agent, `${line} HTTP/1.1\r\nHost: x\r\n${header}\r\n`);
@@ -227,7 +227,6 @@ describe.runIf(onLinux)("the agent serves", () => {
 			`GET ${url} HTTP/1.1\r\n${basic()}X: 1\nY: 2\r\n\r\n`,
 			"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 			`GET https://127.0.0.1/ HTTP/1.1\r\n${basic()}\r\n`,
-			`GET http://user@127.0.0.1/ HTTP/1.1\r\n${basic()}\r\n`,
 			`CONNECT 127.0.0.1 HTTP/1.1\r\n${basic()}\r\n`,
 			`CONNECT 127.0.0.1:80/x HTTP/1.1\r\n${basic()}\r\n`,
 			"GARBAGE\r\n\r\n",
@@ -265,11 +264,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 				"ok",
 			],
 			["GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nEXTRA", "2\r\nok\r\n0\r\n\r\n"],
-			[
-				"GET",
-				"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-				"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
-			],
+			["GET", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"],
 			["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ""],
 		];
 		for (const [method, text, body] of cases) {
@@ -320,7 +315,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 			response.end(down);
 		});
 		const socket = await dial(agent);
-		socket.write(`PUT http://127.0.0.1:${port}/ HTTP/1.1\r\n${basic()}Content-Length: ${up.length}\r\n\r\n`);
+		socket.write(`PUT http://127.0.0.1:${port}/ HTTP/1.1\r\n${basic()}Connection: close\r\nContent-Length: ${up.length}\r\n\r\n`);
 		socket.write(up);
 		await readHead(socket);
 		expect(sha256(await readToEnd(socket))).toBe(sha256(down));

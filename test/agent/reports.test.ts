@@ -170,7 +170,8 @@ describe.runIf(onLinux)("heartbeats", () => {
 		worker.directives = { ...worker.directives, interval: 60, drain: true };
 		const seen = worker.heartbeats.length;
 		await eventually(() => worker.heartbeats.length >= seen + 2, "the drain is confirmed", 2000);
-		expect((await ask(agent, `CONNECT 127.0.0.1:${port} HTTP/1.1\r\n${basic()}\r\n`)).status).toBe(503);
+		const refused = async () => (await ask(agent, `CONNECT 127.0.0.1:${port} HTTP/1.1\r\n${basic()}\r\n`)).status === 503;
+		await eventually(refused, "new clients are refused");
 		expect((await probe(agent)).status).toBe(200);
 		socket.write("alive");
 		expect((await read(socket, 5)).toString()).toBe("alive");
@@ -206,7 +207,7 @@ describe.runIf(onLinux)("heartbeats", () => {
 		const agent = await startAgent(worker);
 		const send = async (localAddress: string) => {
 			const socket = await dial(agent, { localAddress });
-			socket.write(`GET http://probe.muster/${"0".repeat(32)} HTTP/1.1\r\n${basic()}\r\n`);
+			socket.write(`GET http://probe.muster/${"0".repeat(32)} HTTP/1.1\r\n${basic()}Connection: close\r\n\r\n`);
 			return (await readToEnd(socket)).toString().slice(0, 12);
 		};
 		expect(await send("127.0.0.7")).toBe("HTTP/1.1 200");

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import type { Account } from "./account.ts";
 import { INSTANCE_TYPES, idOf, imagesOf } from "./aws-catalogue.ts";
 import { defaultGroup, groupIn, groupNamed, OWNER } from "./aws-groups.ts";
@@ -85,13 +86,18 @@ export async function runInstances(wanted: RunInstances, body: string, account: 
 		{
 			name: tags.Name ?? "",
 			tags: wordsOf(tags),
-			userData: Buffer.from(wanted.UserData ?? "", "base64").toString("utf8"),
+			userData: unpacked(Buffer.from(wanted.UserData ?? "", "base64")),
 			details,
 		},
 		account,
 	);
 	tokens.set(`${region}/${token}`, { digest, instance: id });
 	return launched(id, account, region);
+}
+
+/** User data as cloud-init reads them: gzipped or not. */
+function unpacked(userData: Buffer): string {
+	return (userData.subarray(0, 2).toString("hex") === "1f8b" ? gunzipSync(userData) : userData).toString("utf8");
 }
 
 /** Groups by id or by name, wherever the request gives them. */

@@ -16,7 +16,7 @@ export const AWS_TERMS: Terms = {
 	settings: { access_key_id: KEY, secret_access_key: secretOf(KEY) },
 	refused: { access_key_id: KEY, secret_access_key: "another" },
 	price: { hourly: 0.0107, currency: "USD" },
-	userDataIs: "base64",
+	userDataIs: "gzip",
 	sameName: "same",
 	deleteWhileInstalling: "accepted",
 	capacity: {

@@ -17,7 +17,7 @@ export interface Terms {
 	/** What a VM of the usual size costs an hour, with its address. */
 	readonly price: { readonly hourly: number; readonly currency: string };
 	/** How user data travels. */
-	readonly userDataIs: "plain" | "base64";
+	readonly userDataIs: "plain" | "base64" | "gzip";
 	/** What a second create under the same name comes to: refused, the very same VM again, or a second one. */
 	readonly sameName: "conflict" | "same" | "second";
 	/** Whether a VM can be deleted while it is being installed; `later`: it is busy, and can be once it runs. */

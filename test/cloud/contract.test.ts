@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { CloudName } from "../../src/core/model/state.ts";
 import type { CreateRequest, Provider, ProviderDefinition } from "../../src/providers/base/provider.ts";
@@ -581,7 +582,8 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 
 		it("in user data are repeated in no error of a create", async () => {
 			const world = start();
-			const sent = terms.userDataIs === "base64" ? btoa(wanted().userData) : wanted().userData;
+			const { userData } = wanted();
+			const sent = { plain: userData, base64: btoa(userData), gzip: gzipSync(userData).toString("base64") }[terms.userDataIs];
 			await world.done(world.open().create(wanted(1)));
 			const says: string[] = [];
 			for (const status of STATUSES) {

@@ -1,3 +1,4 @@
+import { gzipped } from "../../agent/gzip.ts";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
@@ -71,7 +72,8 @@ class Aws implements Provider {
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const { region, size, spot } = this.#account;
 		const { group, machine } = await this.#prepare(wanted);
-		const userData = Buffer.from(wanted.userData).toString("base64");
+		// It has room for 16 KB, and cloud-init for what is packed.
+		const userData = Buffer.from(await gzipped(wanted.userData)).toString("base64");
 		const tags = Object.entries({ Name: wanted.name, ...labels(wanted.tags) }).map(([Key, Value]) => ({ Key, Value }));
 		const asSpot = { persistent: "stop", "one-time": "terminate" } as const;
 		const parameters: Parameters = {

@@ -83,7 +83,7 @@ export interface CreateRequest extends Protection {
 	/** Unique: `muster-<deployment>-<intent>`; valid as a host name, at most 63 characters. */
 	readonly name: string;
 	readonly tags: { readonly deployment: string; readonly pool: string; readonly intent: string };
-	/** cloud-init user data as plain text; the driver encodes it as its cloud wants it. At most 16,384 bytes. */
+	/** cloud-init user data as plain text; the driver encodes it as its cloud wants it. At most 32,768 bytes, and 16,384 gzipped. */
 	readonly userData: string;
 	/**
 	 * The VM that an earlier create of this intent made and never switched on: it gets these user data and is switched on, and none is made.

@@ -1,0 +1,110 @@
+/**
+ * The agent as VMs get it: the same program, in as few bytes as can be, since the smallest room that a cloud has for user data is
+ * 16 KB. What goes is what only readers need: comments, doc strings, blank lines, wide indentation, annotations and long names.
+ * `agent.py` keeps to what these lines can read, and a test compares both as Python parses them.
+ */
+
+/** An import, a string literal (none has triple quotes by then), or a name with the point before it. */
+const WORD = /^(?:import|from) .*$|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\.?\b[A-Za-z_]\w*/gm;
+
+const words = (text: string) => new Set(text.split(" "));
+
+const KEYWORDS = words(
+	"and as assert break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise " +
+		"return True try while with yield",
+);
+/** Parameters of Python's own functions that the agent names in calls. */
+const PARAMETERS = words("daemon file flags flush maxsplit server_hostname strict target validate");
+/** What is Python's as well where the agent has it for a name of its own; a test finds those that are missing. */
+const PYTHONS = words(
+	"accept add bind buffer bytes chunked close count digest encoding end epoll error errors family flush group has_ipv6 headers host length main match " +
+		"minor name next options password path pipe port read readable request run sample scheme send sha256 sock splice start status step stop timeout " +
+		"version wait write",
+);
+
+/** The text of `agent.py` as it is shipped. */
+export function shipped(agent: string): string {
+	return renamed(agent).text;
+}
+
+/** What one of the agent's constants, which tests set, is called in the shipped text. */
+export function shippedName(agent: string, name: string): string {
+	return renamed(agent).globals.get(name) ?? name;
+}
+
+/**
+ * Variables of a function have names of one small letter, others of its own have more or a capital. What follows a point is an
+ * attribute, and may be called as anything else is.
+ */
+function renamed(agent: string): { text: string; globals: ReadonlyMap<string, string> } {
+	const bare = withoutComments(agent)
+		.split(/^(?=\t?(?:def|class) |[A-Za-z])/m)
+		.map((part) => (/^\t?def /.test(part) ? withShortVariables(part) : part))
+		.join("");
+	const [attributes, globals] = [new Set<string>(), new Set<string>()];
+	for (const [, name = ""] of bare.matchAll(/(?:^\tdef |\.)([A-Za-z_]\w*)/gm)) if (isOwnAttribute(bare, name)) attributes.add(name);
+	for (const [, list = ""] of bare.matchAll(/^(?:class |def )?([A-Za-z_][\w, ]*)(?= = |[:(])/gm))
+		for (const name of namesIn(list)) globals.add(name);
+	const counts = new Map<string, number>();
+	for (const [word] of bare.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
+	const short = (names: Iterable<string>, point: string, free: readonly string[]) => {
+		const long = [...names].filter((name) => name.length > 1 && !name.startsWith("__") && !PYTHONS.has(name) && !KEYWORDS.has(name));
+		const room = (name: string) => (counts.get(point + name) ?? 0) * name.length;
+		const usable = free.filter((name) => !counts.has(point + name) && !KEYWORDS.has(name) && !PYTHONS.has(name));
+		return new Map(long.sort((a, b) => room(b) - room(a) || (a < b ? -1 : 1)).map((name, index) => [name, usable[index] ?? name]));
+	};
+	const attribute = short(attributes, ".", [...SMALL, ...CAPITALS, ...PAIRS]);
+	const global = short(globals, "", [...CAPITALS, ...PAIRS]);
+	const text = bare
+		.replaceAll(/^\tdef (\w+)/gm, (_, name: string) => `\tdef ${attribute.get(name) ?? name}`)
+		.replaceAll(/^\t__slots__ \+?= .*$/gm, (line) => line.replaceAll(/"(\w+)"/g, (_, name: string) => `"${attribute.get(name) ?? name}"`))
+		.replaceAll(WORD, (word, at: number, whole: string) => {
+			if (word.startsWith(".")) return `.${attribute.get(word.slice(1)) ?? word.slice(1)}`;
+			return /(?:^|\n)\tdef $/.test(whole.slice(Math.max(at - 6, 0), at)) ? word : (global.get(word) ?? word);
+		});
+	return { text, globals: global };
+}
+
+const SMALL = [..."abcdefghijklmnopqrstuvwxyz"];
+const CAPITALS = SMALL.map((letter) => letter.toUpperCase());
+const PAIRS = SMALL.flatMap((first) => SMALL.map((second) => first + second));
+
+function namesIn(list: string): readonly string[] {
+	return list.match(/[A-Za-z_]\w*/g) ?? [];
+}
+
+/** Whether it is a method of the agent's, or one of its objects' attributes. */
+function isOwnAttribute(bare: string, name: string): boolean {
+	return new RegExp(`^\\tdef ${name}\\(|\\b[a-z]\\.${name}(?:,.*)? [-+|]?= |, [a-z]\\.${name} = |^\\t__slots__ .*"${name}"`, "m").test(
+		bare,
+	);
+}
+
+/** One function with its own variables renamed, `self` among them, and those of functions within it. */
+function withShortVariables(part: string): string {
+	const own = new Set<string>();
+	const add = (list: string) => {
+		for (const name of namesIn(list)) own.add(name);
+	};
+	for (const [, list = ""] of part.matchAll(/(?:\bdef \w+\(|\blambda )([^):]*)/g)) add(list.replaceAll(/=[^,]*/g, ""));
+	for (const [, list = ""] of part.matchAll(/(?:^\t*|\bfor )([A-Za-z_*][\w, *]*?)(?: [-+|]?= | in )/gm)) add(list);
+	for (const [, name = ""] of part.matchAll(/(?:\bas |^\t\t+def )(\w+)/gm)) add(name);
+	const counts = new Map<string, number>();
+	for (const [word] of part.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
+	const names = [...own].filter((name) => !KEYWORDS.has(name) && !PARAMETERS.has(name) && name.length > 1);
+	const free = [...SMALL, ...PAIRS].filter((name) => !counts.has(name) && !KEYWORDS.has(name));
+	const short = new Map(
+		names.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).map((name, index) => [name, free[index] ?? name]),
+	);
+	return part.replaceAll(WORD, (word) => short.get(word) ?? word);
+}
+
+function withoutComments(agent: string): string {
+	return agent
+		.replaceAll(/^[ \t]*"""[\s\S]*?"""\n/gm, "")
+		.replaceAll(/^[ \t]*#.*\n/gm, "")
+		.replaceAll(/^from __future__ import annotations\n/gm, "")
+		.replaceAll(/\n\n+/g, "\n")
+		.replaceAll(/^ *def .*$/gm, (line) => line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, ""))
+		.replaceAll(/^( {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
+}
