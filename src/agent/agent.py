@@ -87,9 +87,11 @@ MAX_INTERIM_ANSWERS = 10
 # What a session takes of the machine's memory when all is full: mostly the kernel's buffers.
 SESSION_BYTES = 64 * 1024
 # What one read takes at most, and so what is held of one client that does not read: (held of all, up to so many bytes).
-READS = ((0, 64 * 1024), (4 << 20, 16 * 1024), (12 << 20, 2048))
-# A body of tiny chunks is read in pieces of this size, which keep the others waiting for about a millisecond.
-SMALL_READ_BYTES = 4096
+READS = ((0, 256 * 1024), (4 << 20, 16 * 1024), (12 << 20, 2048))
+# A body in chunks is read in smaller pieces, and one in tiny chunks in such as keep the others waiting for about a millisecond.
+CHUNKED_READ_BYTES, SMALL_READ_BYTES = 32 * 1024, 4096
+# Who sends so much at once is spliced.
+BULK_BYTES = 64 * 1024
 # What is spliced before the others have their turn, also the size of a pipe, and how many of these there are.
 TURN_BYTES = 1 << 20
 # How long those have their turns that read on and on, before the loop looks at the others.
@@ -910,7 +912,9 @@ class Side:
             return
         if self.is_bulk and self.state == PASS and self.splice():
             return
-        size = SMALL_READ_BYTES if self.body and self.body.is_tiny else self.agent.read_bytes
+        size, body = self.agent.read_bytes, self.body
+        if body and body.chunked:
+            size = min(size, SMALL_READ_BYTES if body.is_tiny else CHUNKED_READ_BYTES)
         try:
             count = self.sock.recv_into(self.agent.buffer, size)
         except BlockingIOError:
@@ -923,7 +927,7 @@ class Side:
             return self.over()
         self.seen = self.loop.now
         # Less than there was room for is all there was, unless the end waits behind it.
-        self.readable, self.is_bulk = self.hung or count == size, count == size and SPLICE is not None
+        self.readable, self.is_bulk = self.hung or count == size, count >= BULK_BYTES and SPLICE is not None
         if self.state != LINGER:
             self.received(self.agent.view[:count])
         if self.readable:
@@ -976,7 +980,7 @@ class Side:
         if self.pipe:
             self.agent.pipes.give(self.pipe, True)
             self.pipe = None
-        self.is_bulk = moved >= SMALL_READ_BYTES * 4
+        self.is_bulk = moved >= BULK_BYTES // 4
         if self.ended:
             self.readable = False
             self.over()
