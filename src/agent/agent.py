@@ -87,12 +87,16 @@ MAX_INTERIM_ANSWERS = 10
 # What a session takes of the machine's memory when all is full: mostly the kernel's buffers.
 SESSION_BYTES = 64 * 1024
 # What one read takes at most, and so what is held of one client that does not read: (held of all, up to so many bytes).
-READS = ((0, 64 * 1024), (4 << 20, 16 * 1024), (12 << 20, 2048))
-# A body of tiny chunks is read in pieces of this size, which keep the others waiting for about a millisecond.
-SMALL_READ_BYTES = 4096
-# What is spliced before the others have their turn, and how many pipes for that may hold bytes.
+READS = ((0, 256 * 1024), (4 << 20, 16 * 1024), (12 << 20, 2048))
+# A body in chunks is read in smaller pieces, and one in tiny chunks in such as keep the others waiting for about a millisecond.
+CHUNKED_READ_BYTES, SMALL_READ_BYTES = 32 * 1024, 4096
+# Who sends so much at once is spliced.
+BULK_BYTES = 64 * 1024
+# What is spliced before the others have their turn, also the size of a pipe, and how many of these there are.
 TURN_BYTES = 1 << 20
-MAX_PIPES = 64
+# How long those have their turns that read on and on, before the loop looks at the others.
+TURNS_SECONDS = 0.002
+MAX_PIPES = 32
 
 PROBE_HOST = "probe.muster"
 # A global address to which a route shows that IPv6 works here; nothing is sent to it.
@@ -132,7 +136,7 @@ EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 HANG_UPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 # `os.splice` came with Python 3.10.
 SPLICE = getattr(os, "splice", None)
-SIOCOUTQ = 0x5411
+SIOCOUTQ, F_SETPIPE_SZ = 0x5411, 1031
 NETLINK_ADDRESSES_AND_ROUTES = 0x10 | 0x100 | 0x400
 
 logged = {}
@@ -300,7 +304,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.epoll, self.now = select.epoll(), time.monotonic()
-        self.handlers, self.turns, self.closing = {}, [], []
+        self.handlers, self.turns, self.closing = {}, collections.deque(), []
         # Of [when, number, callback], the callback None where it was cancelled; the number keeps equal times apart.
         self.timers, self.numbers, self.cancelled = [], itertools.count(), 0
         self.calls = collections.deque()
@@ -360,13 +364,16 @@ class Loop:
                         # One client's trouble is not the others'.
                         trouble(problem)
                         handler.reset()
-            turns, self.turns = self.turns, []
-            for side in turns:
+            # Not all of those who have much to read, where that takes long: others' first bytes come between.
+            for _ in range(len(self.turns)):
+                side = self.turns.popleft()
                 try:
                     side.turn()
                 except Exception as problem:
                     trouble(problem)
                     side.reset()
+                if time.monotonic() > now + TURNS_SECONDS:
+                    break
             # Those that are made meanwhile come after the next events.
             for _ in range(len(self.calls)):
                 self.guard(self.calls.popleft())
@@ -420,7 +427,7 @@ class Resolver:
         has_room = self.busy.get(client, 0) < self.share
         if host not in self.asked:
             if len(self.asked) >= 4 * MAX_NAMES:
-                return dial.resolved(Refused(503, "Too many names are being looked up.", 4, "dns_error"))
+                return dial.resolved(Refused(503, "Too many names are looked up.", 4, "dns_error"))
             self.asked[host] = []
             self.queued.add(host)
             if not has_room:
@@ -446,7 +453,7 @@ class Resolver:
             except Exception as problem:
                 # Some resolvers tell it so; others say that the name does not exist.
                 if isinstance(problem, socket.gaierror) and problem.errno == socket.EAI_NODATA:
-                    found = Refused(403, "The name has no address that is served here (IPv6 needs a route).", 2, "destination_not_found")
+                    found = Refused(403, "The name has no address that this proxy can reach.", 2, "destination_not_found")
                 else:
                     found = Refused(502, "The name does not resolve.", 4, "dns_error")
             self.loop.call(lambda job=job, found=found: self.answered(*job, found))
@@ -489,7 +496,7 @@ class Dial:
 
     def start(self) -> None:
         if not 0 < self.port < 65536 or (self.port == 25 and not self.is_own):
-            return self.fail(Refused(403, "Port 25 is not served, nor what is none.", 2, "destination_ip_prohibited"))
+            return self.fail(Refused(403, "This port is not served.", 2, "destination_ip_prohibited"))
         agent, host = self.agent, self.host
         is_bracketed = host.startswith("[")
         try:
@@ -754,7 +761,7 @@ class Request:
         elif b"\r" not in head:
             first, *lines = head[:-2].split(b"\n")
         else:
-            raise Refused(400, "The request's lines end in two ways.")
+            raise Refused(400, "The request line is malformed.")
         line = REQUEST_LINE.fullmatch(first)
         if not line:
             raise Refused(400, "The request line is malformed.")
@@ -821,7 +828,9 @@ HEAD, WAIT, PASS, LINGER, CLOSED = range(5)
 
 
 class Pipes:
-    """Pipes to splice through. A side has one only while it holds bytes: an ordinary user has memory for a thousand."""
+    """Pipes of a megabyte to splice through: with those of 64 KB it costs twice the time. An ordinary user has room for 64 of that
+    size, so a side has one only while it holds bytes, and reads into the buffer when none is left.
+    """
 
     def __init__(self) -> None:
         self.free, self.count = [], 0
@@ -832,7 +841,13 @@ class Pipes:
         if self.count >= MAX_PIPES:
             return None
         self.count += 1
-        return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.fcntl(pipe[1], F_SETPIPE_SZ, TURN_BYTES)
+        except OSError:
+            # A small one does too.
+            pass
+        return pipe
 
     def give(self, pipe: tuple, is_empty: bool) -> None:
         if is_empty:
@@ -868,7 +883,8 @@ class Side:
             if mask & HANG_UPS:
                 self.hung = True
                 self.hung_up(mask)
-            self.read()
+            if not self.is_due:
+                self.read()
 
     def hung_up(self, mask: int) -> None:
         """The other end has ended its side, or all."""
@@ -896,7 +912,9 @@ class Side:
             return
         if self.is_bulk and self.state == PASS and self.splice():
             return
-        size = SMALL_READ_BYTES if self.body and self.body.is_tiny else self.agent.read_bytes
+        size, body = self.agent.read_bytes, self.body
+        if body and body.chunked:
+            size = min(size, SMALL_READ_BYTES if body.is_tiny else CHUNKED_READ_BYTES)
         try:
             count = self.sock.recv_into(self.agent.buffer, size)
         except BlockingIOError:
@@ -909,7 +927,7 @@ class Side:
             return self.over()
         self.seen = self.loop.now
         # Less than there was room for is all there was, unless the end waits behind it.
-        self.readable, self.is_bulk = self.hung or count == size, count == size and SPLICE is not None
+        self.readable, self.is_bulk = self.hung or count == size, count >= BULK_BYTES and SPLICE is not None
         if self.state != LINGER:
             self.received(self.agent.view[:count])
         if self.readable:
@@ -962,7 +980,7 @@ class Side:
         if self.pipe:
             self.agent.pipes.give(self.pipe, True)
             self.pipe = None
-        self.is_bulk = moved >= SMALL_READ_BYTES * 4
+        self.is_bulk = moved >= BULK_BYTES // 4
         if self.ended:
             self.readable = False
             self.over()
@@ -1027,6 +1045,9 @@ class Side:
         self.is_shutting = True
         if self.out:
             return
+        peer = self.peer
+        if peer and self.ended and peer.ended and not (peer.out or self.held or peer.held):
+            return self.close()
         if not self.deaf:
             self.deaf = True
             try:
@@ -1034,9 +1055,6 @@ class Side:
             except OSError:
                 # It is gone: reading tells.
                 pass
-        peer = self.peer
-        if peer and self.ended and peer.ended and not (peer.out or self.held or peer.held):
-            self.close()
 
     # Ends.
 
@@ -1221,7 +1239,7 @@ class Upstream(Side):
         if self.state != PASS or not client.request:
             return super().over()
         if self.head is not None:
-            text = shown(self.head) if self.head else "it closed the connection without one"
+            text = shown(self.head) if self.head else "nothing came"
             return self.spoil(client, "The origin's answer is not whole: %s." % text)
         missing = None if self.cut else b"" if body.left > sys.maxsize >> 1 else body.missing()
         if missing is None:
@@ -1362,11 +1380,11 @@ class Client(Side):
             upstream.close()
         if not self.keeps or self.agent.is_ending():
             return self.part()
-        self.agent.rest(self)
+        self.agent.sessions.pop(self, None)
         self.state, self.request, self.body, self.scanned, self.is_kept = HEAD, None, None, 0, not self.pending
         if self.pending:
             self.loop.calls.append(self.read_on)
-        if self.agent.is_known(self):
+        if self not in self.agent.strangers:
             self.deadline = self.loop.now + KEEP_SECONDS
         self.arm(self.deadline)
         self.take_turn()
@@ -1482,7 +1500,7 @@ class Client(Side):
 
         def failed(_refused: Refused) -> None:
             self.agent.probes -= 1
-            self.refuse(Refused(502, "The public URL cannot be reached from here.", 1, "destination_unavailable"))
+            self.refuse(Refused(502, "The public URL cannot be reached.", 1, "destination_unavailable"))
 
         self.dial = Dial(self.agent, *host_and_port(self.agent.settings.url), "", reached, failed, True)
         self.dial.start()
@@ -1628,9 +1646,9 @@ class Agent:
         for group in (self.clients, self.strangers, self.sessions):
             group.pop(client, None)
         if self.is_stopping and not self.clients:
-            self.exit()
+            self.leave()
 
-    def exit(self) -> None:
+    def leave(self) -> None:
         """Once what happens now is through."""
         self.loop.calls.append(lambda: os._exit(0))
 
@@ -1642,22 +1660,16 @@ class Agent:
         if is_probe:
             return
         if self.is_ending() or len(self.sessions) >= self.max_sessions:
-            raise Refused(503, "This proxy is being drained, or full: take another.", 1, "connection_limit_reached")
+            raise Refused(503, "This proxy is drained or full: take another.", 1, "connection_limit_reached")
         self.sessions[client] = None
         self.requests += 1
-
-    def is_known(self, client: Client) -> bool:
-        return client not in self.strangers
-
-    def rest(self, client: Client) -> None:
-        """A client between two requests."""
-        self.sessions.pop(client, None)
 
     def permits(self, address: str) -> bool:
         verdict = self.verdicts.get(address)
         if verdict is None:
             ip = ipaddress.ip_address(address)
-            if ip.is_loopback and self.allow_loopback:
+            # Not by is_loopback: newer versions of Python count IPv4 in IPv6 clothes.
+            if self.allow_loopback and (address == "::1" or address.startswith("127.")):
                 verdict = address != self.bind
             else:
                 verdict = not any(ip in network for network in DENIED) and not is_own(address)
@@ -1692,12 +1704,12 @@ class Agent:
             if client.state == HEAD and not client.pending:
                 client.close()
         if not self.clients:
-            self.exit()
+            self.leave()
 
     def end(self) -> None:
         for client in list(self.clients):
             client.reset()
-        self.exit()
+        self.leave()
 
     def run(self, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -1709,7 +1721,7 @@ class Agent:
             self.loop.add(watch, self, select.EPOLLIN)
             self.watch = watch
         except OSError as problem:
-            log("changes of addresses are not seen: %s" % problem)
+            log("no netlink: %s" % problem)
         self.look_around()
         listener = self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

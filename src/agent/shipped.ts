@@ -1,6 +1,6 @@
 /**
  * The agent as VMs get it: the same program, in as few bytes as can be, since the smallest room that a cloud has for user data is
- * 16 KB. What goes is what only readers need: comments, doc strings, blank lines, wide indentation, annotations and long names.
+ * 16 KB. What goes is what only readers need: comments, doc strings, blanks, annotations and long names.
  * `agent.py` keeps to what these lines can read, and a test compares both as Python parses them.
  */
 
@@ -62,7 +62,12 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 			if (word.startsWith(".")) return `.${attribute.get(word.slice(1)) ?? word.slice(1)}`;
 			return /(?:^|\n)\tdef $/.test(whole.slice(Math.max(at - 6, 0), at)) ? word : (global.get(word) ?? word);
 		});
-	return { text, globals: global };
+	return { text: withoutBlanks(text), globals: global };
+}
+
+/** Without the blanks beside what needs none. */
+function withoutBlanks(text: string): string {
+	return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'| ?([=,:+*/%|&<>()[\]{}!-]+) ?/g, (whole, mark?: string) => mark ?? whole);
 }
 
 const SMALL = [..."abcdefghijklmnopqrstuvwxyz"];
