@@ -17,6 +17,7 @@
  * public URL's host and port, then answers 200 `application/json` {@link ProbeBody}; 502 when that connection fails.
  */
 import { z } from "zod";
+import { hasControls } from "../core/model/bounds.ts";
 import type { Directives } from "../core/model/directives.ts";
 
 export { AGENT_PORT } from "../core/model/basics.ts";
@@ -28,14 +29,13 @@ export function parseBearer(text: string): { object: string; id: string } | null
 	return match ? { object: match[1] as string, id: match[2] as string } : null;
 }
 
-/** Without control characters. */
-const PRINTABLE = /^\P{Cc}*$/u;
+const isPrintable = (text: string) => !hasControls(text);
 
 export const RegisterBody = z.strictObject({
 	/** The VM key that the agent minted. */
-	key: z.string().max(200).regex(PRINTABLE),
+	key: z.string().max(200).refine(isPrintable, "must not have control characters"),
 	/** Version of the agent, for the log. */
-	agent: z.string().max(40).regex(PRINTABLE),
+	agent: z.string().max(40).refine(isPrintable, "must not have control characters"),
 });
 export type RegisterBody = z.infer<typeof RegisterBody>;
 
@@ -44,9 +44,9 @@ export const HeartbeatBody = z.strictObject({
 	/** Open client connections. */
 	active: z.number().int().min(0).max(1_000_000),
 	/** By name: requests (per second), bytes (per second), errors (per second), cpu (0..1), load. */
-	metrics: z.record(z.string().max(40).regex(PRINTABLE), z.number()),
+	metrics: z.record(z.string().max(40).refine(isPrintable, "must not have control characters"), z.number()),
 	/** Open sessions as `client:port` (IPv6 in brackets), at most 1,000; `active` is exact even where this is cut. */
-	sessions: z.array(z.string().max(64).regex(PRINTABLE)).max(MAX_SESSIONS_A_HEARTBEAT),
+	sessions: z.array(z.string().max(64).refine(isPrintable, "must not have control characters")).max(MAX_SESSIONS_A_HEARTBEAT),
 	/** Version of the newest credentials that the agent accepts. */
 	credentials: z.number().int().min(0),
 });

@@ -73,6 +73,7 @@ export function poolOf(count: number, change: (index: number) => Partial<Proxy>)
 		reconciledAt: NOW - 500,
 		listedAt: NOW - 500,
 		target: count,
+		standing: { wanted: count, isShort: false, since: NOW, wantedThen: count },
 		spec: { ...born.spec, min: count, max: count },
 	};
 	for (let index = 0; index < count; index++) {

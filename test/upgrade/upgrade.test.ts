@@ -16,6 +16,15 @@ const NOT_KEPT: Readonly<Record<string, string>> = {
 	showsSessions: "sessions are asked of the pool, and D1 shows none",
 	sessionsShown: "sessions are asked of the pool, and D1 shows none",
 };
+/** Answers that have another form now: what the earlier one is in it. */
+const CHANGED_ANSWERS: Readonly<Record<string, (body: unknown) => unknown>> = {
+	// Each pool has its state and more beside what is wrong with it.
+	"/health": (body) => {
+		const { checks, ...rest } = body as { checks: { pools: Record<string, { problems: readonly string[] }> } };
+		const troubled = Object.entries(checks.pools).filter(([, { problems }]) => problems.length > 0);
+		return { ...rest, checks: { ...checks, pools: Object.fromEntries(troubled.map(([name, { problems }]) => [name, problems])) } };
+	},
+};
 /** Tables of D1 that this version does without, and why nothing is lost with them. */
 const NO_TABLES: Readonly<Record<string, string>> = { sessions: "sessions are asked of the pool" };
 
@@ -112,7 +121,9 @@ describe("what bda7429 has stored", () => {
 		const lost: string[] = [];
 		for (const [path, before] of Object.entries(recording.answers)) {
 			const { status, body } = before;
-			lost.push(...losses(comparable({ status, body }), comparable(await ask(path)), path));
+			const now = await ask(path);
+			const read = Object.hasOwn(CHANGED_ANSWERS, path) ? CHANGED_ANSWERS[path] : undefined;
+			lost.push(...losses(comparable({ status, body }), comparable(read === undefined ? now : { ...now, body: read(now.body) }), path));
 		}
 		expect(Object.keys(recording.answers).length).toBeGreaterThan(100);
 		expect(lost).toEqual([]);

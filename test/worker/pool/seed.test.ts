@@ -26,6 +26,7 @@ const PROXY = {
 const SCALING = { min_scaling: 2, max_scaling: 3 };
 const INSTANCE = {
 	enabled: true,
+	state: "running",
 	ips: [IP, IP],
 	scaling: SCALING,
 	size: "s-1vcpu-512mb-10gb",
@@ -35,6 +36,9 @@ const INSTANCE = {
 	api_url: expect.any(String),
 	// Ours, beside CloudProxy's fields.
 	cost: { hourly: 0.0119, currency: "USD", asOf: METADATA.timestamp },
+	billed: 2,
+	spent_this_hour: [{ amount: 0.0119, currency: "USD" }],
+	max_replacements_per_hour: 6,
 };
 const DISABLED = expect.objectContaining({
 	enabled: false,
@@ -109,6 +113,7 @@ const READS: readonly Row[] = [
 			metadata: METADATA,
 			billed: 2,
 			cost: [INSTANCE.cost],
+			spent_this_hour: INSTANCE.spent_this_hour,
 			providers: {
 				digitalocean: { ...INSTANCE, instances: { default: INSTANCE } },
 				...Object.fromEntries(OTHERS.map((name) => [name, DISABLED])),
