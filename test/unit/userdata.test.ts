@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import type { AgentConfig } from "../../src/agent/protocol.ts";
 import { gzipped } from "../../src/agent/gzip.ts";
+import type { AgentConfig } from "../../src/agent/protocol.ts";
 import { MAX_USER_DATA_BYTES, renderUserData, shipped } from "../../src/agent/userdata.ts";
 
 const source = (name: string) => readFileSync(join(import.meta.dirname, "../../src/agent", name), "utf8");
