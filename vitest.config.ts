@@ -41,6 +41,10 @@ const POOL_SETTINGS = {
 	PROXY_USERNAME: "user",
 	PROXY_PASSWORD: "pass",
 	ALLOW_ANONYMOUS: "True",
+	// Reactor's own examples set the key "bar".
+	ALLOW_SHORT_KEY: "True",
+	// And the address http://example.com.
+	ALLOW_INSECURE_URL: "True",
 	ENCRYPTION_KEY: "the-encryption-key-of-the-tests",
 	DIGITALOCEAN_ENABLED: "True",
 	DIGITALOCEAN_ACCESS_TOKEN: "local-pool-tests",

@@ -37,6 +37,8 @@ export async function devSettings(
 		...(given.AUTH_KEY ? {} : { ALLOW_ANONYMOUS: "True" }),
 		// A deployment's default is any: its callers have a key. Here nobody may need one, so other sites' pages get no answer.
 		CORS_ORIGINS: `http://localhost:${local.port},http://127.0.0.1:${local.port}`,
+		// Reactor's own examples set the key "bar".
+		ALLOW_SHORT_KEY: "True",
 		// An address, not localhost: agents call over IPv4 from a loopback address of their own.
 		PUBLIC_URL: `http://127.0.0.1:${local.port}`,
 		ENCRYPTION_KEY: local.encryptionKey,

@@ -14,15 +14,10 @@ import {
 import { readDeployment } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
 import { askPool } from "../rpc/reach.ts";
-import {
-	type EndpointConfiguration,
-	type Faults,
-	type StoredConfiguration,
-	sealSecrets,
-	withKeptSecrets,
-} from "../settings/configuration.ts";
+import { type EndpointConfiguration, type Faults, joinedFaults, type StoredConfiguration, sealSecrets } from "../settings/configuration.ts";
 import { cloudIn, readEndpoint } from "../settings/endpoint.ts";
 import type { Config } from "../settings/environment.ts";
+import { withKeptSecrets } from "../settings/kept-secrets.ts";
 import { Reader } from "../settings/reader.ts";
 import { readFacts } from "./fleet.ts";
 
@@ -45,7 +40,7 @@ const notFound = (say: string): Outcome => ({ ok: false, error: "notFound", say 
 export async function createEndpoint(env: Env, config: Config, name: string, given: EndpointConfiguration, now: number): Promise<Outcome> {
 	const { global, addresses } = config;
 	const { provider, faults } = readEndpoint(given, { name, global, suspending: [], addresses });
-	const all = { ...faults, ...withKeptSecrets(given, {}).faults };
+	const all = joinedFaults(faults, withKeptSecrets(given, {}, addresses).faults);
 	if (Object.keys(all).length > 0) return { ok: false, error: "invalid", faults: all };
 	const reserved = reservedFor(config, name, provider);
 	if (reserved !== null) return conflict(reserved);

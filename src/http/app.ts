@@ -7,9 +7,8 @@ import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
-import { type KeyHolder, requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -19,22 +18,24 @@ import {
 	ServiceUnavailable,
 	ValidationError,
 } from "./base/errors.ts";
-import { type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
+import { requireKnownQuery } from "./base/query.ts";
+import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
-import { GetRandomProxy, ListProxies, prefersPage } from "./cloudproxy/proxies.ts";
+import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi } from "./docs.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
-import { requireCaller, requireEndpointKey } from "./reactor/access.ts";
+import { requireAdminKey, requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
-import { GetDomain, GetInfo, GetUrl, Login, Logout, SetAuthKey, SetUrl } from "./reactor/global.ts";
+import { GetEndpointForm, GetManagerForm } from "./reactor/forms.ts";
+import { GetDomain, GetInfo, GetUrl, Login, LoginByGet, Logout, LogoutByGet, SetAuthKey, SetUrl } from "./reactor/global.ts";
 import { implicitRoutes } from "./reactor/implicit.ts";
 import { AssociateEndpointInstance, DisassociateEndpointInstance, ListEndpointInstances } from "./reactor/instances.ts";
 import { ListEndpointIps } from "./reactor/ips.ts";
@@ -79,21 +80,30 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/register", "agent", RegisterAlias],
 	["post", "/unregister", "agent", UnregisterAlias],
 	["post", "/v1.1/register", "agent", Register],
+	["put", "/v1.1/register", "agent", byPut(Register)],
 	["post", "/v1.1/unregister", "agent", Unregister],
+	["put", "/v1.1/unregister", "agent", byPut(Unregister)],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
 	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
+	["put", "/v1.1/register/:ip", "endpoint", byPut(RegisterIp)],
 	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],
+	["put", "/v1.1/unregister/:ip", "endpoint", byPut(UnregisterIp)],
+	["get", "/endpoint", "admin", GetEndpointForm],
+	["get", "/manager", "admin", GetManagerForm],
 	["get", "/v1.1", "admin", GetVersion],
 	["get", "/v1.0/domain", "admin", GetDomain],
 	["post", "/v1.1/auth_key", "admin", SetAuthKey],
 	["post", "/v1.1/login", "public", Login],
+	["get", "/v1.1/login", "public", LoginByGet],
 	["post", "/v1.1/logout", "public", Logout],
+	["get", "/v1.1/logout", "public", LogoutByGet],
 	["get", "/v1.1/url", "admin", GetUrl],
 	["post", "/v1.1/url", "admin", SetUrl],
 	["get", "/v1.1/info", "admin", GetInfo],
 	["get", "/v1.1/managers/configs", "admin", ListManagerConfigs],
 	["get", "/v1.1/managers/configs/:manager", "admin", GetManagerConfig],
 	["post", "/v1.1/managers/configs/:manager", "admin", PostManagerConfig],
+	["put", "/v1.1/managers/configs/:manager", "admin", byPut(PostManagerConfig)],
 	["delete", "/v1.1/managers/configs/:manager", "admin", DeleteManagerConfig],
 	["get", "/v1.1/managers/active", "admin", ListActiveManagers],
 	["get", "/v1.1/managers/active/:manager", "admin", GetActiveManager],
@@ -104,6 +114,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/endpoints/:endpoint", "admin", PostEndpoint],
 	["delete", "/v1.1/endpoints/:endpoint", "admin", DeleteEndpoint],
 	["post", "/v1.1/endpoints/:endpoint/alias", "admin", AliasEndpoint],
+	["put", "/v1.1/endpoints/:endpoint/alias", "admin", byPut(AliasEndpoint)],
 	["get", "/v1.1/endpoints/:endpoint/metadata", "endpoint", ListMetadata],
 	["get", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", GetMetadata],
 	["post", "/v1.1/endpoints/:endpoint/metadata/:key", "endpoint", SetMetadata],
@@ -115,12 +126,16 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/v1.1/endpoints/:endpoint/ips", "endpoint", ListEndpointIps],
 	["get", "/v1.1/endpoints/:endpoint/log", "endpoint", GetEndpointLog],
 	["post", "/v1.1/endpoints/:endpoint/log", "endpoint", PostEndpointLog],
+	["put", "/v1.1/endpoints/:endpoint/log", "endpoint", byPut(PostEndpointLog)],
 	["get", "/v1.1/endpoints/:endpoint/metrics", "endpoint", GetEndpointMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics", "endpoint", PostEndpointMetrics],
+	["put", "/v1.1/endpoints/:endpoint/metrics", "endpoint", byPut(PostEndpointMetrics)],
 	["get", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", GetEndpointIpMetrics],
 	["post", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", PostEndpointIpMetrics],
+	["put", "/v1.1/endpoints/:endpoint/metrics/:ip", "endpoint", byPut(PostEndpointIpMetrics)],
 	["get", "/v1.1/endpoints/:endpoint/instances", "endpoint", ListEndpointInstances],
 	["post", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", AssociateEndpointInstance],
+	["put", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", byPut(AssociateEndpointInstance)],
 	["delete", "/v1.1/endpoints/:endpoint/instances/:instance", "admin", DisassociateEndpointInstance],
 	["get", "/v1.1/endpoints/:endpoint/sessions", "endpoint", ListEndpointSessions],
 	["get", "/v1.1/endpoints/:endpoint/sessions/:session", "endpoint", QueryEndpointSession],
@@ -171,7 +186,7 @@ app.use(
 	}),
 );
 
-app.get("/", (c, next) => (prefersPage(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
+app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,
@@ -192,8 +207,10 @@ const router = fromHono(app, {
 for (const route of ROUTES) {
 	const [method, path, access, endpoint] = route;
 	const letPass = doorOf(route);
+	const known = access === "admin" && !isReactor(path) ? queryOf(endpoint) : null;
 	app.on(method.toUpperCase(), path, async (c, next) => {
 		await letPass(c);
+		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
 		return next();
 	});
@@ -240,26 +257,37 @@ function errorAnswer(c: AppContext, error: ApiError): Response {
 
 /** What lets a request to this route pass, or to none, if it has the key that it needs. */
 function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
-	const [, pattern = "", access = "admin"] = route ?? [];
+	const [, pattern = "", access = "admin", endpoint] = route ?? [];
 	if (access !== "admin" && access !== "endpoint") return async () => {};
 	const [isFromCaller, isOfEndpoint] = [isImplicit(pattern), isAboutEndpoint(pattern)];
 	return async (c) => {
 		if (isOfEndpoint) c.set("addressed", finderOf(c, isFromCaller));
-		const holder = await keyHolder(c, isFromCaller, access);
+		const opensToProxies = endpoint?.opensToProxies ?? false;
+		const holder = isFromCaller
+			? await requireCaller(c, { isAdminOnly: access === "admin", opensToProxies })
+			: await namedHolder(c, access);
+		c.set("holder", holder);
 		const isOriginWanted = !agentOrigin.isKnown && c.get("config").global.publicUrl === null;
 		if (holder === "admin" && isOriginWanted) c.executionCtx.waitUntil(rememberOrigin(c));
 	};
 }
 
-function keyHolder(c: AppContext, isImplicit: boolean, access: "admin" | "endpoint"): Promise<KeyHolder> {
-	if (isImplicit) return requireCaller(c, access === "admin");
-	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, async () => false);
+function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
+	return access === "endpoint" ? requireEndpointKey(c) : requireAdminKey(c);
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {
 	await boundBody(c, maxBodyBytes);
+	// It says nothing that a DELETE asks for, and pages and clients of both dialects send one nevertheless.
+	if (c.req.method === "DELETE") return;
 	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
 	if (access !== "agent" && !takesText) await requireJson(c, !isReactor(c.req.path));
+}
+
+/** The names of a route's query parameters. */
+function queryOf(endpoint: EndpointClass): readonly string[] {
+	const { query } = new endpoint({} as never).getSchema().request ?? {};
+	return Object.keys(query?.shape ?? {});
 }
 
 /** The routes at a request's path, whatever its method. */

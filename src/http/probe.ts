@@ -2,6 +2,8 @@ import { z } from "zod";
 import { type AppContext, Endpoint } from "./base/context.ts";
 import { faults } from "./cloudproxy/shapes.ts";
 
+const NONCE = "1 to 128 letters, digits, - or _";
+
 const schema = {
 	operationId: "probe",
 	tags: ["Health"],
@@ -11,8 +13,8 @@ const schema = {
 	request: {
 		query: z.object({
 			nonce: z
-				.string({ error: "must be 1 to 128 letters, digits, - or _" })
-				.regex(/^[A-Za-z0-9_-]{1,128}$/, { error: "must be 1 to 128 letters, digits, - or _" })
+				.string({ error: ({ input }) => (input === undefined ? `is required: ${NONCE}` : `must be ${NONCE}`) })
+				.regex(/^[A-Za-z0-9_-]{1,128}$/, { error: `must be ${NONCE}` })
 				.openapi({ description: "What is to be answered.", example: "b1946ac92492d234" }),
 		}),
 	},

@@ -7,6 +7,7 @@ import {
 	type EndpointConfiguration,
 	type Faults,
 	isSecret,
+	joinedFaults,
 	MASK,
 	mapValues,
 	masked,
@@ -17,10 +18,10 @@ import {
 	sealSecrets,
 	type Value,
 	valueAt,
-	withKeptSecrets,
 } from "../settings/configuration.ts";
-import { cloudIn, readEndpoint, readKey, readTuning } from "../settings/endpoint.ts";
+import { cloudIn, type Hosts, hostNamesIn, readEndpoint, readKey, readTuning } from "../settings/endpoint.ts";
 import type { Config, PoolConfig } from "../settings/environment.ts";
+import { withKeptSecrets } from "../settings/kept-secrets.ts";
 import { environmentSays } from "../settings/pools.ts";
 import { Reader } from "../settings/reader.ts";
 import { isSealedWithFirst } from "../values/secrets.ts";
@@ -33,6 +34,8 @@ export interface StoredEndpoint {
 	readonly environment: EndpointConfiguration | null;
 	/** The interval that a manager's configuration names for this pool; null: none does. */
 	readonly intervalSeconds: number | null;
+	/** Addresses of its static backends' host names, as they were found last; missing in what an earlier version stored. */
+	readonly hosts?: Hosts;
 }
 
 /** What a pool runs by, wherever it comes from. Holds secrets. */
@@ -52,7 +55,13 @@ export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "obj
 	const { global, suspending, addresses } = config;
 	const { configuration, unreadable } = openSecrets(global.encryptionKeys, pool.object, stored.configuration);
 	const locked = unreadable.length === 0 ? [] : [`ENCRYPTION_KEY lacks the key that ${unreadable.join(" and ")} was encrypted with`];
-	const read = readEndpoint(configuration, { name: pool.name, global, suspending: [...suspending, ...locked], addresses });
+	const read = readEndpoint(configuration, {
+		name: pool.name,
+		global,
+		suspending: [...suspending, ...locked],
+		addresses,
+		hosts: stored.hosts ?? {},
+	});
 	const settings = withInterval(read.settings, stored.intervalSeconds);
 	return { ...read, settings, problem: settings.suspended };
 }
@@ -65,7 +74,7 @@ export function deriveEnvironment(stored: StoredEndpoint | null, pool: PoolConfi
 	const { min, max } = pool.settings.spec;
 	const reader = new Reader(masked(inForce(stored, pool)));
 	// What was right when it was posted may be wrong by now (another version, other limits); then the environment's holds.
-	const tuning = readTuning(reader, pool.settings.spec);
+	const tuning = readTuning(reader, pool.settings.spec, stored.hosts);
 	const settings = { ...pool.settings, spec: { ...pool.settings.spec, ...tuning, min, max } };
 	return { ...rest, settings: withInterval(settings, stored.intervalSeconds) };
 }
@@ -113,17 +122,38 @@ export type Reconfigured =
 	| { readonly ok: false; readonly conflict: string }
 	| { readonly ok: false; readonly faults: Faults };
 
-/** Of a pool made through the API. `given` has its secrets encrypted, but for masks. */
+/** Host names that have no address, as a fault. */
+function unknownHosts(given: StoredConfiguration, hosts: Hosts): Faults {
+	const unknown = hostNamesIn(masked(given)).filter((name) => hosts[name]?.length === 0);
+	if (unknown.length === 0) return {};
+	return { endpoint: { static_instances: `must be names that have an address: ${unknown.join(", ")} has none` } };
+}
+
+/** What of it belongs to a configuration's host names: what was found now, else what was known before. */
+function hostsOf(given: StoredConfiguration, found: Hosts, known: Hosts = {}): Hosts {
+	const names = hostNamesIn(masked(given));
+	return Object.fromEntries(names.flatMap((name) => ((found[name] ?? known[name]) ? [[name, found[name] ?? known[name] ?? []]] : [])));
+}
+
+/** The same with what was found of its host names; null where nothing changes. A name that has no address any more keeps none. */
+export function rehosted(stored: StoredEndpoint, found: Hosts): StoredEndpoint | null {
+	const hosts = hostsOf(stored.configuration, found, stored.hosts);
+	return JSON.stringify(hosts) === JSON.stringify(stored.hosts ?? {}) ? null : { ...stored, hosts };
+}
+
+/** Of a pool made through the API. `given` has its secrets encrypted, but for masks; `found` are the addresses of its host names. */
 export function reconfiguredApi(
 	given: StoredConfiguration,
 	stored: StoredEndpoint | null,
 	pool: Pick<State["pool"], "object" | "name">,
 	config: Config,
+	found: Hosts = {},
 ): Reconfigured {
-	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {});
-	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null };
+	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {}, config.addresses);
+	const hosts = hostsOf(merged, found, stored?.hosts);
+	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null, hosts };
 	const derived = deriveApi(endpoint, pool, config);
-	const all = { ...derived.faults, ...faults };
+	const all = joinedFaults(unknownHosts(given, found), joinedFaults(derived.faults, faults));
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	return { ok: true, endpoint, bounds: derived.settings.spec };
 }
@@ -138,24 +168,26 @@ export function reconfiguredEnvironment(
 	object: string,
 	pool: PoolConfig,
 	config: Config,
+	found: Hosts = {},
 ): Reconfigured {
 	const keys = config.global.encryptionKeys;
 	if (isOtherCloud(openSecrets(keys, object, given).configuration, pool)) {
 		const say = `The cloud of this endpoint and its settings are the environment's (${pool.enabledVariable} and its like): change them there.`;
 		return { ok: false, conflict: say };
 	}
-	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {});
+	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {}, config.addresses);
 	const { min, max } = pool.settings.spec;
 	const { configuration: opened } = openSecrets(keys, object, merged);
 	const whole = { ...opened, scaling: { min_instances: min, max_instances: max, ...opened.scaling } };
 	const global = { ...config.global, timing: pool.settings.spec };
 	const { settings, faults } = readEndpoint(whole, { name: pool.endpoint, global, suspending: [], addresses: {} });
-	const all = { ...faults, ...masks };
+	const all = joinedFaults(unknownHosts(given, found), joinedFaults(faults, masks));
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
 	const isBound = (section: string, name: string) => section === "scaling" && (name === "min_instances" || name === "max_instances");
 	const configuration = mapValues(merged, (value, section, name) => (isBound(section, name) ? undefined : value));
 	const intervalSeconds = stored?.intervalSeconds ?? null;
-	return { ok: true, endpoint: { configuration, environment: environmentSays(pool), intervalSeconds }, bounds: settings.spec };
+	const hosts = hostsOf(configuration, found, stored?.hosts);
+	return { ok: true, endpoint: { configuration, environment: environmentSays(pool), intervalSeconds, hosts }, bounds: settings.spec };
 }
 
 /** Whether a configuration names another cloud than the pool's, or says something else of it than the environment does. */

@@ -22,14 +22,18 @@ import type {
 	PoolRpc,
 	PoolStatus,
 } from "../rpc/pool.ts";
-import type { EndpointConfiguration, StoredConfiguration } from "../settings/configuration.ts";
+import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
+import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, sessionsOf, statusOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
 import { Store } from "./store.ts";
 
+/** Every tick that cron gives asks again; others, of requests that change facts, do not. */
+const LOOK_UP_SPACING_MS = 45_000;
 const GONE = { error: "notFound", say: "This pool does not exist any more." } as const;
 const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
 
@@ -77,6 +81,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const { live } = this;
 		if (live === null) return null;
 		live.learn(facts, alarmAt);
+		this.ctx.waitUntil(this.refreshHosts());
 		return { provider: live.controller.state.pool.provider };
 	}
 
@@ -101,7 +106,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		const { live } = this;
 		if (live === null) return { ok: false, ...GONE };
 		const { controller, settings } = live;
-		const outcome = settings.reconfigured(configuration);
+		const found = await resolveAll(hostNamesIn(masked(configuration)));
+		const outcome = settings.reconfigured(configuration, found);
 		if (!outcome.ok) {
 			if ("faults" in outcome) return { ok: false, error: "invalid", faults: outcome.faults };
 			return { ok: false, error: "conflict", say: outcome.conflict };
@@ -116,6 +122,18 @@ export class Pool extends DurableObject<Env> implements PoolRpc {
 		await controller.command({ do: "scale", min: bounds.min, max: bounds.max });
 		return { ok: true, provider: controller.state.pool.provider };
 	}
+
+	/** Looks its static backends' host names up again, once a minute: cron ticks no oftener. What does not answer stays as it was. */
+	private async refreshHosts(): Promise<void> {
+		const names = this.live?.settings.hostNames() ?? [];
+		const now = this.now();
+		if (names.length === 0 || (now >= this.lookedUpAt && now - this.lookedUpAt < LOOK_UP_SPACING_MS)) return;
+		this.lookedUpAt = now;
+		const found = await resolveAll(names);
+		const { live } = this;
+		if (live?.settings.rehost(found)) live.controller.configure();
+	}
+	private lookedUpAt = Number.NEGATIVE_INFINITY;
 
 	async opens(key: string): Promise<boolean> {
 		return this.live?.settings.opens(key) ?? false;

@@ -3,6 +3,7 @@ import type { Command } from "../core/model/command.ts";
 import type { CloudName, State } from "../core/model/state.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
+import { type Hosts, hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, findPool, type PoolConfig } from "../settings/environment.ts";
 import {
 	type Derived,
@@ -13,6 +14,7 @@ import {
 	type Reconfigured,
 	reconfiguredApi,
 	reconfiguredEnvironment,
+	rehosted,
 	resealed,
 	type StoredEndpoint,
 	withBounds,
@@ -77,13 +79,25 @@ export class PoolSettings {
 		return this.endpoint === null ? {} : masked(this.endpoint.configuration);
 	}
 
-	/** What would come of another configuration; nothing is changed. */
-	reconfigured(given: StoredConfiguration): Reconfigured {
+	/** The host names among its static backends. */
+	hostNames(): readonly string[] {
+		return this.endpoint === null ? [] : hostNamesIn(masked(this.endpoint.configuration));
+	}
+
+	/** Takes in what was found of them. False: nothing changes. */
+	rehost(found: Hosts): boolean {
+		const endpoint = this.endpoint === null ? null : rehosted(this.endpoint, found);
+		if (endpoint !== null) this.save(endpoint);
+		return endpoint !== null;
+	}
+
+	/** What would come of another configuration, with the addresses of its host names; nothing is changed. */
+	reconfigured(given: StoredConfiguration, found: Hosts): Reconfigured {
 		const config = this.config();
-		if (this.birth.source === "api") return reconfiguredApi(given, this.endpoint, this.birth, config);
+		if (this.birth.source === "api") return reconfiguredApi(given, this.endpoint, this.birth, config, found);
 		const pool = this.environment();
 		if (pool === null) return { ok: false, conflict: "The environment does not name this pool any more: it is being emptied." };
-		return reconfiguredEnvironment(given, this.endpoint, this.birth.object, pool, config);
+		return reconfiguredEnvironment(given, this.endpoint, this.birth.object, pool, config, found);
 	}
 
 	/** What the pool would run by. */

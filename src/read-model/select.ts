@@ -3,8 +3,9 @@ import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapsho
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
 export interface Selection {
+	/** In lower case. */
 	readonly provider: string | null;
-	/** A pool's name. */
+	/** A pool's name, in lower case: names that differ in nothing else are all meant. */
 	readonly instance: string | null;
 	/** The pool's region (or zone, or location) as it publishes it. */
 	readonly region: string | null;
@@ -28,7 +29,7 @@ export function isSelected(
 ): boolean {
 	return (
 		(wanted.provider === null || pool.provider === wanted.provider) &&
-		(wanted.instance === null || pool.name === wanted.instance) &&
+		(wanted.instance === null || pool.name.toLowerCase() === wanted.instance) &&
 		(wanted.region === null || pool.region === wanted.region)
 	);
 }

@@ -115,7 +115,8 @@ export function isSecret(section: string, key: string): boolean {
 }
 
 const isNothing = (value: Value): boolean => value === null || value === "";
-const isSealed = (value: Value | Sealed): value is Sealed => value !== null && typeof value === "object" && "sealed" in value;
+/** Whether a stored value is an encrypted secret. */
+export const isSealed = (value: Value | Sealed): value is Sealed => value !== null && typeof value === "object" && "sealed" in value;
 
 /**
  * A configuration as it may be stored in the pool `object`: its secrets encrypted with the first of `keys`, masks left as they are.
@@ -159,30 +160,18 @@ export function masked(stored: StoredConfiguration): EndpointConfiguration {
 	return mapValues<Value | Sealed, Value>(stored, (value) => (isSealed(value) ? MASK : value));
 }
 
-/** `given` with its masks replaced by what is stored there; `faults` where a mask has nothing to stand for. */
-export function withKeptSecrets(
-	given: StoredConfiguration,
-	stored: StoredConfiguration,
-): { readonly merged: StoredConfiguration; readonly faults: Faults } {
-	const isMask = (value: Value | Sealed, section: string, key: string) => value === MASK && isSecret(section, key);
-	const kept = (section: string, key: string) => {
-		const value = valueAt(stored, section, key);
-		return value !== undefined && isSealed(value) ? value : undefined;
-	};
-	const merged = mapValues(given, (value, section, key) => (isMask(value, section, key) ? kept(section, key) : value));
-	const faults = mapValues(given, (value, section, key) =>
-		isMask(value, section, key) && kept(section, key) === undefined
-			? `is the mask, ${MASK}, and there is no stored secret that it could stand for`
-			: undefined,
-	);
-	return { merged, faults: withoutEmpty(faults) };
-}
-
 /** The sealed values of a configuration, each with its place. */
 export function sealedIn(stored: StoredConfiguration): readonly string[] {
 	return Object.values(stored).flatMap((values) => Object.values(values).flatMap((value) => (isSealed(value) ? [value.sealed] : [])));
 }
 
-function withoutEmpty(faults: Faults): Faults {
+/** Both; where both say something of one key, `more` does. */
+export function joinedFaults(faults: Faults, more: Faults): Faults {
+	const sections = new Set([...Object.keys(faults), ...Object.keys(more)]);
+	return Object.fromEntries([...sections].map((section) => [section, { ...faults[section], ...more[section] }]));
+}
+
+/** Without sections in which nothing is wrong. */
+export function withoutEmpty(faults: Faults): Faults {
 	return Object.fromEntries(Object.entries(faults).filter(([, values]) => Object.keys(values).length > 0));
 }

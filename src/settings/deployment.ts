@@ -2,6 +2,7 @@ import type { Rolling } from "../core/model/state.ts";
 import { isEverywhere } from "../values/addresses.ts";
 import { type Env, textOf, trimmedOf } from "../values/environment.ts";
 import { readSetting, readTable, type Values } from "../values/setting.ts";
+import { INSECURE_URL_RULE, isInsecureOrigin } from "./kinds.ts";
 import { DEPLOYMENT, type DeploymentSetting, TIMES } from "./table.ts";
 
 export type Timing = Values<typeof TIMES>;
@@ -32,6 +33,7 @@ export function readGlobal(env: Env): { global: Global; suspending: string[]; pr
 	const { values, faults } = readVariables(env);
 	const { proxyUsername, proxyPassword, rollingEnabled, rollingMinAvailable, rollingBatchSize, ...rest } = values;
 	const timing = readTable(TIMES, (_, field) => values[field]);
+	const isUrlRefused = values.publicUrl !== null && isInsecureOrigin(values.publicUrl) && !values.allowInsecureUrl;
 	const plain = Object.fromEntries(Object.entries(rest).filter(([field]) => !(field in TIMES))) as Omit<Read, Composed>;
 
 	const suspending: string[] = [];
@@ -43,8 +45,10 @@ export function readGlobal(env: Env): { global: Global; suspending: string[]; pr
 		(isSuspending ? suspending : problems).push(fault);
 	}
 	suspending.push(...accessFaults(env, values, faults));
+	if (isUrlRefused) suspending.push(`${DEPLOYMENT.publicUrl.variable} ${INSECURE_URL_RULE}`);
 	const global: Global = {
 		...plain,
+		publicUrl: isUrlRefused ? null : plain.publicUrl,
 		proxyCredentials: proxyUsername !== null && proxyPassword !== null ? { username: proxyUsername, password: proxyPassword } : null,
 		hostIpGiven: textOf(env, DEPLOYMENT.hostIps.variable) ?? null,
 		// A key that is set and does not count must not leave the deployment open.

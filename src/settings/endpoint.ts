@@ -5,11 +5,12 @@ import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { readSetting, readTable } from "../values/setting.ts";
-import { definitionOf, type EndpointConfiguration, type Faults } from "./configuration.ts";
+import { definitionOf, type EndpointConfiguration, type Faults, mapValues } from "./configuration.ts";
 import type { Global } from "./deployment.ts";
-import { CLOUD_RULE, HASH_DIGITS, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
+import { type Addresses, refusalOfAddress } from "./destinations.ts";
+import { CLOUD_RULE, HASH_DIGITS, MOST_NAMES, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
-import { ENDPOINT, TUNING, type Tuning } from "./table.ts";
+import { ENDPOINT, OF_NO_EFFECT, TUNING, type Tuning } from "./table.ts";
 
 /** What an endpoint's configuration comes to, as the pool needs it. */
 export interface EndpointSettings {
@@ -32,10 +33,12 @@ export interface EndpointSource {
 	/** Why no pool of the deployment can run, in sentences. */
 	readonly suspending: readonly string[];
 	readonly addresses: Addresses;
+	/** Addresses of the host names among its static backends, as far as they are known. */
+	readonly hosts?: Hosts;
 }
 
-/** Addresses of the clouds' APIs that the deployment names (`<PROVIDER>_API_URL` and the like), by field of the cloud's settings. */
-export type Addresses = Readonly<Partial<Record<ProviderName, Readonly<Record<string, string>>>>>;
+/** Addresses by host name. */
+export type Hosts = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Reads an endpoint's configuration with its secrets in clear. Every key that Muster knows is validated; what it does not know is
@@ -48,11 +51,11 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	readKey(reader);
 	const { provider, definition } = readCloud(reader);
 	const { account, shown } = readAccount(reader, provider, definition, source);
-	const tuning = readTuning(reader, global.timing);
-	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration);
+	const tuning = readTuning(reader, global.timing, source.hosts);
+	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration, source);
 
 	const { faults } = reader;
-	const reasons = [...suspending, ...sentences(faults)];
+	const reasons = [...suspending, ...sentences(ofEffect(faults))];
 	const settings: Settings = {
 		spec: {
 			...tuning,
@@ -75,7 +78,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 }
 
 /** The keys of `endpoint`, `scaling` and `manager` that shape the pool; an environment pool's too. `usual` holds where it says nothing. */
-export function readTuning(reader: Reader, usual: Partial<Tuning>): Tuning & Pick<Settings["spec"], "statics"> {
+export function readTuning(reader: Reader, usual: Partial<Tuning>, hosts: Hosts = {}): Tuning & Pick<Settings["spec"], "statics"> {
 	const tuning = readTable<typeof TUNING>(TUNING, (setting: Placed<unknown>, field) =>
 		reader.read(setting, usual[field] ?? setting.endpointDefault),
 	);
@@ -85,7 +88,7 @@ export function readTuning(reader: Reader, usual: Partial<Tuning>): Tuning & Pic
 		reader.fault(...TUNING.min.at, `must not be more than max_instances, which is ${usually} unless it is given`);
 		reader.fault(...TUNING.max.at, "must not be less than min_instances");
 	}
-	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader) };
+	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader, hosts) };
 }
 
 /** An endpoint's own key, as it proves itself by hash; null where it has none. */
@@ -123,7 +126,8 @@ function readAccount(reader: Reader, provider: ProviderName, definition: Provide
 	for (const [field, setting] of Object.entries(definition.settings)) {
 		const { key, text } = spelling(reader, section, field, setting);
 		const { value, fault, isMissing } = readSetting(setting, text ?? source.addresses[provider]?.[field]);
-		if (fault !== null) reader.fault(section, key, text === undefined ? `is missing: it ${fault}` : fault);
+		const refusal = fault ?? refusalOfAddress(setting, value, field, provider, definition, source.addresses);
+		if (refusal !== null) reader.fault(section, key, text === undefined ? `is missing: it ${refusal}` : refusal);
 		if (isMissing) isComplete = false;
 		else {
 			values[field] = value;
@@ -147,25 +151,51 @@ function spelling(
 }
 
 /** A section for a cloud that is not the endpoint's: what it has must be right, what it lacks does not matter. */
-function checkOtherCloud(reader: Reader, section: string, provider: ProviderName, configuration: EndpointConfiguration): void {
+function checkOtherCloud(
+	reader: Reader,
+	section: string,
+	provider: ProviderName,
+	configuration: EndpointConfiguration,
+	{ addresses }: EndpointSource,
+): void {
 	const definition = definitionOf(section);
 	if (definition === undefined || section === `cloud:${provider}`) return;
 	for (const given of Object.keys(configuration[section] ?? {})) {
-		const setting = definition.settings[fieldOf(definition.settings, given) ?? ""];
+		const field = fieldOf(definition.settings, given) ?? "";
+		const setting = definition.settings[field];
 		const value = reader.value(section, given);
 		if (setting === undefined || value === undefined) continue;
-		const { fault } = readSetting(setting, typeof value === "object" ? undefined : String(value).trim());
-		if (fault !== null) reader.fault(section, given, fault);
+		const { value: read, fault } = readSetting(setting, typeof value === "object" ? undefined : String(value).trim());
+		const other = section.slice("cloud:".length) as ProviderName;
+		const refusal = fault ?? refusalOfAddress(setting, read, field, other, definition, addresses);
+		if (refusal !== null) reader.fault(section, given, refusal);
 	}
 }
 
-/** The proxies that others run; one that stands twice counts once. */
-function readStatics(reader: Reader): Settings["spec"]["statics"] {
+/** The proxies that others run; one that stands twice counts once. A host name stands for its addresses, and for none while these are not known. */
+function readStatics(reader: Reader, hosts: Hosts): Settings["spec"]["statics"] {
 	const usual = reader.read(ENDPOINT.port) || AGENT_PORT;
-	const all = reader.read(ENDPOINT.staticInstances).map(({ address, port }) => ({ address, port: port ?? usual }));
+	const given = reader.read(ENDPOINT.staticInstances);
+	const all = given.flatMap(({ host, isName, port }) => {
+		const addresses = isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
+		return addresses.map((address) => ({ address, port: port ?? usual }));
+	});
 	const unique = [...new Map(all.map((backend) => [`${backend.address} ${backend.port}`, backend])).values()];
-	if (unique.length > MOST_STATICS) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
+	const names = new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])));
+	if (unique.length > MOST_STATICS || names.size > MOST_NAMES) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
 	return unique.slice(0, MOST_STATICS);
+}
+
+/** The host names among a configuration's static backends; of what is wrong with them, as many as may be there. */
+export function hostNamesIn(configuration: EndpointConfiguration): readonly string[] {
+	const given = new Reader(configuration).read(ENDPOINT.staticInstances);
+	return [...new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])))].slice(0, MOST_NAMES);
+}
+
+/** Without those in what nothing depends on. */
+function ofEffect(faults: Faults): Faults {
+	const idle = Object.values<Placed<unknown>>(ENDPOINT).filter(({ is }) => is === OF_NO_EFFECT);
+	return mapValues(faults, (say, section, key) => (idle.some(({ at }) => at[0] === section && at[1] === key) ? undefined : say));
 }
 
 /** Faults as sentences, for where there is no request to answer. */

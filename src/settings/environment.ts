@@ -4,7 +4,7 @@ import { CLOUD_NAMES, PROVIDERS, type Registry } from "../providers/index.ts";
 import type { Env } from "../values/environment.ts";
 import { type Account, DEFAULT, readAccounts } from "./accounts.ts";
 import { type Global, readGlobal } from "./deployment.ts";
-import type { Addresses } from "./endpoint.ts";
+import type { Addresses } from "./destinations.ts";
 import { type PoolConfig, readPool } from "./pools.ts";
 import { ACCOUNT, type PoolSetting, TUNING } from "./table.ts";
 

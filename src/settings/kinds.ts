@@ -21,6 +21,9 @@ function made<Value>(must: string, read: (text: string) => Value | null) {
 /** 22 characters of base64url hold 132 bits, 21 only 126: a key must have 128. */
 const MIN_KEY_CHARS = 22;
 const MAX_KEY_CHARS = 512;
+/** Whether a key is too short to hold 128 bits. */
+export const isShortKey = (text: string) => text.length < MIN_KEY_CHARS;
+export const SHORT_KEY_RULE = `must have ${MIN_KEY_CHARS} characters or more, since fewer can be guessed: openssl rand -base64 32 makes a good one (ALLOW_SHORT_KEY=True takes any)`;
 const isKey = (text: string) => text.length >= MIN_KEY_CHARS && text.length <= MAX_KEY_CHARS && /^[\x21-\x7e]+$/.test(text);
 const KEY_RULE = `${MIN_KEY_CHARS} to ${MAX_KEY_CHARS} printable ASCII characters without spaces: fewer cannot hold 128 bits (openssl rand -base64 32 makes a good one)`;
 
@@ -62,6 +65,18 @@ export function publicOrigin(text: string): string | null {
 	return url !== null && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
 }
 
+export const INSECURE_URL_RULE =
+	"must be https: over plain http every key would travel in clear (http is taken for a loopback address, and with ALLOW_INSECURE_URL=True for any)";
+
+/** Whether what is sent to this origin can be read on its way: it is plain http, and leaves the machine. */
+export function isInsecureOrigin(origin: string): boolean {
+	const url = URL.parse(origin);
+	if (url === null || url.protocol !== "http:") return false;
+	const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+	if (ipaddr.isValid(host)) return ipaddr.process(host).range() !== "loopback";
+	return host !== "localhost" && !host.endsWith(".localhost");
+}
+
 /** `*`, or origins. */
 export const corsOrigins = () =>
 	made<readonly string[]>("*, or origins such as https://app.example.com, comma-separated; the others are ignored", (text) =>
@@ -101,6 +116,14 @@ export const hashAlgorithm = (usual: keyof typeof HASH_DIGITS) => {
 	return word(names, `one of ${names.join(", ")}`).default(usual);
 };
 
+/** Those of Reactor, whose names its configurations hold; here there is none. */
+const LOAD_BALANCERS = ["dnsmasq", "haproxy", "nginx", "none", "rdp", "tcp"] as const;
+
+export const loadBalancer = () =>
+	word(LOAD_BALANCERS, `one of ${LOAD_BALANCERS.join(", ")}`)
+		.nullable()
+		.default(null);
+
 export const CLOUD_RULE = `one of ${Object.keys(PROVIDERS).join(", ")}, or nothing`;
 
 /** A cloud that Muster knows; `static`, `none` and nothing: no cloud. */
@@ -120,13 +143,16 @@ export const rules = () =>
 		return z.NEVER;
 	});
 
-/** A proxy that others run; `port` null: where the endpoint says. */
+/** A proxy that others run; `port` null: where the endpoint says. A host name may stand for several addresses, which change. */
 export interface GivenBackend {
-	readonly address: string;
+	readonly host: string;
+	readonly isName: boolean;
 	readonly port: number | null;
 }
 export const MOST_STATICS = 1_000;
-export const STATICS_RULE = `at most ${MOST_STATICS} addresses, each with or without a port, such as 192.0.2.1 or 192.0.2.1:3128`;
+/** Each costs a question a minute. */
+export const MOST_NAMES = 20;
+export const STATICS_RULE = `at most ${MOST_STATICS} addresses or ${MOST_NAMES} host names, each with or without a port, such as 192.0.2.1, 192.0.2.1:3128 or proxy.example.com:3128`;
 
 export const backends = () =>
 	z.array(z.string()).transform((texts, context): readonly GivenBackend[] => {
@@ -136,12 +162,17 @@ export const backends = () =>
 	});
 export const goodBackends = (texts: readonly string[]): readonly GivenBackend[] => texts.flatMap((text) => backendOf(text) ?? []);
 
-/** `ip`, `ip:port`, or `[ip]:port` and `ip` for IPv6; null for anything else. */
+/** RFC 1123 names with a dot; what ends in digits alone is a mistyped address. */
+const HOST_NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** `ip`, `ip:port`, or `[ip]:port` and `ip` for IPv6, or `name` and `name:port`; null for anything else. */
 function backendOf(text: string): GivenBackend | null {
-	const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+	const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
 	const host = six ?? four ?? text;
 	const port = digits === undefined ? null : Number(digits);
 	if (port !== null && (port < 1 || port > 65_535)) return null;
-	if (ipaddr.IPv4.isValidFourPartDecimal(host)) return { address: host, port };
-	return ipaddr.IPv6.isValid(host) && host.includes(":") ? { address: ipaddr.IPv6.parse(host).toString(), port } : null;
+	if (ipaddr.IPv4.isValidFourPartDecimal(host)) return { host, isName: false, port };
+	if (ipaddr.IPv6.isValid(host) && host.includes(":")) return { host: ipaddr.IPv6.parse(host).toString(), isName: false, port };
+	const name = host.toLowerCase();
+	return HOST_NAME.test(name) ? { host: name, isName: true, port } : null;
 }

@@ -102,6 +102,12 @@ export const DEPLOYMENT = {
 		schema: flag(false),
 		is: "`True` opens a deployment that has no key; for development only",
 	},
+	allowShortKey: {
+		variable: "ALLOW_SHORT_KEY",
+		group: "access",
+		schema: flag(false),
+		is: "`True`: `POST /v1.1/auth_key` takes keys of fewer than 22 characters, which can be guessed; for development only",
+	},
 	/** The first encrypts; all decrypt. Texts of any form: the 256-bit key is to be derived from them. */
 	encryptionKeys: {
 		variable: "ENCRYPTION_KEY",
@@ -199,7 +205,13 @@ export const DEPLOYMENT = {
 		schema: kinds.origin().nullable().default(null),
 		usually: "the first call's origin",
 		example: "https://muster.example.workers.dev",
-		is: "the address that proxies report to, `http(s)://host[:port]`",
+		is: "the address that proxies report to, `https://host[:port]`; plain `http` for a loopback address only",
+	},
+	allowInsecureUrl: {
+		variable: "ALLOW_INSECURE_URL",
+		group: "deployment",
+		schema: flag(false),
+		is: "`True`: `PUBLIC_URL` and `POST /v1.1/url` take plain `http` for any address. Every key then travels in clear",
 	},
 	plan: {
 		variable: "PLAN",
@@ -284,7 +296,8 @@ export const ACCOUNT = {
 } satisfies Record<string, PoolSetting>;
 
 const isUrl = (text: string) => text.length <= 2_048 && /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(text);
-const OF_NO_EFFECT = "checked and kept, and of no effect";
+/** Marks what clients of the other dialect set, and nothing here depends on: a fault in it is answered, and suspends nothing. */
+export const OF_NO_EFFECT = "checked and kept, and of no effect";
 
 /** What else an endpoint's configuration says. */
 export const ENDPOINT = {
@@ -300,7 +313,7 @@ export const ENDPOINT = {
 		schema: kinds.backends().default([]),
 		salvage: kinds.goodBackends,
 		usually: "none",
-		is: "proxies of your own, `ip[:port]`. In `/random` while a probe through them passes; never created or deleted",
+		is: "proxies of your own, `ip[:port]` or `host.name[:port]`, which is looked up each minute. In `/random` while a probe through them passes; never created or deleted",
 	},
 	/** 0: the agent's. */
 	port: {
@@ -328,7 +341,6 @@ export const ENDPOINT = {
 		schema: kinds.hashAlgorithm("sha1"),
 		is: "`md5`, `sha1`, `sha224`, `sha256`, `sha384` or `sha512`",
 	},
-	// What clients of the other dialect set, and nothing here depends on.
 	url: { at: ["endpoint", "url"], schema: textThat("a URL, such as http://example.com", isUrl).nullable().default(null), is: OF_NO_EFFECT },
 	redirect: {
 		at: ["endpoint", "redirect"],
@@ -336,7 +348,7 @@ export const ENDPOINT = {
 		is: OF_NO_EFFECT,
 	},
 	weight: { at: ["endpoint", "weight"], schema: whole(1, { min: 0, max: MAX_WEIGHT }), is: OF_NO_EFFECT },
-	loadbalancer: { at: ["endpoint", "loadbalancer"], schema: printable(200).nullable().default(null), is: OF_NO_EFFECT },
+	loadbalancer: { at: ["endpoint", "loadbalancer"], schema: kinds.loadBalancer(), is: OF_NO_EFFECT },
 	errorMarks: { at: ["endpoint", "error_marks"], schema: whole(1, { min: 0, max: MAX_WEIGHT }), is: OF_NO_EFFECT },
 	instancesSource: { at: ["endpoint", "instances_source"], schema: printable(200).nullable().default(null), is: OF_NO_EFFECT },
 } satisfies Record<string, PoolSetting>;

@@ -42,6 +42,8 @@ describe("what is asked for nothing", () => {
 			hostIpGiven: null,
 			authKey: null,
 			allowAnonymous: false,
+			allowShortKey: false,
+			allowInsecureUrl: false,
 			publicUrl: null,
 			encryptionKeys: [],
 			corsOrigins: ["*"],
@@ -124,6 +126,8 @@ describe("settings of the whole deployment", () => {
 		[{ PUBLIC_URL: "https://muster.example.com/" }, { publicUrl: "https://muster.example.com" }],
 		[{ PUBLIC_URL: "http://localhost:8787" }, { publicUrl: "http://localhost:8787" }],
 		[{ PUBLIC_URL: "http://[::1]:8787" }, { publicUrl: "http://[::1]:8787" }],
+		[{ PUBLIC_URL: "http://127.9.9.9" }, { publicUrl: "http://127.9.9.9" }],
+		[{ PUBLIC_URL: "http://muster.example.com", ALLOW_INSECURE_URL: "True" }, { publicUrl: "http://muster.example.com" }],
 		[
 			{ AUTH_KEY: "a".repeat(22), ALLOW_ANONYMOUS: "True" },
 			{ authKey: "a".repeat(22), allowAnonymous: false },
@@ -190,6 +194,9 @@ describe("settings of the whole deployment", () => {
 		[{ PUBLIC_URL: "https://muster.example.com/path" }, "PUBLIC_URL must be"],
 		[{ PUBLIC_URL: "https://user@muster.example.com" }, "PUBLIC_URL must be"],
 		[{ PUBLIC_URL: "http://host:99999" }, "PUBLIC_URL must be"],
+		[{ PUBLIC_URL: "http://muster.example.com" }, "PUBLIC_URL must be https: over plain http every key would travel in clear"],
+		[{ PUBLIC_URL: "http://192.0.2.1:8787" }, "PUBLIC_URL must be https"],
+		[{ PUBLIC_URL: "http://127.0.0.1.example.com" }, "PUBLIC_URL must be https"],
 	])("suspends every pool on %j", (env, sentence) => {
 		const config = readConfig({ ...OPEN, ...NYC, ...env });
 		for (const name of ["default", "nyc"]) {

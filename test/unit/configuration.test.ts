@@ -1,13 +1,7 @@
 import { describe, expect, test } from "vitest";
-import {
-	isSecret,
-	openSecrets,
-	parseConfiguration,
-	sealSecrets,
-	UnreadableConfiguration,
-	withKeptSecrets,
-} from "../../src/settings/configuration.ts";
+import { isSecret, openSecrets, parseConfiguration, sealSecrets, UnreadableConfiguration } from "../../src/settings/configuration.ts";
 import { parseIni } from "../../src/settings/ini.ts";
+import { withKeptSecrets } from "../../src/settings/kept-secrets.ts";
 import { isSealedWithFirst, seal, unseal } from "../../src/values/secrets.ts";
 
 describe("INI text", () => {
@@ -117,7 +111,7 @@ describe("a configuration", () => {
 		expect(elsewhere).toEqual({ configuration: { "cloud:nova": { user: "me" } }, unreadable: ["cloud:nova.password"] });
 		const moved = { "cloud:other": { password: stored?.["cloud:nova"]?.password ?? null } };
 		expect(openSecrets(["first"], "object", moved).unreadable).toEqual(["cloud:other.password"]);
-		const kept = withKeptSecrets({ "cloud:nova": { password: "********" }, "cloud:other": { password: "********" } }, stored ?? {});
+		const kept = withKeptSecrets({ "cloud:nova": { password: "********" }, "cloud:other": { password: "********" } }, stored ?? {}, {});
 		expect(kept.merged["cloud:nova"]).toEqual({ password: stored?.["cloud:nova"]?.password });
 		expect(kept.faults).toEqual({ "cloud:other": { password: expect.stringContaining("no stored secret") } });
 	});

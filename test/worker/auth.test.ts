@@ -96,7 +96,7 @@ describe("a deployment without a key", () => {
 });
 
 describe("failed keys", () => {
-	test("after ten in a minute an address has to wait, and no other", async () => {
+	test("after ten in a minute a wrong one has to wait; a right one never, nor anybody elsewhere", async () => {
 		const wrong = from("192.0.2.7", { "X-Auth-Key": "wrong" });
 		for (let attempt = 0; attempt < MAX_FAILED_KEYS; attempt++) expect((await askPlainly("/", wrong)).status).toBe(401);
 		const limited = await askPlainly("/", wrong);
@@ -104,9 +104,18 @@ describe("failed keys", () => {
 		expect(Number(limited.headers.get("Retry-After"))).toBeGreaterThan(0);
 		expect(Number(limited.headers.get("Retry-After"))).toBeLessThanOrEqual(60);
 		expect(await bodyOf(limited)).toMatchObject({ error: "TooManyRequests" });
-		expect((await askPlainly("/", from("192.0.2.7", { "X-Auth-Key": ADMIN_KEY }))).status, "guessing must not be told").toBe(429);
-		expect((await askPlainly("/", from("192.0.2.8", { "X-Auth-Key": ADMIN_KEY }))).status).toBe(200);
+		expect((await askPlainly("/", from("192.0.2.7", { "X-Auth-Key": ADMIN_KEY }))).status, "the right one").toBe(200);
+		expect((await askPlainly("/", wrong)).status, "still").toBe(429);
+		expect((await askPlainly("/", from("192.0.2.7", { "X-Auth-Key": "mistyped" }))).status, "another's slip").toBe(401);
+		expect((await askPlainly("/", from("192.0.2.8", { "X-Auth-Key": "wrong" }))).status).toBe(401);
 		expect((await askPlainly("/health", from("192.0.2.7"))).status).toBe(200);
+	});
+
+	test("who guesses with many keys is slowed, and the right key passes from there too", async () => {
+		const guess = async (key: string) => (await askPlainly("/", from("192.0.2.7", { "X-Auth-Key": key }))).status;
+		for (let attempt = 0; attempt < MAX_FAILED_KEYS; attempt++) expect(await guess(`guess ${attempt}`)).toBe(401);
+		expect([await guess("another guess"), await guess("one more")]).toEqual([429, 429]);
+		expect(await guess(ADMIN_KEY)).toBe(200);
 	});
 
 	test("requests without a key count for nothing", async () => {
@@ -115,10 +124,11 @@ describe("failed keys", () => {
 
 	test("a minute later the address is heard again; a /64 is one address", () => {
 		const failed = new FailedKeys();
-		for (let attempt = 0; attempt < MAX_FAILED_KEYS; attempt++) failed.count(`2001:db8::${attempt}`, 1_000 + attempt);
-		expect(failed.waitSeconds("2001:db8:0:0:ffff::1", 31_000)).toBe(30);
-		expect(failed.waitSeconds("2001:db8:0:1::1", 31_000)).toBe(0);
-		expect(failed.waitSeconds("2001:db8::1", 1_000 + FAILED_KEYS_WINDOW_MS)).toBe(0);
+		for (let attempt = 0; attempt < MAX_FAILED_KEYS; attempt++) failed.count(`2001:db8::${attempt}`, "digest", 1_000 + attempt);
+		expect(failed.waitSeconds("2001:db8:0:0:ffff::1", "digest", 31_000)).toBe(30);
+		expect(failed.waitSeconds("2001:db8:0:0:ffff::1", "another", 31_000)).toBe(0);
+		expect(failed.waitSeconds("2001:db8:0:1::1", "digest", 31_000)).toBe(0);
+		expect(failed.waitSeconds("2001:db8::1", "digest", 1_000 + FAILED_KEYS_WINDOW_MS)).toBe(0);
 	});
 });
 

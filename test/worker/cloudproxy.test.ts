@@ -312,18 +312,23 @@ describe("GET /health", () => {
 });
 
 describe("GET /auth", () => {
-	test("says what is configured and not what it is", async () => {
+	test("says what is configured, and what it is, to who may read it in the proxies' URLs", async () => {
 		expect(await bodyOf(await ask("/auth"))).toEqual({
 			metadata: METADATA,
+			auth_enabled: true,
+			username: "user",
+			password: "p@ss/w:rd",
 			auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null },
 		});
 		const settings = { PROXY_USERNAME: undefined, PROXY_PASSWORD: undefined, ONLY_HOST_IP: "True", HOST_IP: "192.0.2.9, 10.0.0.0/8" };
-		expect((await bodyOf(await askWith(settings, "/auth", KEY))).auth).toEqual({
-			username_configured: false,
-			password_configured: false,
-			only_host_ip: true,
-			host_ip: "192.0.2.9, 10.0.0.0/8",
+		expect(await bodyOf(await askWith(settings, "/auth", KEY))).toEqual({
+			metadata: METADATA,
+			auth_enabled: false,
+			username: null,
+			password: null,
+			auth: { username_configured: false, password_configured: false, only_host_ip: true, host_ip: "192.0.2.9, 10.0.0.0/8" },
 		});
+		expect(await (await askWith({}, "/auth")).text(), "without a key").not.toContain("p@ss");
 	});
 });
 

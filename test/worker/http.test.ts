@@ -102,15 +102,24 @@ describe("other origins", () => {
 });
 
 describe("a browser at /", () => {
+	const PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
 	test("is sent to the documentation, whoever it is", async () => {
-		const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-		const response = await askPlainly("/", { headers: { Accept: accept } });
-		expect([response.status, response.headers.get("Location")]).toEqual([302, "/docs"]);
+		for (const headers of [
+			{ Accept: PAGE, "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate" },
+			{ Accept: PAGE, "Sec-Fetch-Mode": "navigate" },
+			{ "Sec-Fetch-Dest": "document" },
+		] as Record<string, string>[]) {
+			const response = await askPlainly("/", { headers });
+			expect([response.status, response.headers.get("Location")], JSON.stringify(headers)).toEqual([302, "/docs"]);
+		}
 	});
 
-	test("and what prefers JSON, or does not care, is not", async () => {
-		for (const accept of ["*/*", "application/json", "application/json, text/html;q=0.5", ""])
-			expect((await ask("/", { headers: { Accept: accept } })).status, accept).toBe(200);
+	test("and a program is not, though it asks for a page as Scrapy and Java do, nor a page's script", async () => {
+		const java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2";
+		for (const Accept of [PAGE, java, "*/*", "application/json", "application/json, text/html;q=0.5", ""])
+			expect((await ask("/", { headers: { Accept } })).status, Accept).toBe(200);
+		expect((await ask("/", { headers: { Accept: PAGE, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty" } })).status).toBe(200);
 	});
 });
 

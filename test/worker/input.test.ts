@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ask, bodyOf, enter, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
+import { ADMIN_KEY, ask, bodyOf, enter, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
 
 const BIG = JSON.stringify({ min_scaling: 1, max_scaling: 2, padding: "x".repeat(65 * 1024) });
 const json = (body: string, type = "application/json"): RequestInit => ({ method: "PATCH", body, headers: { "Content-Type": type } });
@@ -15,7 +15,7 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/?offset=", {}, 422, "offset must be a whole number of at least 0."],
 	["/?offset=1e309", {}, 422, "offset must be a whole number of at least 0."],
 	["/?offset=99999999999999999999999", {}, 422, "offset must be a whole number of at least 0."],
-	["/?offset=1&offset=2", {}, 422, "offset must be a whole number of at least 0."],
+	["/?offset=1&offset=2", {}, 422, "offset is given twice."],
 	["/?limit=0", {}, 422, "limit must be a whole number from 1 to 100."],
 	["/?limit=101", {}, 422, "limit must be a whole number from 1 to 100."],
 	["/?limit=NaN&offset=-1", {}, 422, "offset must be a whole number of at least 0. limit must be a whole number from 1 to 100."],
@@ -27,7 +27,18 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/destroy?ip_address=0300.0.2.1", remove, 422, "Invalid IP address format"],
 	["/destroy?ip_address=fe80::1%25eth0", remove, 422, "Invalid IP address format"],
 	["/destroy?ip_address=192.0.2.1:8899", remove, 422, "Invalid IP address format"],
-	["/destroy?ip_address=192.0.2.1&ip_address=192.0.2.2", remove, 422, /^ip_address is required/],
+	["/destroy?ip_address=192.0.2.1&ip_address=192.0.2.2", remove, 422, "ip_address is given twice."],
+	["/random?session=a&session=b&session=c", {}, 422, "session is given 3 times."],
+	["/random?sesion=customer-42", {}, 422, "sesion is no parameter here; session is."],
+	["/random?Session=customer-42", {}, 422, "Session is no parameter here; session is."],
+	["/?page=2", {}, 422, "page is no parameter here; known are offset, limit, provider, instance, region, exclude, session."],
+	["/?offest=2&limt=3", {}, 422, "offest is no parameter here; offset is. limt is no parameter here; limit is."],
+	["/destroy?ip=192.0.2.1", remove, 422, "ip is no parameter here; ip_address is."],
+	["/destroy?ip_address=192.0.2.1&force=1", remove, 422, "force is no parameter here; known are ip_address."],
+	["/providers?x=1", {}, 422, "x is no parameter here, which takes none."],
+	["/providers/aws?min_scaling=1", bounds(1, 2), 422, "min_scaling is no parameter here, which takes none."],
+	["/random?exclude=192.0.2.1,nonsense,,300.0.0.1", {}, 422, "exclude must be IP addresses, comma-separated: number 2, 4 is none."],
+	["/?nonsense=1&constructor=2&__proto__=3", {}, 422, /nonsense is no parameter here.*constructor.*__proto__/],
 	["/destroy?ip_address=192.0.2.99", remove, 404, "Proxy '192.0.2.99' not found"],
 	["/destroy?ip_address=2001:db8::1", remove, 404, "Proxy '2001:db8::1' not found"],
 	["/destroy?ip_address=192.0.2.99", { method: "DELETE", body: "x".repeat(65 * 1024) }, 413, "The request's body is larger than 64 KiB."],
@@ -52,7 +63,13 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/providers/aws", json("null"), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", json('"x"'), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", bounds(1, undefined), 422, `max_scaling ${RANGE}.`],
-	["/providers/aws", bounds("1", 2), 422, `min_scaling ${RANGE}.`],
+	["/providers/aws", bounds("one", 2), 422, `min_scaling ${RANGE}.`],
+	["/providers/aws", bounds("-1", "2.5"), 422, `min_scaling ${RANGE}. max_scaling ${RANGE}.`],
+	["/providers/aws", bounds("3", "2"), 422, "max_scaling must not be less than min_scaling."],
+	["/rolling", json('{"enabled":"perhaps","min_available":3,"batch_size":2}'), 422, "enabled must be true or false."],
+	["/rolling", json('{"enabled":2,"min_available":3,"batch_size":2}'), 422, "enabled must be true or false."],
+	["/destroy?ip_address=192.0.2.99", { method: "DELETE", body: "not JSON" }, 404, "Proxy '192.0.2.99' not found"],
+	["/restart?ip_address=192.0.2.99", { method: "DELETE", body: '"192.0.2.99"' }, 404, "Proxy '192.0.2.99' not found"],
 	["/providers/aws", bounds(true, 2), 422, `min_scaling ${RANGE}.`],
 	["/providers/aws", bounds(null, 2), 422, `min_scaling ${RANGE}.`],
 	["/providers/aws", bounds(1.5, 2), 422, `min_scaling ${RANGE}.`],
@@ -70,7 +87,7 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/providers/aws/default", bounds(3, 2), 422, "max_scaling must not be less than min_scaling."],
 	["/providers/aws", json(BIG), 413, "The request's body is larger than 64 KiB."],
 	["/providers/nonsense/default", json("{"), 400, "The body is not JSON."],
-	["/probe", {}, 422, "nonce must be 1 to 128 letters, digits, - or _."],
+	["/probe", {}, 422, "nonce is required: 1 to 128 letters, digits, - or _."],
 	["/probe?nonce=", {}, 422, "nonce must be 1 to 128 letters, digits, - or _."],
 	["/probe?nonce=%3Cscript%3E", {}, 422, "nonce must be 1 to 128 letters, digits, - or _."],
 	[`/probe?nonce=${"a".repeat(129)}`, {}, 422, "nonce must be 1 to 128 letters, digits, - or _."],
@@ -109,8 +126,28 @@ describe("bad input gets the right status and a sentence", () => {
 		await response.text();
 	});
 
-	test("query keys that nobody knows are passed over, whatever they are called", async () => {
-		expect((await ask("/?nonsense=1&constructor=2&__proto__=3")).status).toBe(200);
+	test("numbers and booleans are taken as text too, as the original takes them", async () => {
+		for (const body of [bounds("1", "2"), bounds("1.0", " 2 "), bounds(1, "2")]) {
+			const response = await ask("/providers/aws", body);
+			expect([response.status, (await bodyOf(response)).provider.scaling]).toEqual([200, { min_scaling: 1, max_scaling: 2 }]);
+		}
+		for (const [enabled, wanted] of [
+			["true", true],
+			["False", false],
+			["1", true],
+			[0, false],
+			["on", true],
+			["no", false],
+			[true, true],
+		] as const) {
+			const response = await ask("/rolling", json(JSON.stringify({ enabled, min_available: "3", batch_size: "2" })));
+			expect((await bodyOf(response)).config, String(enabled)).toEqual({ enabled: wanted, min_available: 3, batch_size: 2 });
+		}
+	});
+
+	test("the key is a parameter everywhere, and pages and probes take what they are asked with", async () => {
+		expect((await ask(`/providers?auth_key=${ADMIN_KEY}`)).status).toBe(200);
+		for (const path of ["/health?t=1", "/docs?from=mail", "/openapi.json?v=2"]) expect((await ask(path)).status, path).toBe(200);
 	});
 
 	test("an IPv6 address is found however it is written", async () => {

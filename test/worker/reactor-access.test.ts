@@ -1,11 +1,14 @@
 import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Command } from "../../src/core/model/command.ts";
 import { removePool } from "../../src/d1/directory.ts";
 import { ROUTES } from "../../src/http/app.ts";
 import { forgetKeys } from "../../src/http/base/auth.ts";
 import { isImplicit } from "../../src/http/reactor/addressed.ts";
-import type { PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
-import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, show, startAfresh } from "./helpers.ts";
+import { forgetEndpointKeys } from "../../src/http/reactor/endpoint-keys.ts";
+import type { CommandOutcome, PoolRpc, PoolStatus } from "../../src/rpc/pool.ts";
+import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
 const ADDRESS = "192.0.2.1";
 const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
@@ -17,6 +20,7 @@ let object: string;
 beforeEach(async () => {
 	await startAfresh();
 	forgetKeys();
+	forgetEndpointKeys();
 	object = await enter();
 	await show(publicationOf(object, { proxies: [rowOf("abcdefgh", { address: ADDRESS })] }));
 });
@@ -80,9 +84,79 @@ describe("a route that names no endpoint", () => {
 				headers: { "CF-Connecting-IP": ADDRESS, ...headers },
 			});
 		expect(await textOf(await stop({}))).toEqual(REFUSED);
+		expect((await stop({ "X-Auth-Key": KEY_OF(object) })).status).toBe(403);
 		expect(command).not.toHaveBeenCalled();
-		await stop({ "X-Auth-Key": KEY_OF(object) });
+		await stop({ "X-Auth-Key": ENDPOINT_KEY });
 		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
+	});
+
+	test("opens to a proxy's own key what is its own, and nothing else; the endpoint's key opens the rest", async () => {
+		const session = "198.51.100.7:50123";
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const whole = pool({
+			command,
+			metrics: async () => ({ averages: {}, byAddress: {}, reporting: 0, missing: 0, isUnused: false }),
+			sessions: async () => ({ [session]: `${ADDRESS}:8899`, "198.51.100.8:1": "192.0.2.2:8899" }),
+			instances: async () => ({ active: [], decommissioned: [], errored: [], discarded: [] }),
+			metadataKeys: async () => [],
+			metadata: async () => null,
+			setMetadata: async () => ({ ok: true }),
+		});
+		const open = ["get ips", "get state", "get metrics", "get metrics/:ip", "post metrics", "post metrics/:ip"];
+		const opened = [...open, "get sessions", "get sessions/:session", "delete sessions/:session"].sort();
+		const bodies: Record<string, unknown> = { state: { action: "stop" }, log: "text", alias: "name" };
+		const asked = async (key: string, settings: Record<string, unknown> = {}) => {
+			const passed: string[] = [];
+			for (const [method, path] of ROUTES.filter(([, path]) => isImplicit(path))) {
+				const name = path.replace(/^\/v1\.1\/endpoint\/?/, "");
+				const body = method === "post" || method === "put" ? JSON.stringify(bodies[name] ?? {}) : null;
+				const headers = { "CF-Connecting-IP": ADDRESS, "Content-Type": "application/json", ...(key && { "X-Auth-Key": key }) };
+				const at = path.replace(":ip", ADDRESS).replace(":session", encodeURIComponent(session)).replace(/:\w+/g, "thing");
+				const { status } = await askWith({ ...poolsAnswering(whole), ...settings }, at, { method: method.toUpperCase(), body, headers });
+				if (status < 300) passed.push(`${method} ${name}`);
+				else expect(status, `${method} ${name}`).toBe(key === "" ? 401 : 403);
+			}
+			return passed.filter((route) => !route.startsWith("put metrics")).sort();
+		};
+		expect(await asked(KEY_OF(object))).toEqual(opened);
+		const orders = command.mock.calls.map(([order]) => order.do);
+		expect(new Set(orders)).toEqual(new Set(["metrics", "drop"]));
+		const read = opened.filter((route) => route.startsWith("get "));
+		expect(await asked("", { IMPLICIT_BY_ADDRESS: "True" }), "the address alone").toEqual(read);
+		command.mockClear();
+		expect(await asked(ENDPOINT_KEY)).toEqual(
+			expect.arrayContaining([...opened, "get log", "get instances", "post state", "get metadata"]),
+		);
+		expect(command).toHaveBeenCalledWith({ do: "run", run: "stopped" });
+	});
+
+	test("lists a proxy's own sessions to its key, and closes no other's; weights that it posts are bounded", async () => {
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const [own, others] = ["198.51.100.7:50123", "198.51.100.8:1"];
+		const settings = poolsAnswering(pool({ command, sessions: async () => ({ [own]: `${ADDRESS}:8899`, [others]: "192.0.2.2:8899" }) }));
+		const askAs = (key: string, path: string, init: RequestInit = {}) =>
+			askWith(settings, `/v1.1/endpoint/${path}`, { ...init, headers: { "CF-Connecting-IP": ADDRESS, "X-Auth-Key": key } });
+		const proxys = KEY_OF(object);
+		expect(await bodyOf(await askAs(proxys, "sessions"))).toEqual({ [own]: `${ADDRESS}:8899` });
+		expect(await bodyOf(await askAs(proxys, `sessions/${others}`))).toBeNull();
+		expect(Object.keys(await bodyOf(await askAs(ENDPOINT_KEY, "sessions")))).toEqual([own, others]);
+		expect((await askAs(proxys, `sessions/${others}`, { method: "DELETE" })).status).toBe(403);
+		expect(command).not.toHaveBeenCalled();
+		expect((await askAs(proxys, `sessions/${own}`, { method: "DELETE" })).status).toBe(200);
+		expect(command).toHaveBeenLastCalledWith({ do: "drop", session: own, address: ADDRESS });
+		expect((await askAs(ENDPOINT_KEY, `sessions/${others}`, { method: "DELETE" })).status).toBe(200);
+		expect(command).toHaveBeenLastCalledWith({ do: "drop", session: others });
+		command.mockClear();
+		const metrics = (key: string, body: string) => askAs(key, "metrics", { method: "POST", body });
+		const heavy = await metrics(proxys, '{"load": [1e300, 1]}');
+		expect([heavy.status, await bodyOf(heavy)]).toEqual([
+			400,
+			{ body: { load: expect.stringContaining("must not weigh more than 1000") } },
+		]);
+		expect((await metrics(proxys, '{"load": [1, 1e400]}')).status).toBe(400);
+		expect(command).not.toHaveBeenCalled();
+		expect((await metrics(proxys, '{"load": [1000, 1]}')).status).toBe(200);
+		expect((await metrics(ENDPOINT_KEY, '{"load": [1e300, 1]}')).status).toBe(200);
 	});
 
 	test("IMPLICIT_BY_ADDRESS opens nothing of an endpoint that has a key of its own", async () => {
@@ -95,8 +169,10 @@ describe("a route that names no endpoint", () => {
 	test("wrong keys from one address are limited, whatever route they are tried on", async () => {
 		for (let attempt = 0; attempt < 10; attempt++)
 			await get(attempt % 2 ? "/v1.1/endpoint/ips" : "/v1.1/endpoints/digitalocean-default/ips", ADDRESS, { "X-Auth-Key": "wrong" });
-		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": KEY_OF(object) })).status).toBe(429);
-		expect((await get("/", ADDRESS, { "X-Auth-Key": ADMIN_KEY })).status).toBe(429);
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": "wrong" })).status).toBe(429);
+		for (const key of [KEY_OF(object), ENDPOINT_KEY, ADMIN_KEY])
+			expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": key })).status, "a right one").toBe(200);
+		expect((await get("/", ADDRESS, { "X-Auth-Key": ADMIN_KEY })).status).toBe(200);
 	});
 
 	test("an address that a cloud gave to another VM is that of the younger proxy; a removed endpoint has none", async () => {
@@ -154,9 +230,19 @@ describe("an endpoint's routes", () => {
 		expect([await textOf(other), opens.mock.calls]).toEqual([REFUSED, [[ENDPOINT_KEY]]]);
 	});
 
-	test("what is the admin's is not the endpoint's", async () => {
-		for (const path of ["/random", "/v1.1", "/v1.1/endpoints"])
-			expect((await get(path, "198.51.100.1", { "X-Auth-Key": ENDPOINT_KEY })).status, path).toBe(401);
+	test("what is the admin's is not the endpoint's: 403, however often, which counts as no failure; a made-up key is told nothing", async () => {
+		const auth_hash = createHash("sha1").update(ENDPOINT_KEY).digest("hex");
+		const configuration = vi.fn(async () => ({ endpoint: { auth_hash } }));
+		const settings = poolsAnswering(pool({ configuration }));
+		const status = async (path: string, key: string) => (await get(path, "198.51.100.1", { "X-Auth-Key": key }, settings)).status;
+		for (let turn = 0; turn < 4; turn++)
+			for (const path of ["/random", "/v1.1", "/v1.1/endpoints", "/v1.1/endpoints/digitalocean-default"])
+				expect(await status(path, ENDPOINT_KEY), path).toBe(403);
+		expect(await status("/v1.1/endpoints/digitalocean-default/ips", ENDPOINT_KEY)).toBe(200);
+		for (let attempt = 0; attempt < 10; attempt++) expect(await status("/random", `made up ${attempt}`)).toBe(401);
+		expect(await status("/random", "one more")).toBe(429);
+		expect(configuration, "not for each key").toHaveBeenCalledTimes(1);
+		expect((await get("/random", ADDRESS, { "X-Auth-Key": KEY_OF(object) }, settings)).status, "a proxy's").toBe(403);
 	});
 
 	test("take the admin key, and names as URLs write them", async () => {

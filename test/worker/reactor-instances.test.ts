@@ -26,12 +26,23 @@ describe("an endpoint's instances", () => {
 		expect((await ask("GET", `${INSTANCES}?state=odd`)).status).toBe(400);
 	});
 
+	test("are a map to who asks for one, and to Reactor's own client, which asks with httplib2 and for nothing else", async () => {
+		const asked = async (query: string, headers: Record<string, string>) =>
+			bodyOf(await askWith(pools, `${INSTANCES}${query}`, { headers: { "X-Auth-Key": ADMIN_KEY, ...headers } }));
+		expect(await asked("?map=1", {})).toEqual(ALL);
+		expect(await asked("", { Accept: "application/vnd.reactor.map+json" })).toEqual(ALL);
+		const client = { Accept: "application/json", "Content-Type": "application/json", "User-Agent": "Python-httplib2/0.7.4 (gzip)" };
+		expect(await asked("", client)).toEqual(ALL);
+		expect(await asked("?map=0", client)).toEqual(["7", "8"]);
+		expect(await asked("", { ...client, "User-Agent": "curl/8.5.0" })).toEqual(["7", "8"]);
+	});
+
 	test("are associated and disassociated with the admin key only", async () => {
 		for (const [method, wanted] of [
 			["POST", { do: "adopt", vm: "93818b24-ef97" }],
 			["DELETE", { do: "release", id: "93818b24-ef97" }],
 		] as const) {
-			expect((await ask(method, `${INSTANCES}/93818b24-ef97`, KEY)).status).toBe(401);
+			expect((await ask(method, `${INSTANCES}/93818b24-ef97`, KEY)).status).toBe(403);
 			expect(command).not.toHaveBeenCalled();
 			const response = await ask(method, `${INSTANCES}/93818b24-ef97`);
 			expect([response.status, await response.text()]).toEqual([200, ""]);

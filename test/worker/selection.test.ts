@@ -26,6 +26,14 @@ describe("selection", () => {
 		expect(await total("instance=default&exclude=10.0.0.0,%2010.0.0.2,")).toBe(1);
 	});
 
+	test("instances and providers are found however they are written", async () => {
+		await show(readyPublication(await enter("MyPool"), 1));
+		for (const name of ["MyPool", "mypool", "MYPOOL"]) {
+			expect(await total(`instance=${name}`), name).toBe(1);
+			expect((await bodyOf(await ask(`/random?provider=DIGITALOCEAN&instance=${name}`))).proxy.instance, name).toBe("MyPool");
+		}
+	});
+
 	test("GET /random gives one of them, 404 where there is none", async () => {
 		for (let draw = 0; draw < 10; draw++) {
 			const { proxy } = await bodyOf(await ask("/random?region=nyc1&exclude=10.0.0.1"));
@@ -62,7 +70,10 @@ describe("selection", () => {
 	test("what is no address, empty, or longer than anything sensible, is 422", async () => {
 		for (const path of ["/", "/random"]) {
 			const response = await ask(`${path}?exclude=10.0.0.1,300.1.1.1`);
-			expect([response.status, (await bodyOf(response)).detail], path).toEqual([422, "Invalid IP address format"]);
+			expect([response.status, (await bodyOf(response)).detail], path).toEqual([
+				422,
+				"exclude must be IP addresses, comma-separated: number 2 is none.",
+			]);
 			for (const query of [`session=${"x".repeat(201)}`, "session=", "provider=", "exclude="])
 				expect((await ask(`${path}?${query}`)).status, `${path}?${query}`).toBe(422);
 		}

@@ -87,8 +87,12 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const left = withoutConfirmation(state, command.address);
 			return left.id === null ? left.state : applyUnregistered(left.state, left.id, "an operator unregistered it", now);
 		}
-		case "drop":
-			return withLog(withDrop(state, command.session, now), now, "INFO", `dropping session ${command.session}`);
+		case "drop": {
+			const { session, address } = command;
+			const only = address === undefined ? null : [...state.proxies.values()].find((proxy) => proxy.address === address);
+			if (only === undefined) return state;
+			return withLog(withDrop(state, session, only?.id ?? null, now), now, "INFO", `dropping session ${session}`);
+		}
 		case "log":
 			return withLog(state, now, command.severity, command.text.slice(0, MOST_LOG_CHARS));
 		default:

@@ -15,8 +15,8 @@ export type Command =
 	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
 	| { readonly do: "destroy"; readonly id: Id }
 	| { readonly do: "restart"; readonly id: Id }
-	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through. */
-	| { readonly do: "drop"; readonly session: string }
+	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through, or only if that is the one with this address. */
+	| { readonly do: "drop"; readonly session: string; readonly address?: string }
 	/** Takes in a VM of the pool's account that others made, by its provider's id. */
 	| { readonly do: "adopt"; readonly vm: string }
 	/** Lets a VM go and leaves it running; by its provider's id, or the proxy's. */

@@ -1,5 +1,5 @@
 /** Which proxies are alive, and how they fare: what agents report and probes find. */
-import type { Ms } from "./basics.ts";
+import type { Id, Ms } from "./basics.ts";
 import { list, record, type Shape, table, value } from "./shape.ts";
 import { fact, type Slice, vital } from "./slice.ts";
 import type { Table } from "./table.ts";
@@ -25,6 +25,8 @@ export interface Vitals {
 export interface Drop {
 	readonly session: string;
 	readonly at: Ms;
+	/** Null: whichever proxy it goes through. */
+	readonly proxy: Id | null;
 }
 
 export interface LivenessFields {
@@ -52,7 +54,7 @@ export const VITALS: Shape<Vitals> = record<Vitals>({
 export const livenessSlice: Slice<LivenessFields> = {
 	vitals: vital(table(VITALS)),
 	sessions: vital(table(list(value("")))),
-	drops: fact(list(record<Drop>({ session: value(""), at: value(0) }))),
+	drops: fact(list(record<Drop>({ session: value(""), at: value(0), proxy: value(null) }))),
 	sampledAt: vital(value(0)),
 	heartbeatSeconds: vital(value(30)),
 };

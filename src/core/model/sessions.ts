@@ -32,10 +32,10 @@ function isGone(state: State, session: string, id: Id, before: readonly string[]
 	return [...state.sessions].every(([other, theirs]) => other === id || !theirs.includes(session));
 }
 
-/** Asks for a session to be dropped; asking again puts its end off. */
-export function withDrop(state: State, session: string, now: Ms): State {
-	const others = state.drops.filter((drop) => drop.session !== session);
-	return { ...state, drops: [...others, { session, at: now }].slice(-KEPT_DROPS) };
+/** Asks for a session to be dropped, of one proxy or (null) of whichever has it; asking again puts its end off. */
+export function withDrop(state: State, session: string, proxy: Id | null, now: Ms): State {
+	const others = state.drops.filter((drop) => drop.session !== session || drop.proxy !== proxy);
+	return { ...state, drops: [...others, { session, at: now, proxy }].slice(-KEPT_DROPS) };
 }
 
 /** When an order to drop a session need not be told any more. */
@@ -50,7 +50,9 @@ export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
 	const vitals = state.vitals.get(id);
 	const isCut = (vitals?.active ?? 0) > own.length;
 	const due = state.drops.filter((drop) => now < dropEndsAt(state, drop));
-	return due.filter(({ session, at }) => own.includes(session) || isCut || (vitals?.reportedAt ?? 0) < at).map(({ session }) => session);
+	const meant = due.filter(({ proxy }) => proxy === null || proxy === id);
+	const told = meant.filter(({ session, at }) => own.includes(session) || isCut || (vitals?.reportedAt ?? 0) < at);
+	return [...new Set(told.map(({ session }) => session))];
 }
 
 /** Sessions by proxy, of those proxies that may have any. */

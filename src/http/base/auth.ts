@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { Cached, type Later } from "../../d1/database.ts";
 import { readSettings } from "../../d1/settings.ts";
-import { type AppContext, laterOf } from "./context.ts";
+import { type AppContext, type KeyHolder, laterOf } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
 import { isSession, sessionOf } from "./session.ts";
 
@@ -11,7 +11,7 @@ const STORED_KEY_STALENESS_MS = 1_000;
 
 const storedKey = new Cached<string | null>("stored key", () => STORED_KEY_STALENESS_MS);
 
-/** Failed keys that one address may send within {@link FAILED_KEYS_WINDOW_MS}. */
+/** How often one wrong key, and how many different ones, may come from an address within {@link FAILED_KEYS_WINDOW_MS}. */
 export const MAX_FAILED_KEYS = 10;
 export const FAILED_KEYS_WINDOW_MS = 60_000;
 /** Addresses kept in mind; beyond it the oldest are forgotten, so that a flood from many addresses cannot fill the memory. */
@@ -19,25 +19,35 @@ const MAX_ADDRESSES = 10_000;
 
 interface Failures {
 	readonly since: number;
-	readonly count: number;
+	/** By the key's digest; at most {@link MAX_FAILED_KEYS} of them. */
+	readonly counts: Map<string, number>;
 }
 
-/** Failed keys by address, in this isolate: it slows guessing down, the length of the key makes it hopeless. */
+/**
+ * Wrong keys by address and digest, in this isolate. A key is looked at before it is counted here, so that one that is right passes
+ * whatever others from its address sent (an office, a cloud's gateway): it is the length of the key that makes guessing hopeless.
+ */
 export class FailedKeys {
 	readonly #failures = new Map<string, Failures>();
 
-	/** Seconds until a key from this address is looked at again; 0: now. */
-	waitSeconds(address: string, now: number): number {
+	/** Seconds that whoever sends this key has to wait if it is wrong; 0: none. */
+	waitSeconds(address: string, digest: string, now: number): number {
 		const failures = this.#current(address, now);
-		if (!failures || failures.count < MAX_FAILED_KEYS) return 0;
-		return Math.max(1, Math.ceil((failures.since + FAILED_KEYS_WINDOW_MS - now) / 1_000));
+		if (!failures) return 0;
+		const isOften = (failures.counts.get(digest) ?? 0) >= MAX_FAILED_KEYS;
+		const isGuess = !failures.counts.has(digest) && failures.counts.size >= MAX_FAILED_KEYS;
+		return isOften || isGuess ? Math.max(1, Math.ceil((failures.since + FAILED_KEYS_WINDOW_MS - now) / 1_000)) : 0;
 	}
 
-	count(address: string, now: number): void {
-		const failures = this.#current(address, now);
+	/** Counts a wrong key of which {@link waitSeconds} is 0. */
+	count(address: string, digest: string, now: number): void {
 		const key = network(address);
-		if (!failures) this.#failures.delete(key);
-		this.#failures.set(key, failures ? { ...failures, count: failures.count + 1 } : { since: now, count: 1 });
+		const current = this.#current(address, now);
+		const failures = current ?? { since: now, counts: new Map<string, number>() };
+		failures.counts.set(digest, (failures.counts.get(digest) ?? 0) + 1);
+		if (current) return;
+		this.#failures.delete(key);
+		this.#failures.set(key, failures);
 		const oldest = this.#failures.keys().next();
 		if (this.#failures.size > MAX_ADDRESSES && !oldest.done) this.#failures.delete(oldest.value);
 	}
@@ -62,21 +72,18 @@ export function forgetKeys(): void {
 	failedKeys = new FailedKeys();
 }
 
-/** Whose key a request carries: the operator's, one that opens only what was asked for, or nobody's in a deployment declared open. */
-export type KeyHolder = "admin" | "other" | "nobody";
-
 /**
  * Lets a request with the admin key pass, one with a key that `opensToo` accepts, and any where a deployment without a key
- * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` is asked last and gets
- * null where no key came. The secret AUTH_KEY is checked without D1; a
+ * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` says whose else it is; it is
+ * asked last, gets null where no key came, and may throw Forbidden for a key that is right and opens something else. The secret AUTH_KEY is checked without D1; a
  * key that was set through the API is kept there as its SHA-256.
  *
- * Throws Unauthorized, TooManyRequests after too many failed keys from one address, and ServiceUnavailable where no key is
+ * Throws Unauthorized, TooManyRequests for one of too many wrong keys from one address, and ServiceUnavailable where no key is
  * set or D1 would have to be asked and does not answer.
  */
 export async function requireKey(
 	c: AppContext,
-	opensToo: (given: string | null) => Promise<boolean>,
+	opensToo: (given: string | null) => Promise<KeyHolder | null>,
 	given: string | null = givenKey(c),
 ): Promise<KeyHolder> {
 	const { authKey, allowAnonymous } = c.get("config").global;
@@ -85,14 +92,11 @@ export async function requireKey(
 	const address = clientAddress(c);
 	const proves = async (digest: ArrayBuffer) =>
 		given === null ? session !== null && isSession(session, digest, now) : isSame(await digestOf(given), digest);
-	if (given !== null) {
-		const wait = failedKeys.waitSeconds(address, now);
-		if (wait > 0) throw new TooManyRequests("Too many failed keys from this address; wait before you send another.", wait);
-	}
 	if (given !== null || session !== null) {
 		if (authKey !== null && (await proves(await secretDigest(c.get("config").global, authKey)))) return "admin";
 	} else if (authKey !== null) {
-		if (await opensToo(null)) return "other";
+		const holder = await opensToo(null);
+		if (holder !== null) return holder;
 		throw missing();
 	}
 
@@ -105,10 +109,19 @@ export async function requireKey(
 			CLOSED_RETRY_SECONDS,
 		);
 	}
-	if (await opensToo(given)) return "other";
+	const holder = await opensToo(given);
+	if (holder !== null) return holder;
 	if (given === null) throw missing();
-	failedKeys.count(address, now);
+	const digest = hexOf(await digestOf(given));
+	const wait = failedKeys.waitSeconds(address, digest, now);
+	if (wait > 0) throw new TooManyRequests("Too many wrong keys came from this address; wait before you send another.", wait);
+	failedKeys.count(address, digest, now);
 	throw new Unauthorized("The key is wrong.");
+}
+
+/** Whether this key, if it is wrong, is one of so many from its address that no more is done for it. */
+export async function isSlowed(c: AppContext, given: string): Promise<boolean> {
+	return failedKeys.waitSeconds(clientAddress(c), hexOf(await digestOf(given)), Date.now()) > 0;
 }
 
 /**
@@ -130,9 +143,9 @@ export function bearerOf(c: AppContext): string | null {
 	return /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1] ?? null;
 }
 
-function givenKey(c: AppContext): string | null {
-	const given = c.req.header("X-Auth-Key") ?? bearerOf(c) ?? c.req.query("auth_key") ?? "";
-	return given === "" ? null : given;
+/** The key that a request carries in one of its places but a body; null: none, or an empty one. */
+export function givenKey(c: AppContext): string | null {
+	return c.req.header("X-Auth-Key") || bearerOf(c) || c.req.query("auth_key") || null;
 }
 
 function missing(): Unauthorized {
@@ -159,6 +172,10 @@ export async function digestOf(text: string): Promise<ArrayBuffer> {
 /** Compares digests, which have one length, in constant time. */
 async function isSame(a: ArrayBuffer, b: ArrayBuffer): Promise<boolean> {
 	return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
+}
+
+function hexOf(digest: ArrayBuffer): string {
+	return Buffer.from(digest).toString("hex");
 }
 
 function fromHex(text: string): ArrayBuffer {

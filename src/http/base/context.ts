@@ -10,7 +10,15 @@ export interface Variables {
 	config: Config;
 	/** The endpoint that the request is about, looked up when it is first asked for; not there where it is about none. */
 	addressed: (() => Promise<Addressed | null>) | undefined;
+	/** Whose key let the request in; not there on a route that asks for none. */
+	holder: KeyHolder | undefined;
 }
+
+/**
+ * Whose key a request carries: the operator's, that of the endpoint which the request is about, that of the proxy that asks (or its address
+ * alone, where that is to do), or nobody's in a deployment declared open.
+ */
+export type KeyHolder = "admin" | "endpoint" | "proxy" | "nobody";
 
 /** An endpoint that a request is about. */
 export interface Addressed {
@@ -36,6 +44,8 @@ export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
 	static readonly maxBodyBytes: number = MAX_BODY_BYTES;
 	/** Its body may be text that is not JSON: the handler reads it. */
 	static readonly takesText: boolean = false;
+	/** Of an endpoint's routes: a proxy's own key opens it too, where it is about the caller's endpoint. */
+	static readonly opensToProxies: boolean = false;
 	abstract override handle(c: AppContext): Promise<Response> | Response;
 }
 

@@ -6,7 +6,7 @@ import { DatabaseUnavailable } from "../../d1/database.ts";
  * that says what was wrong and what is allowed. `app.onError` turns it into the answer; no handler builds one.
  */
 export class ApiError extends Error {
-	readonly status: 400 | 401 | 404 | 405 | 409 | 413 | 422 | 429 | 500 | 503;
+	readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 422 | 429 | 500 | 503;
 	readonly headers: Readonly<Record<string, string>>;
 	constructor(status: ApiError["status"], name: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
 		super(detail);
@@ -33,6 +33,13 @@ export class Unauthorized extends ApiError {
 export class NotFromEndpoint extends Unauthorized {
 	constructor() {
 		super("Must query from endpoint ip.");
+	}
+}
+
+/** The key is right, and opens something else. */
+export class Forbidden extends ApiError {
+	constructor(detail: string) {
+		super(403, "Forbidden", detail);
 	}
 }
 

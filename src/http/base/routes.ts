@@ -1,4 +1,4 @@
-import type { OpenAPIRoute } from "chanfana";
+import type { OpenAPIRoute, OpenAPIRouteSchema } from "chanfana";
 import { TrieRouter } from "hono/router/trie-router";
 import type { Access, AppContext } from "./context.ts";
 
@@ -7,7 +7,25 @@ export type Method = "get" | "post" | "put" | "patch" | "delete";
 /** A row of the route table: `:name` in a path stands for one segment. */
 export type Route = readonly [method: Method, path: string, access: Access, endpoint: EndpointClass];
 /** A class made from `Endpoint`. */
-export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & { readonly maxBodyBytes: number; readonly takesText: boolean };
+export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & {
+	readonly maxBodyBytes: number;
+	readonly takesText: boolean;
+	readonly opensToProxies: boolean;
+};
+
+/** The same handler where a client puts what others post: Reactor took both. */
+export function byPut(base: EndpointClass): EndpointClass {
+	let schema: OpenAPIRouteSchema | null = null;
+	return class extends base {
+		override getSchema(): OpenAPIRouteSchema {
+			if (schema === null) {
+				const posted = super.getSchema();
+				schema = { ...posted, operationId: `${posted.operationId}ByPut` };
+			}
+			return schema;
+		}
+	};
+}
 
 /** What version 1.0 of Reactor's dialect did not have. */
 const NEW_IN_1_1 = ["url", "info", "alias", "log", "sessions", "instances", "metadata", "login", "logout", "heartbeat"];

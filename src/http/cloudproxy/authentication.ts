@@ -6,12 +6,16 @@ const schema = {
 	operationId: "getAuthentication",
 	tags: ["Health"],
 	summary: "Tell how clients authenticate to the proxies",
-	description: "Never the values themselves.",
+	description:
+		"`auth` says what is configured. Beside it stand the credentials themselves, where there are any: whoever may ask this may read them in every proxy's `url` as well, and the original's page makes what it copies of them.",
 	responses: {
 		200: json(
 			"What is configured.",
 			z.object({
 				metadata: Metadata,
+				auth_enabled: z.boolean().openapi({ description: "Whether proxies ask for credentials." }),
+				username: z.string().nullable(),
+				password: z.string().nullable(),
 				auth: z.object({
 					username_configured: z.boolean(),
 					password_configured: z.boolean(),
@@ -21,6 +25,9 @@ const schema = {
 			}),
 			{
 				metadata: METADATA,
+				auth_enabled: true,
+				username: "username",
+				password: "password",
 				auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: "192.0.2.100" },
 			},
 		),
@@ -36,6 +43,9 @@ export class GetAuthentication extends Endpoint {
 		const { proxyCredentials, onlyHostIp, hostIpGiven } = c.get("config").global;
 		return c.json({
 			metadata: metadata(c),
+			auth_enabled: proxyCredentials !== null,
+			username: proxyCredentials?.username ?? null,
+			password: proxyCredentials?.password ?? null,
 			auth: {
 				username_configured: proxyCredentials !== null,
 				password_configured: proxyCredentials !== null,

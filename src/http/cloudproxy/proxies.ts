@@ -1,4 +1,3 @@
-import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { AGENT_PORT } from "../../agent/protocol.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
@@ -108,11 +107,14 @@ function pageAnswer(c: AppContext, total: number, proxies: readonly ReadyProxy[]
 	return c.json({ metadata: metadata(c), total, proxies: proxies.map(readyProxy), version: "1.1" });
 }
 
-/** Whether the caller is a browser that would rather see a page than JSON. */
-export function prefersPage(c: AppContext): boolean {
-	// Nearly no caller does, and to weigh what it accepts takes as long as to answer it.
-	if (!c.req.header("Accept")?.includes("text/html")) return false;
-	return accepts(c, { header: "Accept", supports: ["application/json", "text/html"], default: "application/json" }) === "text/html";
+/**
+ * Whether somebody looks at this in a browser, which says so of what it opens as a page (https://www.w3.org/TR/fetch-metadata/). What a client
+ * accepts says nothing: Scrapy and Java ask for text/html of whatever they fetch.
+ */
+export function isNavigation(c: AppContext): boolean {
+	// Nearly no caller is one.
+	if (c.req.header("Sec-Fetch-Dest") === "document") return true;
+	return c.req.header("Sec-Fetch-Mode") === "navigate" && (c.req.header("Accept") ?? "").trimStart().startsWith("text/html");
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */

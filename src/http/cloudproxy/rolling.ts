@@ -9,10 +9,26 @@ import { MAX_SCALING } from "../../settings/table.ts";
 import { type AppContext, Endpoint, metadata } from "../base/context.ts";
 import { instanceNamed, providerNamed } from "./instances.ts";
 import { readSources } from "./providers.ts";
-import { ADMIN_FAULTS, bodyOf, faults, instanceParam, json, METADATA, Metadata, providerParam, wholeNumber } from "./shapes.ts";
+import {
+	ADMIN_FAULTS,
+	bodyOf,
+	booleanOrText,
+	faults,
+	instanceParam,
+	json,
+	METADATA,
+	Metadata,
+	providerParam,
+	wholeNumber,
+	wholeNumberOrText,
+} from "./shapes.ts";
 
-const enabled = z.boolean({ error: "must be true or false" });
-const fields = { enabled, min_available: wholeNumber(0, MAX_SCALING), batch_size: wholeNumber(1, MAX_SCALING) };
+const fields = { enabled: z.boolean(), min_available: wholeNumber(0, MAX_SCALING), batch_size: wholeNumber(1, MAX_SCALING) };
+const given = {
+	enabled: booleanOrText(),
+	min_available: wholeNumberOrText(0, MAX_SCALING),
+	batch_size: wholeNumberOrText(1, MAX_SCALING),
+};
 const example = { enabled: true, min_available: 3, batch_size: 2 };
 
 const RollingConfig = z.object(fields).openapi("RollingConfig", { example });
@@ -67,7 +83,7 @@ const patchSchema = {
 	description:
 		"Holds for every instance and survives restarts and redeploys, until the environment's ROLLING_ settings change. Answers once every instance goes by it. Where `min_available` is not below an instance's target, one less than the target (at least one) stays ready.",
 	request: {
-		body: { required: true, content: { "application/json": { schema: bodyOf(fields).openapi({ example }) } } },
+		body: { required: true, content: { "application/json": { schema: bodyOf(given).openapi({ example }) } } },
 	},
 	responses: { ...about.responses, ...faults(400, 413, 422) },
 };

@@ -9,11 +9,21 @@ import { type AppContext, Endpoint } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { configuredInstance, DEFAULT_INSTANCE, type Instance, instance, instancesOf, providerNamed, unknownInstance } from "./instances.ts";
 import { instanceAnswer, providerAnswer, readSources } from "./providers.ts";
-import { ADMIN_FAULTS, bodyOf, faults, InstanceAnswer, instanceParam, json, ProviderAnswer, providerParam, wholeNumber } from "./shapes.ts";
+import {
+	ADMIN_FAULTS,
+	bodyOf,
+	faults,
+	InstanceAnswer,
+	instanceParam,
+	json,
+	ProviderAnswer,
+	providerParam,
+	wholeNumberOrText,
+} from "./shapes.ts";
 
 const MAX_PROXIES = 10_000;
 
-const Bounds = bodyOf({ min_scaling: wholeNumber(0, MAX_PROXIES), max_scaling: wholeNumber(0, MAX_PROXIES) })
+const Bounds = bodyOf({ min_scaling: wholeNumberOrText(0, MAX_PROXIES), max_scaling: wholeNumberOrText(0, MAX_PROXIES) })
 	.refine(({ min_scaling, max_scaling }) => max_scaling >= min_scaling, {
 		path: ["max_scaling"],
 		error: "must not be less than min_scaling",

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { isSelected, type Selection, selectFrom } from "../../read-model/select.ts";
 import type { Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
-import { NotFound, ServiceUnavailable } from "../base/errors.ts";
-import { requireAddress } from "./shapes.ts";
+import { canonicalAddress } from "../../values/addresses.ts";
+import { NotFound, ServiceUnavailable, ValidationError } from "../base/errors.ts";
 
 const STARTING_RETRY_SECONDS = 5;
 const MAX_TEXT_CHARS = 200;
@@ -31,7 +31,12 @@ const Query = z.object(selectionQuery);
 /** What a request's query selects. Throws ValidationError. */
 export function selectionOf(query: z.infer<typeof Query>): Selection {
 	const addresses = (query.exclude ?? "").split(",").map((address) => address.trim());
-	const exclude = new Set(addresses.filter((address) => address !== "").map((address) => requireAddress(address, "exclude")));
+	const wrong = addresses.flatMap((address, index) => (address !== "" && canonicalAddress(address) === null ? [index + 1] : []));
+	if (wrong.length > 0) {
+		const message = `must be IP addresses, comma-separated: number ${wrong.join(", ")} is none`;
+		throw new ValidationError(`exclude ${message}.`, [{ section: "query", field: "exclude", message }]);
+	}
+	const exclude = new Set(addresses.flatMap((address) => canonicalAddress(address) ?? []));
 	return {
 		provider: query.provider?.toLowerCase() ?? null,
 		instance: query.instance?.toLowerCase() ?? null,

@@ -140,6 +140,27 @@ export function wholeNumber(min: number, max: number): z.ZodNumber {
 	return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
 }
 
+/** Words that the original takes for a boolean (Pydantic's), beside true and false themselves. */
+const WORDS: Readonly<Record<string, boolean>> = {
+	...{ true: true, "1": true, yes: true, y: true, on: true, t: true },
+	...{ false: false, "0": false, no: false, n: false, off: false, f: false },
+};
+
+/** A whole number in a body, or the same as text, as the original takes it. */
+export function wholeNumberOrText(min: number, max: number) {
+	const asNumber = (given: unknown) => (typeof given === "string" && /^\s*[+-]?\d{1,15}(\.0*)?\s*$/.test(given) ? Number(given) : given);
+	return z.preprocess(asNumber, wholeNumber(min, max)).openapi({ type: "integer", minimum: min, maximum: max });
+}
+
+/** A boolean in a body, or a word or number for one, as the original takes it. */
+export function booleanOrText() {
+	const asBoolean = (given: unknown) => {
+		const word = typeof given === "string" || typeof given === "number" ? String(given).trim().toLowerCase() : "";
+		return Object.hasOwn(WORDS, word) ? WORDS[word] : given;
+	};
+	return z.preprocess(asBoolean, z.boolean({ error: "must be true or false" })).openapi({ type: "boolean" });
+}
+
 /** An address as providers write it. Throws ValidationError. */
 export function requireAddress(text: string, field: string): string {
 	const address = canonicalAddress(text);
@@ -166,14 +187,15 @@ export function json<Schema extends z.ZodType>(description: string, schema: Sche
 const FAULTS = {
 	400: ["The request cannot be read.", "BadRequest", "The body is not JSON."],
 	401: ["The key is missing or wrong.", "Unauthorized", "The key is wrong."],
+	403: ["The key is an endpoint's or a proxy's.", "Forbidden", "This key opens its own endpoint's routes; this one needs the admin key."],
 	404: ["There is no such thing.", "NotFound", "Proxy '192.0.2.1' not found"],
 	409: ["That cannot be done now.", "Conflict", "This proxy is being deleted."],
 	413: ["The body is too large.", "PayloadTooLarge", "The request's body is larger than 64 KiB."],
 	422: ["A value is not what it may be.", "ValidationError", "limit must be a whole number from 1 to 100."],
 	429: [
-		"Too many failed keys from this address.",
+		"Too many wrong keys came from this address.",
 		"TooManyRequests",
-		"Too many failed keys from this address; wait before you send another.",
+		"Too many wrong keys came from this address; wait before you send another.",
 	],
 	503: [
 		"The deployment is closed, is starting, or cannot reach its database.",
@@ -193,4 +215,4 @@ export function faults(...statuses: readonly (keyof typeof FAULTS)[]) {
 }
 
 /** Those of every route that needs the admin key. */
-export const ADMIN_FAULTS = faults(401, 429, 503);
+export const ADMIN_FAULTS = faults(401, 403, 429, 503);

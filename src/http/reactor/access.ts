@@ -1,28 +1,50 @@
 import { parseBearer } from "../../agent/protocol.ts";
-import { askPool } from "../../rpc/reach.ts";
-import { type KeyHolder, requireKey } from "../base/auth.ts";
-import type { AppContext } from "../base/context.ts";
-import { NotFromEndpoint, Unauthorized } from "../base/errors.ts";
+import { askPool, isPoolObject } from "../../rpc/reach.ts";
+import { clientAddress, isSlowed, requireKey } from "../base/auth.ts";
+import type { AppContext, KeyHolder } from "../base/context.ts";
+import { Forbidden, NotFromEndpoint, Unauthorized } from "../base/errors.ts";
+import { isAnyEndpointsKey } from "./endpoint-keys.ts";
 
-const NO_OTHER_KEY = async () => false;
+const PROXYS_SCOPE =
+	"A proxy's own key opens its endpoint's ips, state and metrics, its own metrics and its own sessions; this needs the endpoint's key or the admin key.";
+const ENDPOINTS_SCOPE = "This key opens its own endpoint's routes; this one needs the admin key.";
 
 /** Lets a request with the admin key pass, and one with the key of the endpoint that it is about. Throws as requireKey. */
 export async function requireEndpointKey(c: AppContext): Promise<KeyHolder> {
-	return requireKey(c, async (given) => given !== null && isEndpointKey(c, given));
+	return requireKey(c, async (given) => (given !== null && (await isEndpointKey(c, given)) ? "endpoint" : null));
+}
+
+/** Lets a request with the admin key pass. Throws as requireKey, and Forbidden for the key of an endpoint, or of a proxy that asks. */
+export async function requireAdminKey(c: AppContext): Promise<KeyHolder> {
+	return requireKey(c, async (given) => {
+		if (given === null) return null;
+		if (await isProxyKey(c, given)) throw new Forbidden(PROXYS_SCOPE);
+		if (await isEndpointKey(c, given)) throw new Forbidden(ENDPOINTS_SCOPE);
+		if (!(await isSlowed(c, given)) && (await isAnyEndpointsKey(c, given, Date.now()))) throw new Forbidden(ENDPOINTS_SCOPE);
+		return null;
+	});
+}
+
+/** What a route that is about the caller's endpoint takes. */
+export interface CallersRoute {
+	readonly isAdminOnly: boolean;
+	/** A proxy's own key opens it. */
+	readonly opensToProxies: boolean;
 }
 
 /**
  * Lets a request pass that names no endpoint and comes from the address of one of its proxies, if it also carries the admin key
- * or, unless only that will do, the endpoint's or that very proxy's own. An address alone proves nothing, since everyone who uses a
- * proxy has it; IMPLICIT_BY_ADDRESS lets it open what is only read, of an endpoint that has no key.
+ * or, unless only that will do, the endpoint's or, where that opens it, that very proxy's own. An address alone proves nothing, since
+ * everyone who uses a proxy has it; IMPLICIT_BY_ADDRESS lets it open what its proxy's key would, if it is only read, of an endpoint that
+ * has no key.
  *
- * Throws as requireKey, and NotFromEndpoint for any other address.
+ * Throws as requireKey, Forbidden for a key that opens less, and NotFromEndpoint for any other address.
  */
-export async function requireCaller(c: AppContext, isAdminOnly: boolean): Promise<KeyHolder> {
+export async function requireCaller(c: AppContext, route: CallersRoute): Promise<KeyHolder> {
 	const isFromProxy = async () => ((await c.get("addressed")?.()) ?? null) !== null;
 	let holder: KeyHolder;
 	try {
-		holder = await requireKey(c, isAdminOnly ? NO_OTHER_KEY : (given) => isCallersKey(c, given));
+		holder = await requireKey(c, (given) => callerOf(c, given, route));
 	} catch (error) {
 		if (error instanceof Unauthorized && !(await isFromProxy())) throw new NotFromEndpoint();
 		throw error;
@@ -31,18 +53,31 @@ export async function requireCaller(c: AppContext, isAdminOnly: boolean): Promis
 	return holder;
 }
 
-async function isCallersKey(c: AppContext, given: string | null): Promise<boolean> {
-	if (given === null) return isOpenByAddress(c);
-	if (parseBearer(given) === null) return isEndpointKey(c, given);
+async function callerOf(c: AppContext, given: string | null, { isAdminOnly, opensToProxies }: CallersRoute): Promise<KeyHolder | null> {
+	if (given === null) return !isAdminOnly && opensToProxies && (await isOpenByAddress(c)) ? "proxy" : null;
+	if (parseBearer(given) === null) {
+		if (!(await isEndpointKey(c, given))) return null;
+		if (isAdminOnly) throw new Forbidden(ENDPOINTS_SCOPE);
+		return "endpoint";
+	}
 	const endpoint = await c.get("addressed")?.();
-	if (!endpoint || endpoint.caller === null) return false;
+	if (!endpoint || endpoint.caller === null) return null;
 	const { object, caller: address } = endpoint;
-	return askPool(c.env, object, (pool) => pool.proves({ key: given, address }));
+	if (!(await askPool(c.env, object, (pool) => pool.proves({ key: given, address })))) return null;
+	if (isAdminOnly || !opensToProxies) throw new Forbidden(PROXYS_SCOPE);
+	return "proxy";
 }
 
 async function isEndpointKey(c: AppContext, given: string): Promise<boolean> {
 	const endpoint = await c.get("addressed")?.();
 	return endpoint ? askPool(c.env, endpoint.object, (pool) => pool.opens(given)) : false;
+}
+
+/** Whether this is the own key of a proxy of this deployment, and comes from its address. */
+async function isProxyKey(c: AppContext, given: string): Promise<boolean> {
+	const parts = parseBearer(given);
+	if (parts === null || !isPoolObject(c.env, parts.object)) return false;
+	return askPool(c.env, parts.object, (pool) => pool.proves({ key: given, address: clientAddress(c) }));
 }
 
 async function isOpenByAddress(c: AppContext): Promise<boolean> {

@@ -16,6 +16,7 @@ import {
 	readConfiguration,
 	requireDone,
 } from "./configuration.ts";
+import { forgetEndpointKeys } from "./endpoint-keys.ts";
 import { bodyFault, endpointFaults, endpointParams, globalFaults } from "./shapes.ts";
 
 const TAGS = ["Endpoints"];
@@ -139,6 +140,7 @@ export class PutEndpoint extends Endpoint {
 		const outcome =
 			object === null ? await createEndpoint(c.env, config, name, given, Date.now()) : await finishEndpoint(c.env, config, object, given);
 		forgetReady();
+		forgetEndpointKeys();
 		if (outcome === null) throw new Conflict(`There is an endpoint "${name}" already; POST changes it.`);
 		requireDone(outcome);
 		return c.body(null, 200);
@@ -159,6 +161,7 @@ export class PostEndpoint extends Endpoint {
 				? await createEndpoint(c.env, config, endpointName(endpoint), given, Date.now())
 				: ((await finishEndpoint(c.env, config, object, given)) ?? (await configureEndpoint(c.env, config, object, given)));
 		forgetReady();
+		forgetEndpointKeys();
 		requireDone(outcome);
 		return c.body(null, 200);
 	}
@@ -174,6 +177,7 @@ export class DeleteEndpoint extends Endpoint {
 		const { object } = await addressed(c, params.endpoint);
 		const outcome = await deleteEndpoint(c.env, c.get("config"), object, params.endpoint, keep === "true", Date.now());
 		forgetReady();
+		forgetEndpointKeys();
 		requireDone(outcome);
 		return c.body(null, 200);
 	}

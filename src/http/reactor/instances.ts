@@ -8,6 +8,8 @@ import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
 const TAGS = ["Instances"];
+/** Asks for the map of all VMs by state. */
+const MAP_TYPE = "application/vnd.reactor.map+json";
 const Ids = z.array(z.string());
 const InstancesShape = z.union([Ids, z.object({ active: Ids, decommissioned: Ids, errored: Ids, discarded: Ids })]);
 const instanceParams = endpointParams.extend({
@@ -17,6 +19,7 @@ const listSchema = {
 	operationId: "listEndpointInstances",
 	tags: TAGS,
 	summary: "List an endpoint's VMs",
+	description: `A list of ids, as Reactor's documentation has it. With \`?state=all\`, \`?map=1\` or \`Accept: ${MAP_TYPE}\` the map of all by state, and to Reactor's own client too, which is told by the \`User-Agent\` of the library that it asks with (\`Python-httplib2/…\`): it reads nothing else, and asks with no other sign.`,
 	request: {
 		params: endpointParams,
 		query: z.object({
@@ -24,6 +27,7 @@ const listSchema = {
 				description: "`all`: every VM, by state (active, decommissioned, errored, discarded). Without it: the ids of the active ones.",
 				example: "all",
 			}),
+			map: z.string().nullish().openapi({ description: "`1`: the same as `state=all`.", example: "1" }),
 		}),
 	},
 	responses: {
@@ -68,13 +72,23 @@ export class ListEndpointInstances extends Endpoint {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof listSchema>();
-		const state = query.state ?? "active";
+		const state = query.state ?? (isMapWanted(c, query.map) ? "all" : "active");
 		if (state !== "active" && state !== "all") throw new BadRequest(`state must be all, or not be there; "${state}" is neither.`);
 		const { object } = await addressed(c, params.endpoint);
 		const { active, decommissioned, errored, discarded } =
 			(await askPool(c.env, object, (pool) => pool.instances())) ?? unknownEndpoint(params.endpoint);
 		return c.json(state === "all" ? { active, decommissioned, errored, discarded } : active);
 	}
+}
+
+/**
+ * Whether the map by state is wanted and not the list of the documentation. Reactor's own client (reactor/apiclient.py) reads the map alone
+ * and asks as the documentation does; what tells it is the name of its library.
+ */
+function isMapWanted(c: AppContext, map: string | null | undefined): boolean {
+	if (map !== null && map !== undefined) return !["0", "false"].includes(map.toLowerCase());
+	if (c.req.header("Accept")?.toLowerCase().includes(MAP_TYPE)) return true;
+	return /^Python-httplib2\//i.test(c.req.header("User-Agent") ?? "");
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/instances/{instance}` */

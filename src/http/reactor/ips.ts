@@ -18,6 +18,7 @@ const schema = {
 
 /** `GET /v1.1/endpoints/{endpoint}/ips` */
 export class ListEndpointIps extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof schema>();

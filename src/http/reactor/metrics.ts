@@ -6,11 +6,13 @@ import { askPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { requireBody } from "../base/body.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
-import { BadRequest } from "../base/errors.ts";
+import { BadRequest, ValidationError } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
 const USUAL_WEIGHT = 1;
+/** One proxy among a thousand may have its word outweigh them all, and no more. */
+const MOST_PROXYS_WEIGHT = 1_000;
 
 const VALUE_RULE = "must be a number, or a weight (at least 0) and a number: [1.0, 7.2]";
 const NAME_RULE = "is no name of a metric: a letter, then at most 39 letters, digits, underscores, dots and hyphens";
@@ -87,6 +89,7 @@ const postOfIpSchema = {
 
 /** `GET /v1.1/endpoints/{endpoint}/metrics` */
 export class GetEndpointMetrics extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof getSchema>();
@@ -98,6 +101,7 @@ export class GetEndpointMetrics extends Endpoint {
 
 /** `GET /v1.1/endpoints/{endpoint}/metrics/{ip}` */
 export class GetEndpointIpMetrics extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = getOfIpSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof getOfIpSchema>();
@@ -110,6 +114,7 @@ export class GetEndpointIpMetrics extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}/metrics` */
 export class PostEndpointMetrics extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
 		await requireBody(c);
@@ -120,6 +125,7 @@ export class PostEndpointMetrics extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}/metrics/{ip}` */
 export class PostEndpointIpMetrics extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = postOfIpSchema;
 	async handle(c: AppContext): Promise<Response> {
 		await requireBody(c);
@@ -133,10 +139,22 @@ export class PostEndpointIpMetrics extends Endpoint {
 /** Whoever posts as a proxy posts its own, whatever the path says. */
 async function post(c: AppContext, name: string, address: string | null, body: z.infer<typeof MetricsBody>): Promise<Response> {
 	const { object, caller } = await addressed(c, name);
+	if (c.get("holder") === "proxy") requireModestWeights(body);
 	const metrics: Metrics = Object.fromEntries(
 		Object.entries(body).map(([metric, given]) => [metric, typeof given === "number" ? [USUAL_WEIGHT, given] : given] as const),
 	);
 	const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "metrics", address: caller ?? address, metrics }));
 	if (!outcome.ok) unknownEndpoint(name);
 	return c.body(null, 200);
+}
+
+/** Whoever has a proxy could otherwise decide for all of them. Throws ValidationError. */
+function requireModestWeights(body: z.infer<typeof MetricsBody>): void {
+	const heavy = Object.entries(body).filter(([, given]) => typeof given !== "number" && given[0] > MOST_PROXYS_WEIGHT);
+	const message = `must not weigh more than ${MOST_PROXYS_WEIGHT} where a proxy posts it`;
+	if (heavy.length > 0)
+		throw new ValidationError(
+			message,
+			heavy.map(([field]) => ({ section: "body", field, message })),
+		);
 }

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { normaliseSession } from "../../agent/session.ts";
+import { AGENT_PORT } from "../../agent/protocol.ts";
+import { endpointText, normaliseSession } from "../../agent/session.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
-import { BadRequest } from "../base/errors.ts";
+import { BadRequest, Forbidden } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
@@ -52,6 +53,7 @@ const dropSchema = {
 
 /** `GET /v1.1/endpoints/{endpoint}/sessions` */
 export class ListEndpointSessions extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof listSchema>();
@@ -61,6 +63,7 @@ export class ListEndpointSessions extends Endpoint {
 
 /** `GET /v1.1/endpoints/{endpoint}/sessions/{session}` */
 export class QueryEndpointSession extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = querySchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof querySchema>();
@@ -72,19 +75,36 @@ export class QueryEndpointSession extends Endpoint {
 
 /** `DELETE /v1.1/endpoints/{endpoint}/sessions/{session}` */
 export class DropEndpointSession extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = dropSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof dropSchema>();
-		const { object } = await addressed(c, params.endpoint);
+		const { object, caller } = await addressed(c, params.endpoint);
 		const session = normaliseSession(params.session);
 		if (session === null) throw new BadRequest(`"${params.session}" is no session: it must be address:port, or [address]:port for IPv6.`);
-		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "drop", session }));
+		const own = proxyThatAsks(c, caller);
+		if (own !== null) {
+			const backend = (await askPool(c.env, object, (pool) => pool.sessions()))?.[session];
+			if (backend !== undefined && backend !== endpointText(own, AGENT_PORT)) throw new Forbidden("This session is another proxy's.");
+		}
+		// Whatever a proxy says that it has: what it drops is told to nobody else.
+		const only = own === null ? {} : { address: own };
+		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "drop", session, ...only }));
 		if (!outcome.ok) unknownEndpoint(params.endpoint);
 		return c.body(null, 200);
 	}
 }
 
 async function sessionsOf(c: AppContext, name: string): Promise<Record<string, string>> {
-	const { object } = await addressed(c, name);
-	return (await askPool(c.env, object, (pool) => pool.sessions())) ?? unknownEndpoint(name);
+	const { object, caller } = await addressed(c, name);
+	const sessions = (await askPool(c.env, object, (pool) => pool.sessions())) ?? unknownEndpoint(name);
+	const own = proxyThatAsks(c, caller);
+	if (own === null) return sessions;
+	const backend = endpointText(own, AGENT_PORT);
+	return Object.fromEntries(Object.entries(sessions).filter((session) => session[1] === backend));
+}
+
+/** The address of the proxy whose own key, or address alone, let the request in; null: a better key did. */
+function proxyThatAsks(c: AppContext, caller: string | null): string | null {
+	return c.get("holder") === "proxy" ? caller : null;
 }

@@ -11,6 +11,7 @@ export const endpointParams = z.object({
 /** What any route about one endpoint may answer beside what it is asked for. */
 export const endpointFaults = {
 	401: { description: "`unauthorized`: neither the admin key nor one that opens this endpoint came." },
+	403: { description: "The key is right, and opens less." },
 	404: { description: "There is no such endpoint." },
 	503: { description: "The pool or the database does not answer now." },
 };
@@ -23,5 +24,6 @@ export function bodyFault(description: string): { readonly 400: { readonly descr
 /** What any route that is about no single endpoint may answer beside what it is asked for. */
 export const globalFaults = {
 	401: { description: "`unauthorized`" },
+	403: { description: "The key is an endpoint's or a proxy's." },
 	503: { description: "The deployment is closed, or the database does not answer now." },
 };

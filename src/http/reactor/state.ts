@@ -47,6 +47,7 @@ const actSchema = {
 
 /** `GET /v1.1/endpoints/{endpoint}/state` */
 export class GetEndpointState extends Endpoint {
+	static override readonly opensToProxies = true;
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof getSchema>();

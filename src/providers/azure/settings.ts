@@ -20,9 +20,9 @@ function image() {
 }
 
 export const settings = {
-	subscription_id: { schema: guid("subscription"), is: "the subscription" },
-	tenant_id: { schema: slug("00000000-0000-0000-0000-000000000000"), is: "the directory" },
-	client_id: { schema: guid("application (client)"), is: "the application" },
+	subscription_id: { schema: guid("subscription"), isHidden: true, is: "the subscription" },
+	tenant_id: { schema: slug("00000000-0000-0000-0000-000000000000"), isHidden: true, isRecipient: true, is: "the directory" },
+	client_id: { schema: guid("application (client)"), isHidden: true, isRecipient: true, is: "the application" },
 	client_secret: { schema: secret("a client secret of that application"), isSecret: true, is: "the application's client secret" },
 	resource_group: { schema: resourceGroup("cloudproxy-rg"), is: "where everything is made" },
 	size: { schema: usualSlug("Standard_B1s"), is: "a VM size that the location has, x86 or Arm" },

@@ -11,6 +11,10 @@ export interface AccountSetting<Value = unknown> extends Setting<Value> {
 	readonly alsoSpelt?: readonly string[];
 	/** Where credentials are sent: an API's scheme and host. A local cloud stands there instead. */
 	readonly isAddress?: true;
+	/** For whom credentials are sent there: a directory, an application. With another one they are other credentials. */
+	readonly isRecipient?: true;
+	/** An address within a value of which one is derived that credentials are sent to; null: none. */
+	sentTo?(value: unknown): string | null;
 	/** Is shown as the pool's size or region too: a plan is a size, a zone a region. */
 	readonly shownAs?: "size" | "region";
 	/** Not shown with the others, though it is no secret. */

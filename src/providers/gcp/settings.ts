@@ -2,13 +2,14 @@ import { flag } from "../../values/kinds.ts";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, slug, statedPrice, usualSlug } from "../base/fields.ts";
-import { serviceAccountKey } from "./token.ts";
+import { serviceAccountKey, tokenUriOf } from "./token.ts";
 
 export const settings = {
 	project: { schema: slug("my-project-123456"), is: "the project's id" },
 	service_account_key: {
 		schema: serviceAccountKey(),
 		isSecret: true,
+		sentTo: tokenUriOf,
 		is: "the key file's content (JSON), on one line. Tokens come from its `token_uri`",
 	},
 	size: { schema: usualSlug("e2-micro"), is: "a machine type that the zone has, x86 or Arm" },

@@ -45,6 +45,11 @@ export function serviceAccountKey() {
 	});
 }
 
+/** Where the tokens of a key file that was read come from; null for anything else. */
+export function tokenUriOf(key: unknown): string | null {
+	return key !== null && typeof key === "object" && "tokenUri" in key && typeof key.tokenUri === "string" ? key.tokenUri : null;
+}
+
 /** Asks for one. Throws as `request` does. */
 export async function fetchAccessToken(context: ProviderContext, key: ServiceAccountKey): Promise<Token> {
 	const assertion = await signedClaim(key, Math.floor(context.now() / 1000) - BACKDATED_SECONDS);

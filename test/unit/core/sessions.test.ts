@@ -38,6 +38,15 @@ describe("a session that is to be dropped", () => {
 		expect(closed.drops).toEqual([]);
 	});
 
+	test("that one proxy alone is to drop is told to no other, whichever says that it has it", () => {
+		const state = poolOf(2, () => ({}));
+		const address = state.proxies.get(FIRST)?.address ?? "";
+		const command = { do: "drop", session, address } as const;
+		const dropped = apply(told(told(state, FIRST, [session], NOW - 10), SECOND, [session], NOW - 10), { on: "command", command }, NOW);
+		expect([dropsFor(dropped, FIRST, NOW + 1), dropsFor(dropped, SECOND, NOW + 1)]).toEqual([[session], []]);
+		expect(apply(state, { on: "command", command: { ...command, address: "192.0.2.99" } }, NOW).drops).toEqual([]);
+	});
+
 	test("is told to a proxy whose report has no room for all that it has", () => {
 		const state = told(
 			ordered(

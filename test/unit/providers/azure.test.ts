@@ -52,10 +52,8 @@ const other = (n: number): CreateRequest => ({ ...ASK, name: `muster-dep1-other$
 describe("settings", () => {
 	it("have the documented defaults, and are shown without secrets", () => {
 		const account = accountOf({ api_url: undefined as never, login_url: undefined as never });
+		const ids = { subscription_id: SUBSCRIPTION, tenant_id: TENANT, client_id: CLIENT };
 		const shown = {
-			subscription_id: SUBSCRIPTION,
-			tenant_id: TENANT,
-			client_id: CLIENT,
 			resource_group: "cloudproxy-rg",
 			size: "Standard_B1s",
 			location: "eastus",
@@ -63,7 +61,7 @@ describe("settings", () => {
 			api_url: "https://management.azure.com",
 			login_url: "https://login.microsoftonline.com",
 		};
-		expect(account).toEqual({ ...shown, client_secret, image: null, hourly_price: null });
+		expect(account).toEqual({ ...shown, ...ids, client_secret, image: null, hourly_price: null });
 		const { client_secret: _, ...rest } = account;
 		expect(azure.shown(rest)).toEqual({ ...shown, region: "eastus", image: "Canonical:ubuntu-24_04-lts:server:latest" });
 	});

@@ -83,6 +83,32 @@ describe("an endpoint", () => {
 		expect((await pool.state()).account).not.toBe(account);
 	});
 
+	test("has its secret given again where it would be sent elsewhere; only the environment names addresses that are not public", async () => {
+		await ask("PUT", at("demo"), CONFIGURATION);
+		const pool = await poolOf("demo");
+		const before = await pool.state();
+		const moved = (api_url: string, access_token = "********") => ({
+			...CONFIGURATION,
+			"cloud:digitalocean": { access_token, region: "nyc1", api_url },
+		});
+		const refused = await ask("POST", at("demo"), moved("https://evil.example.com"));
+		expect([refused.status, refused.body]).toEqual([
+			400,
+			{ "cloud:digitalocean": { access_token: expect.stringContaining("api_url changed, so give the secret again") } },
+		]);
+		const inside = await ask("POST", at("demo"), moved("http://169.254.169.254/", "another-token"));
+		expect([inside.status, inside.body]).toEqual([
+			400,
+			{ "cloud:digitalocean": { api_url: expect.stringContaining("DIGITALOCEAN_API_URL") } },
+		]);
+		expect((await pool.state()).account).toBe(before.account);
+		// The one that the deployment names, and had all the while.
+		expect((await change("demo", "POST", at("demo"), moved("http://cloud.test/digitalocean"))).status).toBe(200);
+		expect((await pool.state()).account).toBe(before.account);
+		expect((await change("demo", "POST", at("demo"), moved("https://mirror.example.com", "another-token"))).status).toBe(200);
+		expect((await ask("POST", at("demo"), CONFIGURATION)).status, "with the secret").toBe(200);
+	});
+
 	test("keeps its secret nowhere in clear: not in its storage, not in the database, not in an answer", async () => {
 		await ask("PUT", at("demo"), CONFIGURATION);
 		const pool = await poolOf("demo");
@@ -180,6 +206,10 @@ describe("an endpoint", () => {
 		expect(await faulty({ endpoint: { cloud: "mars", auth_algo: "rot13" } })).toEqual([
 			400,
 			{ endpoint: { cloud: expect.stringContaining("digitalocean"), auth_algo: expect.stringContaining("sha1") } },
+		]);
+		expect(await faulty({ endpoint: { loadbalancer: "f5" } })).toEqual([
+			400,
+			{ endpoint: { loadbalancer: "must be one of dnsmasq, haproxy, nginx, none, rdp, tcp" } },
 		]);
 		const masked = { ...CONFIGURATION, "cloud:digitalocean": { access_token: "********" } };
 		expect(await faulty(masked)).toEqual([400, { "cloud:digitalocean": { access_token: expect.stringContaining("mask") } }]);

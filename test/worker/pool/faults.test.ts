@@ -77,7 +77,7 @@ describe("agents", () => {
 		await pool.advance(300, 30, () => pool.heartbeats());
 		expect(await countOf(pool, "ready")).toBe(2);
 		expect((await pool.vms()).map((vm) => vm.id).sort()).toEqual(ready.sort());
-	}, 60_000);
+	}, 180_000);
 
 	test("send no heartbeat for an hour and answer their probes: nothing is deleted, and all stay in the list", async () => {
 		const pool = await new PoolUnderTest().start();
@@ -86,7 +86,7 @@ describe("agents", () => {
 		const before = (await pool.vms()).map((vm) => vm.id);
 		await pool.advance(3600, 60, async () => expect(await countOf(pool, "ready")).toBe(2));
 		expect((await pool.vms()).map((vm) => vm.id)).toEqual(before);
-	}, 60_000);
+	}, 180_000);
 
 	test("cannot reach us: it costs the VMs of one target, then one canary at a time at growing intervals, and fills when mended", async () => {
 		const pool = await new PoolUnderTest().start();
@@ -105,5 +105,5 @@ describe("agents", () => {
 		await pool.advance(2 * 3600, 120, () => pool.bootAgents());
 		expect(await countOf(pool, "ready")).toBe(3);
 		expect(await pool.vms()).toHaveLength(3);
-	}, 60_000);
+	}, 180_000);
 });

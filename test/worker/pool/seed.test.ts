@@ -96,7 +96,10 @@ const READS: readonly Row[] = [
 		"GET",
 		"/auth",
 		200,
-		{ metadata: METADATA, auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null } },
+		{
+			...{ metadata: METADATA, auth_enabled: true, username: "user", password: "pass" },
+			auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null },
+		},
 	],
 	[
 		"GET",

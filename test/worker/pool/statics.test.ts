@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StaticBackend } from "../../../src/core/model/state.ts";
+import { findEndpoint } from "../../../src/d1/directory.ts";
 import { findByAddress } from "../../../src/read-model/proxies.ts";
 import { forgetEverything, readReady } from "../../../src/read-model/ready.ts";
 import { readyPage } from "../../../src/read-model/snapshot.ts";
+import { ask } from "./asking.ts";
 import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -52,6 +54,53 @@ describe("a static backend", () => {
 		for (const order of ["destroy", "restart"] as const)
 			expect(await pool.stub.command({ do: order, id: row?.id ?? "" })).toMatchObject({ ok: false, error: "conflict" });
 		expect((await pool.stub.status())?.registered).toEqual([]);
+	});
+
+	test("is named by its host, which is looked up when it is posted and each minute; what is known holds while nobody answers", async () => {
+		const name = (host: string, records: unknown) => fetch(`http://names.test/${host}`, { method: "PUT", body: JSON.stringify(records) });
+		const four = (...addresses: string[]) => addresses.map((data) => ({ type: 1, data }));
+		await name("two.example.com", four("127.77.250.12", "127.77.250.11"));
+		await name("six.example.com", [{ type: 28, data: "2001:DB8:0::1" }]);
+		await name("down.example.com", null);
+		const at = "/v1.1/endpoints/named";
+		await ask("DELETE", at);
+		const given = ["Two.example.com", "two.example.com:3128", "six.example.com", "down.example.com:1", "127.77.250.1"];
+		const made = await ask("PUT", at, { endpoint: { static_instances: given } });
+		expect([made.status, made.body]).toEqual([200, ""]);
+		expect((await ask("GET", at)).body.endpoint.static_instances, "as it was given").toEqual(given);
+		const pool = new PoolUnderTest((await findEndpoint(bindings.DB, "named")) ?? "");
+		const statics = async () => (await pool.state()).spec.statics.map(({ address, port }) => `${address} ${port}`);
+		const first = [
+			"127.77.250.11 8899",
+			"127.77.250.12 8899",
+			"127.77.250.11 3128",
+			"127.77.250.12 3128",
+			"2001:db8::1 8899",
+			"127.77.250.1 8899",
+		];
+		expect(await statics()).toEqual(first);
+
+		const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 0 };
+		const tickLater = async (seconds: number) => {
+			await pool.setClock(Date.now() + seconds * 1_000);
+			await pool.stub.tick(facts);
+		};
+		await name("two.example.com", four("127.77.250.13"));
+		await name("six.example.com", null);
+		await name("down.example.com", four("127.77.250.14"));
+		await tickLater(60);
+		const second = ["127.77.250.13 8899", "127.77.250.13 3128", "2001:db8::1 8899", "127.77.250.14 1", "127.77.250.1 8899"];
+		await pool.until(async () => JSON.stringify(await statics()) === JSON.stringify(second), "the new addresses");
+		await pool.crash();
+		expect(await statics(), "they are stored").toEqual(second);
+
+		const unknown = await ask("POST", at, { endpoint: { static_instances: ["nowhere.example.com", "two.example.com"] } });
+		expect([unknown.status, unknown.body]).toEqual([
+			400,
+			{ endpoint: { static_instances: "must be names that have an address: nowhere.example.com has none" } },
+		]);
+		const many = Array.from({ length: 21 }, (_, index) => `a${index}.example.com`);
+		expect((await ask("POST", at, { endpoint: { static_instances: many } })).status).toBe(400);
 	});
 
 	test("that goes on answering costs no row", async () => {

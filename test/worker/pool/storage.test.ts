@@ -201,5 +201,5 @@ describe("D1", () => {
 		expect(log).toEqual([]);
 		const told = await real.prepare("SELECT text FROM logs WHERE object = ?").bind(pool.object).all<{ text: string }>();
 		expect(told.results.map(({ text }) => text)).toContain("target changed 3 => 2");
-	}, 60_000);
+	}, 180_000);
 });

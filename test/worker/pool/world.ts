@@ -23,11 +23,35 @@ export async function world(incoming: Incoming): Promise<MiniflareResponse> {
 	const url = new URL(incoming.url);
 	const text = await incoming.text();
 	if (url.host === "agents.test") return agent(url, incoming.method, text);
+	if (url.host === "names.test") return setName(url.pathname.slice(1), text);
+	if (url.host === "cloudflare-dns.com") return answerName(url);
 	if (url.host !== "cloud.test") return new MiniflareResponse(`nothing is at ${url.host}`, { status: 599 });
 	const body = incoming.method === "GET" || incoming.method === "HEAD" ? {} : { body: text };
 	const answer = await cloud.fetch(new Request(incoming.url, { method: incoming.method, headers: [...incoming.headers], ...body }));
 	const headers = [...answer.headers] as [string, string][];
 	return new MiniflareResponse(answer.status === 204 ? null : await answer.text(), { status: answer.status, headers });
+}
+
+/** Records by host name; null: the resolver fails. */
+const names = new Map<string, readonly { readonly type: number; readonly data: string }[] | null>();
+
+/** `PUT http://names.test/<name>`, a list of records or null. */
+function setName(name: string, text: string): MiniflareResponse {
+	names.set(name, JSON.parse(text));
+	return new MiniflareResponse(null, { status: 204 });
+}
+
+/** DNS over HTTPS in JSON, as Cloudflare's resolver answers it. */
+function answerName(url: URL): MiniflareResponse {
+	const [name, type] = [url.searchParams.get("name") ?? "", { A: 1, AAAA: 28 }[url.searchParams.get("type") ?? ""]];
+	const records = names.get(name);
+	if (records === null) return new MiniflareResponse("down", { status: 502 });
+	const question = [{ name, type }];
+	if (records === undefined) return MiniflareResponse.json({ Status: 3, TC: false, Question: question });
+	// An alias comes before what it leads to.
+	const alias = { name, type: 5, TTL: 60, data: "alias.example.com." };
+	const answers = records.filter((record) => record.type === type).map((record) => ({ name, TTL: 60, ...record }));
+	return MiniflareResponse.json({ Status: 0, TC: false, Question: question, ...(answers.length > 0 && { Answer: [alias, ...answers] }) });
 }
 
 /** `PUT /<address>` `{keyHash, active?, isSilent?}` makes or changes an agent there, `DELETE /<address>` ends it. */
