@@ -28,7 +28,7 @@ export const PASS: readonly Bug[] = [
 		plants: [
 			plant(PlanModule, "plan", (plan) => (state, now, random) => {
 				const planned = plan(state, now, random);
-				return { ...planned, isFinal: planned.effects.length === 0 };
+				return { ...planned, isFinal: planned.isFinal || planned.state !== state };
 			}),
 		],
 		focus: ["databaseOut"],
