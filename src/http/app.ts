@@ -27,7 +27,7 @@ import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
-import { GetDocs, GetOpenApi } from "./docs.ts";
+import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { requireAdminKey, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -77,6 +77,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
 	["get", "/openapi.json", "public", GetOpenApi],
+	["get", "/openapi-duplicates.json", "public", GetOpenApiOfDuplicates],
 	["post", "/register", "agent", RegisterAlias],
 	["post", "/unregister", "agent", UnregisterAlias],
 	["post", "/v1.1/register", "agent", Register],
@@ -181,7 +182,7 @@ app.use(
 			return corsOrigins.includes(origin) ? origin : null;
 		},
 		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow"],
+		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag"],
 		maxAge: PREFLIGHT_SECONDS,
 	}),
 );

@@ -12,6 +12,7 @@ import {
 	ConfigurationShape,
 	configurationBody,
 	configurationFault,
+	GIVEN_EXAMPLE,
 	INI_EXAMPLE,
 	readConfiguration,
 	requireDone,
@@ -22,7 +23,7 @@ import { bodyFault, endpointFaults, endpointParams, globalFaults } from "./shape
 const TAGS = ["Endpoints"];
 const done = { 200: { description: "Done; the body is empty." } };
 const taken = { 409: { description: "The name is taken." } };
-const body = configurationBody(CONFIGURATION_EXAMPLE, INI_EXAMPLE);
+const body = configurationBody(GIVEN_EXAMPLE, INI_EXAMPLE);
 const about =
 	"New endpoints are PAUSED. Secrets are encrypted at rest, and shown as `********`; that mask, posted back, keeps the stored secret.";
 
@@ -82,7 +83,7 @@ const deleteSchema = {
 	request: {
 		params: endpointParams,
 		query: z.object({
-			keep: z.string().nullish().openapi({ description: "`true`: the VMs run on, and are not ours any more.", example: "true" }),
+			keep: z.string().nullish().openapi({ description: "`true`: the VMs run on, and are not ours any more.", example: "false" }),
 		}),
 	},
 	responses: {
