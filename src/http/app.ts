@@ -7,6 +7,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
+import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
 import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
 import {
@@ -30,7 +31,7 @@ import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
-import { requireAdminKey, requireCaller, requireEndpointKey } from "./reactor/access.ts";
+import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
@@ -274,7 +275,7 @@ function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
 }
 
 function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
-	return access === "endpoint" ? requireEndpointKey(c) : requireAdminKey(c);
+	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, (given) => adminAlone(c, given));
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {
