@@ -1,29 +1,62 @@
-/** Checks the API's description, as the Worker answers it at /openapi.json, with Redocly's rules (redocly.yaml). Part of `npm run check`. */
+/**
+ * Checks the API's descriptions, as the Worker answers them, by the recommended rules of Redocly (redocly.yaml) and of Spectral. Part of
+ * `npm run check`.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { app } from "../src/http/app.ts";
 
 const PROJECT = join(import.meta.dirname, "..");
-const FILE = join(PROJECT, "dist", "openapi.json");
+const PATHS = ["/openapi.json", "/openapi-duplicates.json"];
 
-const answer = await app.request("/openapi.json", {}, {} as never);
-if (answer.status !== 200) throw new Error(`/openapi.json answered ${answer.status}`);
-mkdirSync(dirname(FILE), { recursive: true });
-writeFileSync(FILE, `${JSON.stringify(await answer.json(), null, "\t")}\n`);
+interface Fault {
+	readonly code: string | number;
+	readonly message: string;
+	readonly path: readonly (string | number)[];
+}
+// Both are CommonJS, and what they say of their types does not fit a project that is none.
+const require = createRequire(import.meta.url);
+const { Spectral } = require("@stoplight/spectral-core") as {
+	Spectral: new () => { setRuleset(rules: object): void; run(document: unknown): Promise<readonly Fault[]> };
+};
+const { oas } = require("@stoplight/spectral-rulesets") as { oas: object };
 
-// It would report its use and ask for newer versions of itself.
-const quiet = { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
-const cli = join(PROJECT, "node_modules/@redocly/cli/bin/cli.js");
-const { status, stdout, stderr } = spawnSync(
-	process.execPath,
-	[cli, "lint", FILE, "--config", join(PROJECT, "redocly.yaml"), "--format", "codeframe"],
-	{
+/** Writes a description to `dist`, and says what is wrong with it; null: nothing. */
+async function faultsOf(path: string): Promise<string | null> {
+	const answer = await app.request(path, {}, {} as never);
+	if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}`);
+	const document = await answer.json();
+	const file = join(PROJECT, "dist", path);
+	mkdirSync(dirname(file), { recursive: true });
+	writeFileSync(file, `${JSON.stringify(document, null, "\t")}\n`);
+	return redocly(file) ?? (await spectral(document));
+}
+
+function redocly(file: string): string | null {
+	// It would report its use and ask for newer versions of itself.
+	const quiet = { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
+	const cli = join(PROJECT, "node_modules/@redocly/cli/bin/cli.js");
+	const options = ["lint", file, "--config", join(PROJECT, "redocly.yaml"), "--format", "codeframe"];
+	const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...options], {
 		cwd: PROJECT,
 		env: { PATH: process.env.PATH, HOME: process.env.HOME, ...quiet },
 		encoding: "utf8",
-	},
-);
-if (status !== 0) console.error(`${stdout}${stderr}`);
-else console.log("The API's description has no fault.");
-process.exitCode = status ?? 1;
+	});
+	return status === 0 ? null : `${stdout}${stderr}`;
+}
+
+async function spectral(document: unknown): Promise<string | null> {
+	const linter = new Spectral();
+	linter.setRuleset({ extends: [[oas, "recommended"]] });
+	const faults = await linter.run(document);
+	return faults.length === 0 ? null : faults.map(({ code, message, path }) => `${code} ${path.join(".")}: ${message}`).join("\n");
+}
+
+for (const path of PATHS) {
+	const faults = await faultsOf(path);
+	if (faults !== null) console.error(`${path}\n${faults}`);
+	if (faults !== null) process.exitCode = 1;
+}
+if (process.exitCode === undefined) console.log("The API's descriptions have no fault.");

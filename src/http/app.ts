@@ -28,10 +28,10 @@ import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
-import { GetDocs, GetOpenApi } from "./docs.ts";
+import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
-import { refuseLesserKey, requireCaller, requireEndpointKey } from "./reactor/access.ts";
+import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
 import { finderOf, isAboutEndpoint, isImplicit } from "./reactor/addressed.ts";
 import { RegisterIp, UnregisterIp } from "./reactor/addresses.ts";
 import { AliasEndpoint, DeleteEndpoint, GetEndpoint, ListEndpoints, PostEndpoint, PutEndpoint } from "./reactor/endpoints.ts";
@@ -78,6 +78,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
 	["get", "/openapi.json", "public", GetOpenApi],
+	["get", "/openapi-duplicates.json", "public", GetOpenApiOfDuplicates],
 	["post", "/register", "agent", RegisterAlias],
 	["post", "/unregister", "agent", UnregisterAlias],
 	["post", "/v1.1/register", "agent", Register],
@@ -182,7 +183,7 @@ app.use(
 			return corsOrigins.includes(origin) ? origin : null;
 		},
 		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow", "Warning"],
+		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag", "Warning"],
 		maxAge: PREFLIGHT_SECONDS,
 	}),
 );
@@ -274,7 +275,7 @@ function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
 }
 
 function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
-	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, (given) => refuseLesserKey(c, given));
+	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, (given) => adminAlone(c, given));
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {

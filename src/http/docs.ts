@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type AppContext, Endpoint } from "./base/context.ts";
-import { isInFirstVersion } from "./base/routes.ts";
+import { describeApi, describeDuplicates } from "./description.ts";
 
 /** Where the static assets of the documentation are (scripts/assets.ts puts them there). */
 export const DOCS_ASSETS = "/docs/assets";
@@ -39,15 +39,29 @@ const pageSchema = {
 	operationId: "getDocumentation",
 	tags: ["Documentation"],
 	summary: "This page",
+	description: "Everything here can be tried on it, with a key.",
 	security: [],
 	responses: { 200: { description: "Swagger UI.", content: { "text/html": { schema: z.string() } } } },
+};
+const documentResponses = {
+	200: { description: "The description.", content: { "application/json": { schema: z.looseObject({}) } } },
+	304: { description: "It is what the caller has." },
 };
 const documentSchema = {
 	operationId: "getOpenApi",
 	tags: ["Documentation"],
 	summary: "Describe the API (OpenAPI 3.1)",
+	description: "Both dialects, each operation once.",
 	security: [],
-	responses: { 200: { description: "The description.", content: { "application/json": { schema: z.looseObject({}) } } } },
+	responses: documentResponses,
+};
+const duplicatesSchema = {
+	operationId: "getOpenApiOfDuplicates",
+	tags: ["Documentation"],
+	summary: "Describe what the API has a second time (OpenAPI 3.1)",
+	description: "The routes of a caller's own endpoint, and those of version 1.0 of Reactor's dialect.",
+	security: [],
+	responses: documentResponses,
 };
 
 /** `GET /docs`: Swagger UI from our own assets. */
@@ -58,63 +72,36 @@ export class GetDocs extends Endpoint {
 	}
 }
 
-/** Made at the first request of an isolate: it takes some ten milliseconds. */
-let document: string | null = null;
+/** Made at the first request of an isolate: each takes some ten milliseconds. */
+const documents = new Map<string, { readonly text: string; readonly tag: string }>();
 
 /** `GET /openapi.json` */
 export class GetOpenApi extends Endpoint {
 	override schema = documentSchema;
-	handle(c: AppContext): Response {
-		document ??= JSON.stringify(describe(this.params.router.getGeneratedSchema()));
-		return c.body(document, 200, { "Content-Type": "application/json", "Cache-Control": "max-age=300" });
+	handle(c: AppContext): Promise<Response> {
+		return answer(c, "api", () => describeApi(this.params.router.getGeneratedSchema()));
 	}
 }
 
-const TAGS: Readonly<Record<string, string>> = {
-	Proxies: "Get proxies, destroy and restart single ones.",
-	Providers: "What each cloud account keeps, and how much of it.",
-	"Rolling deployments": "How proxies that grow old are replaced.",
-	Health: "Whether the deployment works, and how its proxies are protected.",
-	Documentation: "This description.",
-	Agents: "What the proxies themselves call.",
-	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
-	Instances: "The VMs of an endpoint.",
-	Sessions: "The connections that are open through an endpoint's proxies.",
-	Managers: "What looks after each pool, in that dialect: here the pool itself.",
-	Global: "What holds for the whole deployment, in that dialect.",
-};
-
-/** Adds how callers prove who they are, which no single route says, and gives the root its path, which chanfana trims to nothing. */
-function describe(generated: object): object {
-	const { components, info, paths, ...rest } = generated as { components?: object; info?: object; paths?: Record<string, object> };
-	const key = "The admin key; on the routes of one endpoint also that endpoint's own";
-	const header = { type: "apiKey", in: "header", name: "X-Auth-Key", description: `${key}.` };
-	const bearer = { type: "http", scheme: "bearer", description: `${key}.` };
-	const query = { type: "apiKey", in: "query", name: "auth_key", description: `${key}, where nothing else will do: URLs are logged.` };
-	const session = { type: "apiKey", in: "cookie", name: "__Host-muster", description: "What POST /v1.1/login gives to a browser." };
-	const agent = { type: "http", scheme: "bearer", description: "A boot token, or a VM's own key." };
-	const used = new Set(
-		Object.values(paths ?? {}).flatMap((item) => Object.values(item).flatMap(({ tags }: { tags?: string[] }) => tags ?? [])),
-	);
-	return {
-		...rest,
-		info: { ...info, license: { name: "MIT", identifier: "MIT" } },
-		servers: [{ url: "/", description: "This deployment." }],
-		tags: [...used].map((name) => ({ name, ...(TAGS[name] ? { description: TAGS[name] } : {}) })),
-		paths: Object.fromEntries([
-			...Object.entries(paths ?? {}).map(([path, item]) => [path === "" ? "/" : path, item]),
-			...Object.entries(paths ?? {}).flatMap(([path, item]) => (isInFirstVersion(path) ? [inFirstVersion(path, item)] : [])),
-		]),
-		components: { ...components, securitySchemes: { header, bearer, query, session, agent } },
-		security: [{ header: [] }, { bearer: [] }, { query: [] }, { session: [] }],
-	};
+/** `GET /openapi-duplicates.json` */
+export class GetOpenApiOfDuplicates extends Endpoint {
+	override schema = duplicatesSchema;
+	handle(c: AppContext): Promise<Response> {
+		return answer(c, "duplicates", () => describeDuplicates(this.params.router.getGeneratedSchema()));
+	}
 }
 
-/** The same operations at the path that version 1.0 of Reactor's dialect had them at. */
-function inFirstVersion(path: string, item: object): readonly [string, object] {
-	const operations = Object.entries(item).map(([method, operation]: [string, { operationId?: string }]) => [
-		method,
-		{ ...operation, operationId: `${operation.operationId}InFirstVersion`, deprecated: true },
-	]);
-	return [path.replace("/v1.1/", "/v1.0/"), Object.fromEntries(operations)];
+async function answer(c: AppContext, name: string, describe: () => object): Promise<Response> {
+	let document = documents.get(name);
+	if (document === undefined) {
+		const text = JSON.stringify(describe());
+		const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+		document = { text, tag: `"${Buffer.from(digest).toString("base64url").slice(0, 22)}"` };
+		documents.set(name, document);
+	}
+	const headers = { ETag: document.tag, "Cache-Control": "max-age=300" };
+	// Weakly compared (RFC 9110, 13.1.2): a gateway that compresses marks it so.
+	const known = (c.req.header("If-None-Match") ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+	if (known.includes(document.tag)) return c.body(null, 304, headers);
+	return c.body(document.text, 200, { ...headers, "Content-Type": "application/json" });
 }

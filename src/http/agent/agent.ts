@@ -66,6 +66,7 @@ const heartbeatSchema = {
 	...about,
 	operationId: "heartbeat",
 	summary: "Report what an agent does, and learn what it is to do",
+	description: "With its VM key, every `interval` seconds. An agent that is answered 401 registers again.",
 	request: jsonBody(HeartbeatBody, {
 		active: 1,
 		metrics: { requests: 2.5, bytes: 1024, errors: 0, cpu: 0.01, load: 0.1 },

@@ -42,12 +42,14 @@ const destroyQueueSchema = {
 	operationId: "listProxiesToDestroy",
 	tags: ["Proxies"],
 	summary: "List the proxies scheduled for deletion",
+	description: "All of them, on one page: those that were ordered to go and are not gone yet.",
 	responses: queueResponses,
 };
 const restartQueueSchema = {
 	operationId: "listProxiesToRestart",
 	tags: ["Proxies"],
 	summary: "List the proxies scheduled for restart",
+	description: "All of them, on one page: those that were ordered to restart and are not back yet.",
 	responses: queueResponses,
 };
 

@@ -34,6 +34,7 @@ const providerSchema = {
 	operationId: "getProvider",
 	tags: ["Providers"],
 	summary: "Get one provider",
+	description: "With all its instances. A provider that is known and not enabled is there too.",
 	request: { params: z.object({ provider: providerParam }) },
 	responses: {
 		200: json("The provider; its own fields are those of its default instance.", ProviderAnswer),
@@ -45,6 +46,7 @@ const instanceSchema = {
 	operationId: "getInstance",
 	tags: ["Providers"],
 	summary: "Get one instance of a provider",
+	description: "With every setting of it that is no secret, its proxies that are ready, and what it costs.",
 	request: { params: z.object({ provider: providerParam, instance: instanceParam }) },
 	responses: { 200: json("The instance.", InstanceAnswer), ...faults(404), ...ADMIN_FAULTS },
 };

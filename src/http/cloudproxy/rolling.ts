@@ -91,6 +91,7 @@ const providerSchema = {
 	...about,
 	operationId: "getProviderRolling",
 	summary: "Show rolling deployments of a provider",
+	description: "The settings, which hold for all, and how far each running instance of this provider is.",
 	request: { params: z.object({ provider: providerParam }) },
 	responses: { ...about.responses, ...faults(404) },
 };
@@ -98,6 +99,7 @@ const instanceSchema = {
 	...about,
 	operationId: "getInstanceRolling",
 	summary: "Show the rolling deployment of an instance",
+	description: "The settings, which hold for all, and how far this instance is; one that does not run has no status.",
 	request: {
 		params: z.object({ provider: providerParam, instance: instanceParam }),
 	},

@@ -14,8 +14,8 @@ export async function requireEndpointKey(c: AppContext): Promise<KeyHolder> {
 	return requireKey(c, async (given) => (given !== null && (await isEndpointKey(c, given)) ? "endpoint" : null));
 }
 
-/** Of a key that is not the admin key: none. Throws Forbidden for the key of an endpoint, or of a proxy that asks. */
-export async function refuseLesserKey(c: AppContext, given: string | null): Promise<null> {
+/** Nobody's but the admin's key opens this. Throws Forbidden for the key of an endpoint, or of a proxy that asks: these open other routes. */
+export async function adminAlone(c: AppContext, given: string | null): Promise<null> {
 	if (given === null) return null;
 	if (await isProxyKey(c, given)) throw new Forbidden(PROXYS_SCOPE);
 	if (await isEndpointKey(c, given)) throw new Forbidden(ENDPOINTS_SCOPE);

@@ -11,7 +11,10 @@ export const CONFIGURATION_EXAMPLE = {
 	scaling: { min_instances: 1, max_instances: 6, rules: ["2<=active<=4"] },
 	"cloud:digitalocean": { access_token: "********", region: "lon1" },
 };
-export const INI_EXAMPLE = "[endpoint]\ncloud = digitalocean\n\n[scaling]\nmin_instances = 1\nmax_instances = 6\nrules = 2<=active<=4\n";
+/** The same as it is given: with a token, which the local cloud of `npm run dev` takes too. */
+export const GIVEN_EXAMPLE = { ...CONFIGURATION_EXAMPLE, "cloud:digitalocean": { access_token: "local-demo", region: "lon1" } };
+export const INI_EXAMPLE =
+	"[endpoint]\ncloud = digitalocean\n\n[scaling]\nmin_instances = 1\nmax_instances = 6\nrules = 2<=active<=4\n\n[cloud:digitalocean]\naccess_token = local-demo\n";
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 /** By section and key. */

@@ -13,6 +13,7 @@ import {
 	ConfigurationShape,
 	configurationBody,
 	configurationFault,
+	GIVEN_EXAMPLE,
 	INI_EXAMPLE,
 	readConfiguration,
 	requireDone,
@@ -24,7 +25,7 @@ import { bodyFault, endpointFaults, endpointParams, globalFaults } from "./shape
 const TAGS = ["Endpoints"];
 const done = { 200: { description: "Done; the body is empty. Keys of a configuration that are unknown stand in the header Warning." } };
 const taken = { 409: { description: "The name is taken." } };
-const body = configurationBody(CONFIGURATION_EXAMPLE, INI_EXAMPLE);
+const body = configurationBody(GIVEN_EXAMPLE, INI_EXAMPLE);
 const about =
 	"New endpoints are PAUSED. Secrets are encrypted at rest, and shown as `********`; that mask, posted back, keeps the stored secret.";
 
@@ -84,7 +85,7 @@ const deleteSchema = {
 	request: {
 		params: endpointParams,
 		query: z.object({
-			keep: z.string().nullish().openapi({ description: "`true`: the VMs run on, and are not ours any more.", example: "true" }),
+			keep: z.string().nullish().openapi({ description: "`true`: the VMs run on, and are not ours any more.", example: "false" }),
 		}),
 	},
 	responses: {

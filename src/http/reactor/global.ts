@@ -43,6 +43,7 @@ const getUrlSchema = {
 	operationId: "getUrl",
 	tags: TAGS,
 	summary: "Read the address that proxies report to",
+	description: "What was set here, else PUBLIC_URL, else the origin of the first request with a valid key.",
 	responses: {
 		200: { description: "Null: it is not known yet.", content: { "application/json": { schema: UrlShape, example: { url: ADDRESS } } } },
 		...globalFaults,
@@ -76,6 +77,7 @@ const infoSchema = {
 	operationId: "getInfo",
 	tags: TAGS,
 	summary: "Read a few numbers about everything",
+	description: "As the pools say themselves, at this moment.",
 	responses: {
 		200: {
 			description: "Open connections, registered proxies, managers, and endpoints by state.",
@@ -122,7 +124,13 @@ const loginSchema = {
 	},
 };
 const loginByGetSchema = { ...login, operationId: "loginByGet" };
-const logout = { tags: TAGS, summary: "End the session of the web page", security: [], responses: done };
+const logout = {
+	tags: TAGS,
+	summary: "End the session of the web page",
+	description: "The browser forgets its cookie. A key that is changed ends every session that was begun with it.",
+	security: [],
+	responses: done,
+};
 const logoutSchema = { ...logout, operationId: "logout" };
 const logoutByGetSchema = { ...logout, operationId: "logoutByGet" };
 const domainSchema = {

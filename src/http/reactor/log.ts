@@ -38,6 +38,7 @@ const postSchema = {
 	operationId: "postEndpointLog",
 	tags: ["Endpoints"],
 	summary: "Add an entry of your own to an endpoint's log",
+	description: "It stands among the pool's own entries.",
 	request: {
 		params: endpointParams,
 		query: z.object({

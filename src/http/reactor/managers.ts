@@ -32,6 +32,7 @@ const listSchema = {
 	operationId: "listManagerConfigurations",
 	tags: TAGS,
 	summary: "List the managers that have a configuration",
+	description: "Those at work without one of their own are not among them.",
 	responses: {
 		200: { description: "Names.", content: { "application/json": { schema: z.array(z.string()), example: ["default", "demo"] } } },
 		...globalFaults,
@@ -41,6 +42,7 @@ const getSchema = {
 	operationId: "getManagerConfiguration",
 	tags: TAGS,
 	summary: "Read a manager's configuration",
+	description: "As it was given, secrets masked.",
 	request: { params: nameParams },
 	responses: {
 		200: { description: "By section and key.", content: { "application/json": { schema: ConfigurationShape, example: EXAMPLE } } },
@@ -61,6 +63,7 @@ const deleteSchema = {
 	operationId: "deleteManagerConfiguration",
 	tags: TAGS,
 	summary: "Remove a manager's configuration",
+	description: "Its pool is looked at as `default` says from then on, or as its endpoint does.",
 	request: { params: nameParams },
 	responses: { ...done, ...unknown, ...globalFaults },
 };
@@ -68,6 +71,7 @@ const activeSchema = {
 	operationId: "listActiveManagers",
 	tags: TAGS,
 	summary: "List the managers at work",
+	description: "One for each pool.",
 	responses: {
 		200: { description: "Their UUIDs.", content: { "application/json": { schema: z.array(z.string()), example: [UUID] } } },
 		...globalFaults,
@@ -86,6 +90,7 @@ const infoSchema = {
 	operationId: "getActiveManager",
 	tags: TAGS,
 	summary: "Describe a manager at work",
+	description: "Here a manager is a pool's own object, and manages that pool.",
 	request: { params: z.object({ manager: z.string().openapi({ description: "Its UUID.", example: UUID }) }) },
 	responses: {
 		200: {

@@ -21,6 +21,7 @@ const listSchema = {
 	operationId: "listMetadata",
 	tags: TAGS,
 	summary: "List the keys of what is kept with an endpoint",
+	description: "In alphabetical order.",
 	request: { params: endpointParams },
 	responses: {
 		200: { description: "Keys.", content: { "application/json": { schema: z.array(z.string()), example: ["owner"] } } },
@@ -31,6 +32,7 @@ const getSchema = {
 	operationId: "getMetadata",
 	tags: TAGS,
 	summary: "Read what is kept with an endpoint under a key",
+	description: "As it was given.",
 	request: { params },
 	responses: {
 		200: { description: "What was kept; null where nothing is.", content: { "application/json": { schema: value, example: "team-a" } } },
@@ -54,6 +56,7 @@ const deleteSchema = {
 	operationId: "deleteMetadata",
 	tags: TAGS,
 	summary: "Forget what is kept with an endpoint under a key",
+	description: "A key under which nothing is kept is no fault.",
 	request: { params },
 	responses: { ...done, ...endpointFaults },
 };

@@ -29,6 +29,7 @@ const querySchema = {
 	...about,
 	operationId: "queryEndpointSession",
 	summary: "Ask which proxy a connection goes through",
+	description: "As its agent told with its last heartbeat.",
 	request: { params: sessionParams },
 	responses: {
 		200: {

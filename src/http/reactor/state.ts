@@ -22,6 +22,7 @@ const getSchema = {
 	operationId: "getEndpointState",
 	tags: ["Endpoints"],
 	summary: "Read an endpoint's state",
+	description: "Whether it runs, which of its proxies are in use, and which manager looks after it.",
 	request: { params: endpointParams },
 	responses: {
 		200: { description: "Its state.", content: { "application/json": { schema: StateShape, example: EXAMPLE } } },

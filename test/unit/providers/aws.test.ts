@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, it } from "vitest";
 import { aws } from "../../../src/providers/aws/driver.ts";
 import type { AwsAccount } from "../../../src/providers/aws/settings.ts";
@@ -98,7 +99,8 @@ describe("create", () => {
 			MaxCount: "1",
 			InstanceType: "t4g.nano",
 			ClientToken: ASK.name,
-			UserData: btoa(ASK.userData),
+			// It has room for 16 KB of what cloud-init unpacks.
+			UserData: gzipSync(ASK.userData).toString("base64"),
 			"NetworkInterface.1.DeviceIndex": "0",
 			"NetworkInterface.1.AssociatePublicIpAddress": "true",
 			"NetworkInterface.1.DeleteOnTermination": "true",
