@@ -82,13 +82,13 @@ export class Watch {
 		record.hiddenAt.clear();
 	}
 
-	/** 15: however often D1 is lost, a deployment has one pool of a name. */
+	/** 16: however often D1 is lost, a deployment has one pool of a name. */
 	doubled(): void {
 		const names = new Set<string>();
 		for (const { deployment, name, state } of this.world.hosts) {
 			if (state === null || state.run === "removing") continue;
 			const key = `${deployment}/${name}`;
-			if (names.has(key)) this.broken("15", `there are two pools ${key}`);
+			if (names.has(key)) this.broken("16", `there are two pools ${key}`);
 			names.add(key);
 		}
 	}
@@ -289,8 +289,8 @@ export class Watch {
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null || proxy.tokenHash === null)
 			this.broken("9", `the create of ${id} goes out unrecorded`);
 		if ((world.cloud.posts.get(id) ?? 0) > 0 || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
-		// 15: nothing is launched for a pool that nobody would find.
-		if (record.isToldUnlisted) this.broken("15", `the create of ${id} goes out while the directory lacks ${host.object}`);
+		// 16: nothing is launched for a pool that nobody would find.
+		if (record.isToldUnlisted) this.broken("16", `the create of ${id} goes out while the directory lacks ${host.object}`);
 		// 11: within the bounds on cost.
 		const overspent = this.spend.creating(host, state, id, !this.lost.has(host.deployment));
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);

@@ -1,6 +1,7 @@
 import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Seen } from "../../src/core/facts/listing.ts";
 import { enterPool, listPools, removePool } from "../../src/d1/directory.ts";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
 import { POOLS_A_RUN, readFacts, tend } from "../../src/fleet/fleet.ts";
@@ -21,7 +22,7 @@ const ENABLED = {
 function recording() {
 	const pool = {
 		start: vi.fn(async (_birth: PoolBirth) => {}),
-		tick: vi.fn(async (_facts: FleetFacts) => ({ provider: "digitalocean" }) as const),
+		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen) => ({ provider: "digitalocean" }) as const),
 		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
 	};
 	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
