@@ -88,13 +88,13 @@ export class Watch {
 		record.hiddenAt.clear();
 	}
 
-	/** 15: however often D1 is lost, a deployment has one pool of a name. */
+	/** 16: however often D1 is lost, a deployment has one pool of a name. */
 	doubled(): void {
 		const names = new Set<string>();
 		for (const { deployment, name, state } of this.world.hosts) {
 			if (state === null || state.run === "removing") continue;
 			const key = `${deployment}/${name}`;
-			if (names.has(key)) this.broken("15", `there are two pools ${key}`);
+			if (names.has(key)) this.broken("16", `there are two pools ${key}`);
 			names.add(key);
 		}
 	}
@@ -317,8 +317,8 @@ export class Watch {
 		const isRepeat = this.repeats && proxy?.phase.at === "launching" && proxy.formerTokenHash !== null;
 		const isSecond = (world.cloud.posts.get(id) ?? 0) > (isRepeat ? 1 : 0);
 		if (isSecond || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
-		// 15: nothing is launched for a pool that nobody would find.
-		if (record.isToldUnlisted) this.broken("15", `the create of ${id} goes out while the directory lacks ${host.object}`);
+		// 16: nothing is launched for a pool that nobody would find.
+		if (record.isToldUnlisted) this.broken("16", `the create of ${id} goes out while the directory lacks ${host.object}`);
 		// 11: within the bounds on cost.
 		const overspent = this.spend.creating(host, state, id, !this.lost.has(host.deployment));
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);

@@ -1,6 +1,7 @@
 import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Seen } from "../../src/core/facts/listing.ts";
 import { enterPool, listPools, removePool } from "../../src/d1/directory.ts";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
 import { POOLS_A_RUN, readFacts, tend } from "../../src/fleet/fleet.ts";
@@ -21,7 +22,7 @@ const ENABLED = {
 function recording() {
 	const pool = {
 		start: vi.fn(async (_birth: PoolBirth) => {}),
-		tick: vi.fn(async (_facts: FleetFacts) => ({ provider: "digitalocean" }) as const),
+		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen) => ({ provider: "digitalocean" }) as const),
 		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
 	};
 	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
@@ -73,6 +74,33 @@ describe("cron", () => {
 		expect(new Set(births).size).toBe(2);
 	});
 
+	test("makes no pool, and mints no id, while the register does not answer", async () => {
+		const { pool, bindings } = recording();
+		const silent = bindings();
+		const POOL = { ...(silent.POOL as object), getByName: () => ({ compare: () => Promise.reject(new Error("no answer")) }) };
+		await tend({ ...silent, POOL } as unknown as Env, NOW);
+		expect(pool.start).not.toHaveBeenCalled();
+		expect((await readSettings(env.DB, ["deployment"])).size).toBe(0);
+		await tend(bindings(), NOW + 60_000);
+		expect(pool.start).toHaveBeenCalledTimes(2);
+	});
+
+	test("tells pools that D1 has lost, and makes none in their places", async () => {
+		const { pool, bindings } = recording();
+		pool.start.mockImplementation(async ({ object }) => show(publicationOf(object, { incarnation: NOW })));
+		await tend(bindings(), NOW);
+		await tend(bindings(), NOW + 60_000);
+		const deployment = (await readSettings(env.DB, ["deployment"])).get("deployment");
+		const made = pool.start.mock.calls.length;
+		pool.tick.mockClear();
+		await env.DB.batch(["settings", "pools", "names"].map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+		await tend(bindings(), NOW + 120_000);
+		expect(pool.start).toHaveBeenCalledTimes(made);
+		expect(pool.tick.mock.calls.map(([, seen]) => seen?.is)).toEqual(["missing", "missing"]);
+		expect((await readSettings(env.DB, ["deployment"])).get("deployment")).toBe(deployment);
+		expect((await readSettings(env.DB, ["unlisted"])).get("unlisted")).toMatch(/digitalocean-nyc/);
+	});
+
 	test("two runs at once make one pool of each name", async () => {
 		const { pool, bindings } = recording();
 		await Promise.all([tend(bindings(), NOW), tend(bindings(), NOW + 1)]);
@@ -104,7 +132,10 @@ describe("cron", () => {
 		const { pool, bindings } = recording();
 		pool.tick.mockRejectedValueOnce(new Error("broken"));
 		await tend(bindings({}), NOW);
-		expect(pool.tick.mock.calls).toEqual(Array(3).fill([{ agentUrl: null, rolling: null, proxies: 4, intervals: {} }]));
+		const facts = { agentUrl: null, rolling: null, proxies: 4, intervals: {}, deployments: [] };
+		expect(pool.tick.mock.calls.map(([told]) => told)).toEqual(Array(3).fill(facts));
+		const shown = pool.tick.mock.calls.map(([, seen]) => seen);
+		expect(shown).toEqual(expect.arrayContaining([0, 1, 1].map((version) => ({ is: "there", version }))));
 	});
 
 	test("ticks at most forty a run, six at a time, and comes round to all", async () => {
