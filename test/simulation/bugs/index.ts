@@ -5,6 +5,7 @@ import { DEADLINES } from "./deadlines.ts";
 import { DEMAND } from "./demand.ts";
 import { FINISHING } from "./finishing.ts";
 import { INVENTORY } from "./inventory.ts";
+import { LISTING } from "./listing.ts";
 import { MONEY } from "./money.ts";
 import { ORDERS } from "./orders.ts";
 import { PASS } from "./pass.ts";
@@ -17,6 +18,7 @@ export const BUGS: readonly Bug[] = [
 	...PASS,
 	...STORAGE,
 	...INVENTORY,
+	...LISTING,
 	...BOUNDS,
 	...DEADLINES,
 	...PROBES,
