@@ -150,7 +150,8 @@ describe("the address that agents call", () => {
 		await askWith(poolsAnswering({ tick }), "https://first.test/", key);
 		await askWith(poolsAnswering({ tick }), "https://second.test/", key);
 		expect(await origin()).toBe("https://first.test");
-		expect(tick.mock.calls).toEqual([[{ agentUrl: "https://first.test", rolling: null, proxies: 0, intervals: {} }]]);
+		const facts = { agentUrl: "https://first.test", rolling: null, proxies: 0, intervals: {} };
+		expect(tick.mock.calls).toEqual([[facts, { is: "there", version: 0 }]]);
 	});
 
 	test("is not remembered where PUBLIC_URL names it", async () => {

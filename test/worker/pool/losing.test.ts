@@ -1,4 +1,3 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { findObject, listNames, listPools } from "../../../src/d1/directory.ts";
@@ -15,7 +14,6 @@ const TABLES = ["settings", "names", "pools", "ready_parts", "proxies", "leases"
 beforeEach(async () => {
 	await resetCloud();
 	await emptyDatabase();
-	await runInDurableObject(env.POOL.getByName("register"), async (_, { storage }) => storage.deleteAll());
 });
 
 async function emptyDatabase(): Promise<void> {
