@@ -67,9 +67,9 @@ export default defineConfig({
 		// The default leaves one of two processors idle while a file waits.
 		maxWorkers: Math.max(2, availableParallelism() - 1),
 		projects: [
-			node("unit", 20),
-			node("cloud", 30),
-			node("agent", 60),
+			node("unit", 60),
+			node("cloud", 90),
+			node("agent", 150),
 			node("simulation", 600, { maxConcurrency: 2 }),
 			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
 			node("sdks", 120),

@@ -789,7 +789,8 @@ class Request:
         if body and body.chunked and minor == b"0":
             raise Refused(400, "HTTP/1.0 has no transfer codings.")
         self.body, self.head, self.path, self.given, self.upgrade = body or Body(0), b"", b"", None, b""
-        self.keeps = minor == b"1" and b"close" not in options
+        # After a 407 to a CONNECT libsoup would ask for the proxy itself on a connection that is kept.
+        self.keeps = minor == b"1" and b"close" not in options and not is_connect
         given, upgrades = set(), set()
         for name, value, _ in fields:
             if name == b"proxy-authorization":
