@@ -82,7 +82,7 @@ test("an agent of an earlier version registers, is handed out, reports, obeys, a
 	});
 	const vm = await bareVm(dev);
 	const end = await startOldAgent(dev, vm);
-	const proxy = await within(20_000, () => dev.random());
+	const proxy = await within(45_000, () => dev.random());
 	expect(proxy.ip).toBe(vm.ip);
 
 	const origin = createServer((_request, response) => response.end("an origin's answer"));
