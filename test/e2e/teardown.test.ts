@@ -33,7 +33,7 @@ test("teardown empties every pool and says when nothing is billed any more", asy
 	});
 	expect(await firewalls.json()).toMatchObject({ firewalls: [{ name: expect.stringMatching(/^muster-[a-z0-9]+$/) }] });
 	expect(await dev.vms()).toEqual([]);
-// A VM of DigitalOcean is billed for a minute at the least.
+	// A VM of DigitalOcean is billed for a minute at the least.
 }, 150_000);
 
 test("teardown of what is no deployment fails, and says so", async () => {
