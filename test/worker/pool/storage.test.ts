@@ -132,7 +132,7 @@ describe("the object", () => {
 		// Nobody forces its alarm from here on, and its interval is 30 s.
 		await vi.waitFor(async () => expect(await pool.vms()).toHaveLength(4), 3000);
 		await pool.untilReady(4);
-	});
+	}, 60_000);
 });
 
 describe("a steady pass", () => {
