@@ -29,6 +29,7 @@ import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
+import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -74,6 +75,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
+	["get", "/history", "admin", GetHistory],
+	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],

@@ -27,7 +27,7 @@ import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
-import { addressesOf, sessionsOf, statusOf } from "./answers.ts";
+import { addressesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
 import { compareStored } from "./register.ts";
@@ -83,14 +83,16 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return compareStored(this.ctx.storage, look);
 	}
 
-	async tick(facts: FleetFacts, seen?: Seen): Promise<PoolNames | null> {
+	async tick(facts: FleetFacts, seen?: Seen, since?: number): Promise<PoolNames | null> {
 		const alarmAt = await this.ctx.storage.getAlarm();
 		const { live } = this;
 		if (live === null) return null;
 		live.learn(facts, alarmAt, seen);
 		this.ctx.waitUntil(this.refreshHosts());
-		const { pool, run } = live.controller.state;
-		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing" };
+		const { state } = live.controller;
+		const { pool, run } = state;
+		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
+		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing", ...told };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {
@@ -185,10 +187,11 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	}
 
 	async heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer> {
-		const { active, metrics, credentials } = request.body;
+		const { active, metrics, credentials, boot, counters } = request.body;
 		const sessions = request.body.sessions.map(normaliseSession).filter((session) => session !== null);
+		const counts = boot === undefined || counters === undefined ? {} : { counts: { boot, counters } };
 		return this.ofAgent(request.key, (controller, id, keyHash) =>
-			controller.heartbeat(keyHash, { id, active, metrics, credentials, sessions }),
+			controller.heartbeat(keyHash, { id, active, metrics, credentials, sessions, ...counts }),
 		);
 	}
 

@@ -26,6 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
 	["fleet", "pool"],
 	["http/base"],
 	["http/cloudproxy", "http/reactor", "http/agent"],
+	["http/monitoring"],
 	["http"],
 	["worker.ts"],
 ];
