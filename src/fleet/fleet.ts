@@ -109,14 +109,16 @@ function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
 export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now(), directory: Directory | null = null): Promise<void> {
 	const listed = await listPools(env.DB);
 	const pools = rotated(listed, now).slice(0, POOLS_A_RUN);
-	// Without them the samples of the last hour are told again, which changes nothing.
-	const records = (await attempt("what pools told last", () => readRecords(env.DB))) ?? {};
+	// Without them nobody is asked: pools keep an hour of samples.
+	const records = await attempt("what pools told last", () => readRecords(env.DB));
 	const told = new Map<string, Told>();
 	const heard = new Set<string>();
 	await eachPool(pools, (entry) =>
 		attempt(`${entry.provider}/${entry.name}`, async () => {
 			const { object, version } = entry;
-			const pool = await askPool(env, object, (stub) => stub.tick(facts, { is: "there", version }, records[object]?.settledAt ?? 0));
+			const pool = await askPool(env, object, (stub) =>
+				stub.tick(facts, { is: "there", version }, records === null ? undefined : (records[object]?.settledAt ?? 0)),
+			);
 			if (pool === null) return forgetEmpty(env, entry, now);
 			if (pool.told !== undefined) told.set(object, pool.told);
 			if (pool.deployment !== undefined) heard.add(pool.deployment);
@@ -125,7 +127,7 @@ export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.
 			if (pool.isRemoved === true && entry.source === "api" && entry.removedAt === null) await removePool(env.DB, object, now);
 		}),
 	);
-	if (pools.length > 0) await attempt("history", () => collect(env.DB, records, told, listed, now));
+	if (records !== null && pools.length > 0) await attempt("history", () => collect(env.DB, records, told, listed, now));
 	const isNews = directory !== null && [...heard].some((id) => !idsOf(directory).includes(id));
 	if (isNews) await askRegister(env, { deployment: null, pools: directory.register.pools, heard: [...heard] });
 }

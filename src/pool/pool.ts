@@ -4,6 +4,7 @@ import { parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
 import { type AgentReply, Controller } from "../controller/controller.ts";
 import type { Seen } from "../core/facts/listing.ts";
+import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
@@ -11,6 +12,7 @@ import { summaryOf } from "../core/model/projection.ts";
 import { isReady } from "../core/model/proxies.ts";
 import { judgeKey } from "../core/model/registration.ts";
 import type { Ms, State } from "../core/model/state.ts";
+import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
 import type { Env } from "../rpc/env.ts";
 import type {
 	AgentAnswer,
@@ -164,6 +166,22 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 
 	async status(): Promise<PoolStatus | null> {
 		return this.of((state) => statusOf(state, this.now()));
+	}
+
+	async foresee(): Promise<Foreseen | null> {
+		return this.of((state) => foresee(state, this.now(), Math.random));
+	}
+
+	async check(): Promise<AccountCheck | null> {
+		const { live } = this;
+		if (live === null || live.controller.state.pool.provider === "static") return null;
+		const { controller, outside } = live;
+		const ids = new Set([controller.state.pool.deployment, ...controller.state.deployments]);
+		return checkAccount(
+			() => outside.provider(controller.state, "check"),
+			({ tags }) => ids.has(tags.deployment ?? ""),
+			this.now,
+		);
 	}
 
 	async instances(): Promise<InstanceIds | null> {

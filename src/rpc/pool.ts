@@ -1,5 +1,6 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { Seen } from "../core/facts/listing.ts";
+import type { Foreseen } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
 import type { Meters } from "../core/model/meters.ts";
@@ -8,6 +9,7 @@ import type { PoolSummary } from "../core/model/published.ts";
 import type { RollingStatus } from "../core/model/rolling.ts";
 import type { Sample } from "../core/model/samples.ts";
 import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/model/state.ts";
+import type { AccountCheck } from "../providers/base/check.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
@@ -41,6 +43,10 @@ export interface PoolRpc {
 	setMetadata(key: string, json: string | null): Promise<MetadataOutcome>;
 	/** How it stands, straight from the pool; null where there is none any more. */
 	status(): Promise<PoolStatus | null>;
+	/** What it would do now, and why; null where there is none any more. Changes nothing. */
+	foresee(): Promise<Foreseen | null>;
+	/** Lists its account's VMs, and tells what the cloud answered; null where there is no pool any more, or it has no cloud. Changes nothing. */
+	check(): Promise<AccountCheck | null>;
 	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
 	instances(): Promise<InstanceIds | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
@@ -126,4 +132,4 @@ export type CommandOutcome =
 
 export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
 
-export type { AgentConfig };
+export type { AccountCheck, AgentConfig };

@@ -75,7 +75,7 @@ async function fill(pools: ReadonlyMap<string, Steady>, days: number): Promise<v
 			}
 			await collect(
 				env.DB,
-				{},
+				await readRecords(env.DB),
 				told,
 				[...pools.keys()].map((object) => ({ object })),
 				(START + day * DAY + (quarter + 7) * 900) * 1_000,

@@ -14,7 +14,7 @@ export function instant(description: string) {
 			return z.NEVER;
 		})
 		.optional()
-		.openapi({ type: "string", description: `${description} RFC 3339, or Unix seconds.`, example: "2026-02-24T08:00:00Z" });
+		.openapi({ type: "string", description: `${description} RFC 3339 (2026-02-24T08:00:00Z), or Unix seconds.` });
 }
 
 export const poolParam = z
