@@ -1,4 +1,5 @@
 import type { ReadyEntry } from "../core/model/published.ts";
+import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
 import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
@@ -59,11 +60,6 @@ export function pageFrom(snapshot: Snapshot, session: string | null, offset: num
 	return ranked.slice(offset, offset + limit).map(({ pool, entry }) => ({ pool, entry }));
 }
 
-/*
- * Rendezvous hashing (Thaler and Ravishankar, 1998, https://doi.org/10.1109/90.663936): each proxy has a score for each session,
- * and the highest wins. A proxy that goes moves only the sessions that it had, and one that comes takes an equal share of
- * each other's; nothing has to be remembered of any session.
- */
 interface Scored extends ReadyProxy {
 	readonly score: number;
 }
@@ -74,10 +70,8 @@ function* scores(snapshot: Snapshot, session: string): Generator<Scored> {
 		for (const part of pool.parts) {
 			const entries = part.entries();
 			const hashes = hashesOf(pool, entries);
-			for (const [index, entry] of entries.entries()) {
-				const [high, low] = [hashes[2 * index] ?? 0, hashes[2 * index + 1] ?? 0];
-				yield { pool, entry, score: scatter(high ^ key[0]) * 2 ** 20 + (scatter(low ^ key[1]) >>> 12) };
-			}
+			for (const [index, entry] of entries.entries())
+				yield { pool, entry, score: scoreOf(hashes[2 * index] ?? 0, hashes[2 * index + 1] ?? 0, key) };
 		}
 	}
 }
@@ -92,28 +86,8 @@ const known = new WeakMap<readonly ReadyEntry[], Uint32Array>();
 function hashesOf(pool: PublishedPool, entries: readonly ReadyEntry[]): Uint32Array {
 	let hashes = known.get(entries);
 	if (hashes === undefined) {
-		hashes = Uint32Array.from(entries.flatMap(([id]) => hash64(`${pool.object}/${id}`)));
+		hashes = Uint32Array.from(entries.flatMap(([id]) => hash64(nameOf(pool.object, id))));
 		known.set(entries, hashes);
 	}
 	return hashes;
-}
-
-/** 64 bits of a text, as two halves: FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) from two beginnings, scattered. */
-function hash64(text: string): readonly [high: number, low: number] {
-	let [a, b] = [0x811c9dc5, 0x9747b28c];
-	for (let i = 0; i < text.length; i++) {
-		const code = text.charCodeAt(i);
-		a = Math.imul(a ^ code, 0x01000193);
-		b = Math.imul(b ^ code, 0x85ebca6b);
-		b = (b << 13) | (b >>> 19);
-	}
-	return [scatter(a), scatter(b)];
-}
-
-/** The finaliser of MurmurHash3 (public domain, https://github.com/aappleby/smhasher): each bit of the input moves half of the output's. */
-function scatter(value: number): number {
-	let mixed = value;
-	mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-	mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-	return (mixed ^ (mixed >>> 16)) >>> 0;
 }
