@@ -1,47 +1,64 @@
 import type { ReadyEntry } from "../core/model/published.ts";
+import { countryOf } from "../providers/index.ts";
 import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
 import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
 
-/** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
+/** Which of the ready proxies a request is about. What is null or empty leaves nothing out; all texts are in lower case. */
 export interface Selection {
-	/** In lower case. */
-	readonly provider: string | null;
-	/** A pool's name, in lower case: names that differ in nothing else are all meant. */
-	readonly instance: string | null;
-	/** The pool's region (or zone, or location) as it publishes it. */
-	readonly region: string | null;
+	readonly providers: ReadonlySet<string> | null;
+	/** Pools' names: those that differ in nothing else but case are all meant. */
+	readonly instances: ReadonlySet<string> | null;
+	/** Regions (or zones, or locations) as pools publish them. */
+	readonly regions: ReadonlySet<string> | null;
+	/** ISO 3166-1 alpha-2. */
+	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: ReadonlySet<string>;
-	/** Any text: the same one gets the same proxy while that is ready. */
+	/** Any text, as it is: the same one gets the same proxy while that is ready. */
 	readonly session: string | null;
 }
 
-export const EVERYTHING: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
+export const EVERYTHING: Selection = {
+	...{ providers: null, instances: null, regions: null, countries: null },
+	...{ exclude: new Set(), session: null },
+};
 
 /** Whether nothing is left out, and in no order of a session. */
-export function isEverything({ provider, instance, region, exclude, session }: Selection): boolean {
-	return provider === null && instance === null && region === null && exclude.size === 0 && session === null;
+export function isEverything(wanted: Selection): boolean {
+	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.session === null;
 }
 
-/** Whether a pool is among those asked for. */
-export function isSelected(
-	pool: { readonly provider: string; readonly name: string; readonly region: unknown },
-	wanted: Selection,
-): boolean {
+function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
+	return providers === null && instances === null && regions === null && countries === null;
+}
+
+/** What a pool is selected by. */
+export interface Place {
+	readonly provider: string;
+	readonly name: string;
+	readonly region: unknown;
+}
+
+/** Whether what is there is among what is asked for. */
+export function isSelected({ provider, name, region }: Place, wanted: Selection): boolean {
 	return (
-		(wanted.provider === null || pool.provider === wanted.provider) &&
-		(wanted.instance === null || pool.name.toLowerCase() === wanted.instance) &&
-		(wanted.region === null || pool.region === wanted.region)
+		(wanted.providers === null || wanted.providers.has(provider)) &&
+		(wanted.instances === null || wanted.instances.has(name.toLowerCase())) &&
+		(wanted.regions === null || (typeof region === "string" && wanted.regions.has(region.toLowerCase()))) &&
+		(wanted.countries === null || wanted.countries.has(countryOf(provider, region) ?? ""))
 	);
+}
+
+/** Where a pool's proxies are. */
+export function placeOf({ provider, name, summary }: PublishedPool): Place {
+	return { provider, name, region: summary?.settings.region };
 }
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. */
 export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
 	const { exclude } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
-	const pools = snapshot.pools.filter((pool) =>
-		isSelected({ provider: pool.provider, name: pool.name, region: pool.summary?.settings.region }, wanted),
-	);
+	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(placeOf(pool), wanted));
 	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
 }
 
