@@ -10,6 +10,7 @@ import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefi
 import { Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
 import { api, filteredBy } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureFirewall } from "./firewall.ts";
 import { type LinodeAccount, schema, settings } from "./settings.ts";
 
@@ -31,6 +32,7 @@ export const linode: ProviderDefinition<LinodeAccount> = {
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),
+	countries,
 	twoStepRestart: false,
 	billedSeconds: 3600,
 	// Of lists that lag nothing is said, and nothing else was found.
