@@ -4,7 +4,6 @@ import type { ProviderDefinition } from "./base/provider.ts";
 import { digitalocean } from "./digitalocean/driver.ts";
 import { gcp } from "./gcp/driver.ts";
 import { hetzner } from "./hetzner/driver.ts";
-import { linode } from "./linode/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
@@ -20,7 +19,6 @@ export const PROVIDERS: Registry = {
 	vultr,
 	azure,
 	scaleway,
-	linode,
 };
 
 /** Every cloud's name as an operator reads it, by the name that settings and routes have. */
