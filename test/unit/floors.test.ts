@@ -26,8 +26,10 @@ const FLOORS: readonly (readonly string[])[] = [
 	["fleet", "pool"],
 	["http/base"],
 	["http/cloudproxy", "http/reactor", "http/agent"],
+	["http/monitoring"],
 	["http"],
-	["worker.ts"],
+	// Two programs: the Worker, and the gateway that runs beside clients.
+	["worker.ts", "gateway"],
 ];
 const ROOMS = FLOORS.flat();
 
