@@ -8,6 +8,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	Providers: "What each cloud account keeps, and how much of it.",
 	"Rolling deployments": "How proxies that grow old are replaced.",
 	Health: "Whether the deployment works, and how its proxies are protected.",
+	Console: "What the page for people, at `/ui/`, is shown.",
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",

@@ -123,7 +123,9 @@ function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Pr
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
-export function publishedProxy(proxy: PublishedProxy): Proxy {
+export function publishedProxy(
+	proxy: Pick<PublishedProxy, "address" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
+): Proxy {
 	return proxyObject(proxy.address, AGENT_PORT, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
 }
 
