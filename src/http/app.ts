@@ -23,6 +23,7 @@ import { requireKnownQuery } from "./base/query.ts";
 import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
+import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
@@ -62,6 +63,8 @@ import { GetVersion } from "./reactor/version.ts";
 const NAMED_ROUTES: readonly Route[] = [
 	["get", "/", "admin", ListProxies],
 	["get", "/random", "admin", GetRandomProxy],
+	["get", "/proxies.txt", "admin", GetProxyList],
+	["get", "/proxy.pac", "admin", GetProxyAutoConfig],
 	["get", "/destroy", "admin", ListDestroyQueue],
 	["delete", "/destroy", "admin", DestroyProxy],
 	["get", "/restart", "admin", ListRestartQueue],

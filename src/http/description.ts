@@ -31,8 +31,8 @@ const HEADERS = {
 type Header = keyof typeof HEADERS;
 
 /** Operations that show what was read from the database, and may have to show what was read a while ago. */
-const AGED = ["listProxies", "getRandomProxy", "listProviders", "getProvider", "getInstance"];
-const TAGGED = ["getOpenApi", "getOpenApiOfDuplicates"];
+const AGED = ["listProxies", "getRandomProxy", "getProxyList", "getProxyAutoConfig", "listProviders", "getProvider", "getInstance"];
+const TAGGED = ["getOpenApi", "getOpenApiOfDuplicates", "getProxyList", "getProxyAutoConfig"];
 
 interface Operation {
 	readonly operationId?: string;

@@ -22,6 +22,8 @@ export interface PublishedPool {
 /** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */
 export interface ReadyPart {
 	readonly count: number;
+	/** As it was read; missing: it is made of some that were. */
+	readonly text?: string;
 	readonly entries: () => readonly ReadyEntry[];
 }
 
@@ -99,6 +101,7 @@ export function readyPart(count: number, text: string): ReadyPart {
 	let parsed: readonly ReadyEntry[] | null = null;
 	return {
 		count,
+		text,
 		entries: () => {
 			parsed ??= JSON.parse(text) as readonly ReadyEntry[];
 			return parsed;

@@ -514,6 +514,7 @@ describe("a further provider", () => {
 	} satisfies AccountTable;
 	const vultr: ProviderDefinition<Values<typeof settings>> = {
 		displayName: "Vultr!",
+		countries: { codes: [], of: () => null },
 		settings,
 		schema: schemaOf(settings),
 		shown: ({ zone, plan }) => ({ region: zone ?? null, size: plan ?? null }),

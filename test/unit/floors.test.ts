@@ -28,7 +28,8 @@ const FLOORS: readonly (readonly string[])[] = [
 	["http/cloudproxy", "http/reactor", "http/agent"],
 	["http/console"],
 	["http"],
-	["worker.ts"],
+	// Two programs: the Worker, and the gateway that runs beside clients.
+	["worker.ts", "gateway"],
 ];
 const ROOMS = FLOORS.flat();
 

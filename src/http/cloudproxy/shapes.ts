@@ -20,6 +20,10 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean Instance",
+	server: `http://192.0.2.1:${AGENT_PORT}`,
+	username: "username",
+	password: "password",
+	socks5: `socks5://username:password@192.0.2.1:${AGENT_PORT}`,
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const AMOUNT = { amount: 0.01785, currency: "USD" };
@@ -58,9 +62,17 @@ export const Proxy = z
 		provider: z.string(),
 		instance: z.string(),
 		display_name: z.string(),
+		server: z
+			.string()
+			.openapi({ description: "The URL without the credentials, for clients that want these apart (Playwright, Puppeteer)." }),
+		username: z.string().nullable().openapi({ description: "Null: it asks for no credentials." }),
+		password: z.string().nullable(),
+		socks5: z.string().nullable().openapi({ description: "The same proxy by SOCKS5; null for a static one, which may not speak it." }),
 	})
 	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;
+/** As `GET /proxies.txt?format=json` lists it. `id`: 16 hexadecimal digits that no other proxy of the deployment has, by which sessions are ranked. */
+export type ListedProxy = Proxy & { readonly id: string; readonly region: string | null; readonly country: string | null };
 
 export const PROXY_LIST = { metadata: METADATA, total: 1, proxies: [PROXY] };
 export const ProxyList = z

@@ -137,7 +137,7 @@ function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | unde
 		since: time(since),
 		created_at: time(createdAt),
 		why,
-		url: address === null ? null : publishedProxy({ ...client, address }).url,
+		url: address === null ? null : publishedProxy({ ...client, id, address }).url,
 		load:
 			sample === undefined
 				? null

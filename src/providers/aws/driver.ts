@@ -17,6 +17,7 @@ import {
 import { allPages } from "../base/rest.ts";
 import { eachOnce, isIntents, isOurLabel, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { type Call, ec2, endpointOf, filters, type Parameters } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import { findMachine, type Machine } from "./machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
@@ -35,6 +36,7 @@ import type { Xml } from "./xml.ts";
  */
 export const aws: ProviderDefinition<AwsAccount> = {
 	displayName: "AWS",
+	countries,
 	settings,
 	schema,
 	shown: (account) => {

@@ -15,6 +15,7 @@ import {
 } from "../base/provider.ts";
 import { eachOnce, labels, readLabels, TAG } from "../base/tags.ts";
 import { type Accepted, Arm, accepted } from "./api.ts";
+import { countries } from "./countries.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./machine.ts";
 import { ensureNetwork, networkIds } from "./network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./parts.ts";
@@ -35,6 +36,7 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
  */
 export const azure: ProviderDefinition<AzureAccount> = {
 	displayName: "Azure",
+	countries,
 	settings,
 	schema,
 	shown: (account) => {

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Failure } from "../../core/model/failure.ts";
 import type { Price, Rate, Vm } from "../../core/model/state.ts";
 import type { AccountTable } from "./account.ts";
+import type { Countries } from "./countries.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
@@ -109,6 +110,8 @@ export type Shown = string | number | boolean | null;
 export interface ProviderDefinition<Account = unknown> {
 	/** As an operator reads it: "DigitalOcean". */
 	readonly displayName: string;
+	/** In which countries its regions are: `countries.ts` beside the driver. */
+	readonly countries: Countries;
 	/** The account's settings. `api_url` (scheme and host of the API) belongs to every account's. */
 	readonly settings: AccountTable;
 	/** All of them at once (`schemaOf`). */

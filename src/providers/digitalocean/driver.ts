@@ -16,6 +16,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
 import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
 
@@ -29,6 +30,7 @@ import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
  */
 export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	displayName: "DigitalOcean",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),

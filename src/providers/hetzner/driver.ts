@@ -9,6 +9,7 @@ import { priced } from "../base/prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { ensureFirewall } from "./firewall.ts";
 import { type HetznerAccount, schema, settings } from "./settings.ts";
 
@@ -23,6 +24,7 @@ import { type HetznerAccount, schema, settings } from "./settings.ts";
  */
 export const hetzner: ProviderDefinition<HetznerAccount> = {
 	displayName: "Hetzner",
+	countries,
 	settings,
 	schema,
 	// A data center holds by its location.

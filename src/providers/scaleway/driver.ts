@@ -18,6 +18,7 @@ import {
 import { allPages, Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, retagged, TAG, tagList } from "../base/tags.ts";
 import { scalewayApi } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import {
 	BlockVolume,
@@ -46,6 +47,7 @@ import { type ScalewayAccount, schema, settings } from "./settings.ts";
  */
 export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	displayName: "Scaleway",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),

@@ -16,6 +16,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import { schema, settings, type VultrAccount } from "./settings.ts";
 
@@ -28,6 +29,7 @@ import { schema, settings, type VultrAccount } from "./settings.ts";
  */
 export const vultr: ProviderDefinition<VultrAccount> = {
 	displayName: "Vultr",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),

@@ -30,7 +30,7 @@ export function UseIt() {
 	const asked = new URLSearchParams(selection).toString();
 	useEffect(() => {
 		const timer = setTimeout(() => {
-			const answer = proxy === "" ? done(api.GET("/random", { params: { query: selection } })) : byAddress(proxy, selection);
+			const answer = proxy === "" ? anyOf(selection) : byAddress(proxy, selection);
 			answer.then(
 				(got) => setPicked(got.proxy),
 				(error) => setPicked(sentenceOf(error)),
@@ -133,8 +133,13 @@ export function UseIt() {
 }
 
 /** The ready proxy at that address. Throws Refused. */
-async function byAddress(address: string, selection: object): Promise<{ readonly proxy: Schemas["Proxy"] }> {
+async function byAddress(address: string, selection: object): Promise<Pick<Schemas["ProxyAnswer"], "proxy">> {
 	const found = pools.value.length > 0 ? await done(api.GET("/", { params: { query: { ...selection, limit: 100 } } })) : null;
 	const proxy = found?.proxies.find(({ ip }) => ip === address);
-	return proxy === undefined ? done(api.GET("/random", { params: { query: selection } })) : { proxy };
+	return proxy === undefined ? anyOf(selection) : { proxy };
+}
+
+/** A ready proxy, as JSON: that is what comes where no other format is asked for. Throws Refused. */
+async function anyOf(selection: object): Promise<Schemas["ProxyAnswer"]> {
+	return (await done(api.GET("/random", { params: { query: selection } }))) as Schemas["ProxyAnswer"];
 }

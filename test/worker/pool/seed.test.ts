@@ -22,6 +22,10 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "DigitalOcean",
+	server: expect.stringMatching(/^http:\/\/127\.\d+\.\d+\.\d+:8899$/),
+	username: "user",
+	password: "pass",
+	socks5: expect.stringMatching(/^socks5:\/\/user:pass@127\.\d+\.\d+\.\d+:8899$/),
 };
 const SCALING = { min_scaling: 2, max_scaling: 3 };
 const INSTANCE = {
@@ -221,6 +225,11 @@ describe("CloudProxy's documented API", () => {
 		await fresh.until((state) => state.reconciledAt !== null && state.proxies.size === 0, "an empty pool that has read its inventory");
 		await fresh.settle();
 		forgetEverything();
-		expectAnswer(await ask("GET", "/random"), ["", "", 404, fault("NotFound", "No proxies available")]);
+		expectAnswer(await ask("GET", "/random"), [
+			"",
+			"",
+			404,
+			fault("NotFound", "No proxies available: digitalocean/default (lon1) keeps no proxies"),
+		]);
 	});
 });
