@@ -14,7 +14,7 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 		name,
 		include: [`test/${name}/**/*.test.ts`],
 		// These are vitest.long.config.ts's.
-		exclude: ["**/*.long.test.ts"],
+		exclude: ["**/*.long.test.ts", "**/node_modules/**"],
 		testTimeout: timeoutSeconds * 1000,
 		hookTimeout: timeoutSeconds * 1000,
 		...extra,

@@ -32,6 +32,9 @@ import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetConsoleState } from "./console/state.ts";
 import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
+import { CheckAccount } from "./monitoring/check.ts";
+import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
+import { GetPlan } from "./monitoring/plan.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -74,6 +77,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["patch", "/providers/:provider", "admin", ScaleProvider],
 	["get", "/providers/:provider/:instance", "admin", GetInstance],
 	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/providers/:provider/:instance/plan", "admin", GetPlan],
+	["post", "/providers/:provider/:instance/check", "admin", CheckAccount],
 	["get", "/rolling", "admin", GetRolling],
 	["patch", "/rolling", "admin", PatchRolling],
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
@@ -81,6 +86,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/auth", "admin", GetAuthentication],
 	["get", "/ui/state", "admin", GetConsoleState],
 	["post", "/ui/test", "admin", TestProxy],
+	["get", "/history", "admin", GetHistory],
+	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],

@@ -7,6 +7,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	Proxies: "Get proxies, destroy and restart single ones.",
 	Providers: "What each cloud account keeps, and how much of it.",
 	"Rolling deployments": "How proxies that grow old are replaced.",
+	Monitoring: "How pools fared and fare, for charts, bills and alerts.",
 	Health: "Whether the deployment works, and how its proxies are protected.",
 	Console: "What the page for people, at `/ui/`, is shown.",
 	Documentation: "This description.",

@@ -26,7 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
 	["fleet", "pool"],
 	["http/base"],
 	["http/cloudproxy", "http/reactor", "http/agent"],
-	["http/console"],
+	["http/console", "http/monitoring"],
 	["http"],
 	// Two programs: the Worker, and the gateway that runs beside clients.
 	["worker.ts", "gateway"],
