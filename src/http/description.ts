@@ -9,6 +9,7 @@ const TAGS: Readonly<Record<string, string>> = {
 	"Rolling deployments": "How proxies that grow old are replaced.",
 	Monitoring: "How pools fared and fare, for charts, bills and alerts.",
 	Health: "Whether the deployment works, and how its proxies are protected.",
+	Console: "What the page for people, at `/ui/`, is shown.",
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",

@@ -1,11 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import type { HeartbeatBody } from "../agent/protocol.ts";
-import { parseBearer } from "../agent/protocol.ts";
+import { AGENT_PORT, parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
 import { type AgentReply, Controller } from "../controller/controller.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
+import { credentialsOfVersion } from "../core/model/credentials.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
@@ -18,6 +19,7 @@ import type {
 	AgentAnswer,
 	CommandOutcome,
 	ConfigureOutcome,
+	Fetched,
 	FleetFacts,
 	MetadataOutcome,
 	PoolBirth,
@@ -32,6 +34,7 @@ import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { fetchThrough } from "./probe.ts";
 import { compareStored } from "./register.ts";
 import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
@@ -133,6 +136,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		controller.configure();
 		await controller.command({ do: "scale", min: bounds.min, max: bounds.max });
 		return { ok: true, provider: controller.state.pool.provider };
+	}
+
+	async fetchThrough(address: string): Promise<Fetched | null> {
+		const state = this.live?.controller.state;
+		const proxy = state && [...state.proxies.values()].find((one) => one.address === address);
+		if (state === undefined || proxy === undefined) return null;
+		const credentials = credentialsOfVersion(state, proxy.credentials);
+		return fetchThrough({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl });
 	}
 
 	/** Looks its static backends' host names up again, once a minute: cron ticks no oftener. What does not answer stays as it was. */

@@ -8,7 +8,7 @@ import type { Samples } from "../core/model/metrics.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { RollingStatus } from "../core/model/rolling.ts";
 import type { Sample } from "../core/model/samples.ts";
-import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/model/state.ts";
+import type { Id, Ms, PatchedRolling, ProviderName, Run, Verdict } from "../core/model/state.ts";
 import type { AccountCheck } from "../providers/base/check.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
 
@@ -53,12 +53,26 @@ export interface PoolRpc {
 	metrics(): Promise<Samples | null>;
 	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
 	sessions(): Promise<Record<string, string> | null>;
+	/** Fetches our own `/probe` page through its proxy at this address, as a client would; null where it has none there. Changes nothing. */
+	fetchThrough(address: string): Promise<Fetched | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
 	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
 	proves(request: { key: string; address: string }): Promise<boolean>;
+}
+
+/** The header in which our `/probe` tells from where it was called. */
+export const EXIT_HEADER = "X-Client-Address";
+
+/** What came of a page that was fetched through a proxy. */
+export interface Fetched {
+	readonly verdict: Verdict["is"];
+	/** From the connection's start to the answer's end. */
+	readonly ms: number;
+	/** The address that we were called from; null: it was not seen. */
+	readonly exit: string | null;
 }
 
 export interface PoolStatus {
