@@ -10,9 +10,10 @@ import type { Effect } from "../core/effects/index.ts";
 import type { Outcome } from "../core/events.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { PoolSummary } from "../core/model/published.ts";
-import type { Id, Rate, State } from "../core/model/state.ts";
+import type { Id, Place, Rate, State } from "../core/model/state.ts";
 import { enterAgain, forgetPool } from "../d1/directory.ts";
 import { reserve } from "../d1/leases.ts";
+import { placedAccount } from "../providers/base/places.ts";
 import { type Provider, ProviderError } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { Ledger } from "../read-model/ledger.ts";
@@ -66,13 +67,14 @@ export class Outside {
 	}
 
 	/** Throws a ProviderError where the account's settings are missing. */
-	provider({ pool }: State): Provider {
+	provider({ pool }: Pick<State, "pool">, place: Place | null = null): Provider {
 		const derived = this.derived();
 		const definition = pool.provider === "static" ? undefined : PROVIDERS[pool.provider];
 		if (definition === undefined || derived === null || derived.account === null || derived.provider !== pool.provider) {
 			throw new ProviderError({ kind: "auth", say: derived?.problem ?? "the account's credentials are not set" });
 		}
-		return definition.create(derived.account, {
+		const account = place === null ? derived.account : placedAccount(definition.settings, derived.account, place);
+		return definition.create(account, {
 			fetch: (input, init) => fetch(input, init),
 			now: this.now,
 			countCall: () => {
@@ -90,7 +92,7 @@ export class Outside {
 		const { DB } = this.env();
 		return {
 			now: this.now,
-			provider: () => this.provider(state),
+			provider: (place) => this.provider(state, place),
 			takeRate: () => {
 				const { rate } = this;
 				this.rate = null;

@@ -1,5 +1,5 @@
 import type { ReadyEntry } from "../core/model/published.ts";
-import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
+import { type PublishedPool, pickReady, placeOf, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
 export interface Selection {
@@ -30,9 +30,12 @@ export function isSelected(
 	return (
 		(wanted.provider === null || pool.provider === wanted.provider) &&
 		(wanted.instance === null || pool.name.toLowerCase() === wanted.instance) &&
-		(wanted.region === null || pool.region === wanted.region)
+		(wanted.region === null || regionsOf(pool.region).includes(wanted.region))
 	);
 }
+
+/** A pool with several places shows all their regions. */
+const regionsOf = (shown: unknown): readonly string[] => String(shown ?? "").split(", ");
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. */
 export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
@@ -41,7 +44,17 @@ export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
 	const pools = snapshot.pools.filter((pool) =>
 		isSelected({ provider: pool.provider, name: pool.name, region: pool.summary?.settings.region }, wanted),
 	);
-	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+	const { region } = wanted;
+	const isKept = (pool: PublishedPool) => (entry: ReadyEntry) =>
+		!exclude.has(entry[1]) && (region === null || !isSpread(pool) || placeOf({ pool, entry }).region === region);
+	return snapshotOf(
+		pools.map((pool) => (exclude.size === 0 && (region === null || !isSpread(pool)) ? pool : withEntries(pool, isKept(pool)))),
+	);
+}
+
+/** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
+function isSpread({ summary, parts }: PublishedPool): boolean {
+	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */

@@ -34,6 +34,8 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
 };
 const ENABLED = { DIGITALOCEAN_ENABLED: "True", DIGITALOCEAN_ACCESS_TOKEN: "local-secret-token" };
 

@@ -4,7 +4,15 @@ import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
 import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
-import { type CredentialsByVersion, type PublishedPool, pickReady, type ReadyProxy } from "../../read-model/snapshot.ts";
+import {
+	type CredentialsByVersion,
+	homeOf,
+	type PublishedPool,
+	pickReady,
+	placeOf,
+	placeOfKey,
+	type ReadyProxy,
+} from "../../read-model/snapshot.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { nothingReady, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, PROXY_LIST, type Proxy, ProxyAnswer, ProxyList, wholeNumber } from "./shapes.ts";
@@ -118,19 +126,30 @@ export function isNavigation(c: AppContext): boolean {
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Proxy {
-	return proxyObject(address, port ?? AGENT_PORT, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
+function readyProxy(proxy: ReadyProxy): Proxy {
+	const {
+		pool,
+		entry: [, address, version, port],
+	} = proxy;
+	return proxyObject(address, port ?? AGENT_PORT, pool, version === 0 ? null : credentialsOf(pool.credentials, version), placeOf(proxy));
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
 export function publishedProxy(proxy: PublishedProxy): Proxy {
-	return proxyObject(proxy.address, AGENT_PORT, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
+	const place = placeOfKey(proxy.place) ?? homeOf(proxy.summary);
+	return proxyObject(proxy.address, AGENT_PORT, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion), place);
 }
 
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject(address: string, port: number, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+function proxyObject(
+	address: string,
+	port: number,
+	owner: Owner,
+	credentials: UsernameAndPassword | null,
+	{ region, size }: ReturnType<typeof placeOf>,
+): Proxy {
 	return {
 		ip: address,
 		port,
@@ -139,6 +158,8 @@ function proxyObject(address: string, port: number, owner: Owner, credentials: U
 		provider: owner.provider,
 		instance: owner.name,
 		display_name: owner.summary?.displayName ?? PROVIDER_NAMES[owner.provider] ?? owner.provider,
+		region,
+		size,
 	};
 }
 

@@ -20,6 +20,8 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean Instance",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const AMOUNT = { amount: 0.01785, currency: "USD" };
@@ -57,6 +59,11 @@ export const Proxy = z
 		provider: z.string(),
 		instance: z.string(),
 		display_name: z.string(),
+		region: z
+			.string()
+			.nullable()
+			.openapi({ description: "Where its VM is: a region, zone or location of its cloud; null of a proxy that others run." }),
+		size: z.string().nullable(),
 	})
 	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;

@@ -61,6 +61,7 @@ interface Group {
 }
 
 class Aws implements Provider {
+	readonly isRegional = true;
 	readonly #account: AwsAccount;
 	readonly #context: ProviderContext;
 
