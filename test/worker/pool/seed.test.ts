@@ -22,6 +22,9 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "DigitalOcean",
+	// Ours, beside CloudProxy's fields.
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
 };
 const SCALING = { min_scaling: 2, max_scaling: 3 };
 const INSTANCE = {
