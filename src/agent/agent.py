@@ -974,7 +974,7 @@ class Side:
                 self.pipe, self.held = None, 0
                 peer.fail()
                 break
-        self.agent.bytes += moved
+        self.agent.bytes[type(self)] += moved
         self.seen = self.loop.now
         if self.held or self.state != PASS:
             return True
@@ -1164,7 +1164,7 @@ class Upstream(Side):
 
     def received(self, data: memoryview) -> None:
         client = self.peer
-        self.agent.bytes += len(data)
+        self.agent.bytes[Upstream] += len(data)
         try:
             if self.head is not None:
                 self.is_bulk = False
@@ -1297,7 +1297,7 @@ class Client(Side):
                 self.arm(self.deadline)
             self.pending += data
             return self.read_on()
-        self.agent.bytes += len(data)
+        self.agent.bytes[Client] += len(data)
         if self.request:
             try:
                 size = self.body.take(data)
@@ -1568,7 +1568,9 @@ class Agent:
         self.own_resolver = Resolver(self.loop, 2, 2)
         # As ordered sets. By identity: a port may be another client's before its last one is forgotten.
         self.clients, self.strangers, self.sessions = {}, {}, {}
-        self.requests = self.bytes = self.errors = self.probes = 0
+        # Since this start, `boot`; bytes by the side that they came from.
+        self.requests = self.opened = self.errors = self.probes = 0
+        self.bytes, self.boot = {Client: 0, Upstream: 0}, secrets.token_hex(8)
         self.verdicts, self.is_stopping = {}, False
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.max_strangers = min(MAX_STRANGERS, limit // 4)
@@ -1657,6 +1659,7 @@ class Agent:
         return self.is_stopping or self.loop.now >= self.settings.drain_at
 
     def authenticate(self, client: Client, is_probe: bool) -> None:
+        is_new = client in self.strangers
         self.strangers.pop(client, None)
         if is_probe:
             return
@@ -1664,6 +1667,7 @@ class Agent:
             raise Refused(503, "This proxy is drained or full: take another.", 1, "connection_limit_reached")
         self.sessions[client] = None
         self.requests += 1
+        self.opened += is_new
 
     def permits(self, address: str) -> bool:
         verdict = self.verdicts.get(address)
@@ -1688,6 +1692,11 @@ class Agent:
     def active(self) -> list:
         """Sessions whose clients are there."""
         return [client for client in list(self.sessions) if client.is_active()]
+
+    def counters(self) -> dict:
+        """Counters of protocol.ts."""
+        counts = {"bytesIn": self.bytes[Client], "bytesOut": self.bytes[Upstream], "requests": self.requests}
+        return {**counts, "errors": self.errors, "opened": self.opened}
 
     def drop(self, names: list) -> None:
         for client in list(self.sessions):
@@ -1803,6 +1812,9 @@ class Reporter:
             # After a restart it would know no others.
             "credentials": self.store.kept,
         }
+        if not self.problem:
+            # An older Worker refuses these: what failed is tried again without.
+            body.update(boot=self.agent.boot, counters=self.agent.counters())
         is_prompt = self.call("/v1.1/heartbeat", self.store.key, body)
         self.last, self.reported = sample, len(names)
         return is_prompt
@@ -1813,7 +1825,7 @@ class Reporter:
         if os.path.exists("/proc/stat"):
             with open("/proc/stat") as file:
                 ticks = [int(text) for text in file.readline().split()[1:9]]
-        return [time.monotonic(), agent.requests, agent.bytes, agent.errors, sum(ticks) - ticks[3] - ticks[4], sum(ticks)]
+        return [time.monotonic(), agent.requests, sum(agent.bytes.values()), agent.errors, sum(ticks) - ticks[3] - ticks[4], sum(ticks)]
 
     def hear(self, said: dict) -> bool:
         """Carries an answer out; true when the pool should learn soon what came of it. A malformed one raises and changes nothing."""

@@ -39,6 +39,24 @@ export const RegisterBody = z.strictObject({
 });
 export type RegisterBody = z.infer<typeof RegisterBody>;
 
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** What an agent has counted since it started; a restart begins at 0 with another `boot`. */
+export const Counters = z.strictObject({
+	/** From clients to destinations. */
+	bytesIn: count,
+	/** From destinations to clients. */
+	bytesOut: count,
+	/** Requests and tunnels of clients that are authenticated. */
+	requests: count,
+	/** Requests that came to nothing: what clients were answered with 5xx for, or cut. */
+	errors: count,
+	/** Client connections, counted at their first request. */
+	opened: count,
+});
+export type Counters = z.infer<typeof Counters>;
+/** One start of an agent. */
+export const Boot = z.string().regex(/^[0-9a-f]{16}$/, "must be 16 hex digits");
+
 export const MAX_SESSIONS_A_HEARTBEAT = 1000;
 export const HeartbeatBody = z.strictObject({
 	/** Open client connections. */
@@ -49,6 +67,9 @@ export const HeartbeatBody = z.strictObject({
 	sessions: z.array(z.string().max(64).refine(isPrintable, "must not have control characters")).max(MAX_SESSIONS_A_HEARTBEAT),
 	/** Version of the newest credentials that the agent accepts. */
 	credentials: z.number().int().min(0),
+	/** Together with `counters`; agents before version 1.2 have neither, and what is sent again after a failure does without. */
+	boot: Boot.optional(),
+	counters: Counters.optional(),
 });
 export type HeartbeatBody = z.infer<typeof HeartbeatBody>;
 

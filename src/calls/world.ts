@@ -21,7 +21,7 @@ export interface World {
 	readonly probePlainly: (target: PlainTarget) => Promise<Verdict>;
 	/** What of the proxies D1 is known to show. */
 	readonly ledger: Ledger;
-	readonly names: () => Pick<PoolSummary, "displayName" | "settings">;
+	readonly names: () => Pick<PoolSummary, "displayName" | "settings" | "countries">;
 	readonly database: Database;
 	/** What another endpoint's proxies report, or a sentence why it cannot be asked. Throws where it does not answer now. */
 	readonly measure: (endpoint: string) => Promise<Measurements | string>;

@@ -22,6 +22,8 @@ export interface PublishedPool {
 /** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */
 export interface ReadyPart {
 	readonly count: number;
+	/** As it was read; missing: it is made of some that were. */
+	readonly text?: string;
 	readonly entries: () => readonly ReadyEntry[];
 }
 
@@ -72,7 +74,7 @@ export function placeOfKey(key: string | null): Place | null {
 }
 
 /** Where a ready proxy's VM is: its own place, else what its pool's settings say; null: nothing does. */
-export function placeOf({ pool, entry }: ReadyProxy): { readonly region: string | null; readonly size: string | null } {
+export function whereIs({ pool, entry }: ReadyProxy): { readonly region: string | null; readonly size: string | null } {
 	const own = placeOfKey(entry[4] ?? null);
 	return own ?? homeOf(pool.summary);
 }
@@ -118,6 +120,7 @@ export function readyPart(count: number, text: string): ReadyPart {
 	let parsed: readonly ReadyEntry[] | null = null;
 	return {
 		count,
+		text,
 		entries: () => {
 			parsed ??= JSON.parse(text) as readonly ReadyEntry[];
 			return parsed;

@@ -73,6 +73,8 @@ export interface FakeWorker {
 	readonly heartbeats: { key: string; body: HeartbeatBody; atMs: number }[];
 	/** Calls of any outcome. */
 	calls: number;
+	/** False: it is of before there were any, and refuses them. */
+	knowsCounters: boolean;
 }
 
 export async function startWorker(): Promise<FakeWorker> {
@@ -91,6 +93,7 @@ export async function startWorker(): Promise<FakeWorker> {
 		registrations: [],
 		heartbeats: [],
 		calls: 0,
+		knowsCounters: true,
 	};
 	const answer = async (request: IncomingMessage): Promise<{ status: number; body: unknown }> => {
 		worker.calls++;
@@ -101,7 +104,12 @@ export async function startWorker(): Promise<FakeWorker> {
 		const body: unknown = JSON.parse(text);
 		const [address, userAgent] = [request.socket.remoteAddress ?? "", request.headers["user-agent"] ?? ""];
 		if (request.url === "/v1.1/register") worker.registrations.push({ token: bearer, body: RegisterBody.parse(body), address, userAgent });
-		else worker.heartbeats.push({ key: bearer, body: HeartbeatBody.parse(body), atMs: performance.now() });
+		else {
+			const { boot, counters, ...bare } = HeartbeatBody.parse(body);
+			if (!worker.knowsCounters && (boot !== undefined || counters !== undefined)) return { status: 400, body: { error: "unknown" } };
+			const told = counters === undefined ? bare : { ...bare, boot, counters };
+			worker.heartbeats.push({ key: bearer, body: told, atMs: performance.now() });
+		}
 		return { status, body: worker.directives };
 	};
 	const port = await httpOrigin((request, response) => {

@@ -108,6 +108,49 @@ describe.runIf(onLinux)("heartbeats", () => {
 		await eventually(() => worker.heartbeats.at(-1)?.body.active === 0, "none is open");
 	});
 
+	it("count bytes each way, requests, errors and connections since the start, anew after a restart", async () => {
+		const worker = await startWorker();
+		worker.directives = { ...worker.directives, interval: 0.2 };
+		const agent = await startAgent(worker);
+		const port = await tcpOrigin((socket) => socket.once("data", () => socket.end("y".repeat(500))));
+		const web = await httpOrigin((_, response) => response.end("ok"));
+		const socket = await tunnel(agent, `127.0.0.1:${port}`);
+		socket.write("x".repeat(1000));
+		await read(socket, 500);
+		const whole = (keeps: string) => `GET http://127.0.0.1:${web}/ HTTP/1.1\r\n${basic()}${keeps}\r\n`;
+		const kept = await dial(agent);
+		kept.write(whole("") + whole("Connection: close\r\n"));
+		await readToEnd(kept);
+		await ask(agent, `CONNECT no-such-name.invalid:80 HTTP/1.1\r\n${basic()}\r\n`);
+		await probe(agent);
+		const last = () => worker.heartbeats.at(-1)?.body;
+		const body = await eventually(
+			() => (last()?.counters?.opened === 3 && last()?.counters?.requests === 4 ? last() : null),
+			"all counted",
+		);
+		expect(body.counters?.errors).toBe(1);
+		expect(body.counters?.bytesIn).toBeGreaterThanOrEqual(1000);
+		expect(body.counters?.bytesIn).toBeLessThan(1500);
+		expect(body.counters?.bytesOut).toBeGreaterThan(500);
+		await agent.kill("SIGKILL");
+		await agent.start();
+		const after = await eventually(() => (last()?.boot === body.boot ? null : last()), "a heartbeat of the next start");
+		expect(after.counters).toEqual({ bytesIn: 0, bytesOut: 0, requests: 0, errors: 0, opened: 0 });
+	});
+
+	it("go on without the counters where an older Worker refuses them", async () => {
+		const worker = await startWorker();
+		worker.directives = { ...worker.directives, interval: 0.2 };
+		await startAgent(worker);
+		await eventually(() => worker.heartbeats.length > 0, "a heartbeat");
+		worker.knowsCounters = false;
+		const before = worker.heartbeats.length;
+		await eventually(
+			() => worker.heartbeats.slice(before).filter(({ body }) => body.counters === undefined).length >= 2,
+			"bare heartbeats",
+		);
+	});
+
 	it("keep to the interval that the last answer told", async () => {
 		const worker = await startWorker();
 		worker.directives = { ...worker.directives, interval: 0.2 };

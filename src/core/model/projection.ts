@@ -14,7 +14,7 @@ import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
-export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
+export type CoreSummary = Omit<PoolSummary, "displayName" | "settings" | "countries">;
 
 export function summaryOf(state: State): CoreSummary {
 	return {

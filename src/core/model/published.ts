@@ -12,6 +12,8 @@ export interface PoolSummary {
 	readonly wakes: boolean;
 	/** Every non-secret setting of the provider, under its lower-case name (`region`, `size`, `image`, …). */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** ISO 3166-1 alpha-2, by the regions of its places, as far as they are known. (Missing in what an earlier version published.) */
+	readonly countries?: Readonly<Record<string, string>>;
 	/** The first whole inventory was read: before that the pool is starting. */
 	readonly reconciled: boolean;
 	/** VMs that may cost money, from their intents until they are known to be gone. */

@@ -72,6 +72,8 @@ const heartbeatSchema = {
 		metrics: { requests: 2.5, bytes: 1024, errors: 0, cpu: 0.01, load: 0.1 },
 		sessions: ["198.51.100.7:50123"],
 		credentials: 1,
+		boot: "0123456789abcdef",
+		counters: { bytesIn: 20480, bytesOut: 1048576, requests: 300, errors: 2, opened: 120 },
 	}),
 };
 

@@ -22,10 +22,16 @@ const PROXY = {
 	display_name: "My DigitalOcean Instance",
 	region: "lon1",
 	size: "s-1vcpu-512mb-10gb",
+	country: "gb",
+	server: `http://192.0.2.1:${AGENT_PORT}`,
+	username: "username",
+	password: "password",
+	socks5: `socks5://username:password@192.0.2.1:${AGENT_PORT}`,
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const AMOUNT = { amount: 0.01785, currency: "USD" };
-const INSTANCE = {
+/** In the examples. */
+export const INSTANCE = {
 	enabled: true,
 	state: "running",
 	ips: ["192.0.2.1", "192.0.2.2"],
@@ -64,9 +70,18 @@ export const Proxy = z
 			.nullable()
 			.openapi({ description: "Where its VM is: a region, zone or location of its cloud; null of a proxy that others run." }),
 		size: z.string().nullable(),
+		country: z.string().nullable().openapi({ description: "ISO 3166-1 alpha-2, of that region; null where it is not known." }),
+		server: z
+			.string()
+			.openapi({ description: "The URL without the credentials, for clients that want these apart (Playwright, Puppeteer)." }),
+		username: z.string().nullable().openapi({ description: "Null: it asks for no credentials." }),
+		password: z.string().nullable(),
+		socks5: z.string().nullable().openapi({ description: "The same proxy by SOCKS5; null for a static one, which may not speak it." }),
 	})
 	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;
+/** As `GET /proxies.txt?format=json` lists it. `id`: 16 hexadecimal digits that no other proxy of the deployment has, by which sessions are ranked. */
+export type ListedProxy = Proxy & { readonly id: string };
 
 export const PROXY_LIST = { metadata: METADATA, total: 1, proxies: [PROXY] };
 export const ProxyList = z
