@@ -134,6 +134,7 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
+		vms: z.number().int().openapi({ description: "VMs that exist, or may, those of removed pools included. 0: nothing goes on costing." }),
 		billed: z.number().int().openapi({
 			description:
 				"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
@@ -145,6 +146,7 @@ export const ProviderList = z
 	.openapi("ProviderList", {
 		example: {
 			metadata: METADATA,
+			vms: 3,
 			billed: 3,
 			cost: [{ ...COST, hourly: 0.01785 }],
 			spent_this_hour: [AMOUNT],
