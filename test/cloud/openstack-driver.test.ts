@@ -35,20 +35,13 @@ describe("signing in", () => {
 		expect(await done(open({ settings: byPassword }).list())).toEqual([]);
 	});
 
-	it("takes no credentials, half ones, or both kinds of them for none", () => {
-		const { auth_url, size } = OPENSTACK_TERMS.settings;
-		const whole = { application_credential_id: "a", application_credential_secret: "b" };
-		const isTaken = (more: object) => openstack.schema.safeParse({ auth_url, size, ...more }).success;
-		const user = { username: "u", password: "p", project: "x" };
-		expect([whole, user].map(isTaken)).toEqual([true, true]);
-		const wrong = [
-			{},
-			{ application_credential_id: "a" },
-			{ username: "u", password: "p" },
-			{ ...whole, ...user },
-			{ ...user, application_credential_id: "a" },
-		];
-		expect(wrong.map(isTaken)).toEqual([false, false, false, false, false]);
+	it("says what must be set where there are no credentials, or half ones", async () => {
+		const { open, failureOf, settings } = start();
+		const { application_credential_id: _, application_credential_secret: __, ...none } = settings as Record<string, string>;
+		for (const given of [none, { ...none, application_credential_id: "local" }, { ...none, username: "local", password: "local" }]) {
+			const say = expect.stringContaining("OPENSTACK_APPLICATION_CREDENTIAL_ID and _SECRET must be set");
+			expect(await failureOf(open({ settings: given }).list())).toEqual({ kind: "invalid", say });
+		}
 	});
 
 	it("says which regions there are where the catalogue lacks one", async () => {

@@ -72,6 +72,7 @@ const LOOKS_MS = [500, 1000, 1500, 2000, 3000, 4000, 5000];
 const groups = new Firewalls<string>();
 
 class OpenStack implements Provider {
+	readonly isRegional = true;
 	readonly #account: OpenStackAccount;
 	readonly #context: ProviderContext;
 

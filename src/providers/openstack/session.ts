@@ -98,7 +98,7 @@ export const keyOf = (account: OpenStackAccount): string =>
 const secretsOf = ({ application_credential_secret, password }: OpenStackAccount): readonly string[] =>
 	[application_credential_secret, password].filter((text) => text !== null);
 
-function signIn(context: ProviderContext, account: OpenStackAccount): Promise<Session> {
+async function signIn(context: ProviderContext, account: OpenStackAccount): Promise<Session> {
 	return request(context, {
 		provider: "OpenStack",
 		baseUrl: versioned(account.auth_url, /\/v3$/, "/v3"),
@@ -122,14 +122,18 @@ function signIn(context: ProviderContext, account: OpenStackAccount): Promise<Se
 	});
 }
 
+const NEITHER =
+	"OpenStack: OPENSTACK_APPLICATION_CREDENTIAL_ID and _SECRET must be set, or OPENSTACK_USERNAME, OPENSTACK_PASSWORD and OPENSTACK_PROJECT";
+
 /** An application credential has its project in it, and takes no scope. */
 function credentials(account: OpenStackAccount): object {
 	const { application_credential_id: id, application_credential_secret: key, username, password, project } = account;
 	if (id !== null && key !== null) {
 		return { identity: { methods: ["application_credential"], application_credential: { id, secret: key } } };
 	}
+	if (username === null || password === null || project === null) throw new ProviderError({ kind: "invalid", say: NEITHER });
 	const domain = { name: account.domain };
-	const isId = /^[0-9a-f]{32}$/.test(project ?? "");
+	const isId = /^[0-9a-f]{32}$/.test(project);
 	return {
 		identity: { methods: ["password"], password: { user: { name: username, domain, password } } },
 		scope: { project: isId ? { id: project } : { name: project, domain } },

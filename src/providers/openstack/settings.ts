@@ -3,6 +3,7 @@ import { flag } from "../../values/kinds.ts";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { secret, slug, statedPrice, usualSlug, webAddress } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 /** A name or an id, as clouds choose them: one line. */
 const named = (example: string) => {
@@ -46,6 +47,7 @@ export const settings = {
 	domain: { schema: named("Default").default("Default"), isHidden: true, is: "the name of the domain of user and project" },
 	region: { schema: usualSlug("RegionOne"), is: "a region of the catalogue" },
 	size: { schema: named("d2-2"), alsoSpelt: ["flavor"], is: "a flavor's name or id" },
+	places: placesSetting,
 	image: { schema: named("Ubuntu 24.04").default("Ubuntu 24.04"), is: "an image's name or id; it must have cloud-init and Python 3.8" },
 	network: {
 		schema: optional("Ext-Net"),
@@ -90,17 +92,5 @@ export const settings = {
 	},
 } satisfies AccountTable;
 
-const GIVEN = "given together with its secret, or a user's name and password with a project instead";
-
-/** One of the two ways to sign in, whole. */
-export const schema = schemaOf(settings).superRefine((account, context) => {
-	const { application_credential_id, application_credential_secret, username, password, project } = account;
-	const byCredential = [application_credential_id, application_credential_secret];
-	const byPassword = [username, password, project];
-	const isWhole = (parts: readonly (string | null)[]) => parts.every((part) => part !== null);
-	const isLacking = (parts: readonly (string | null)[]) => parts.some((part) => part !== null) && !isWhole(parts);
-	if (isWhole(byCredential) ? byPassword.slice(0, 2).every((part) => part === null) : isWhole(byPassword) && !isLacking(byCredential))
-		return;
-	context.addIssue({ code: "custom", path: ["application_credential_id"], message: GIVEN });
-});
+export const schema = schemaOf(settings);
 export type OpenStackAccount = Values<typeof settings>;
