@@ -14,18 +14,20 @@ export interface Selection {
 	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: ReadonlySet<string>;
+	/** A site (normalised): proxies that cool down for it are not wanted. */
+	readonly host: string | null;
 	/** Any text, as it is: the same one gets the same proxy while that is ready. */
 	readonly session: string | null;
 }
 
 export const EVERYTHING: Selection = {
 	...{ providers: null, instances: null, regions: null, countries: null },
-	...{ exclude: new Set(), session: null },
+	...{ exclude: new Set(), host: null, session: null },
 };
 
 /** Whether nothing is left out, and in no order of a session. */
 export function isEverything(wanted: Selection): boolean {
-	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.session === null;
+	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.host === null && wanted.session === null;
 }
 
 function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
@@ -54,12 +56,34 @@ export function placeOf({ provider, name, summary }: PublishedPool): Place {
 	return { provider, name, region: summary?.settings.region };
 }
 
-/** What of a snapshot is asked for; the snapshot itself where that is all of it. */
-export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
-	const { exclude } = wanted;
+/** What of a snapshot is asked for; the snapshot itself where that is all of it. `now`: milliseconds since the epoch. */
+export function selectFrom(snapshot: Snapshot, wanted: Selection, now: number): Snapshot {
+	const { exclude, host } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
 	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(placeOf(pool), wanted));
-	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+	const uncooled = host === null ? pools : pools.map((pool) => withoutCooling(pool, host, now));
+	return snapshotOf(exclude.size === 0 ? uncooled : uncooled.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+}
+
+function withoutCooling(pool: PublishedPool, host: string, now: number): PublishedPool {
+	const cooling = pool.coolingFor(host);
+	const isCooling = (id: string) => (cooling.get(id) ?? 0) * 1_000 > now;
+	return [...cooling.keys()].some(isCooling) ? withEntries(pool, ([id]) => !isCooling(id)) : pool;
+}
+
+/** Of proxies that all cool down for a host the one that has first done so, and when (milliseconds since the epoch). Null where there is none. */
+export function coolestOf(snapshot: Snapshot, host: string): { readonly ready: ReadyProxy; readonly until: number } | null {
+	let coolest: { readonly ready: ReadyProxy; readonly until: number } | null = null;
+	for (const pool of snapshot.pools) {
+		const cooling = pool.coolingFor(host);
+		for (const part of pool.parts) {
+			for (const entry of part.entries()) {
+				const until = (cooling.get(entry[0]) ?? 0) * 1_000;
+				if (coolest === null || until < coolest.until) coolest = { ready: { pool, entry }, until };
+			}
+		}
+	}
+	return coolest;
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */

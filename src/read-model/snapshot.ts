@@ -1,6 +1,8 @@
 import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
 import type { ProviderName } from "../core/model/state.ts";
 
+import type { CoolingOf } from "./cooling.ts";
+
 // What the pools show, as one read of D1 saw it, and how proxies are picked out of it.
 
 /** Username and password by version, as in the pools row. */
@@ -17,6 +19,8 @@ export interface PublishedPool {
 	readonly credentials: CredentialsByVersion;
 	readonly parts: readonly ReadyPart[];
 	readonly readyCount: number;
+	/** Which of them cool down for a site. Of what was read of one proxy alone it is not known. */
+	readonly coolingFor: CoolingOf;
 }
 
 /** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */

@@ -34,6 +34,8 @@ export interface PoolSummary {
 	readonly usualBootMs?: Ms;
 	readonly unreported?: readonly Unreported[];
 	readonly intervalSeconds?: number;
+	/** Proxies that somebody has for himself; missing: none. */
+	readonly leased?: number;
 	readonly strays: number;
 	readonly foreign: { readonly pools: number; readonly deployments: number };
 }
