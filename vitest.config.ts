@@ -14,7 +14,7 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 		name,
 		include: [`test/${name}/**/*.test.ts`],
 		// These are vitest.long.config.ts's.
-		exclude: ["**/*.long.test.ts"],
+		exclude: ["**/*.long.test.ts", "**/node_modules/**"],
 		testTimeout: timeoutSeconds * 1000,
 		hookTimeout: timeoutSeconds * 1000,
 		...extra,
@@ -70,6 +70,7 @@ export default defineConfig({
 			node("unit", 60),
 			node("cloud", 90),
 			node("agent", 150),
+			node("gateway", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
 			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
 			node("sdks", 120),

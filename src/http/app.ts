@@ -31,7 +31,12 @@ import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { GetConsoleState } from "./console/state.ts";
+import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
+import { CheckAccount } from "./monitoring/check.ts";
+import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
+import { GetPlan } from "./monitoring/plan.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -81,11 +86,17 @@ const NAMED_ROUTES: readonly Route[] = [
 	["patch", "/providers/:provider", "admin", ScaleProvider],
 	["get", "/providers/:provider/:instance", "admin", GetInstance],
 	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/providers/:provider/:instance/plan", "admin", GetPlan],
+	["post", "/providers/:provider/:instance/check", "admin", CheckAccount],
 	["get", "/rolling", "admin", GetRolling],
 	["patch", "/rolling", "admin", PatchRolling],
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
+	["get", "/ui/state", "admin", GetConsoleState],
+	["post", "/ui/test", "admin", TestProxy],
+	["get", "/history", "admin", GetHistory],
+	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
@@ -163,6 +174,8 @@ export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAME
 const ROUTES_AT = Map.groupBy(ROUTES, ([, path]) => path);
 const inFirstVersion = firstVersionOf(ROUTES);
 
+/** Where the console is, which is static files alone (scripts/assets.ts puts them there). */
+const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
@@ -200,7 +213,7 @@ app.use(
 	}),
 );
 
-app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
+app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect(CONSOLE, 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,

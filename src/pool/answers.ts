@@ -2,11 +2,13 @@
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
+import { metersOf } from "../core/model/meters.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
+import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Ms, Proxy, State } from "../core/model/state.ts";
-import type { PoolOutcomes, PoolStatus } from "../rpc/pool.ts";
+import type { PoolOutcomes, PoolStatus, Told } from "../rpc/pool.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
 	const addresses: string[] = [];
@@ -36,6 +38,16 @@ export function outcomesOf(state: State, now: Ms): PoolOutcomes {
 				? []
 				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...counts }];
 		}),
+	};
+}
+
+/** How the pool fares, with its samples after an instant (Unix seconds). */
+export function toldOf(state: State, since: number, now: Ms): Told {
+	return {
+		pool: `${state.pool.provider}/${state.pool.name}`,
+		currency: currencyOf(state),
+		meters: metersOf(state, now),
+		samples: samplesAfter(state, since),
 	};
 }
 

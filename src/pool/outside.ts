@@ -13,6 +13,7 @@ import type { PoolSummary } from "../core/model/published.ts";
 import type { Id, Rate, State } from "../core/model/state.ts";
 import { enterAgain, forgetPool } from "../d1/directory.ts";
 import { reserve } from "../d1/leases.ts";
+import { CHECK_CALLS } from "../providers/base/check.ts";
 import { type Provider, ProviderError } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { Ledger } from "../read-model/ledger.ts";
@@ -65,8 +66,9 @@ export class Outside {
 		return { displayName: derived?.displayName ?? state.pool.name, settings: derived?.shown ?? {} };
 	}
 
-	/** Throws a ProviderError where the account's settings are missing. */
-	provider({ pool }: State): Provider {
+	/** `check`: for one look beside the passes, whose calls are not theirs. Throws a ProviderError where the account's settings are missing. */
+	provider({ pool }: State, use: "pass" | "check" = "pass"): Provider {
+		let left = CHECK_CALLS;
 		const derived = this.derived();
 		const definition = pool.provider === "static" ? undefined : PROVIDERS[pool.provider];
 		if (definition === undefined || derived === null || derived.account === null || derived.provider !== pool.provider) {
@@ -76,11 +78,14 @@ export class Outside {
 			fetch: (input, init) => fetch(input, init),
 			now: this.now,
 			countCall: () => {
+				if (use === "check" && left-- <= 0)
+					throw new ProviderError({ kind: "transient", say: `the account's list takes more than ${CHECK_CALLS} calls` });
+				if (use === "check") return;
 				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
 				this.callsMade++;
 			},
 			observeRate: (rate) => {
-				this.rate = rate;
+				if (use === "pass") this.rate = rate;
 			},
 			wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 		});

@@ -4,6 +4,7 @@ import type { ProviderDefinition } from "./base/provider.ts";
 import { digitalocean } from "./digitalocean/driver.ts";
 import { gcp } from "./gcp/driver.ts";
 import { hetzner } from "./hetzner/driver.ts";
+import { linode } from "./linode/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
@@ -19,6 +20,7 @@ export const PROVIDERS: Registry = {
 	vultr,
 	azure,
 	scaleway,
+	linode,
 };
 
 /** Every cloud's name as an operator reads it, by the name that settings and routes have. */

@@ -77,6 +77,29 @@ export async function readQueue(db: D1Database, queue: Queue): Promise<readonly 
 	return results.map(parsed);
 }
 
+/** Of one pool, or of several, as published. */
+export interface ShownProxy extends ProxyRow {
+	readonly object: string;
+}
+
+const SHOWN = "object, id, vm, address, phase, credentials, since, created_at AS createdAt, why";
+
+/** At most `most` proxies of all pools that are not ready, pool by pool, the oldest first. Reads a row for each proxy there is. Throws DatabaseUnavailable. */
+export async function listUnready(db: D1Database, most: number): Promise<readonly ShownProxy[]> {
+	const { results } = await onDatabase(() =>
+		db.prepare(`SELECT ${SHOWN} FROM proxies WHERE phase <> 'ready' ORDER BY object, created_at, id LIMIT ?`).bind(most).all<ShownProxy>(),
+	);
+	return results;
+}
+
+/** Every proxy of a pool, the oldest first. Reads a row for each. Throws DatabaseUnavailable. */
+export async function listProxiesOf(db: D1Database, object: string): Promise<readonly ShownProxy[]> {
+	const { results } = await onDatabase(() =>
+		db.prepare(`SELECT ${SHOWN} FROM proxies WHERE object = ? ORDER BY created_at, id`).bind(object).all<ShownProxy>(),
+	);
+	return results;
+}
+
 function parsed(row: Row): PublishedProxy {
 	return {
 		...row,

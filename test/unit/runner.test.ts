@@ -4,10 +4,20 @@ import type { Effect } from "../../src/core/effects/index.ts";
 import { projectionHash } from "../../src/core/model/projection.ts";
 import type { Proxy, State, Vitals } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
+import { COUNTED } from "../../src/core/model/traffic.ts";
 import { plan } from "../../src/core/plan.ts";
 import { fakePorts, NOW, poolOf, succeed } from "./fake-ports.ts";
 
-const UNHEARD: Vitals = { heardAt: 0, seenAt: 0, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0 };
+const UNHEARD: Vitals = {
+	heardAt: 0,
+	seenAt: 0,
+	probedAt: 0,
+	active: 0,
+	reportedAt: 0,
+	metrics: {},
+	metricsAt: 0,
+	counted: COUNTED.initial,
+};
 
 describe("a pass", () => {
 	test("makes at most 40 calls, of creates three at a time, and the next one goes on where it stopped, at once", async () => {

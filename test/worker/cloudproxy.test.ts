@@ -4,6 +4,7 @@ import { enterPool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
+import { PROVIDERS } from "../../src/providers/index.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
 import type { CommandOutcome } from "../../src/rpc/pool.ts";
 import {
@@ -421,13 +422,13 @@ describe("GET /providers", () => {
 		DIGITALOCEAN_NYC_REGION: "nyc1",
 	};
 
-	test("lists all seven, disabled ones too, with every setting but the secrets", async () => {
+	test("lists all clouds, disabled ones too, with every setting but the secrets", async () => {
 		await show(readyPublication(await enter(), 2));
 		const response = await askWith(settings, "/providers", KEY);
 		const text = await response.text();
 		expect(text).not.toMatch(/token/);
 		const { providers } = JSON.parse(text);
-		expect(Object.keys(providers)).toEqual(["digitalocean", "aws", "gcp", "hetzner", "vultr", "azure", "scaleway"]);
+		expect(Object.keys(providers)).toEqual(Object.keys(PROVIDERS));
 		expect(Object.keys(providers.digitalocean.instances)).toEqual(["default", "nyc"]);
 		const { instances, ...own } = providers.digitalocean;
 		expect(own, "top-level fields mirror the default instance").toEqual(instances.default);

@@ -7,6 +7,7 @@ import { BACK_OFF, type BackOff, closed } from "../model/gates.ts";
 import { CREATE_DEADLINE_MS } from "../model/limits.ts";
 import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
 import type { Ms, Proxy, State, Vm } from "../model/state.ts";
+import { withCreate } from "../model/tally.ts";
 import { isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
 import { LOOKED_UP } from "../planning/lifecycle.ts";
@@ -71,7 +72,7 @@ export const create: Room<Create, Vm> = {
 			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
 		}
 		const why = `launch failed: ${failure.say}`;
-		const dropped = withFailed(withoutProxy(state, id, now), { id, vm: null, address: null, at: now, why });
+		const dropped = withFailed(withCreate(withoutProxy(state, id, now), "refused"), { id, vm: null, address: null, at: now, why });
 		return launchRefused(dropped, failure, why, now, proxy.phase.sentAt);
 	},
 };

@@ -7,6 +7,7 @@ import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
 import { withSessions } from "../model/sessions.ts";
 import type { Id, Ms, Proxy, State, Verdict } from "../model/state.ts";
+import { COUNTED, counted, type Traffic } from "../model/traffic.ts";
 
 export interface Registration {
 	readonly id: Id;
@@ -25,6 +26,8 @@ export interface Report {
 	readonly credentials: number;
 	/** Canonical; fewer than `active` where there are more than a report holds. */
 	readonly sessions: readonly string[];
+	/** What it has counted since it started, and which start that is; missing where it does not count, or its report was cut. */
+	readonly counts?: { readonly boot: string; readonly counters: Traffic };
 }
 
 export function applyRegistered(state: State, event: Registration, now: Ms): State {
@@ -58,7 +61,11 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	if (proxy === undefined) return state;
 	const metrics = reportedMetrics(report.metrics);
 	const reported = withSessions(state, report.id, report.sessions, report.active);
-	const heard = withVitals(reported, report.id, { heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now });
+	const { counts } = report;
+	const known = state.vitals.get(report.id)?.counted ?? COUNTED.initial;
+	const after = counts === undefined ? known : counted(known, counts.boot, counts.counters);
+	const vitals = { heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
+	const heard = withVitals(reported, report.id, vitals);
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 
@@ -96,7 +103,12 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
-			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), ...WELL, wasReady: true };
+			const up = {
+				...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now),
+				...WELL,
+				wasReady: true,
+				readyAt: proxy.readyAt ?? now,
+			};
 			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
 			return withLog(withProxy(withBootTime({ ...heard, gates }, proxy, now), up), now, "INFO", `ready ${nameOf(proxy)}`);
 		}

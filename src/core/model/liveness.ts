@@ -3,6 +3,7 @@ import type { Id, Ms } from "./basics.ts";
 import { list, record, type Shape, table, value } from "./shape.ts";
 import { fact, type Slice, vital } from "./slice.ts";
 import type { Table } from "./table.ts";
+import { COUNTED, type Counted } from "./traffic.ts";
 
 /** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
 export interface Vitals {
@@ -19,6 +20,8 @@ export interface Vitals {
 	readonly metrics: Readonly<Record<string, number>>;
 	/** When `metrics` were reported: at its last heartbeat. */
 	readonly metricsAt: Ms;
+	/** What its agent has counted since the VM was made. */
+	readonly counted: Counted;
 }
 
 /** A session (`client:port`) to be closed, and since when. */
@@ -49,6 +52,7 @@ export const VITALS: Shape<Vitals> = record<Vitals>({
 	reportedAt: value(0),
 	metrics: value<Readonly<Record<string, number>>>({}),
 	metricsAt: value(0),
+	counted: COUNTED,
 });
 
 export const livenessSlice: Slice<LivenessFields> = {

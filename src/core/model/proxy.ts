@@ -46,6 +46,8 @@ export interface Proxy {
 	readonly registered: boolean;
 	/** It was ready at least once. */
 	readonly wasReady: boolean;
+	/** When it first was; null: it never was, or before that was stored. */
+	readonly readyAt: Ms | null;
 	/** SHA-256 (hex) of the boot token; null until the create is sent. */
 	readonly tokenHash: string | null;
 	/** The same of a first create that was sent and never answered, where it was sent once more: the VM may be of either. */
@@ -114,6 +116,7 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	address: value<string | null>(null),
 	registered: value<boolean>(false),
 	wasReady: value<boolean>(false),
+	readyAt: value<Ms | null>(null),
 	tokenHash: value<string | null>(null),
 	formerTokenHash: value<string | null>(null),
 	keyHash: value<string | null>(null),

@@ -17,8 +17,10 @@ import { type MoneyFields, moneySlice } from "./money.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
 import { type ReplacementFields, replacementSlice } from "./replacements.ts";
+import { type SampleFields, sampleSlice } from "./samples.ts";
 import type { Field, Slice, Storage } from "./slice.ts";
 import { Table } from "./table.ts";
+import { type TallyFields, tallySlice } from "./tally.ts";
 
 export type * from "./backends.ts";
 export type * from "./basics.ts";
@@ -34,6 +36,8 @@ export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
 export type * from "./replacements.ts";
+export type * from "./samples.ts";
+export type * from "./tally.ts";
 
 export interface State
 	extends PoolFields,
@@ -49,6 +53,8 @@ export interface State
 		BanFields,
 		LeaseFields,
 		JournalFields,
+		TallyFields,
+		SampleFields,
 		PublicationFields {}
 
 /** Every field of the state. A new slice is named here and in {@link State}. */
@@ -66,6 +72,8 @@ const SLICES: Slice<State> = {
 	...banSlice,
 	...leaseSlice,
 	...journalSlice,
+	...tallySlice,
+	...sampleSlice,
 	...publicationSlice,
 };
 

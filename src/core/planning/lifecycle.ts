@@ -6,6 +6,7 @@ import { withBootTime } from "../model/health.ts";
 import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, SILENT_INTERVALS } from "../model/limits.ts";
 import { heardWithin, isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
+import { withCreate } from "../model/tally.ts";
 import { release, settleAdopting, settleReleasing } from "./adopt.ts";
 import type { Draft } from "./draft.ts";
 
@@ -53,6 +54,7 @@ function settleLaunching(draft: Draft, proxy: Proxy): void {
 	const why = "its create was lost: no VM appeared";
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
+	draft.state = withCreate(draft.state, "lost");
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	const begunAt = proxy.phase.at === "launching" ? (proxy.phase.sentAt ?? 0) : 0;
 	// Something of that name may be in the way that is not ours.
@@ -97,7 +99,11 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 		draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
 	if (isHeard && phase.at !== "ready") {
 		draft.state = withBootTime(draft.state, proxy, draft.now);
-		draft.put({ ...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now), wasReady: true });
+		draft.put({
+			...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now),
+			wasReady: true,
+			readyAt: proxy.readyAt ?? draft.now,
+		});
 		draft.say("INFO", `ready ${nameOf(proxy)}`);
 		bootSucceeded(draft);
 	} else if (!isHeard && phase.at === "ready") {

@@ -164,7 +164,9 @@ export function readyProxy({ pool, entry: [id, address, version, port] }: ReadyP
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
-export function publishedProxy(proxy: PublishedProxy): Proxy {
+export function publishedProxy(
+	proxy: Pick<PublishedProxy, "id" | "address" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
+): Proxy {
 	const { id, address, credentials, credentialsVersion } = proxy;
 	return proxyObject({ address, port: AGENT_PORT, isStatic: id.includes(":") }, proxy, credentialsOf(credentials, credentialsVersion));
 }

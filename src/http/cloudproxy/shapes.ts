@@ -27,7 +27,8 @@ const PROXY = {
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const AMOUNT = { amount: 0.01785, currency: "USD" };
-const INSTANCE = {
+/** In the examples. */
+export const INSTANCE = {
 	enabled: true,
 	state: "running",
 	ips: ["192.0.2.1", "192.0.2.2"],

@@ -45,7 +45,10 @@ export const aws: ProviderDefinition<AwsAccount> = {
 	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	// Reads are consistent eventually, and the advice is to ask for minutes: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+	// The same client token gives the same instance; where the request differs it is refused: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 	absence: { lookup: "token", isImmediate: false, repeat: "same" },
+	leavesBehind: "the security group muster-<deployment>, in each region used",
 	create: (account, context) => new Aws(account, context),
 };
 

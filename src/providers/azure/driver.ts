@@ -45,7 +45,10 @@ export const azure: ProviderDefinition<AzureAccount> = {
 	},
 	twoStepRestart: false,
 	billedSeconds: 60,
+	// Reads can be another region's, some behind (the words of Azure's support): https://github.com/hashicorp/terraform-provider-azurerm/issues/18268
+	// A PUT by name with `If-None-Match: *` is refused: https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update
 	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
+	leavesBehind: "the network and the network security group muster-<deployment>-<location>, in each location used",
 	create: (account, context) => new Azure(account, context),
 };
 

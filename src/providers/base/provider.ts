@@ -124,6 +124,8 @@ export interface ProviderDefinition<Account = unknown> {
 	readonly billedSeconds: number;
 	/** What can be known of a create whose answer was lost. */
 	readonly absence: Absence;
+	/** What a deployment made there besides VMs, and what goes by hand once it has ended: "the firewall muster-<deployment>". */
+	readonly leavesBehind: string;
 	/** A create takes several calls, and one that was cut between them can be gone on with (`CreateRequest.unfinished`). */
 	readonly finishesCreate?: true;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
@@ -132,27 +134,7 @@ export interface ProviderDefinition<Account = unknown> {
 
 /**
  * What a cloud guarantees after a create whose answer was lost, so that the pool knows how long "there is none" must be waited for.
- * Read in November 2026; `isImmediate` is true only where the cloud says so, and so far none does:
- *
- * | | `isImmediate` | `repeat` |
- * |---|---|---|
- * | AWS | no: eventual consistency, and advice to ask for minutes [1] | the same instance, by its client token [2]; where the request differs it is refused |
- * | Azure | no: reads can be another region's, some behind [3] | refused: a PUT by name with `If-None-Match: *` [4] |
- * | DigitalOcean | no: a droplet that was accepted is in no list for seconds [5] | a second droplet |
- * | GCP | no: the VM is there once its operation runs, which may have to wait [6] | the same operation, by its request id [7]; names are unique |
- * | Hetzner | nothing is said, and nothing else was found | refused: names are unique in a project [8] |
- * | Scaleway | nothing is said, and nothing else was found | a second server |
- * | Vultr | no: an instance that was accepted was 404 for a while [9] | a second instance |
- *
- * 1. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
- * 2. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
- * 3. https://github.com/hashicorp/terraform-provider-azurerm/issues/18268 (the words of Azure's support)
- * 4. https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update
- * 5. https://github.com/digitalocean/api-v2/issues/202
- * 6. https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations (`status`)
- * 7. https://cloud.google.com/compute/docs/reference/rest/v1/instances/insert (`requestId`)
- * 8. https://docs.hetzner.cloud/reference/cloud#servers-create-a-server
- * 9. https://github.com/vultr/terraform-provider-vultr/issues/462
+ * `isImmediate` is true only where the cloud says so, and so far none does. Each driver names its sources beside it, read in November 2026.
  */
 export interface Absence {
 	/** What `find` looks a VM up by whose id is not known; all of them come from the intent. */

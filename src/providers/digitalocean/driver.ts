@@ -36,7 +36,9 @@ export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 60,
+	// A droplet that was accepted is in no list for seconds: https://github.com/digitalocean/api-v2/issues/202
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the firewall muster-<deployment>; the tags muster, muster-deployment:…, muster-pool:… and muster-intent:…",
 	create: (account, context) => new DigitalOcean(account, context),
 };
 

@@ -41,7 +41,10 @@ export const gcp: ProviderDefinition<GcpAccount> = {
 	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	// The VM is there once its operation runs, which may have to wait: https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations (`status`)
+	// The same request id gives the same operation, and names are unique: https://cloud.google.com/compute/docs/reference/rest/v1/instances/insert (`requestId`)
 	absence: { lookup: "name", isImmediate: false, repeat: "same" },
+	leavesBehind: "the firewall rule muster-<deployment>",
 	create: (account, context) => new Gcp(account, context),
 };
 

@@ -34,7 +34,10 @@ export const hetzner: ProviderDefinition<HetznerAccount> = {
 	},
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// Of lists that lag nothing is said, and nothing else was found.
+	// Names are unique in a project: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server
 	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
+	leavesBehind: "the firewall muster-<deployment>",
 	create: (account, context) => new Hetzner(account, context),
 };
 

@@ -53,7 +53,9 @@ export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// Of lists that lag nothing is said, and nothing else was found.
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the security group muster-<deployment>, in each zone used",
 	finishesCreate: true,
 	create: (account, context) => new Scaleway(account, context),
 };

@@ -35,7 +35,9 @@ export const vultr: ProviderDefinition<VultrAccount> = {
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// An instance that was accepted was 404 for a while: https://github.com/vultr/terraform-provider-vultr/issues/462
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the firewall group muster-<deployment>",
 	create: (account, context) => new Vultr(account, context),
 };
 

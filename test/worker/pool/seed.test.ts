@@ -1,5 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PROVIDERS } from "../../../src/providers/index.ts";
 import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { type Answer, ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
@@ -51,7 +52,7 @@ const DISABLED = expect.objectContaining({
 	display_name: expect.any(String),
 	instances: { default: expect.objectContaining({ enabled: false, ips: [] }) },
 });
-const OTHERS = ["aws", "gcp", "hetzner", "vultr", "azure", "scaleway"];
+const OTHERS = Object.keys(PROVIDERS).filter((cloud) => cloud !== "digitalocean");
 const listOf = (total: number) => ({ metadata: METADATA, total, proxies: Array.from({ length: total }, () => PROXY) });
 const PAGE = { ...listOf(2), version: "1.1" };
 const ordered = (message: string) => ({ metadata: METADATA, message, proxy: PROXY });
