@@ -30,17 +30,19 @@ function objectOf(entries: readonly (readonly [string, unknown])[]): Readonly<Re
 	return Object.fromEntries(entries);
 }
 
-/** Until when each proxy of a pool cools down for a host, in seconds since the epoch; past ones are among them. */
-export type CoolingOf = (host: string) => ReadonlyMap<Id, number>;
-
 const NONE: ReadonlyMap<Id, number> = new Map();
+const parsed = new WeakMap<object, Readonly<Record<string, Readonly<Record<Id, number>>>>>();
 
-/** Reads what D1 holds, when it is first asked for. */
-export function coolingIn(json: string): CoolingOf {
-	if (json === "{}") return () => NONE;
-	let parsed: Readonly<Record<string, Readonly<Record<Id, number>>>> | null = null;
-	return (host) => {
-		parsed ??= JSON.parse(json) as Record<string, Record<Id, number>>;
-		return Object.hasOwn(parsed, host) ? new Map(Object.entries(parsed[host] ?? {})) : NONE;
-	};
+/**
+ * Until when each proxy of a pool cools down for a host, in seconds since the epoch; past ones are among them. What D1 holds is read when it is first
+ * asked for.
+ */
+export function coolingFor(pool: { readonly cooling: string }, host: string): ReadonlyMap<Id, number> {
+	if (pool.cooling === "{}") return NONE;
+	let hosts = parsed.get(pool);
+	if (hosts === undefined) {
+		hosts = JSON.parse(pool.cooling) as Record<string, Record<Id, number>>;
+		parsed.set(pool, hosts);
+	}
+	return Object.hasOwn(hosts, host) ? new Map(Object.entries(hosts[host] ?? {})) : NONE;
 }

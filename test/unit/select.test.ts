@@ -33,7 +33,7 @@ function pool(name: string, ids: readonly string[], region = "lon1"): PublishedP
 		credentials: {},
 		parts: [{ count: entries.length, entries: () => entries }],
 		readyCount: entries.length,
-		coolingFor: () => new Map(),
+		cooling: "{}",
 	};
 }
 
@@ -133,5 +133,35 @@ describe("a selection", () => {
 		expect(some.readyCount).toBe(3);
 		expect(pageFrom(some, null, 0, 10).map(({ entry }) => entry[1])).toEqual(["ip-default-id0", "ip-default-id2", "ip-nyc-id1"]);
 		expect(pickFrom(selectFrom(some, { ...EVERYTHING, regions: new Set(["none"]) }, 0), "key", never)).toBeNull();
+	});
+});
+
+describe("the region of a selection", () => {
+	const places = [
+		{ region: "nbg1", size: "cx23" },
+		{ region: "hel1", size: "cpx11" },
+	];
+	const spread = (): PublishedPool => {
+		const shown = pool("spread", [], "nbg1, hel1");
+		const entries: ReadyEntry[] = [
+			["a", "ip-a", 1, null, "nbg1:cx23"],
+			["b", "ip-b", 1, null, "hel1:cpx11"],
+			["old", "ip-old", 1],
+		];
+		const summary = shown.summary && { ...shown.summary, places };
+		return { ...shown, summary, parts: [{ count: 3, entries: () => entries }], readyCount: 3 };
+	};
+	const inRegion = (region: string) =>
+		pageFrom(
+			selectFrom(snapshotOf([spread(), pool("whole", ["w"], "hel1")]), { ...EVERYTHING, regions: new Set([region]) }, 0),
+			null,
+			0,
+			10,
+		).map(({ entry }) => entry[0]);
+
+	test("is each proxy's own where its pool has several places; one of which nothing is said is in the first", () => {
+		expect(inRegion("hel1")).toEqual(["b", "w"]);
+		expect(inRegion("nbg1")).toEqual(["a", "old"]);
+		expect(inRegion("ash")).toEqual([]);
 	});
 });

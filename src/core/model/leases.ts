@@ -1,6 +1,7 @@
 /** Leases: proxies that nobody else is given until their time is up, they are given back, or their holder lets them expire. */
 
 import { isCooling } from "./bans.ts";
+import { placeKey } from "./places.ts";
 import { list, nullable, record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 import type { Id, Ms, Proxy, State } from "./state.ts";
@@ -8,6 +9,8 @@ import { filtered } from "./table.ts";
 
 /** What a lease asks of the proxy that it names. */
 export interface LeaseWishes {
+	/** Of a pool that is spread over several, the regions that will do, in lower case; null: any. */
+	readonly regions: readonly string[] | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: readonly string[];
 	/** One that does not cool down for this host; null: any. */
@@ -26,7 +29,7 @@ export interface Lease {
 const LEASE_SHAPE = record<Lease>({
 	id: value(""),
 	until: value(0),
-	wishes: record<LeaseWishes>({ exclude: list(value("")), host: value<string | null>(null) }),
+	wishes: record<LeaseWishes>({ regions: nullable(list(value(""))), exclude: list(value("")), host: value<string | null>(null) }),
 	replaces: value<string | null>(null),
 });
 export const LEASE: Shape<Lease | null> = nullable(LEASE_SHAPE);
@@ -47,6 +50,7 @@ export const leasedOf = filtered<Proxy>(({ lease }) => lease !== null);
 export function suits(proxy: Proxy, { wishes }: Lease, now: Ms): boolean {
 	const { phase, lease, address } = proxy;
 	if (phase.at !== "ready" || lease !== null || address === null || wishes.exclude.includes(address)) return false;
+	if (wishes.regions !== null && !wishes.regions.includes(proxy.place?.region.toLowerCase() ?? "")) return false;
 	return wishes.host === null || !isCooling(proxy, wishes.host, now);
 }
 
@@ -86,7 +90,7 @@ export interface LeaseShown {
 	readonly id: Id;
 	readonly until: Ms;
 	/** Null: its proxy is gone, and none is free. */
-	readonly proxy: { readonly id: Id; readonly address: string; readonly credentials: number } | null;
+	readonly proxy: { readonly id: Id; readonly address: string; readonly credentials: number; readonly place: string | null } | null;
 	readonly replaces: string | null;
 }
 
@@ -96,6 +100,14 @@ export function leasesOf(state: State): readonly LeaseShown[] {
 }
 
 function shownOf({ id, until, replaces }: Lease, proxy: Proxy | null): LeaseShown {
-	const named = proxy === null || proxy.address === null ? null : { id: proxy.id, address: proxy.address, credentials: proxy.credentials };
+	const named =
+		proxy === null || proxy.address === null
+			? null
+			: {
+					id: proxy.id,
+					address: proxy.address,
+					credentials: proxy.credentials,
+					place: proxy.place === null ? null : placeKey(proxy.place),
+				};
 	return { id, until, proxy: named, replaces };
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import type { LeaseShown } from "../../core/model/leases.ts";
+import type { LeaseShown, LeaseWishes } from "../../core/model/leases.ts";
 import { READY_STALENESS_MS } from "../../core/model/limits.ts";
+import type { ReadyEntry } from "../../core/model/published.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
-import { type Selection, selectFrom } from "../../read-model/select.ts";
-import { type PublishedPool, type Snapshot, snapshotOf } from "../../read-model/snapshot.ts";
+import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts";
+import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
 import { askPool, isPoolObject } from "../../rpc/reach.ts";
 import { type AppContext, Endpoint, laterOf, metadata } from "../base/context.ts";
 import { Conflict, NotFound } from "../base/errors.ts";
@@ -203,16 +204,18 @@ function sharesOf(snapshot: Snapshot, count: number): readonly { readonly pool: 
 	return left.filter((one) => one.count > 0);
 }
 
-async function leaseOf(
-	c: AppContext,
-	pool: PublishedPool,
-	count: number,
-	seconds: number,
-	{ exclude, host }: Selection,
-): Promise<ShownLease[]> {
+async function leaseOf(c: AppContext, pool: PublishedPool, count: number, seconds: number, wanted: Selection): Promise<ShownLease[]> {
 	const ids = Array.from({ length: count }, newId);
-	const outcome = await askPool(c.env, pool.object, (stub) => stub.lease({ ids, seconds, wishes: { exclude: [...exclude], host } }));
+	const outcome = await askPool(c.env, pool.object, (stub) => stub.lease({ ids, seconds, wishes: wishesOf(pool, wanted) }));
 	return outcome.ok ? outcome.leases.map((lease) => shown(pool, lease)) : [];
+}
+
+function wishesOf(pool: PublishedPool, { exclude, host, regions, countries }: Selection): LeaseWishes {
+	const isAnywhere = regions === null && countries === null;
+	const places = isAnywhere
+		? []
+		: pool.parts.flatMap((part) => part.entries().map((entry) => whereIs({ pool, entry }).region?.toLowerCase() ?? ""));
+	return { exclude: [...exclude], host, regions: isAnywhere || !isSpread(pool) ? null : [...new Set(places)] };
 }
 
 const ID_BYTES = 12;
@@ -227,8 +230,12 @@ function shown(pool: PublishedPool, { id, until, proxy, replaces }: LeaseShown):
 		lease: `${object}.${id}`,
 		until: new Date(until).toISOString(),
 		replaces,
-		proxy: proxy === null ? null : readyProxy({ pool, entry: [proxy.id, proxy.address, proxy.credentials] }),
+		proxy: proxy === null ? null : readyProxy({ pool, entry: entryOf(proxy) }),
 	};
+}
+
+function entryOf({ id, address, credentials, place }: NonNullable<LeaseShown["proxy"]>): ReadyEntry {
+	return place === null ? [id, address, credentials] : [id, address, credentials, null, place];
 }
 
 interface Named {

@@ -3,7 +3,7 @@ import { apply } from "../../../src/core/apply.ts";
 import { coolingOf, coolUntil, isCooling, type OutcomeName } from "../../../src/core/model/bans.ts";
 import { MOST_BANNED_PAIRS, MOST_HOSTS } from "../../../src/core/model/limits.ts";
 import type { State } from "../../../src/core/model/state.ts";
-import { changeOfCooling, coolingIn } from "../../../src/read-model/cooling.ts";
+import { changeOfCooling, coolingFor } from "../../../src/read-model/cooling.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const FIRST = "proxy00000000000";
@@ -70,8 +70,8 @@ describe("a ban", () => {
 	test("by a site that is called like what every object has is one like any other", () => {
 		const state = report(pool(), "banned", NOW, "__proto__");
 		const change = changeOfCooling(null, coolingOf(state));
-		expect([...coolingIn(change?.json ?? "")("__proto__").keys()]).toEqual([FIRST]);
-		expect(coolingIn(change?.json ?? "")("constructor").size).toBe(0);
+		expect([...coolingFor({ cooling: change?.json ?? "" }, "__proto__").keys()]).toEqual([FIRST]);
+		expect(coolingFor({ cooling: change?.json ?? "" }, "constructor").size).toBe(0);
 		expect(state.hosts.get("__proto__")?.banned).toBe(1);
 	});
 });

@@ -4,21 +4,21 @@ import { apply } from "../../../src/core/apply.ts";
 import { refusalOf } from "../../../src/core/facts/orders.ts";
 import type { Command } from "../../../src/core/model/command.ts";
 import { withoutProxy } from "../../../src/core/model/edit.ts";
-import { leasesOf } from "../../../src/core/model/leases.ts";
+import { type LeaseWishes, leasesOf } from "../../../src/core/model/leases.ts";
 import { readyEntryOf } from "../../../src/core/model/projection.ts";
 import type { State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { breachOf } from "../../../src/core/planning/invariants.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
-const ANY = { exclude: [], host: null };
+const ANY = { regions: null, exclude: [], host: null };
 const pool = (count = 3) => poolOf(count, () => ({}));
 const order = (state: State, command: Command, at = NOW) => apply(state, { on: "command", command }, at);
 const planned = (state: State, at = NOW) => plan(state, at, () => 0.5).state;
-const leased = (state: State, ids: readonly string[], seconds = 600, at = NOW, wishes: { exclude: string[]; host: string | null } = ANY) =>
+const leased = (state: State, ids: readonly string[], seconds = 600, at = NOW, wishes: LeaseWishes = ANY) =>
 	planned(order(state, { do: "lease", ids, seconds, wishes }, at), at);
 const named = (state: State) => Object.fromEntries(leasesOf(state).map(({ id, proxy }) => [id, proxy?.address ?? null]));
-const listed = (state: State) => [...state.proxies.values()].flatMap((proxy) => readyEntryOf(proxy)?.[1] ?? []);
+const listed = (state: State) => [...state.proxies.values()].flatMap((proxy) => readyEntryOf(proxy, () => true)?.[1] ?? []);
 
 describe("a lease", () => {
 	test("names a proxy, which leaves the ready list until it is released", () => {
@@ -89,8 +89,15 @@ describe("a lease", () => {
 		const some = pool();
 		const [first, second, third] = [...some.proxies.values()];
 		const banned = order(some, { do: "report", reports: [{ id: first?.id ?? "", host: "example.com", outcome: "banned" }] });
-		const state = leased(banned, ["a", "b"], 600, NOW, { exclude: [second?.address ?? ""], host: "example.com" });
+		const state = leased(banned, ["a", "b"], 600, NOW, { ...ANY, exclude: [second?.address ?? ""], host: "example.com" });
 		expect(named(state)).toEqual({ a: third?.address, b: null });
+	});
+
+	test("for a region is given a proxy that is there", () => {
+		const places = ["fra1", "lon1", "NYC1"];
+		const some = poolOf(3, (index) => ({ place: { region: places[index] ?? "", size: "small" } }));
+		const state = leased(some, ["a", "b"], 600, NOW, { ...ANY, regions: ["nyc1"] });
+		expect(leasesOf(state).map(({ proxy }) => proxy?.place ?? null)).toEqual(["NYC1:small", null]);
 	});
 
 	test("is not given by a pool that hands out nothing", () => {
