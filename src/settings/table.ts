@@ -218,7 +218,7 @@ export const DEPLOYMENT = {
 		group: "proxies",
 		suspends: true,
 		schema: flag(false),
-		is: "`True`: proxies that have reached their age are replaced a few at a time, else all at once",
+		is: "`True`: proxies that have reached their age are replaced `ROLLING_BATCH_SIZE` at a time, else as many as the surge has room for; in either way each leaves once its successor is ready",
 	},
 	rollingMinAvailable: {
 		variable: "ROLLING_MIN_AVAILABLE",

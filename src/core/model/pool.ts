@@ -26,7 +26,7 @@ export interface Credentials {
 	readonly password: string;
 }
 
-/** Rolling replacement: at most `batchSize` in flight, never fewer than `minAvailable` ready. Disabled: all at once. */
+/** Rolling replacement: at most `batchSize` in flight, never fewer than `minAvailable` ready. Disabled: as many as the surge has room for. */
 export interface Rolling {
 	readonly enabled: boolean;
 	readonly minAvailable: number;
