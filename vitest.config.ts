@@ -25,7 +25,7 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 const workerd = (name: string, include: string, miniflare = {}, bindings = {}, extra = {}) => ({
 	plugins: [
 		cloudflareTest(async () => ({
-			wrangler: { configPath: "./wrangler.jsonc" },
+			wrangler: { configPath: "./wrangler.toml" },
 			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
 		})),
 	],

@@ -2,7 +2,7 @@
  * Puts together what the Worker serves as static files, in `dist/assets`: the console, for `/ui/`; Swagger UI, from its package, for `/docs`; and the
  * gateway as one file, `/gateway.mjs`.
  * Files that are there and right are left alone, so that several runs at once do no harm. Run by wrangler before each
- * build (wrangler.jsonc) and by vitest.
+ * build (wrangler.toml) and by vitest.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -21,23 +21,17 @@ function fail(sentence: string, details: string): never {
 }
 
 /** Reads what was asked for, and the configuration of that deployment. */
-async function chosen(): Promise<{ readonly wanted: Wanted; readonly configuration: WorkerConfiguration }> {
+function chosen(): { readonly wanted: Wanted; readonly configuration: WorkerConfiguration } {
 	try {
 		const wanted = readArguments(process.argv.slice(2));
-		const file = wanted.config.endsWith(".toml") ? await readToml(wanted.config) : readConfiguration(wanted.config);
+		const file = readConfiguration(wanted.config);
 		return { wanted, configuration: configurationFor(file, wanted) };
 	} catch (error) {
 		return fail((error as Error).message, "");
 	}
 }
 
-/** wrangler reads it: nothing else here knows TOML, and only a deploy can wait for wrangler to be loaded. */
-async function readToml(file: string): Promise<WorkerConfiguration> {
-	const { experimental_readRawConfig } = await import("wrangler");
-	return experimental_readRawConfig({ config: file }).rawConfig as WorkerConfiguration;
-}
-
-const { wanted, configuration } = await chosen();
+const { wanted, configuration } = chosen();
 const config = ["--config", writeConfiguration(configuration, wanted.config)];
 const [database] = configuration.d1_databases ?? [];
 const migrate = () => wrangler(["d1", "migrations", "apply", database?.binding ?? "DB", "--remote", ...config], env);

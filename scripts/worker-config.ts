@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "smol-toml";
 import { PROJECT } from "./dev-state.ts";
 
 /** The Worker's configuration, as wrangler reads it by itself. */
-export const CONFIGURATION_FILE = join(PROJECT, "wrangler.jsonc");
+export const CONFIGURATION_FILE = join(PROJECT, "wrangler.toml");
 
 export interface Database {
 	readonly binding: string;
@@ -28,18 +29,12 @@ export interface WorkerConfiguration {
 	readonly [other: string]: unknown;
 }
 
-/** JSON with comments and commas before a closing bracket. Throws a SyntaxError where it is neither. */
-export function parseJsonc(text: string): unknown {
-	// Strings first: what looks like a comment in one is none.
-	const bare = text.replaceAll(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_, string: string | undefined) => string ?? "");
-	return JSON.parse(bare.replaceAll(/("(?:\\.|[^"\\])*")|,(?=\s*[\]}])/g, (_, string: string | undefined) => string ?? ""));
-}
-
-/** Reads a configuration in JSON. Throws an Error that names the file. */
+/** Reads a configuration in TOML, or in JSON without comments. Throws an Error that names the file. */
 export function readConfiguration(file: string): WorkerConfiguration {
 	let content: unknown;
 	try {
-		content = parseJsonc(readFileSync(file, "utf8"));
+		const text = readFileSync(file, "utf8");
+		content = file.endsWith(".toml") ? parse(text) : JSON.parse(text);
 	} catch (error) {
 		throw new Error(`${file} cannot be read: ${(error as Error).message}`);
 	}

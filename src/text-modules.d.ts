@@ -1,4 +1,4 @@
-/** Files that the bundler ships as text (the `Text` rule of wrangler.jsonc). */
+/** Files that the bundler ships as text (the `Text` rule of wrangler.toml). */
 declare module "*.py" {
 	const text: string;
 	export default text;

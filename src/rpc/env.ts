@@ -1,6 +1,6 @@
 import type { PoolRpc } from "./pool.ts";
 
-/** What the platform binds (wrangler.jsonc), beside the settings that `readConfig` reads. */
+/** What the platform binds (wrangler.toml), beside the settings that `readConfig` reads. */
 export interface Env {
 	readonly DB: D1Database;
 	readonly POOL: DurableObjectNamespace<PoolRpc & Rpc.DurableObjectBranded>;

@@ -6,7 +6,7 @@ import { CloudflareAccount, idOf } from "./cloudflare.ts";
 import { NODE } from "./harness.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
-const TRACKED = join(PROJECT, "wrangler.jsonc");
+const TRACKED = join(PROJECT, "wrangler.toml");
 /** Of this run: a deployment of whoever runs this may have left its file. */
 const ENV = `test-${process.pid}`;
 const WORKER = `muster-${ENV}`;

@@ -48,8 +48,8 @@ test("an environment on production's database, or under production's name, is re
 });
 
 test("options are taken in each of wrangler's spellings, and the rest is left to wrangler", () => {
-	const args = ["--dry-run", "-e", "a", "--name=b", "--config", "/x/c.jsonc", "--outdir", "out"];
-	expect(readArguments(args)).toEqual({ config: "/x/c.jsonc", env: "a", name: "b", rest: ["--dry-run", "--outdir", "out"] });
+	const args = ["--dry-run", "-e", "a", "--name=b", "--config", "/x/c.toml", "--outdir", "out"];
+	expect(readArguments(args)).toEqual({ config: "/x/c.toml", env: "a", name: "b", rest: ["--dry-run", "--outdir", "out"] });
 	expect(readArguments([])).toEqual({ config: CONFIGURATION_FILE, env: null, name: null, rest: [] });
 	for (const bad of [["--env"], ["--env="], ["--name", "--dry-run"]]) expect(() => readArguments(bad)).toThrow("needs a value");
 });

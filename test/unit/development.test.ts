@@ -5,7 +5,6 @@ import { LOCAL_CLOUDS } from "../../scripts/dev-clouds.ts";
 import { readableLine } from "../../scripts/dev-lines.ts";
 import { readMigrations } from "../../scripts/dev-migrations.ts";
 import { devSettings } from "../../scripts/dev-settings.ts";
-import { parseJsonc } from "../../scripts/worker-config.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import { dialects } from "../cloud/dialects.ts";
 
@@ -45,9 +44,4 @@ test("an event of the Worker's log is shown in words, and anything else as it is
 	expect(readableLine(JSON.stringify(event))).toBe("digitalocean/default 127.77.0.1:8899 replaced: it answers no probe");
 	expect(readableLine(JSON.stringify({ level: "error", event: "a pass failed" }))).toBe("! a pass failed");
 	for (const text of ["plain", "{broken", '{"other":1}', "null"]) expect(readableLine(text)).toBe(text);
-});
-
-test("comments and last commas of a configuration are left out, and what looks like them in a text is kept", () => {
-	const text = '{ // one\n "a": "http://x/*y*/", /* two\n */ "b": ["\\",]", 1,], }';
-	expect(parseJsonc(text)).toEqual({ a: "http://x/*y*/", b: ['",]', 1] });
 });
