@@ -1,15 +1,4 @@
-import type { CloudName } from "../src/core/model/state.ts";
-
-/** What a deployment made at each cloud beside its VMs, for each of its ids; `docs/providers` says more. */
-const AT_CLOUDS: Readonly<Record<CloudName, string>> = {
-	digitalocean: "the firewall muster-<deployment>; the tags muster, muster-deployment:…, muster-pool:… and muster-intent:…",
-	aws: "the security group muster-<deployment>, in each region used",
-	gcp: "the firewall rule muster-<deployment>",
-	hetzner: "the firewall muster-<deployment>",
-	vultr: "the firewall group muster-<deployment>",
-	azure: "the network and the network security group muster-<deployment>-<location>, in each location used",
-	scaleway: "the security group muster-<deployment>, in each zone used",
-};
+import { PROVIDERS } from "../src/providers/index.ts";
 
 /** What is left of a deployment without VMs, and how it goes: a line each, for its Worker and for each of these clouds. */
 export function leftBehind(origin: string, clouds: readonly string[]): string {
@@ -18,7 +7,7 @@ export function leftBehind(origin: string, clouds: readonly string[]): string {
 	const lines = [
 		["Worker", `npx wrangler delete --name ${worker}`],
 		["database", `npx wrangler d1 delete ${worker}`],
-		...clouds.flatMap((cloud) => (Object.hasOwn(AT_CLOUDS, cloud) ? [[cloud, AT_CLOUDS[cloud as CloudName]]] : [])),
+		...clouds.flatMap((cloud) => (Object.hasOwn(PROVIDERS, cloud) ? [[cloud, PROVIDERS[cloud]?.leavesBehind]] : [])),
 	];
 	return lines.map(([what = "", how = ""]) => `  ${what.padEnd(13)} ${how}`).join("\n");
 }

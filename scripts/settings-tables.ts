@@ -154,10 +154,22 @@ function cloudVariables(): readonly string[] {
 	});
 }
 
+/** The clouds, with what their settings begin with and what they bill by. */
+function cloudsTable(): readonly string[] {
+	const lines = CLOUDS.map((cloud) => {
+		const billed = PROVIDERS[cloud]?.billedSeconds === 3600 ? "by the started hour" : "by the second or minute";
+		return `| [${CLOUD_NAMES[cloud]}](docs/providers/${cloud}.md) | \`${cloud.toUpperCase()}_…\` | ${billed} |`;
+	});
+	return ["", "| cloud | settings | VMs are billed |", "|---|---|---|", ...lines, ""];
+}
+
 /** What stands between the marks in each file, by file and by the name that the mark gives. */
 export function blocks(): ReadonlyMap<string, Readonly<Record<string, readonly string[]>>> {
 	return new Map([
-		["README.md", { deployment: markdown("name", deploymentRows()), pool: markdown("name", commonRows("<PROVIDER>_")) }],
+		[
+			"README.md",
+			{ deployment: markdown("name", deploymentRows()), pool: markdown("name", commonRows("<PROVIDER>_")), clouds: cloudsTable() },
+		],
 		["docs/reactor.md", { endpoint: markdown("section, key", endpointRows()) }],
 		...CLOUDS.map(
 			(cloud) => [`docs/providers/${cloud}.md`, { [cloud]: markdown("name", cloudRows(cloud), PROVIDERS[cloud]?.settings) }] as const,

@@ -3,6 +3,7 @@ import type { Plan } from "./events.ts";
 import { bounded } from "./model/bounds.ts";
 import { standingOf } from "./model/health.ts";
 import { countReady } from "./model/proxies.ts";
+import { withSample } from "./model/samples.ts";
 import type { Ms, State } from "./model/state.ts";
 import { releaseAll } from "./planning/adopt.ts";
 import { Draft } from "./planning/draft.ts";
@@ -37,6 +38,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	}
 	noteStanding(draft);
 	sayCounts(draft);
+	draft.state = withSample(draft.state, now);
 	return planOf(draft, state);
 }
 

@@ -1,5 +1,6 @@
 import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { readRecords } from "../d1/history.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
 import {
@@ -12,7 +13,7 @@ import {
 	writeSetting,
 } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
-import type { FleetFacts } from "../rpc/pool.ts";
+import type { FleetFacts, Told } from "../rpc/pool.ts";
 import { askPool, askRegister } from "../rpc/reach.ts";
 import { isLacking, type KnownPool } from "../rpc/register.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
@@ -20,6 +21,7 @@ import { type Config, type PoolConfig, readConfig } from "../settings/environmen
 import { intervalsOf } from "../settings/manager.ts";
 import { logError } from "../values/log.ts";
 import { compareDirectory, type Directory, deploymentOf } from "./directory.ts";
+import { collect } from "./records.ts";
 import { readShadows } from "./shadow.ts";
 
 /** Pools that are ticked in one run: the free plan allows some dozens of calls in one. The next run goes on with the others. */
@@ -105,19 +107,27 @@ function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
  * run; where there are more the run's minute says which. Never throws for a pool that does not answer.
  */
 export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now(), directory: Directory | null = null): Promise<void> {
-	const pools = rotated(await listPools(env.DB), now).slice(0, POOLS_A_RUN);
+	const listed = await listPools(env.DB);
+	const pools = rotated(listed, now).slice(0, POOLS_A_RUN);
+	// Without them nobody is asked: pools keep an hour of samples.
+	const records = await attempt("what pools told last", () => readRecords(env.DB));
+	const told = new Map<string, Told>();
 	const heard = new Set<string>();
 	await eachPool(pools, (entry) =>
 		attempt(`${entry.provider}/${entry.name}`, async () => {
 			const { object, version } = entry;
-			const pool = await askPool(env, object, (stub) => stub.tick(facts, { is: "there", version }));
+			const pool = await askPool(env, object, (stub) =>
+				stub.tick(facts, { is: "there", version }, records === null ? undefined : (records[object]?.settledAt ?? 0)),
+			);
 			if (pool === null) return forgetEmpty(env, entry, now);
+			if (pool.told !== undefined) told.set(object, pool.told);
 			if (pool.deployment !== undefined) heard.add(pool.deployment);
 			if (pool.provider !== entry.provider) await moveTo(env.DB, object, pool.provider);
 			// An older copy of D1 lists again what was deleted since.
 			if (pool.isRemoved === true && entry.source === "api" && entry.removedAt === null) await removePool(env.DB, object, now);
 		}),
 	);
+	if (records !== null && pools.length > 0) await attempt("history", () => collect(env.DB, records, told, listed, now));
 	const isNews = directory !== null && [...heard].some((id) => !idsOf(directory).includes(id));
 	if (isNews) await askRegister(env, { deployment: null, pools: directory.register.pools, heard: [...heard] });
 }

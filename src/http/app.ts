@@ -23,12 +23,18 @@ import { requireKnownQuery } from "./base/query.ts";
 import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
+import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { GetConsoleState } from "./console/state.ts";
+import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
+import { CheckAccount } from "./monitoring/check.ts";
+import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
+import { GetPlan } from "./monitoring/plan.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -60,6 +66,8 @@ import { GetVersion } from "./reactor/version.ts";
 const NAMED_ROUTES: readonly Route[] = [
 	["get", "/", "admin", ListProxies],
 	["get", "/random", "admin", GetRandomProxy],
+	["get", "/proxies.txt", "admin", GetProxyList],
+	["get", "/proxy.pac", "admin", GetProxyAutoConfig],
 	["get", "/destroy", "admin", ListDestroyQueue],
 	["delete", "/destroy", "admin", DestroyProxy],
 	["get", "/restart", "admin", ListRestartQueue],
@@ -69,11 +77,17 @@ const NAMED_ROUTES: readonly Route[] = [
 	["patch", "/providers/:provider", "admin", ScaleProvider],
 	["get", "/providers/:provider/:instance", "admin", GetInstance],
 	["patch", "/providers/:provider/:instance", "admin", ScaleInstance],
+	["get", "/providers/:provider/:instance/plan", "admin", GetPlan],
+	["post", "/providers/:provider/:instance/check", "admin", CheckAccount],
 	["get", "/rolling", "admin", GetRolling],
 	["patch", "/rolling", "admin", PatchRolling],
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
+	["get", "/ui/state", "admin", GetConsoleState],
+	["post", "/ui/test", "admin", TestProxy],
+	["get", "/history", "admin", GetHistory],
+	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
@@ -152,6 +166,8 @@ export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAME
 const ROUTES_AT = Map.groupBy(ROUTES, ([, path]) => path);
 const inFirstVersion = firstVersionOf(ROUTES);
 
+/** Where the console is, which is static files alone (scripts/assets.ts puts them there). */
+const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
@@ -189,7 +205,7 @@ app.use(
 	}),
 );
 
-app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
+app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect(CONSOLE, 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,

@@ -7,7 +7,9 @@ const TAGS: Readonly<Record<string, string>> = {
 	Proxies: "Get proxies, destroy and restart single ones.",
 	Providers: "What each cloud account keeps, and how much of it.",
 	"Rolling deployments": "How proxies that grow old are replaced.",
+	Monitoring: "How pools fared and fare, for charts, bills and alerts.",
 	Health: "Whether the deployment works, and how its proxies are protected.",
+	Console: "What the page for people, at `/ui/`, is shown.",
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",
@@ -30,8 +32,8 @@ const HEADERS = {
 type Header = keyof typeof HEADERS;
 
 /** Operations that show what was read from the database, and may have to show what was read a while ago. */
-const AGED = ["listProxies", "getRandomProxy", "listProviders", "getProvider", "getInstance"];
-const TAGGED = ["getOpenApi", "getOpenApiOfDuplicates"];
+const AGED = ["listProxies", "getRandomProxy", "getProxyList", "getProxyAutoConfig", "listProviders", "getProvider", "getInstance"];
+const TAGGED = ["getOpenApi", "getOpenApiOfDuplicates", "getProxyList", "getProxyAutoConfig"];
 
 interface Operation {
 	readonly operationId?: string;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AppContext, Endpoint } from "./base/context.ts";
+import { isHeld } from "./base/etag.ts";
 import { describeApi, describeDuplicates } from "./description.ts";
 
 /** Where the static assets of the documentation are (scripts/assets.ts puts them there). */
@@ -100,8 +101,6 @@ async function answer(c: AppContext, name: string, describe: () => object): Prom
 		documents.set(name, document);
 	}
 	const headers = { ETag: document.tag, "Cache-Control": "max-age=300" };
-	// Weakly compared (RFC 9110, 13.1.2): a gateway that compresses marks it so.
-	const known = (c.req.header("If-None-Match") ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-	if (known.includes(document.tag)) return c.body(null, 304, headers);
+	if (isHeld(c, document.tag)) return c.body(null, 304, headers);
 	return c.body(document.text, 200, { ...headers, "Content-Type": "application/json" });
 }

@@ -57,10 +57,11 @@ export class AgentLines {
 			return;
 		}
 		const note = line.note as Note;
-		const { heard, boot: _boot, counters: _counters, ...told } = report;
+		const { heard, boot, counters, ...told } = report;
 		if (heard > note.heard && heard <= note.order) line.keep({ ...note, heard } satisfies Note);
-		const opened = canonical(report.opened);
-		const outcome = this.controller().lineReport(note.keyHash, { ...told, id: line.name, opened, closed: canonical(report.closed) });
+		const counts = boot === undefined || counters === undefined ? {} : { counts: { boot, counters } };
+		const [opened, closed] = [canonical(report.opened), canonical(report.closed)];
+		const outcome = this.controller().lineReport(note.keyHash, { ...told, ...counts, id: line.name, opened, closed });
 		if (outcome === "gap") line.send(JSON.stringify({ whole: true }));
 		else if (outcome === "refused") line.close(LINE_CLOSES.unauthorised, "the key is not this proxy's");
 	}

@@ -1,11 +1,13 @@
 /** What a pool answers of itself, read from its state. */
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
+import { metersOf } from "../core/model/meters.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
+import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Ms, Proxy, State } from "../core/model/state.ts";
-import type { PoolStatus } from "../rpc/pool.ts";
+import type { PoolStatus, Told } from "../rpc/pool.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
 	const addresses: string[] = [];
@@ -20,6 +22,16 @@ export function statusOf(state: State, now: Ms): PoolStatus {
 		connections: [...state.vitals.values()].reduce((sum, { active }) => sum + active, 0),
 		registered: addressesOf(state, (proxy) => proxy.registered && isKept(proxy)),
 		rolling: rollingStatus(state, now),
+	};
+}
+
+/** How the pool fares, with its samples after an instant (Unix seconds). */
+export function toldOf(state: State, since: number, now: Ms): Told {
+	return {
+		pool: `${state.pool.provider}/${state.pool.name}`,
+		currency: currencyOf(state),
+		meters: metersOf(state, now),
+		samples: samplesAfter(state, since),
 	};
 }
 

@@ -1,21 +1,25 @@
 import { DurableObject } from "cloudflare:workers";
 import type { HeartbeatBody } from "../agent/protocol.ts";
-import { parseBearer } from "../agent/protocol.ts";
+import { AGENT_PORT, parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
 import { type AgentReply, Controller } from "../controller/controller.ts";
 import type { Seen } from "../core/facts/listing.ts";
+import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
+import { credentialsOfVersion } from "../core/model/credentials.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
 import { isReady } from "../core/model/proxies.ts";
 import { judgeKey } from "../core/model/registration.ts";
 import type { Ms, State } from "../core/model/state.ts";
+import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
 import type { Env } from "../rpc/env.ts";
 import type {
 	AgentAnswer,
 	CommandOutcome,
 	ConfigureOutcome,
+	Fetched,
 	FleetFacts,
 	MetadataOutcome,
 	PoolBirth,
@@ -27,10 +31,11 @@ import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
-import { addressesOf, sessionsOf, statusOf } from "./answers.ts";
+import { addressesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { Lines } from "./lines.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { fetchThrough } from "./probe.ts";
 import { compareStored } from "./register.ts";
 import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
@@ -88,14 +93,16 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return compareStored(this.ctx.storage, look);
 	}
 
-	async tick(facts: FleetFacts, seen?: Seen): Promise<PoolNames | null> {
+	async tick(facts: FleetFacts, seen?: Seen, since?: number): Promise<PoolNames | null> {
 		const alarmAt = await this.ctx.storage.getAlarm();
 		const { live } = this;
 		if (live === null) return null;
 		live.learn(facts, alarmAt, seen);
 		this.ctx.waitUntil(this.refreshHosts());
-		const { pool, run } = live.controller.state;
-		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing" };
+		const { state } = live.controller;
+		const { pool, run } = state;
+		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
+		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing", ...told };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {
@@ -136,6 +143,14 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return { ok: true, provider: controller.state.pool.provider };
 	}
 
+	async fetchThrough(address: string): Promise<Fetched | null> {
+		const state = this.live?.controller.state;
+		const proxy = state && [...state.proxies.values()].find((one) => one.address === address);
+		if (state === undefined || proxy === undefined) return null;
+		const credentials = credentialsOfVersion(state, proxy.credentials);
+		return fetchThrough({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl });
+	}
+
 	/** Looks its static backends' host names up again, once a minute: cron ticks no oftener. What does not answer stays as it was. */
 	private async refreshHosts(): Promise<void> {
 		const names = this.live?.settings.hostNames() ?? [];
@@ -169,6 +184,22 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return this.of((state) => statusOf(state, this.now()));
 	}
 
+	async foresee(): Promise<Foreseen | null> {
+		return this.of((state) => foresee(state, this.now(), Math.random));
+	}
+
+	async check(): Promise<AccountCheck | null> {
+		const { live } = this;
+		if (live === null || live.controller.state.pool.provider === "static") return null;
+		const { controller, outside } = live;
+		const ids = new Set([controller.state.pool.deployment, ...controller.state.deployments]);
+		return checkAccount(
+			() => outside.provider(controller.state, "check"),
+			({ tags }) => ids.has(tags.deployment ?? ""),
+			this.now,
+		);
+	}
+
 	async instances(): Promise<InstanceIds | null> {
 		return this.of(instancesOf);
 	}
@@ -190,10 +221,11 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	}
 
 	async heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer> {
-		const { active, metrics, credentials } = request.body;
+		const { active, metrics, credentials, boot, counters } = request.body;
 		const sessions = request.body.sessions.map(normaliseSession).filter((session) => session !== null);
+		const counts = boot === undefined || counters === undefined ? {} : { counts: { boot, counters } };
 		return this.ofAgent(request.key, (controller, id, keyHash) =>
-			controller.heartbeat(keyHash, { id, active, metrics, credentials, sessions }),
+			controller.heartbeat(keyHash, { id, active, metrics, credentials, sessions, ...counts }),
 		);
 	}
 

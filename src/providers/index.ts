@@ -4,6 +4,7 @@ import type { ProviderDefinition } from "./base/provider.ts";
 import { digitalocean } from "./digitalocean/driver.ts";
 import { gcp } from "./gcp/driver.ts";
 import { hetzner } from "./hetzner/driver.ts";
+import { linode } from "./linode/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
@@ -19,6 +20,7 @@ export const PROVIDERS: Registry = {
 	vultr,
 	azure,
 	scaleway,
+	linode,
 };
 
 /** Every cloud's name as an operator reads it, by the name that settings and routes have. */
@@ -28,3 +30,16 @@ export const CLOUD_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** Clouds, and what pools without one are listed under. */
 export const PROVIDER_NAMES: Readonly<Record<string, string>> = { ...CLOUD_NAMES, static: "Static" };
+
+/** Every country that some cloud has a region in (ISO 3166-1 alpha-2, in lower case). */
+export const COUNTRIES: ReadonlySet<string> = new Set(Object.values(PROVIDERS).flatMap(({ countries }) => countries.codes));
+
+/** The country of a provider's region; null where it is not known. */
+export function countryOf(provider: string, region: unknown): string | null {
+	return typeof region === "string" ? (PROVIDERS[provider]?.countries.of(region) ?? null) : null;
+}
+
+/** Whether some cloud has a region (zone, location) of that name. */
+export function isRegion(region: string): boolean {
+	return Object.values(PROVIDERS).some(({ countries }) => countries.of(region) !== null);
+}

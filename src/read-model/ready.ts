@@ -121,6 +121,7 @@ export function forgetReady(hidden?: { readonly object: string; readonly id: str
 /** Drops the last snapshot as well: a new isolate's state. For tests. */
 export function forgetEverything(): void {
 	kept.forget();
+	lastRead = null;
 	missedAt = Number.NEGATIVE_INFINITY;
 }
 
@@ -182,12 +183,45 @@ const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY obje
 
 async function readSnapshot(db: D1Database): Promise<Snapshot> {
 	const [pools, parts] = await onDatabase(() => db.batch<unknown>([db.prepare(READ_POOLS), db.prepare(READ_PARTS)]));
-	const further = Map.groupBy((parts?.results ?? []) as Part[], ({ object }) => object);
-	const rows = (pools?.results ?? []) as Whole[];
+	const rows = { pools: (pools?.results ?? []) as Whole[], parts: (parts?.results ?? []) as Part[] };
+	if (lastRead === null || !isSame(rows, lastRead)) lastRead = { ...rows, snapshot: snapshotOfRows(rows, lastRead) };
+	return lastRead.snapshot;
+}
+
+interface Rows {
+	readonly pools: readonly Whole[];
+	readonly parts: readonly Part[];
+}
+
+/**
+ * What was read last. A fleet changes more seldom than it is read: what has been worked out of a list (its proxies, their ranks, a whole
+ * answer) is good for as long as the list is the same object.
+ */
+let lastRead: (Rows & { readonly snapshot: Snapshot }) | null = null;
+
+function isSame(rows: Rows, last: Rows): boolean {
+	return isAlike(rows.pools, last.pools) && isAlike(rows.parts, last.parts);
+}
+
+function isAlike<Row extends object>(rows: readonly Row[], last: readonly Row[]): boolean {
+	return (
+		rows.length === last.length &&
+		rows.every((row, index) => {
+			const before = last[index];
+			return before !== undefined && (Object.keys(row) as (keyof Row)[]).every((column) => row[column] === before[column]);
+		})
+	);
+}
+
+/** Parts that read as they did are the ones that there were. */
+function snapshotOfRows({ pools, parts }: Rows, last: (Rows & { readonly snapshot: Snapshot }) | null): Snapshot {
+	const before = new Map(last?.snapshot.pools.flatMap((pool) => pool.parts.map((part) => [part.text, part] as const)));
+	const partOf = (count: number, text: string) => before.get(text) ?? readyPart(count, text);
+	const further = Map.groupBy(parts, ({ object }) => object);
 	return snapshotOf(
-		rows.map((row) => {
-			const others = (further.get(row.object) ?? []).map(({ count, proxies }) => readyPart(count, proxies));
-			return poolOf(row, [readyPart(row.count, row.ready), ...others]);
+		pools.map((row) => {
+			const others = (further.get(row.object) ?? []).map(({ count, proxies }) => partOf(count, proxies));
+			return poolOf(row, [partOf(row.count, row.ready), ...others]);
 		}),
 	);
 }
@@ -207,7 +241,7 @@ const PICK = `SELECT ${COLUMNS},
 /** A page that ends later than this is too far from the beginnings of the lists. */
 const LAST_IN_HEAD = 100;
 /** More than any entry has; were one longer, the whole list would be read. */
-const ENTRY_CHARS = 90;
+const ENTRY_CHARS = 130;
 // The beginnings are cut as text: D1 counts each element that SQL takes out of a JSON array as a row read.
 const HEADS = `SELECT ${COLUMNS}, ready_count AS count,
 		(SELECT coalesce(sum(count), 0) FROM ready_parts WHERE ready_parts.object = pools.object) AS further,

@@ -1,47 +1,81 @@
 import type { ReadyEntry } from "../core/model/published.ts";
-import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
+import { countryOf } from "../providers/index.ts";
+import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
+import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, whereIs, withEntries } from "./snapshot.ts";
 
-/** Which of the ready proxies a request is about. What is null or empty leaves nothing out. */
+/** Which of the ready proxies a request is about. What is null or empty leaves nothing out; all texts are in lower case. */
 export interface Selection {
-	/** In lower case. */
-	readonly provider: string | null;
-	/** A pool's name, in lower case: names that differ in nothing else are all meant. */
-	readonly instance: string | null;
-	/** The pool's region (or zone, or location) as it publishes it. */
-	readonly region: string | null;
+	readonly providers: ReadonlySet<string> | null;
+	/** Pools' names: those that differ in nothing else but case are all meant. */
+	readonly instances: ReadonlySet<string> | null;
+	/** Regions (or zones, or locations) as pools publish them. */
+	readonly regions: ReadonlySet<string> | null;
+	/** ISO 3166-1 alpha-2. */
+	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: ReadonlySet<string>;
-	/** Any text: the same one gets the same proxy while that is ready. */
+	/** Any text, as it is: the same one gets the same proxy while that is ready. */
 	readonly session: string | null;
 }
 
-export const EVERYTHING: Selection = { provider: null, instance: null, region: null, exclude: new Set(), session: null };
+export const EVERYTHING: Selection = {
+	...{ providers: null, instances: null, regions: null, countries: null },
+	...{ exclude: new Set(), session: null },
+};
 
 /** Whether nothing is left out, and in no order of a session. */
-export function isEverything({ provider, instance, region, exclude, session }: Selection): boolean {
-	return provider === null && instance === null && region === null && exclude.size === 0 && session === null;
+export function isEverything(wanted: Selection): boolean {
+	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.session === null;
 }
 
-/** Whether a pool is among those asked for. */
-export function isSelected(
-	pool: { readonly provider: string; readonly name: string; readonly region: unknown },
-	wanted: Selection,
-): boolean {
+function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
+	return providers === null && instances === null && regions === null && countries === null;
+}
+
+/** What a pool is selected by, or one of its proxies. */
+export interface Whereabouts {
+	readonly provider: string;
+	readonly name: string;
+	readonly regions: readonly string[];
+}
+
+/** Whether what is there is among what is asked for. */
+export function isSelected({ provider, name, regions }: Whereabouts, wanted: Selection): boolean {
 	return (
-		(wanted.provider === null || pool.provider === wanted.provider) &&
-		(wanted.instance === null || pool.name.toLowerCase() === wanted.instance) &&
-		(wanted.region === null || pool.region === wanted.region)
+		(wanted.providers === null || wanted.providers.has(provider)) &&
+		(wanted.instances === null || wanted.instances.has(name.toLowerCase())) &&
+		(wanted.regions === null || regions.some((region) => wanted.regions?.has(region.toLowerCase()))) &&
+		(wanted.countries === null || regions.some((region) => wanted.countries?.has(countryOf(provider, region) ?? "")))
 	);
+}
+
+/** Where a pool's proxies are, all of them together. */
+export function whereaboutsOf({ provider, name, summary }: PublishedPool): Whereabouts {
+	const shown = summary?.settings.region;
+	const own = summary?.places?.map(({ region }) => region) ?? [];
+	return { provider, name, regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [] };
 }
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. */
 export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
 	const { exclude } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
-	const pools = snapshot.pools.filter((pool) =>
-		isSelected({ provider: pool.provider, name: pool.name, region: pool.summary?.settings.region }, wanted),
+	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(whereaboutsOf(pool), wanted));
+	const isPlaceAsked = wanted.regions !== null || wanted.countries !== null;
+	return snapshotOf(
+		pools.map((pool) => {
+			const isEach = isPlaceAsked && isSpread(pool);
+			if (exclude.size === 0 && !isEach) return pool;
+			const { provider, name } = pool;
+			const isThere = (entry: ReadyEntry) => isSelected({ provider, name, regions: [whereIs({ pool, entry }).region ?? ""] }, wanted);
+			return withEntries(pool, (entry) => !exclude.has(entry[1]) && (!isEach || isThere(entry)));
+		}),
 	);
-	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+}
+
+/** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
+function isSpread({ summary, parts }: PublishedPool): boolean {
+	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */
@@ -59,11 +93,6 @@ export function pageFrom(snapshot: Snapshot, session: string | null, offset: num
 	return ranked.slice(offset, offset + limit).map(({ pool, entry }) => ({ pool, entry }));
 }
 
-/*
- * Rendezvous hashing (Thaler and Ravishankar, 1998, https://doi.org/10.1109/90.663936): each proxy has a score for each session,
- * and the highest wins. A proxy that goes moves only the sessions that it had, and one that comes takes an equal share of
- * each other's; nothing has to be remembered of any session.
- */
 interface Scored extends ReadyProxy {
 	readonly score: number;
 }
@@ -74,10 +103,8 @@ function* scores(snapshot: Snapshot, session: string): Generator<Scored> {
 		for (const part of pool.parts) {
 			const entries = part.entries();
 			const hashes = hashesOf(pool, entries);
-			for (const [index, entry] of entries.entries()) {
-				const [high, low] = [hashes[2 * index] ?? 0, hashes[2 * index + 1] ?? 0];
-				yield { pool, entry, score: scatter(high ^ key[0]) * 2 ** 20 + (scatter(low ^ key[1]) >>> 12) };
-			}
+			for (const [index, entry] of entries.entries())
+				yield { pool, entry, score: scoreOf(hashes[2 * index] ?? 0, hashes[2 * index + 1] ?? 0, key) };
 		}
 	}
 }
@@ -92,28 +119,8 @@ const known = new WeakMap<readonly ReadyEntry[], Uint32Array>();
 function hashesOf(pool: PublishedPool, entries: readonly ReadyEntry[]): Uint32Array {
 	let hashes = known.get(entries);
 	if (hashes === undefined) {
-		hashes = Uint32Array.from(entries.flatMap(([id]) => hash64(`${pool.object}/${id}`)));
+		hashes = Uint32Array.from(entries.flatMap(([id]) => hash64(nameOf(pool.object, id))));
 		known.set(entries, hashes);
 	}
 	return hashes;
-}
-
-/** 64 bits of a text, as two halves: FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) from two beginnings, scattered. */
-function hash64(text: string): readonly [high: number, low: number] {
-	let [a, b] = [0x811c9dc5, 0x9747b28c];
-	for (let i = 0; i < text.length; i++) {
-		const code = text.charCodeAt(i);
-		a = Math.imul(a ^ code, 0x01000193);
-		b = Math.imul(b ^ code, 0x85ebca6b);
-		b = (b << 13) | (b >>> 19);
-	}
-	return [scatter(a), scatter(b)];
-}
-
-/** The finaliser of MurmurHash3 (public domain, https://github.com/aappleby/smhasher): each bit of the input moves half of the output's. */
-function scatter(value: number): number {
-	let mixed = value;
-	mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-	mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-	return (mixed ^ (mixed >>> 16)) >>> 0;
 }

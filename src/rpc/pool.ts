@@ -1,11 +1,15 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { Seen } from "../core/facts/listing.ts";
+import type { Foreseen } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
+import type { Meters } from "../core/model/meters.ts";
 import type { Samples } from "../core/model/metrics.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { RollingStatus } from "../core/model/rolling.ts";
-import type { Id, Ms, PatchedRolling, ProviderName, Run } from "../core/model/state.ts";
+import type { Sample } from "../core/model/samples.ts";
+import type { Id, Ms, PatchedRolling, ProviderName, Run, Verdict } from "../core/model/state.ts";
+import type { AccountCheck } from "../providers/base/check.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
@@ -17,9 +21,9 @@ export interface PoolRpc {
 	start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void>;
 	/**
 	 * The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. `seen`: its row in the directory, where
-	 * cron has looked. Null: there is no pool here.
+	 * cron has looked; `since`: the samples after this instant (Unix seconds) are told. Null: there is no pool here.
 	 */
-	tick(facts: FleetFacts, seen?: Seen): Promise<PoolNames | null>;
+	tick(facts: FleetFacts, seen?: Seen, since?: number): Promise<PoolNames | null>;
 	/** Carries an order out. Answers once the change can be read in D1, or after 3 s when D1 does not take it. */
 	command(command: Command): Promise<CommandOutcome>;
 	/** The configuration of its endpoint, its secrets masked; null where there is no pool. */
@@ -39,18 +43,36 @@ export interface PoolRpc {
 	setMetadata(key: string, json: string | null): Promise<MetadataOutcome>;
 	/** How it stands, straight from the pool; null where there is none any more. */
 	status(): Promise<PoolStatus | null>;
+	/** What it would do now, and why; null where there is none any more. Changes nothing. */
+	foresee(): Promise<Foreseen | null>;
+	/** Lists its account's VMs, and tells what the cloud answered; null where there is no pool any more, or it has no cloud. Changes nothing. */
+	check(): Promise<AccountCheck | null>;
 	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
 	instances(): Promise<InstanceIds | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
 	metrics(): Promise<Samples | null>;
 	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
 	sessions(): Promise<Record<string, string> | null>;
+	/** Fetches our own `/probe` page through its proxy at this address, as a client would; null where it has none there. Changes nothing. */
+	fetchThrough(address: string): Promise<Fetched | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
 	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
 	proves(request: { key: string; address: string }): Promise<boolean>;
+}
+
+/** The header in which our `/probe` tells from where it was called. */
+export const EXIT_HEADER = "X-Client-Address";
+
+/** What came of a page that was fetched through a proxy. */
+export interface Fetched {
+	readonly verdict: Verdict["is"];
+	/** From the connection's start to the answer's end. */
+	readonly ms: number;
+	/** The address that we were called from; null: it was not seen. */
+	readonly exit: string | null;
 }
 
 export interface PoolStatus {
@@ -81,6 +103,19 @@ export interface PoolNames {
 	readonly deployment?: Id;
 	/** It is being emptied and then forgotten. */
 	readonly isRemoved?: boolean;
+	/** How it fares; missing where nobody asked. */
+	readonly told?: Told;
+}
+
+/** How a pool fares, as cron collects it. */
+export interface Told {
+	/** `provider/name`. */
+	readonly pool: string;
+	/** Of its costs; empty: no price is known. */
+	readonly currency: string;
+	readonly meters: Meters;
+	/** In order of time. */
+	readonly samples: readonly Sample[];
 }
 
 export interface FleetFacts {
@@ -111,4 +146,4 @@ export type CommandOutcome =
 
 export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
 
-export type { AgentConfig };
+export type { AccountCheck, AgentConfig };

@@ -8,10 +8,10 @@ import { cancelSpotRequests, runInstances, tagsFor } from "./aws-launch.ts";
 import { forbidden } from "./aws-policy.ts";
 import * as requests from "./aws-requests.ts";
 import { describe, notFound } from "./aws-shown.ts";
-import { scopeOf, verified } from "./aws-signature.ts";
+import { scopeOf, secretOf, verified } from "./aws-signature.ts";
 import { reboot, start, stop, terminateAll } from "./aws-switching.ts";
 import { answer, refuse } from "./aws-xml.ts";
-import type { Call, Dialect, Operation } from "./dialect.ts";
+import type { Call, DevAccount, Dialect, Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { type Labels, labelsOf, wordsOf } from "./labels.ts";
 
@@ -232,3 +232,5 @@ function describeTypes(names: readonly string[] | undefined): Response {
 		})),
 	});
 }
+
+export const devAccount: DevAccount = async () => ({ ACCESS_KEY_ID: "local-dev", SECRET_ACCESS_KEY: secretOf("local-dev") });

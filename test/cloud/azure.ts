@@ -7,7 +7,7 @@ import * as machines from "./azure-machines.ts";
 import * as network from "./azure-network.ts";
 import * as parts from "./azure-parts.ts";
 import { GroupBody, NetworkBody, SecurityGroupBody, TagsBody, VirtualMachineBody } from "./azure-requests.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { bodyField, firstComplaint, maskJson } from "./requests.ts";
 
@@ -195,3 +195,10 @@ function read<T extends z.ZodType>(
 	const parsed = schema.safeParse(value);
 	return parsed.success ? then(parsed.data) : refuse(400, "InvalidParameter", `The request is invalid: ${firstComplaint(parsed.error)}`);
 }
+
+export const devAccount: DevAccount = async () => ({
+	SUBSCRIPTION_ID: "10ca1de0-0000-4000-8000-000000000001",
+	TENANT_ID: "10ca1de0-0000-4000-8000-000000000002",
+	CLIENT_ID: "10ca1de0-0000-4000-8000-000000000003",
+	CLIENT_SECRET: "local-dev",
+});

@@ -135,4 +135,34 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 	},
 	azure: AZURE_TERMS,
 	scaleway: SCALEWAY_TERMS,
+	linode: {
+		settings: { access_token: "local-contract-linode" },
+		refused: { access_token: "refused" },
+		price: { hourly: 0.0075, currency: "USD" },
+		userDataIs: "gzip",
+		sameName: "conflict",
+		deleteWhileInstalling: "accepted",
+		capacity: {
+			status: 403,
+			body: { errors: [{ reason: "The Linode plan you chose is not currently available in the selected region." }] },
+			says: "not currently available in the selected region",
+		},
+		quotaSays: "Account Limit reached",
+		revoked: { status: 401 },
+		tooFast: { status: 429 },
+		firewalls: (things) =>
+			allOf(things, "firewalls").map(([, { rules }]) =>
+				arrayOf((rules as Thing).inbound)
+					.filter(({ ports, action }) => ports === PORT && action === "ACCEPT")
+					.flatMap(({ addresses }) => [...texts((addresses as Thing).ipv4), ...texts((addresses as Thing).ipv6)]),
+			),
+		tamper(things) {
+			const tampered = (rules: Thing) => arrayOf(rules.inbound).map((rule) => ({ ...rule, addresses: { ipv4: [ELSEWHERE] } }));
+			for (const [id, firewall] of allOf(things, "firewalls")) {
+				const rules = firewall.rules as Thing;
+				things.firewalls = { ...things.firewalls, [id]: { ...firewall, rules: { ...rules, inbound: tampered(rules) } } };
+			}
+		},
+		id: String,
+	},
 };

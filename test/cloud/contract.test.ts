@@ -556,7 +556,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 		/** What the cloud could say: a sentence as it stands, and in each cloud's form of an error. */
 		const bodies = (text: string) => [
 			text,
-			{ id: "e", message: text, type: "e", error: { code: "e", message: text } },
+			{ id: "e", message: text, type: "e", error: { code: "e", message: text }, errors: [{ reason: text }] },
 			{ error: text },
 			`<Response><Errors><Error><Code>E</Code><Message>${text}</Message></Error></Errors></Response>`,
 		];

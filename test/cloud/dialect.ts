@@ -48,6 +48,12 @@ export interface Dialect {
 	maskQuery?(search: string): string;
 }
 
+/**
+ * The account of `npm run dev`, by setting (`ACCESS_TOKEN`): credentials that open nothing anywhere else. `mount` is where the cloud is
+ * (`http://127.0.0.1:8790/gcp`). Each cloud's module (`<cloud>.ts`) exports one as `devAccount`.
+ */
+export type DevAccount = (mount: string) => Promise<Readonly<Record<string, string>>>;
+
 /** A JSON answer. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
 	return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json; charset=utf-8", ...headers } });

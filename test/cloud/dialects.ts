@@ -4,6 +4,7 @@ import type { Dialect } from "./dialect.ts";
 import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
+import { linode } from "./linode.ts";
 import { scaleway } from "./scaleway.ts";
 import { vultr } from "./vultr.ts";
 
@@ -23,4 +24,5 @@ export const dialects = (limits: Limits): readonly Dialect[] => [
 	vultr(limits),
 	azure(limits),
 	scaleway(limits),
+	linode(limits),
 ];

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import type { Account } from "./account.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { findRegion, IMAGES, REGIONS, regionOf, SIZES } from "./digitalocean-catalogue.ts";
 import { CreateDroplet, DropletAction, FirewallBody, PageQuery, TagBody, TagResources } from "./digitalocean-requests.ts";
@@ -374,3 +374,5 @@ function accountInfo(account: Account): object {
 function rfc3339(ms: number): string {
 	return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
+
+export const devAccount: DevAccount = async () => ({ ACCESS_TOKEN: "local-dev" });

@@ -1,10 +1,10 @@
 import type { z } from "zod";
 import type { Account } from "./account.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { notFound, operation, refuse, wait } from "./gcp-answers.ts";
 import { catalogue, ZONES } from "./gcp-catalogue.ts";
-import { answerClaim, bearer, claimant } from "./gcp-credentials.ts";
+import { answerClaim, bearer, claimant, serviceAccountKeyFile } from "./gcp-credentials.ts";
 import * as firewalls from "./gcp-firewalls.ts";
 import { diskOf, insert, instances, type Place, power, remove, setLabels } from "./gcp-instances.ts";
 import { FirewallBody, InsertInstance, labelFilter, partial, SetLabels } from "./gcp-requests.ts";
@@ -222,3 +222,8 @@ function masked(call: Call, body: object): Response {
 	const chosen = mask === null ? body : partial(body, mask);
 	return chosen === null ? refuse(400, "invalidParameter", `Invalid field selection ${mask}`) : json(200, chosen);
 }
+
+export const devAccount: DevAccount = async (mount) => {
+	const email = "local-dev@muster-local.iam.gserviceaccount.com";
+	return { PROJECT: "muster-local", SERVICE_ACCOUNT_KEY: serviceAccountKeyFile(email, `${mount}/token`) };
+};

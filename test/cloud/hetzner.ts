@@ -1,5 +1,5 @@
 import type { Account } from "./account.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import { action, done, invalid, labelsOf, listOf, notFound, page, read, refuse, serverShown } from "./hetzner-answers.ts";
 import { findImage, IMAGES, LOCATIONS, PRICING, SERVER_TYPES } from "./hetzner-catalogue.ts";
@@ -210,3 +210,5 @@ function power(vm: VmRecord, act: string, account: Account): Response {
 }
 
 const hasName = (call: Call) => (each: { readonly name: string | null }) => [null, each.name].includes(call.query.get("name"));
+
+export const devAccount: DevAccount = async () => ({ ACCESS_TOKEN: "local-dev" });

@@ -1,5 +1,5 @@
 import type { Account } from "./account.ts";
-import type { Call, Dialect, Operation } from "./dialect.ts";
+import type { Call, DevAccount, Dialect, Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import type { VmRecord } from "./inventory.ts";
 import { bodyField, maskJson, shortPages } from "./requests.ts";
@@ -254,3 +254,9 @@ function act(action: string, vm: VmRecord, account: Account, zone: string): Resp
 	if (action === "terminate") terminateVolumes(vm, account);
 	return json(202, taskShown(task, zone, vm.id));
 }
+
+export const devAccount: DevAccount = async () => ({
+	ACCESS_KEY: "SCWLOCALDEV000000000",
+	SECRET_KEY: "local-dev",
+	PROJECT_ID: "10ca1de0-0000-4000-8000-000000000004",
+});

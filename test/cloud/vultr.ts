@@ -1,5 +1,5 @@
 import type { Account } from "./account.ts";
-import { type Call, type Dialect, json, type Operation } from "./dialect.ts";
+import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
 import type { Limits } from "./dialects.ts";
 import type { VmRecord } from "./inventory.ts";
 import { bodyField, ipv6Network, localToken, maskJson, rfc3339, shortPages } from "./requests.ts";
@@ -239,3 +239,5 @@ function instance(vm: VmRecord): object {
 		features: vm.details.hasIpv6 === true ? ["ipv6"] : [],
 	};
 }
+
+export const devAccount: DevAccount = async () => ({ API_TOKEN: "local-dev" });

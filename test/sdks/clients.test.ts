@@ -37,6 +37,7 @@ const FROM_NPM: readonly (readonly [string, Client])[] = [
 	["dots-wrapper", { cloud: "digitalocean", program: "dots-wrapper.mjs", env: token }],
 	["google-auth-library", { cloud: "gcp", program: "google-auth-library.mjs", env: google }],
 	["hetzner-sdk-ts", { cloud: "hetzner", program: "hetzner-sdk-ts.mjs", env: token }],
+	["@linode/api-v4", { cloud: "linode", program: "linode-api-v4.mjs", env: token }],
 	["@scaleway/sdk", { cloud: "scaleway", program: "scaleway-sdk.mjs", env: scaleway }],
 	["@vultr/vultr-node", { cloud: "vultr", program: "vultr-node.mjs", env: token }],
 ];
@@ -49,6 +50,10 @@ const FROM_DEBIAN: readonly (readonly [string, Client])[] = [
 		{ cloud: "digitalocean", program: "python_digitalocean.py", env: (url) => ({ ...token(), DIGITALOCEAN_END_POINT: `${url}/v2/` }) },
 	],
 	["Apache Libcloud at Vultr", { cloud: "vultr", program: "libcloud_drivers.py", env: () => ({ ...token(), LIBCLOUD_DRIVER: "vultr" }) }],
+	[
+		"Apache Libcloud at Linode",
+		{ cloud: "linode", program: "libcloud_drivers.py", env: () => ({ ...token(), LIBCLOUD_DRIVER: "linode" }) },
+	],
 	[
 		"Apache Libcloud at Compute Engine",
 		{ cloud: "gcp", program: "libcloud_drivers.py", env: (url, scratch) => ({ ...google(url, scratch), LIBCLOUD_DRIVER: "gce" }) },

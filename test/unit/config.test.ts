@@ -3,13 +3,16 @@ import { z } from "zod";
 import { type AccountTable, schemaOf } from "../../src/providers/base/account.ts";
 import { type ProviderDefinition, ProviderError } from "../../src/providers/base/provider.ts";
 import { digitalocean } from "../../src/providers/digitalocean/driver.ts";
-import type { Registry } from "../../src/providers/index.ts";
+import { PROVIDERS, type Registry } from "../../src/providers/index.ts";
 import { type Config, findPool, type PoolConfig, readConfig } from "../../src/settings/environment.ts";
 import type { Values } from "../../src/values/setting.ts";
 
 const TOKEN = "dop_v1_a_secret_token";
 const CREDENTIALS = { PROXY_USERNAME: "user", PROXY_PASSWORD: "a secret password" };
 const OPEN = { ...CREDENTIALS, DIGITALOCEAN_ENABLED: "True", DIGITALOCEAN_ACCESS_TOKEN: TOKEN };
+const OTHERS = Object.keys(PROVIDERS)
+	.filter((cloud) => cloud !== "digitalocean")
+	.map((cloud) => cloud.toUpperCase());
 const NYC = { DIGITALOCEAN_NYC_ENABLED: "True", DIGITALOCEAN_NYC_ACCESS_TOKEN: "nyc_token" };
 
 function pool(config: Config, name = "default"): PoolConfig {
@@ -25,15 +28,9 @@ const named = (env: Record<string, unknown>) =>
 describe("what is asked for nothing", () => {
 	it("gives every provider's default pool, disabled, with the documented defaults", () => {
 		const config = readConfig(CREDENTIALS);
-		expect(config.pools.map(({ provider, name, enabled, displayName }) => [provider, name, enabled, displayName])).toEqual([
-			["digitalocean", "default", false, "DigitalOcean"],
-			["aws", "default", false, "AWS"],
-			["gcp", "default", false, "GCP"],
-			["hetzner", "default", false, "Hetzner"],
-			["vultr", "default", false, "Vultr"],
-			["azure", "default", false, "Azure"],
-			["scaleway", "default", false, "Scaleway"],
-		]);
+		expect(config.pools.map(({ provider, name, enabled, displayName }) => [provider, name, enabled, displayName])).toEqual(
+			Object.entries(PROVIDERS).map(([provider, { displayName }]) => [provider, "default", false, displayName]),
+		);
 		expect(config.problems).toEqual([]);
 		expect(config.global).toEqual({
 			proxyCredentials: { username: "user", password: "a secret password" },
@@ -93,6 +90,9 @@ describe("what is asked for nothing", () => {
 					statics: [],
 					rampLimit: 5,
 					scaleInWindowSeconds: 300,
+					places: [{ region: "lon1", size: "s-1vcpu-512mb-10gb" }],
+					spread: "pack",
+					maxPerPlace: null,
 					metricsSource: null,
 				},
 				suspended: null,
@@ -282,7 +282,7 @@ describe("a pool's own settings", () => {
 			"DIGITALOCEAN_MAX_SCALING must not be less than DIGITALOCEAN_MIN_SCALING",
 		],
 		[{ DIGITALOCEAN_UNKNOWN_TIMEOUT: "0" }, "DIGITALOCEAN_UNKNOWN_TIMEOUT must be a whole number of seconds from 1 to 86,400"],
-		[{ DIGITALOCEAN_REGION: "London, 1" }, "DIGITALOCEAN_REGION must be a slug such as lon1"],
+		[{ DIGITALOCEAN_REGION: "London 1" }, "DIGITALOCEAN_REGION must be a slug such as lon1"],
 		[{ DIGITALOCEAN_API_URL: "api.digitalocean.com" }, "DIGITALOCEAN_API_URL must be an http(s) address"],
 		[{ DIGITALOCEAN_API_URL: "https://user:pass@api.digitalocean.com" }, "DIGITALOCEAN_API_URL must be an http(s) address"],
 		[{ DIGITALOCEAN_DISPLAY_NAME: "x".repeat(101) }, "DIGITALOCEAN_DISPLAY_NAME must be up to 100 printable characters"],
@@ -330,7 +330,7 @@ describe("a pool's own settings", () => {
 		expect([config.problems, pool(config).problem, pool(config).settings.suspended]).toEqual([[], null, null]);
 	});
 
-	it.each(["AWS", "GCP", "HETZNER", "VULTR", "AZURE", "SCALEWAY"])("cannot enable %s where it has no driver, and says so", (provider) => {
+	it.each(OTHERS)("cannot enable %s where it has no driver, and says so", (provider) => {
 		const env = { ...OPEN, [`${provider}_ENABLED`]: "True", [`${provider}_SECOND_ENABLED`]: "True" };
 		const config = readConfig(env, { digitalocean });
 		const sentences = config.problems.join("\n");
@@ -515,10 +515,12 @@ describe("a further provider", () => {
 	} satisfies AccountTable;
 	const vultr: ProviderDefinition<Values<typeof settings>> = {
 		displayName: "Vultr!",
+		countries: { codes: [], of: () => null },
 		settings,
 		schema: schemaOf(settings),
 		shown: ({ zone, plan }) => ({ region: zone ?? null, size: plan ?? null }),
 		absence: { lookup: "name", isImmediate: false, repeat: "second" },
+		leavesBehind: "nothing",
 		twoStepRestart: true,
 		billedSeconds: 60,
 		create: () => {

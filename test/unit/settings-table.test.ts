@@ -85,7 +85,7 @@ describe("the documentation and .dev.vars.example", () => {
 		]);
 		const without = right.replace("<!-- settings: pool", "<!-- set: pool");
 		expect(() => withBlocks("README.md", without, wanted)).toThrow("README.md: 'end of settings' ends nothing.");
-		expect(() => withBlocks("README.md", "", wanted)).toThrow("README.md has no mark for the settings: deployment, pool.");
+		expect(() => withBlocks("README.md", "", wanted)).toThrow("README.md has no mark for the settings: deployment, pool, clouds.");
 	});
 
 	it("can be used: .dev.vars.example, every comment sign before a setting taken off, has no fault but for what is required and missing", () => {

@@ -43,7 +43,7 @@ export async function bodyOf(response: Response): Promise<any> {
 
 /** Empties the database and what the isolate remembers of it. */
 export async function startAfresh(): Promise<void> {
-	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs"];
+	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs", "history", "records", "vms"];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	await runInDurableObject(env.POOL.getByName("register"), async (_, { storage }) => storage.deleteAll());
 	forgetEverything();
@@ -104,6 +104,7 @@ export function rowOf(id: string, changes: Partial<ProxyRow> = {}): ProxyRow {
 		since: 1,
 		createdAt: 1,
 		why: "it answered a probe",
+		place: null,
 		...changes,
 	};
 }

@@ -22,6 +22,9 @@ describe("selection", () => {
 		expect(await total("provider=digitalocean")).toBe(5);
 		expect(await total("provider=DigitalOcean&instance=NYC")).toBe(2);
 		expect(await total("region=nyc1")).toBe(2);
+		expect(await total("region=NYC1,lon1")).toBe(5);
+		expect(await total("country=us")).toBe(2);
+		expect(await total("country=GB,%20fr")).toBe(3);
 		expect(await total("provider=aws")).toBe(0);
 		expect(await total("instance=default&exclude=10.0.0.0,%2010.0.0.2,")).toBe(1);
 	});
@@ -34,15 +37,41 @@ describe("selection", () => {
 		}
 	});
 
-	test("GET /random gives one of them, 404 where there is none", async () => {
+	test("GET /random gives one of them, 404 with why where there is none", async () => {
 		for (let draw = 0; draw < 10; draw++) {
 			const { proxy } = await bodyOf(await ask("/random?region=nyc1&exclude=10.0.0.1"));
 			expect(proxy).toMatchObject({ instance: "nyc", ip: "10.0.0.0" });
 		}
-		for (const query of ["provider=aws", "provider=nobody", "instance=none", "region=mars", "exclude=10.0.0.0,10.0.0.1,10.0.0.2"]) {
+		const there = "there are digitalocean/default (lon1), digitalocean/nyc (nyc1)";
+		for (const [query, why] of [
+			["provider=aws", `no instance is of that selection; ${there}`],
+			["country=jp", `no instance is of that selection; ${there}`],
+			["region=fra1", `no instance is of that selection; ${there}`],
+			["exclude=10.0.0.0,10.0.0.1,10.0.0.2", "each that is ready is excluded"],
+		]) {
 			const response = await ask(`/random?${query}`);
-			expect([response.status, (await bodyOf(response)).detail], query).toEqual([404, "No proxies available"]);
+			expect([response.status, (await bodyOf(response)).detail], query).toEqual([404, `No proxies available: ${why}`]);
 		}
+		await show(readyPublication(await enter("empty"), 0, { summary: { ...SUMMARY, min: 0, target: 0 } }));
+		expect((await bodyOf(await ask("/random?instance=empty"))).detail).toBe(
+			"No proxies available: digitalocean/empty (lon1) keeps no proxies",
+		);
+	});
+
+	test("a name that nothing has is 422 with those that there are", async () => {
+		for (const path of ["/", "/random", "/proxies.txt", "/proxy.pac"])
+			for (const [query, detail] of [
+				["provider=nobody", 'provider "nobody" is unknown; known are digitalocean, aws, gcp, '],
+				["instance=none", 'instance "none" is unknown; known are default, nyc.'],
+				["region=nyc1,mars", 'region "mars" is unknown; known are lon1, nyc1.'],
+				["country=uk,us", 'country "uk" is unknown; known are ae, at, au, '],
+			]) {
+				const response = await ask(`${path}?${query}`);
+				expect([response.status, (await bodyOf(response)).detail], `${path}?${query}`).toEqual([
+					422,
+					expect.stringContaining(detail ?? ""),
+				]);
+			}
 	});
 
 	test("nothing ready is 503 only while a pool that is asked for is starting", async () => {
@@ -50,7 +79,7 @@ describe("selection", () => {
 		const random = async (query: string) => (await askWith(ENABLED, `/random?${query}`, KEY)).status;
 		expect(await random("provider=digitalocean&instance=default&region=ams3")).toBe(503);
 		expect(await random("region=lon1")).toBe(404);
-		expect(await random("instance=nyc")).toBe(404);
+		expect(await random("instance=nyc"), "there is none of that name").toBe(422);
 		await enter();
 		forgetEverything();
 		expect(await random("region=ams3"), "entered, nothing published").toBe(503);

@@ -7,6 +7,7 @@ import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
 import { withSessions } from "../model/sessions.ts";
 import type { Id, Ms, Proxy, State, Verdict } from "../model/state.ts";
+import { COUNTED, counted, type Traffic } from "../model/traffic.ts";
 
 export interface Registration {
 	readonly id: Id;
@@ -27,6 +28,8 @@ export interface Report {
 	readonly sessions: readonly string[];
 	/** Number of a report that came on a line; missing: it came by a call. */
 	readonly number?: number;
+	/** What it has counted since it started, and which start that is; missing where it does not count, or its report was cut. */
+	readonly counts?: { readonly boot: string; readonly counters: Traffic };
 }
 
 export function applyRegistered(state: State, event: Registration, now: Ms): State {
@@ -62,16 +65,13 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	const reported = withSessions(state, report.id, report.sessions, report.active);
 	const isLined = report.number !== undefined;
 	const isPressed = isLined && state.spec.rules.length > 0 && report.active > (state.vitals.get(report.id)?.active ?? 0);
-	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
 	const pressed = isPressed ? { ...reported, pressedAt: now } : reported;
-	const heard = withVitals(pressed, report.id, {
-		...how,
-		heardAt: now,
-		active: report.active,
-		reportedAt: now,
-		metrics,
-		metricsAt: now,
-	});
+	const { counts } = report;
+	const known = state.vitals.get(report.id)?.counted ?? COUNTED.initial;
+	const after = counts === undefined ? known : counted(known, counts.boot, counts.counters);
+	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
+	const vitals = { ...how, heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
+	const heard = withVitals(pressed, report.id, vitals);
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 
@@ -109,7 +109,12 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, doubtedAt: 0, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
-			const up = { ...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now), ...WELL, wasReady: true };
+			const up = {
+				...inPhase(proxy, { at: "ready", vm: phase.vm }, "healthy", now),
+				...WELL,
+				wasReady: true,
+				readyAt: proxy.readyAt ?? now,
+			};
 			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
 			return withLog(withProxy(withBootTime({ ...heard, gates }, proxy, now), up), now, "INFO", `ready ${nameOf(proxy)}`);
 		}

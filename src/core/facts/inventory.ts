@@ -6,6 +6,7 @@ import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/pro
 import { isBorneOut } from "../model/registration.ts";
 import type { Id, Ms, Proxy, State, Stray, Vm } from "../model/state.ts";
 import { summed } from "../model/table.ts";
+import { withCreate } from "../model/tally.ts";
 import { withRemembered } from "./adopt.ts";
 import { confirmed } from "./agents.ts";
 
@@ -19,12 +20,13 @@ export function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 	if (proxy.phase.at === "launching") {
 		if (proxy.phase.sentAt === null) return state;
 		seen = inPhase(proxy, { at: "booting", vm: vm.vm }, "launched", now);
-		after = withLog(after, now, "INFO", `launched ${vm.vm}`);
+		after = withLog(withCreate(after, "created"), now, "INFO", `launched ${vm.vm}`);
 	} else if (proxy.phase.at === "adopting" && proxy.phase.vm === vm.vm) {
 		seen = inPhase(proxy, { at: "booting", vm: vm.vm }, "associated", now);
 		after = withLog(after, now, "INFO", `associated ${vm.vm}`);
 	} else if (proxy.phase.at === "deleting" && proxy.phase.vm === null) {
 		seen = { ...proxy, phase: { ...proxy.phase, vm: vm.vm }, tries: 0, retryAt: 0 };
+		after = withCreate(after, "created");
 	} else if (vmOf(proxy) !== vm.vm) {
 		return state; // another VM with the same intent: the list keeps it as a stray
 	}

@@ -4,6 +4,7 @@ import { BACK_OFF, type Gate, type GateName, OPEN, pauseMs } from "./gates.ts";
 import { KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import { VITALS } from "./liveness.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
+import { withEnded } from "./tally.ts";
 
 const KEPT_FAILURES = 20;
 /** Entries that D1 has not taken are bounded: the oldest go first when it is down for long. */
@@ -23,7 +24,7 @@ export function withProxy(state: State, proxy: Proxy): State {
 export function withoutProxy(state: State, id: Id, now: Ms): State {
 	const proxies = state.proxies.without(id);
 	const [vitals, sessions] = [state.vitals.without(id), state.sessions.without(id)];
-	return { ...state, proxies, vitals, sessions, emptySince: proxies.size === 0 ? now : null };
+	return { ...withEnded(state, id, now), proxies, vitals, sessions, emptySince: proxies.size === 0 ? now : null };
 }
 
 /** The proxy in a new phase. Back-off starts anew. */

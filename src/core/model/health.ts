@@ -7,6 +7,7 @@ import { list, record, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 import type { Proxy, State } from "./state.ts";
 import { countUp, handsOut } from "./statics.ts";
+import { withBoot } from "./tally.ts";
 
 /** How many proxies are wanted and whether so many are ready, and since when that is so. */
 export interface Standing {
@@ -48,7 +49,7 @@ const UNREPORTED_INTERVALS = 2;
 /** The state once a proxy is ready for the first time. */
 export function withBootTime(state: State, { createdAt, isAdopted, wasReady }: Proxy, now: Ms): State {
 	if (isAdopted || wasReady || now < createdAt) return state;
-	return { ...state, bootTimes: [...state.bootTimes, now - createdAt].slice(-KEPT_BOOT_TIMES) };
+	return withBoot({ ...state, bootTimes: [...state.bootTimes, now - createdAt].slice(-KEPT_BOOT_TIMES) }, now - createdAt);
 }
 
 /** How long a pool may be short before that is told of: what nineteen in twenty of its own boots took, and two minutes at the least. */

@@ -3,6 +3,7 @@ import type { Id, Ms } from "./basics.ts";
 import { list, record, type Shape, table, value } from "./shape.ts";
 import { fact, type Slice, vital } from "./slice.ts";
 import type { Table } from "./table.ts";
+import { COUNTED, type Counted } from "./traffic.ts";
 
 /** What liveness and demand rest on. One row holds those of all proxies, written lazily: it lags, and a gap in it proves nothing. */
 export interface Vitals {
@@ -25,6 +26,8 @@ export interface Vitals {
 	readonly report: number;
 	/** When its line broke; 0: it has been heard since, or probed well. */
 	readonly doubtedAt: Ms;
+	/** What its agent has counted since the VM was made. */
+	readonly counted: Counted;
 }
 
 /** A session (`client:port`) to be closed, and since when. */
@@ -62,6 +65,7 @@ export const VITALS: Shape<Vitals> = record<Vitals>({
 	isLined: value<boolean>(false),
 	report: value(0),
 	doubtedAt: value(0),
+	counted: COUNTED,
 });
 
 export const livenessSlice: Slice<LivenessFields> = {

@@ -12,11 +12,14 @@ import { type JournalFields, journalSlice } from "./journal.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
 import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
+import { type PlaceFields, placeSlice } from "./places.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
 import { type ReplacementFields, replacementSlice } from "./replacements.ts";
+import { type SampleFields, sampleSlice } from "./samples.ts";
 import type { Field, Slice, Storage } from "./slice.ts";
 import { Table } from "./table.ts";
+import { type TallyFields, tallySlice } from "./tally.ts";
 
 export type * from "./backends.ts";
 export type * from "./basics.ts";
@@ -28,16 +31,20 @@ export type * from "./journal.ts";
 export type * from "./liveness.ts";
 export type * from "./load.ts";
 export type * from "./money.ts";
+export type * from "./places.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
 export type * from "./replacements.ts";
+export type * from "./samples.ts";
+export type * from "./tally.ts";
 
 export interface State
 	extends PoolFields,
 		InventoryFields,
 		LivenessFields,
 		GateFields,
+		PlaceFields,
 		MoneyFields,
 		LoadFields,
 		FirewallFields,
@@ -45,6 +52,8 @@ export interface State
 		HealthFields,
 		ReplacementFields,
 		JournalFields,
+		TallyFields,
+		SampleFields,
 		PublicationFields {}
 
 /** Every field of the state. A new slice is named here and in {@link State}. */
@@ -53,6 +62,7 @@ const SLICES: Slice<State> = {
 	...inventorySlice,
 	...livenessSlice,
 	...gateSlice,
+	...placeSlice,
 	...moneySlice,
 	...loadSlice,
 	...firewallSlice,
@@ -60,6 +70,8 @@ const SLICES: Slice<State> = {
 	...healthSlice,
 	...replacementSlice,
 	...journalSlice,
+	...tallySlice,
+	...sampleSlice,
 	...publicationSlice,
 };
 

@@ -79,32 +79,46 @@ function decide(draft: Draft, bounds: Range): void {
 	draft.state = { ...draft.state, ramped: { at: now, isRise: next > present } };
 }
 
+/** What one rule asks for. */
+export interface Asking {
+	readonly rule: string;
+	readonly metric: string;
+	/** Of all proxies together; null: it is not reported. Not looked at where the rule bounds the number of proxies itself. */
+	readonly total: number | null;
+	/** Null: nothing, since its metric is not reported. */
+	readonly range: Range | null;
+}
+
 /** What the rules ask for. */
 interface Asked {
 	readonly range: Range;
+	readonly askings: readonly Asking[];
 	/** Some metric is not known, or some proxy has not reported: what was not measured is not 0. */
 	readonly isBlind: boolean;
 	/** For the log. */
 	readonly why: string;
 }
 
-function askedFor(draft: Draft, measured: Measurements | null): Asked {
+export function askedFor(draft: Draft, measured: Measurements | null): Asked {
 	const rules = draft.state.spec.rules.map(parseRule).filter((rule) => rule !== null);
 	const ranges: Range[] = [];
 	const reasons: string[] = [];
 	let isBlind = measured === null || measured.missing > 0 || rules.length < draft.state.spec.rules.length;
 	const known: Rule[] = [];
+	const askings: Asking[] = [];
 	const unreported = new Set<string>();
 	for (const rule of rules) {
 		const total = rule.metric === INSTANCES ? 0 : measured && totalOf(rule.metric, measured);
 		if (total === null) {
 			isBlind = true;
 			unreported.add(rule.metric);
+			askings.push({ rule: rule.text, metric: rule.metric, total, range: null });
 			reasons.push(`${rule.metric} is not reported`);
 			continue;
 		}
 		const range = rangeOf(rule, total);
 		known.push(rule);
+		askings.push({ rule: rule.text, metric: rule.metric, total: rule.metric === INSTANCES ? null : total, range });
 		ranges.push(range);
 		const sum = rule.metric === INSTANCES ? "" : `${rule.metric} is ${rounded(total)} in all: `;
 		reasons.push(`${sum}${rule.text} asks for ${inWords(range)}`);
@@ -113,7 +127,7 @@ function askedFor(draft: Draft, measured: Measurements | null): Asked {
 	const { range, conflict } = intersectionOf(ranges);
 	const contrary = known[conflict];
 	if (contrary !== undefined) tellOnce(draft, `rules conflict: ${contrary.text} cannot be met together with those before it`);
-	return { range, isBlind, why: reasons.join("; ") };
+	return { range, askings, isBlind, why: reasons.join("; ") };
 }
 
 function noteUnreported(draft: Draft, metrics: readonly string[]): void {

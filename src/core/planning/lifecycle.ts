@@ -7,6 +7,7 @@ import { BOOTS_TO_CLOSE, PROBES_TO_FAIL } from "../model/limits.ts";
 import { silentAt } from "../model/lines.ts";
 import { isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
+import { withCreate } from "../model/tally.ts";
 import { release, settleAdopting, settleReleasing } from "./adopt.ts";
 import type { Draft } from "./draft.ts";
 
@@ -54,6 +55,7 @@ function settleLaunching(draft: Draft, proxy: Proxy): void {
 	const why = "its create was lost: no VM appeared";
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
+	draft.state = withCreate(draft.state, "lost");
 	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	const begunAt = proxy.phase.at === "launching" ? (proxy.phase.sentAt ?? 0) : 0;
 	// Something of that name may be in the way that is not ours.
@@ -96,7 +98,11 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 	const isHeard = proxy.registered && (isPlain(proxy) || !draft.isDue(silentAt(draft.state, proxy.id)));
 	if (isHeard && phase.at !== "ready") {
 		draft.state = withBootTime(draft.state, proxy, draft.now);
-		draft.put({ ...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now), wasReady: true });
+		draft.put({
+			...inPhase(proxy, { at: "ready", vm: phase.vm }, "its agent reports", draft.now),
+			wasReady: true,
+			readyAt: proxy.readyAt ?? draft.now,
+		});
 		draft.say("INFO", `ready ${nameOf(proxy)}`);
 		bootSucceeded(draft);
 	} else if (!isHeard && phase.at === "ready") {

@@ -4,9 +4,18 @@ import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
 import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
-import { type CredentialsByVersion, type PublishedPool, pickReady, type ReadyProxy } from "../../read-model/snapshot.ts";
+import {
+	type CredentialsByVersion,
+	homeOf,
+	type PublishedPool,
+	pickReady,
+	placeOfKey,
+	type ReadyProxy,
+	whereIs,
+} from "../../read-model/snapshot.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
-import { nothingReady, selectionOf, selectionQuery } from "./selection.ts";
+import { type Format, formatOf, inFormat } from "./formats.ts";
+import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, PROXY_LIST, type Proxy, ProxyAnswer, ProxyList, wholeNumber } from "./shapes.ts";
 import { wakeFor } from "./wake.ts";
 
@@ -18,31 +27,51 @@ const randomSchema = {
 	summary: "Get one ready proxy at random",
 	description:
 		"Each ready proxy that is asked for is equally likely; with `session`, always the same one. What is known may be one second old; the Age header says when it is older. A pool that is empty while nobody uses it starts a proxy when it is asked for; 503 with Retry-After meanwhile.",
-	request: { query: z.object(selectionQuery) },
-	responses: { 200: json("One ready proxy.", ProxyAnswer), ...faults(404, 422), ...ADMIN_FAULTS },
+	request: { query: z.object({ format: formatOf("json"), ...selectionQuery }) },
+	responses: {
+		200: {
+			description: "One ready proxy.",
+			content: { ...json("", ProxyAnswer).content, "text/plain": { schema: z.string().openapi({ description: "In another format." }) } },
+		},
+		...faults(404, 422),
+		...ADMIN_FAULTS,
+	},
 };
 
-/** `GET /random`. Nothing ready: 503 while a pool is starting, or starts a proxy for this request; else 404. */
+/** `GET /random`. Nothing ready: 503 while a pool is starting, or starts proxies for this request; else 404. */
 export class GetRandomProxy extends Endpoint {
 	override schema = randomSchema;
 
 	async handle(c: AppContext): Promise<Response> {
 		// Nothing is asked for mostly, and then there is nothing to check.
-		const wanted = hasQuery(c) ? selectionOf((await this.getValidatedData<typeof randomSchema>()).query) : EVERYTHING;
+		const { wanted, format } = hasQuery(c) ? await this.checked() : NOTHING_ASKED;
 		const isAny = wanted === EVERYTHING;
 		const [now, later] = [Date.now(), laterOf(c)];
 		const one = isAny ? await readOne(c.env.DB, now, later) : null;
-		if (one) return oneAnswer(c, one);
+		if (one) return oneAnswer(c, one, format);
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
+		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
 		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted), wanted.session, Math.random);
 		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted);
-		return oneAnswer(c, picked);
+		return oneAnswer(c, picked, format);
+	}
+
+	private async checked(): Promise<{ wanted: Selection; format: Format }> {
+		const { query } = await this.getValidatedData<typeof randomSchema>();
+		const wanted = selectionOf(query);
+		return { wanted: isEverything(wanted) ? EVERYTHING : wanted, format: query.format };
 	}
 }
 
-function oneAnswer(c: AppContext, proxy: ReadyProxy): Response {
-	return c.json({ metadata: metadata(c), message: "Random proxy retrieved successfully", proxy: readyProxy(proxy) });
+const NOTHING_ASKED = { wanted: EVERYTHING, format: "json" } as const;
+
+function oneAnswer(c: AppContext, ready: ReadyProxy, format: Format): Response {
+	if (format !== "json") {
+		const { text, type } = inFormat(format, [ready], readyProxy);
+		return c.body(text, 200, { "Content-Type": type });
+	}
+	return c.json({ metadata: metadata(c), message: "Random proxy retrieved successfully", proxy: readyProxy(ready) });
 }
 
 const USUAL_LIMIT = 10;
@@ -83,10 +112,12 @@ export class ListProxies extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		const { offset, limit, wanted } = plainPage(c) ?? (await this.checked());
 		const [now, later] = [Date.now(), laterOf(c)];
-		const page = isEverything(wanted) ? await readPage(c.env.DB, { offset, limit }, now, later) : null;
+		const isAny = isEverything(wanted);
+		const page = isAny ? await readPage(c.env.DB, { offset, limit }, now, later) : null;
 		if (page) return pageAnswer(c, page.total, page.proxies);
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
+		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
 		const selected = selectFrom(snapshot, wanted);
 		return pageAnswer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));
 	}
@@ -118,27 +149,56 @@ export function isNavigation(c: AppContext): boolean {
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-function readyProxy({ pool, entry: [, address, version, port] }: ReadyProxy): Proxy {
-	return proxyObject(address, port ?? AGENT_PORT, pool, version === 0 ? null : credentialsOf(pool.credentials, version));
+export function readyProxy(proxy: ReadyProxy): Proxy {
+	const {
+		pool,
+		entry: [id, address, version, port],
+	} = proxy;
+	const credentials = version === 0 ? null : credentialsOf(pool.credentials, version);
+	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) }, pool, credentials);
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
-export function publishedProxy(proxy: PublishedProxy): Proxy {
-	return proxyObject(proxy.address, AGENT_PORT, proxy, credentialsOf(proxy.credentials, proxy.credentialsVersion));
+export function publishedProxy(
+	proxy: Pick<PublishedProxy, "id" | "address" | "place" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
+): Proxy {
+	const { id, address, credentials, credentialsVersion } = proxy;
+	const where = placeOfKey(proxy.place) ?? homeOf(proxy.summary);
+	return proxyObject(
+		{ address, port: AGENT_PORT, isStatic: id.includes(":"), ...where },
+		proxy,
+		credentialsOf(credentials, credentialsVersion),
+	);
 }
 
+interface Listener {
+	readonly address: string;
+	readonly port: number;
+	/** Somebody else's, of which nothing is known but that it is an HTTP proxy. (No id of an own one holds a colon.) */
+	readonly isStatic: boolean;
+	readonly region: string | null;
+	readonly size: string | null;
+}
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject(address: string, port: number, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+function proxyObject({ address, port, isStatic, region, size }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+	const url = proxyUrl(address, port, credentials);
 	return {
 		ip: address,
 		port,
 		auth_enabled: credentials !== null,
-		url: proxyUrl(address, port, credentials),
+		url,
 		provider: owner.provider,
 		instance: owner.name,
 		display_name: owner.summary?.displayName ?? PROVIDER_NAMES[owner.provider] ?? owner.provider,
+		server: credentials === null ? url : proxyUrl(address, port, null),
+		username: credentials === null ? null : credentials[0],
+		password: credentials === null ? null : credentials[1],
+		socks5: isStatic ? null : `socks5${url.slice("http".length)}`,
+		region: isStatic ? null : region,
+		size: isStatic ? null : size,
+		country: isStatic || region === null ? null : (owner.summary?.countries?.[region] ?? null),
 	};
 }
 

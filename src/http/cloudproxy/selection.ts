@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { isSelected, type Selection, selectFrom } from "../../read-model/select.ts";
-import type { Snapshot } from "../../read-model/snapshot.ts";
+import { COUNTRIES, isRegion, PROVIDER_NAMES } from "../../providers/index.ts";
+import { isSelected, type Selection, selectFrom, type Whereabouts, whereaboutsOf } from "../../read-model/select.ts";
+import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { NotFound, ServiceUnavailable, ValidationError } from "../base/errors.ts";
@@ -13,11 +14,12 @@ const TEXT_RULE = `must be 1 to ${MAX_TEXT_CHARS} characters`;
 const text = (description: string) =>
 	z.string({ error: TEXT_RULE }).min(1, { error: TEXT_RULE }).max(MAX_TEXT_CHARS, { error: TEXT_RULE }).optional().openapi({ description });
 
-/** What narrows the ready proxies down, for the query of a route. */
+/** What narrows the ready proxies down, for the query of a route. Names are found however they are written. */
 export const selectionQuery = {
-	provider: text("Only proxies of this provider, such as `digitalocean`."),
-	instance: text("Only proxies of instances of this name, such as `default`."),
-	region: text("Only proxies of instances in this region (zone, location), as /providers shows it, such as `lon1`."),
+	provider: text("Only proxies of this provider, such as `digitalocean`, or of these, comma-separated."),
+	instance: text("Only proxies of instances of this name, such as `default`, or of these, comma-separated."),
+	region: text("Only proxies in this region (zone, location), as /providers shows it, such as `lon1`, or in these, comma-separated."),
+	country: text("Only proxies in this country (ISO 3166-1 alpha-2), such as `de`, or in these, comma-separated."),
 	exclude: z
 		.string({ error: "must be addresses, comma-separated" })
 		.optional()
@@ -30,27 +32,100 @@ const Query = z.object(selectionQuery);
 
 /** What a request's query selects. Throws ValidationError. */
 export function selectionOf(query: z.infer<typeof Query>): Selection {
-	const addresses = (query.exclude ?? "").split(",").map((address) => address.trim());
-	const wrong = addresses.flatMap((address, index) => (address !== "" && canonicalAddress(address) === null ? [index + 1] : []));
-	if (wrong.length > 0) {
-		const message = `must be IP addresses, comma-separated: number ${wrong.join(", ")} is none`;
-		throw new ValidationError(`exclude ${message}.`, [{ section: "query", field: "exclude", message }]);
-	}
-	const exclude = new Set(addresses.flatMap((address) => canonicalAddress(address) ?? []));
 	return {
-		provider: query.provider?.toLowerCase() ?? null,
-		instance: query.instance?.toLowerCase() ?? null,
-		region: query.region ?? null,
-		exclude,
+		providers: namesIn(query.provider, "provider"),
+		instances: namesIn(query.instance, "instance"),
+		regions: namesIn(query.region, "region"),
+		countries: namesIn(query.country, "country"),
+		exclude: addressesIn(query.exclude ?? ""),
 		session: query.session ?? null,
 	};
 }
 
-/** What to answer where nothing that was asked for is ready: that it may be soon, or that there is none. */
+function namesIn(given: string | undefined, field: string): ReadonlySet<string> | null {
+	if (given === undefined) return null;
+	const names = listed(given.toLowerCase());
+	if (names.length === 0) throw invalid(field, "must name at least one");
+	return new Set(names);
+}
+
+function addressesIn(given: string): ReadonlySet<string> {
+	const addresses = given.split(",").map((address) => address.trim());
+	const wrong = addresses.flatMap((address, index) => (address !== "" && canonicalAddress(address) === null ? [index + 1] : []));
+	if (wrong.length > 0) throw invalid("exclude", `must be IP addresses, comma-separated: number ${wrong.join(", ")} is none`);
+	return new Set(addresses.flatMap((address) => canonicalAddress(address) ?? []));
+}
+
+function listed(given: string): readonly string[] {
+	return given
+		.split(",")
+		.map((one) => one.trim())
+		.filter((one) => one !== "");
+}
+
+function invalid(field: string, message: string): ValidationError {
+	return new ValidationError(`${field} ${message}.`, [{ section: "query", field, message }]);
+}
+
+/**
+ * Refuses names that nothing has: of a provider or region that no cloud has, of an instance that is not there, of a country in which no cloud has
+ * a region. Throws ValidationError, which says what there is.
+ */
+export function requireKnown(config: Config, snapshot: Snapshot, wanted: Selection): void {
+	const places = placesIn(config, snapshot);
+	const known = (values: readonly unknown[]) => [...new Set(values.flatMap((value) => (typeof value === "string" ? [value] : [])))].sort();
+	const regions = known(places.flatMap(({ regions: all }) => all));
+	const instances = known(places.map(({ name }) => name));
+	const isAmong = (names: readonly string[], wantedName: string) => names.some((name) => name.toLowerCase() === wantedName);
+	refuse("provider", wanted.providers, (name) => Object.hasOwn(PROVIDER_NAMES, name), Object.keys(PROVIDER_NAMES));
+	refuse("instance", wanted.instances, (name) => isAmong(instances, name), instances);
+	refuse("region", wanted.regions, (name) => isAmong(regions, name) || isRegion(name), regions);
+	refuse("country", wanted.countries, (code) => COUNTRIES.has(code), [...COUNTRIES].sort());
+}
+
+function refuse(field: string, wanted: ReadonlySet<string> | null, isKnown: (name: string) => boolean, known: readonly string[]): void {
+	const unknown = [...(wanted ?? [])].filter((name) => !isKnown(name));
+	if (unknown.length === 0) return;
+	const there = known.length === 0 ? "there are none yet" : `known are ${known.join(", ")}`;
+	throw invalid(field, `${JSON.stringify(unknown.join(", "))} is unknown; ${there}`);
+}
+
+/** Of pools that have published something, and of those that are yet to be made. */
+function placesIn(config: Config, snapshot: Snapshot): readonly Whereabouts[] {
+	const enabled = config.pools.filter((pool) => pool.enabled);
+	return [...snapshot.pools.map(whereaboutsOf), ...enabled.map(whereaboutsIn)];
+}
+
+function whereaboutsIn({ provider, name, settings }: Config["pools"][number]): Whereabouts {
+	return { provider, name, regions: settings.spec.places.map(({ region }) => region) };
+}
+
+/** What to answer where nothing that was asked for is ready: that it may be soon, or that there is none, and why. */
 export function nothingReady(config: Config, snapshot: Snapshot, wanted: Selection): ServiceUnavailable | NotFound {
 	return isStarting(config, snapshot, wanted)
 		? new ServiceUnavailable("The pools are starting; no proxy is ready yet.", STARTING_RETRY_SECONDS)
-		: new NotFound("No proxies available");
+		: new NotFound(`No proxies available${whyNone(snapshot, wanted)}`);
+}
+
+/** Nothing where there is nothing to say. */
+function whyNone(snapshot: Snapshot, wanted: Selection): string {
+	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set() });
+	if (snapshot.pools.length === 0) return "";
+	if (pools.length === 0) return `: no instance is of that selection; there are ${snapshot.pools.map(titleOf).join(", ")}`;
+	if (readyCount > 0) return ": each that is ready is excluded";
+	return `: ${pools.map((pool) => `${titleOf(pool)} ${conditionOf(pool)}`).join(", ")}`;
+}
+
+function titleOf({ provider, name, summary }: PublishedPool): string {
+	const region = summary?.settings.region;
+	return `${provider}/${name}${region ? ` (${region})` : ""}`;
+}
+
+function conditionOf({ summary }: PublishedPool): string {
+	if (summary === null) return "has not run yet";
+	if (summary.isSuspended) return "is suspended";
+	if (summary.run !== "running") return `is ${summary.run}`;
+	return Math.max(summary.min, summary.target) === 0 ? "keeps no proxies" : "has no proxy ready";
 }
 
 /** Whether a pool that is to run has never read its provider's inventory, or is yet to be made. A suspended one does not start. */
@@ -61,11 +136,7 @@ function isStarting(config: Config, snapshot: Snapshot, wanted: Selection): bool
 		snapshot.pools.some((pool) => pool.provider === provider && pool.name === name && pool.summary !== null);
 	return (
 		config.pools.some(
-			(pool) =>
-				pool.enabled &&
-				pool.problem === null &&
-				!isPublished(pool.provider, pool.name) &&
-				isSelected({ provider: pool.provider, name: pool.name, region: pool.shown.region }, wanted),
+			(pool) => pool.enabled && pool.problem === null && !isPublished(pool.provider, pool.name) && isSelected(whereaboutsIn(pool), wanted),
 		) ||
 		selectFrom(snapshot, { ...wanted, exclude: new Set() }).pools.some(
 			(pool) => !isHeldBack(pool.provider, pool.name) && (!pool.summary || (pool.summary.run === "running" && !pool.summary.reconciled)),

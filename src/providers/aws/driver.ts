@@ -17,6 +17,7 @@ import {
 import { allPages } from "../base/rest.ts";
 import { eachOnce, isIntents, isOurLabel, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { type Call, ec2, endpointOf, filters, type Parameters } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import { findMachine, type Machine } from "./machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
@@ -35,6 +36,7 @@ import type { Xml } from "./xml.ts";
  */
 export const aws: ProviderDefinition<AwsAccount> = {
 	displayName: "AWS",
+	countries,
 	settings,
 	schema,
 	shown: (account) => {
@@ -43,7 +45,10 @@ export const aws: ProviderDefinition<AwsAccount> = {
 	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	// Reads are consistent eventually, and the advice is to ask for minutes: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+	// The same client token gives the same instance; where the request differs it is refused: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 	absence: { lookup: "token", isImmediate: false, repeat: "same" },
+	leavesBehind: "the security group muster-<deployment>, in each region used",
 	create: (account, context) => new Aws(account, context),
 };
 
@@ -61,6 +66,7 @@ interface Group {
 }
 
 class Aws implements Provider {
+	readonly isRegional = true;
 	readonly #account: AwsAccount;
 	readonly #context: ProviderContext;
 

@@ -15,6 +15,7 @@ import {
 } from "../base/provider.ts";
 import { eachOnce, labels, readLabels, TAG } from "../base/tags.ts";
 import { type Accepted, Arm, accepted } from "./api.ts";
+import { countries } from "./countries.ts";
 import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./machine.ts";
 import { ensureNetwork, networkIds } from "./network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./parts.ts";
@@ -35,6 +36,7 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
  */
 export const azure: ProviderDefinition<AzureAccount> = {
 	displayName: "Azure",
+	countries,
 	settings,
 	schema,
 	shown: (account) => {
@@ -43,7 +45,10 @@ export const azure: ProviderDefinition<AzureAccount> = {
 	},
 	twoStepRestart: false,
 	billedSeconds: 60,
+	// Reads can be another region's, some behind (the words of Azure's support): https://github.com/hashicorp/terraform-provider-azurerm/issues/18268
+	// A PUT by name with `If-None-Match: *` is refused: https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update
 	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
+	leavesBehind: "the network and the network security group muster-<deployment>-<location>, in each location used",
 	create: (account, context) => new Azure(account, context),
 };
 

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Failure } from "../../core/model/failure.ts";
 import type { Price, Rate, Vm } from "../../core/model/state.ts";
 import type { AccountTable } from "./account.ts";
+import type { Countries } from "./countries.ts";
 
 /**
  * What a cloud must be able to do for Muster: make one VM, show what exists, take one away, restart one.
@@ -11,6 +12,9 @@ import type { AccountTable } from "./account.ts";
  * Every method either resolves or throws a {@link ProviderError} that says what kind of failure it was.
  */
 export interface Provider {
+	/** Lists show the account's region alone: each region that a pool is in is asked. */
+	readonly isRegional?: true;
+
 	/**
 	 * Makes one VM and returns it as the cloud describes it in its answer (its address is often not known yet).
 	 * Also sees to it that the firewall for the proxy port exists and lets `request.allow` in (once per isolate and
@@ -109,6 +113,8 @@ export type Shown = string | number | boolean | null;
 export interface ProviderDefinition<Account = unknown> {
 	/** As an operator reads it: "DigitalOcean". */
 	readonly displayName: string;
+	/** In which countries its regions are: `countries.ts` beside the driver. */
+	readonly countries: Countries;
 	/** The account's settings. `api_url` (scheme and host of the API) belongs to every account's. */
 	readonly settings: AccountTable;
 	/** All of them at once (`schemaOf`). */
@@ -121,6 +127,8 @@ export interface ProviderDefinition<Account = unknown> {
 	readonly billedSeconds: number;
 	/** What can be known of a create whose answer was lost. */
 	readonly absence: Absence;
+	/** What a deployment made there besides VMs, and what goes by hand once it has ended: "the firewall muster-<deployment>". */
+	readonly leavesBehind: string;
 	/** A create takes several calls, and one that was cut between them can be gone on with (`CreateRequest.unfinished`). */
 	readonly finishesCreate?: true;
 	/** Cheap and without effect: no call goes out before a method of the driver is called. */
@@ -129,27 +137,7 @@ export interface ProviderDefinition<Account = unknown> {
 
 /**
  * What a cloud guarantees after a create whose answer was lost, so that the pool knows how long "there is none" must be waited for.
- * Read in November 2026; `isImmediate` is true only where the cloud says so, and so far none does:
- *
- * | | `isImmediate` | `repeat` |
- * |---|---|---|
- * | AWS | no: eventual consistency, and advice to ask for minutes [1] | the same instance, by its client token [2]; where the request differs it is refused |
- * | Azure | no: reads can be another region's, some behind [3] | refused: a PUT by name with `If-None-Match: *` [4] |
- * | DigitalOcean | no: a droplet that was accepted is in no list for seconds [5] | a second droplet |
- * | GCP | no: the VM is there once its operation runs, which may have to wait [6] | the same operation, by its request id [7]; names are unique |
- * | Hetzner | nothing is said, and nothing else was found | refused: names are unique in a project [8] |
- * | Scaleway | nothing is said, and nothing else was found | a second server |
- * | Vultr | no: an instance that was accepted was 404 for a while [9] | a second instance |
- *
- * 1. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
- * 2. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
- * 3. https://github.com/hashicorp/terraform-provider-azurerm/issues/18268 (the words of Azure's support)
- * 4. https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update
- * 5. https://github.com/digitalocean/api-v2/issues/202
- * 6. https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations (`status`)
- * 7. https://cloud.google.com/compute/docs/reference/rest/v1/instances/insert (`requestId`)
- * 8. https://docs.hetzner.cloud/reference/cloud#servers-create-a-server
- * 9. https://github.com/vultr/terraform-provider-vultr/issues/462
+ * `isImmediate` is true only where the cloud says so, and so far none does. Each driver names its sources beside it, read in November 2026.
  */
 export interface Absence {
 	/** What `find` looks a VM up by whose id is not known; all of them come from the intent. */

@@ -85,18 +85,23 @@ export class Rest {
 		);
 	}
 
-	/** Every item of the list at `path`, which answers hold under `key`: all pages, or an error. */
-	all<T>(path: string, key: string, item: z.ZodType<T>): Promise<T[]> {
+	/** Every item of the list at `path`, which answers hold under `key`: all pages, or an error. `headers` go with each call. */
+	all<T>(path: string, key: string, item: z.ZodType<T>, headers: Proof["headers"] = {}): Promise<T[]> {
 		const { provider, pages } = this.#api;
 		const list = z.array(item);
 		let soFar = 0;
 		return allPages<T>(`${provider}: the pages of ${path.split("?")[0]}`, pages.first, (cursor) =>
-			this.call("GET", pages.path(path, cursor), (text, { headers }) => {
-				const body = z.looseObject({}).parse(JSON.parse(text));
-				const items = list.parse(pages.omitsEmpty ? (body[key] ?? []) : body[key]);
-				soFar += items.length;
-				return { items, next: pages.next({ body, headers, cursor, count: items.length, soFar }) };
-			}),
+			this.call(
+				"GET",
+				pages.path(path, cursor),
+				(text, answer) => {
+					const body = z.looseObject({}).parse(JSON.parse(text));
+					const items = list.parse(pages.omitsEmpty ? (body[key] ?? []) : body[key]);
+					soFar += items.length;
+					return { items, next: pages.next({ body, headers: answer.headers, cursor, count: items.length, soFar }) };
+				},
+				{ headers },
+			),
 		);
 	}
 }

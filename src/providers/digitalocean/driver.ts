@@ -16,6 +16,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
 import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
 
@@ -29,12 +30,15 @@ import { type DigitalOceanAccount, schema, settings } from "./settings.ts";
  */
 export const digitalocean: ProviderDefinition<DigitalOceanAccount> = {
 	displayName: "DigitalOcean",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 60,
+	// A droplet that was accepted is in no list for seconds: https://github.com/digitalocean/api-v2/issues/202
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the firewall muster-<deployment>; the tags muster, muster-deployment:…, muster-pool:… and muster-intent:…",
 	create: (account, context) => new DigitalOcean(account, context),
 };
 

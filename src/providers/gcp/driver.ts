@@ -18,6 +18,7 @@ import {
 import { Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureFirewall } from "./firewall.ts";
 import { GCP_PRICES_AS_OF, gcpHourly } from "./prices.ts";
 import { type GcpAccount, schema, settings } from "./settings.ts";
@@ -31,6 +32,7 @@ import { type GcpAccount, schema, settings } from "./settings.ts";
  */
 export const gcp: ProviderDefinition<GcpAccount> = {
 	displayName: "GCP",
+	countries,
 	settings,
 	schema,
 	shown: (account) => {
@@ -39,7 +41,10 @@ export const gcp: ProviderDefinition<GcpAccount> = {
 	},
 	twoStepRestart: true,
 	billedSeconds: 60,
+	// The VM is there once its operation runs, which may have to wait: https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations (`status`)
+	// The same request id gives the same operation, and names are unique: https://cloud.google.com/compute/docs/reference/rest/v1/instances/insert (`requestId`)
 	absence: { lookup: "name", isImmediate: false, repeat: "same" },
+	leavesBehind: "the firewall rule muster-<deployment>",
 	create: (account, context) => new Gcp(account, context),
 };
 
@@ -59,6 +64,7 @@ const Instance = z.object({
 const firewalls = new Firewalls();
 
 class Gcp implements Provider {
+	readonly isRegional = true;
 	readonly #account: GcpAccount;
 	readonly #context: ProviderContext;
 	readonly #rest: Rest;

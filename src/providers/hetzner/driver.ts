@@ -9,6 +9,7 @@ import { priced } from "../base/prices.ts";
 import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { ensureFirewall } from "./firewall.ts";
 import { type HetznerAccount, schema, settings } from "./settings.ts";
 
@@ -23,6 +24,7 @@ import { type HetznerAccount, schema, settings } from "./settings.ts";
  */
 export const hetzner: ProviderDefinition<HetznerAccount> = {
 	displayName: "Hetzner",
+	countries,
 	settings,
 	schema,
 	// A data center holds by its location.
@@ -32,7 +34,10 @@ export const hetzner: ProviderDefinition<HetznerAccount> = {
 	},
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// Of lists that lag nothing is said, and nothing else was found.
+	// Names are unique in a project: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server
 	absence: { lookup: "name", isImmediate: false, repeat: "conflict" },
+	leavesBehind: "the firewall muster-<deployment>",
 	create: (account, context) => new Hetzner(account, context),
 };
 

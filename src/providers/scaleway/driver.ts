@@ -18,6 +18,7 @@ import {
 import { allPages, Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, retagged, TAG, tagList } from "../base/tags.ts";
 import { scalewayApi } from "./api.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import {
 	BlockVolume,
@@ -46,12 +47,15 @@ import { type ScalewayAccount, schema, settings } from "./settings.ts";
  */
 export const scaleway: ProviderDefinition<ScalewayAccount> = {
 	displayName: "Scaleway",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// Of lists that lag nothing is said, and nothing else was found.
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the security group muster-<deployment>, in each zone used",
 	finishesCreate: true,
 	create: (account, context) => new Scaleway(account, context),
 };
@@ -66,6 +70,7 @@ const groups = new Firewalls<string>();
 const volumes = new Once<RootVolume>((_, ageMs) => ageMs < CATALOGUE_MS);
 
 class Scaleway implements Provider {
+	readonly isRegional = true;
 	readonly #account: ScalewayAccount;
 	readonly #context: ProviderContext;
 	readonly #rest: Rest;

@@ -16,6 +16,7 @@ import {
 } from "../base/provider.ts";
 import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
+import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
 import { schema, settings, type VultrAccount } from "./settings.ts";
 
@@ -28,12 +29,15 @@ import { schema, settings, type VultrAccount } from "./settings.ts";
  */
 export const vultr: ProviderDefinition<VultrAccount> = {
 	displayName: "Vultr",
+	countries,
 	settings,
 	schema,
 	shown: (account) => shownOf(settings, account),
 	twoStepRestart: false,
 	billedSeconds: 3600,
+	// An instance that was accepted was 404 for a while: https://github.com/vultr/terraform-provider-vultr/issues/462
 	absence: { lookup: "name", isImmediate: false, repeat: "second" },
+	leavesBehind: "the firewall group muster-<deployment>",
 	create: (account, context) => new Vultr(account, context),
 };
 

@@ -1,5 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PROVIDERS } from "../../../src/providers/index.ts";
 import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { type Answer, ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
@@ -22,6 +23,14 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "DigitalOcean",
+	// Ours, beside CloudProxy's fields.
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
+	country: "gb",
+	server: expect.stringMatching(/^http:\/\/127\.\d+\.\d+\.\d+:8899$/),
+	username: "user",
+	password: "pass",
+	socks5: expect.stringMatching(/^socks5:\/\/user:pass@127\.\d+\.\d+\.\d+:8899$/),
 };
 const SCALING = { min_scaling: 2, max_scaling: 3 };
 const INSTANCE = {
@@ -47,7 +56,7 @@ const DISABLED = expect.objectContaining({
 	display_name: expect.any(String),
 	instances: { default: expect.objectContaining({ enabled: false, ips: [] }) },
 });
-const OTHERS = ["aws", "gcp", "hetzner", "vultr", "azure", "scaleway"];
+const OTHERS = Object.keys(PROVIDERS).filter((cloud) => cloud !== "digitalocean");
 const listOf = (total: number) => ({ metadata: METADATA, total, proxies: Array.from({ length: total }, () => PROXY) });
 const PAGE = { ...listOf(2), version: "1.1" };
 const ordered = (message: string) => ({ metadata: METADATA, message, proxy: PROXY });
@@ -221,6 +230,11 @@ describe("CloudProxy's documented API", () => {
 		await fresh.until((state) => state.reconciledAt !== null && state.proxies.size === 0, "an empty pool that has read its inventory");
 		await fresh.settle();
 		forgetEverything();
-		expectAnswer(await ask("GET", "/random"), ["", "", 404, fault("NotFound", "No proxies available")]);
+		expectAnswer(await ask("GET", "/random"), [
+			"",
+			"",
+			404,
+			fault("NotFound", "No proxies available: digitalocean/default (lon1) keeps no proxies"),
+		]);
 	});
 });

@@ -1,0 +1,37 @@
+import { countriesBy } from "../base/countries.ts";
+
+/** https://cloud.google.com/compute/docs/regions-zones, read in November 2026. A zone is its region and a letter (`europe-west3-a`). */
+export const countries = countriesBy(
+	{
+		au: "australia-southeast1 australia-southeast2",
+		be: "europe-west1",
+		br: "southamerica-east1",
+		ca: "northamerica-northeast1 northamerica-northeast2",
+		ch: "europe-west6",
+		cl: "southamerica-west1",
+		de: "europe-west3 europe-west10",
+		es: "europe-southwest1",
+		fi: "europe-north1",
+		fr: "europe-west9",
+		gb: "europe-west2",
+		hk: "asia-east2",
+		id: "asia-southeast2",
+		il: "me-west1",
+		in: "asia-south1 asia-south2",
+		it: "europe-west8 europe-west12",
+		jp: "asia-northeast1 asia-northeast2",
+		kr: "asia-northeast3",
+		mx: "northamerica-south1",
+		nl: "europe-west4",
+		pl: "europe-central2",
+		qa: "me-central1",
+		sa: "me-central2",
+		se: "europe-north2",
+		sg: "asia-southeast1",
+		th: "asia-southeast3",
+		tw: "asia-east1",
+		us: "us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west2 us-west3 us-west4",
+		za: "africa-south1",
+	},
+	(zone) => zone.replace(/-[a-z]$/, ""),
+);
