@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { nameOf } from "../model/actions.ts";
 import { api, done, Refused, sentenceOf } from "../model/api.ts";
-import { type Field, type Form, inert, sectionsFor, textOf, type Values, valuesOf, withoutEmpty } from "../model/configuration.ts";
+import { type Field, type Form, inert, isMain, sectionsFor, textOf, type Values, valuesOf, withoutEmpty } from "../model/configuration.ts";
 import { standing } from "../model/phases.ts";
 import { go, href, hrefOfPool, route } from "../model/route.ts";
 import { canAct, pools, state } from "../model/store.ts";
@@ -245,6 +245,42 @@ function FieldInput({
 	);
 }
 
+function Fields({
+	section,
+	fields,
+	values,
+	faults,
+	clouds,
+	change,
+}: {
+	readonly section: string;
+	readonly fields: readonly (readonly [string, Field])[];
+	readonly values: Values;
+	readonly faults: Refused["fields"];
+	readonly clouds: readonly string[];
+	readonly change: (section: string, key: string, value: string) => void;
+}) {
+	const shown = fields.filter(([, field]) => !inert(field));
+	if (shown.length === 0) return null;
+	return (
+		<fieldset>
+			<legend>{section}</legend>
+			{shown.map(([key, field]) => (
+				<FieldInput
+					key={key}
+					section={section}
+					name={key}
+					field={field}
+					clouds={clouds}
+					value={values[section]?.[key] ?? ""}
+					fault={faults[section]?.[key]}
+					change={(value) => change(section, key, value)}
+				/>
+			))}
+		</fieldset>
+	);
+}
+
 function Editor({ endpoint }: { readonly endpoint: string | null }) {
 	const form = useAsked(async () => (await done(api.GET("/endpoint"))) as Form, endpoint);
 	const given = useConfiguration(endpoint ?? undefined);
@@ -308,7 +344,10 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 		go(href("endpoints"));
 	};
 
+	const change = (section: string, key: string, value: string) => setValues({ ...values, [section]: { ...values[section], [key]: value } });
+	const shared = { values, faults, clouds, change };
 	const known = text === null ? sectionsFor(form, cloud) : [];
+	const isDeep = Object.entries(faults).some(([section, fields]) => Object.keys(fields).some((key) => !isMain(section, key, cloud)));
 	const stray = Object.entries(faults).flatMap(([section, fields]) =>
 		Object.entries(fields)
 			.filter(([key]) => text !== null || !known.some(([one, shown]) => one === section && shown.some(([field]) => field === key)))
@@ -377,25 +416,17 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 						/>
 					</label>
 				) : (
-					known.map(([section, fields]) => (
-						<fieldset key={section}>
-							<legend>{section}</legend>
-							{fields
-								.filter(([, field]) => !inert(field))
-								.map(([key, field]) => (
-									<FieldInput
-										key={key}
-										section={section}
-										name={key}
-										field={field}
-										clouds={clouds}
-										value={values[section]?.[key] ?? ""}
-										fault={faults[section]?.[key]}
-										change={(value) => setValues({ ...values, [section]: { ...values[section], [key]: value } })}
-									/>
-								))}
-						</fieldset>
-					))
+					<>
+						{known.map(([section, fields]) => (
+							<Fields key={section} section={section} fields={fields.filter(([key]) => isMain(section, key, cloud))} {...shared} />
+						))}
+						<details class="more" open={isDeep}>
+							<summary>More settings</summary>
+							{known.map(([section, fields]) => (
+								<Fields key={section} section={section} fields={fields.filter(([key]) => !isMain(section, key, cloud))} {...shared} />
+							))}
+						</details>
+					</>
 				)}
 				{sentence !== null && (
 					<p class="fault" role="alert">

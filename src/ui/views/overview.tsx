@@ -8,6 +8,7 @@ import { href, hrefOfPool } from "../model/route.ts";
 import { now, state } from "../model/store.ts";
 import { Bar, countsOf, inWords, Legend } from "../parts/bar.tsx";
 import { Ago, Code, Dot, Empty, Icon } from "../parts/basics.tsx";
+import { Charts } from "../parts/charts.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
 import { Stepper } from "../parts/scale.tsx";
 
@@ -240,6 +241,7 @@ export function Overview() {
 					</ul>
 				</section>
 			)}
+			{seen.pools.length > 0 && <Charts pool={null} which={["ready", "traffic"]} />}
 		</>
 	);
 }
