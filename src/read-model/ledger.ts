@@ -1,4 +1,4 @@
-import { readyEntryOf, rowOf } from "../core/model/projection.ts";
+import { onlyPlaceOf, readyEntryOf, rowOf } from "../core/model/projection.ts";
 import type { ProxyRow, ReadyEntry } from "../core/model/published.ts";
 import type { Id, Proxy, State } from "../core/model/state.ts";
 import { staticEntries, staticRows } from "../core/model/statics.ts";
@@ -87,7 +87,8 @@ interface Shown {
 }
 
 function readyEntriesOf(state: State): readonly ReadyEntry[] {
-	const own = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
+	const isOnlyPlace = onlyPlaceOf(state);
+	const own = [...state.proxies.values()].map((proxy) => readyEntryOf(proxy, isOnlyPlace)).filter((entry) => entry !== null);
 	return [...own, ...staticEntries(state, USUAL_PORT)];
 }
 
@@ -140,5 +141,5 @@ function changeOf(part: number, proxies: readonly ReadyEntry[], before: readonly
 }
 
 function isSame(a: ReadyEntry, b: ReadyEntry | undefined): boolean {
-	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && a[4] === b[4];
 }

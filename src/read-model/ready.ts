@@ -241,7 +241,7 @@ const PICK = `SELECT ${COLUMNS},
 /** A page that ends later than this is too far from the beginnings of the lists. */
 const LAST_IN_HEAD = 100;
 /** More than any entry has; were one longer, the whole list would be read. */
-const ENTRY_CHARS = 90;
+const ENTRY_CHARS = 130;
 // The beginnings are cut as text: D1 counts each element that SQL takes out of a JSON array as a row read.
 const HEADS = `SELECT ${COLUMNS}, ready_count AS count,
 		(SELECT coalesce(sum(count), 0) FROM ready_parts WHERE ready_parts.object = pools.object) AS further,

@@ -1,7 +1,7 @@
 import type { ReadyEntry } from "../core/model/published.ts";
 import { countryOf } from "../providers/index.ts";
 import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
-import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
+import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, whereIs, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out; all texts are in lower case. */
 export interface Selection {
@@ -32,34 +32,50 @@ function isEveryPool({ providers, instances, regions, countries }: Selection): b
 	return providers === null && instances === null && regions === null && countries === null;
 }
 
-/** What a pool is selected by. */
-export interface Place {
+/** What a pool is selected by, or one of its proxies. */
+export interface Whereabouts {
 	readonly provider: string;
 	readonly name: string;
-	readonly region: unknown;
+	readonly regions: readonly string[];
 }
 
 /** Whether what is there is among what is asked for. */
-export function isSelected({ provider, name, region }: Place, wanted: Selection): boolean {
+export function isSelected({ provider, name, regions }: Whereabouts, wanted: Selection): boolean {
 	return (
 		(wanted.providers === null || wanted.providers.has(provider)) &&
 		(wanted.instances === null || wanted.instances.has(name.toLowerCase())) &&
-		(wanted.regions === null || (typeof region === "string" && wanted.regions.has(region.toLowerCase()))) &&
-		(wanted.countries === null || wanted.countries.has(countryOf(provider, region) ?? ""))
+		(wanted.regions === null || regions.some((region) => wanted.regions?.has(region.toLowerCase()))) &&
+		(wanted.countries === null || regions.some((region) => wanted.countries?.has(countryOf(provider, region) ?? "")))
 	);
 }
 
-/** Where a pool's proxies are. */
-export function placeOf({ provider, name, summary }: PublishedPool): Place {
-	return { provider, name, region: summary?.settings.region };
+/** Where a pool's proxies are, all of them together. */
+export function whereaboutsOf({ provider, name, summary }: PublishedPool): Whereabouts {
+	const shown = summary?.settings.region;
+	const own = summary?.places?.map(({ region }) => region) ?? [];
+	return { provider, name, regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [] };
 }
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. */
 export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
 	const { exclude } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
-	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(placeOf(pool), wanted));
-	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(whereaboutsOf(pool), wanted));
+	const isPlaceAsked = wanted.regions !== null || wanted.countries !== null;
+	return snapshotOf(
+		pools.map((pool) => {
+			const isEach = isPlaceAsked && isSpread(pool);
+			if (exclude.size === 0 && !isEach) return pool;
+			const { provider, name } = pool;
+			const isThere = (entry: ReadyEntry) => isSelected({ provider, name, regions: [whereIs({ pool, entry }).region ?? ""] }, wanted);
+			return withEntries(pool, (entry) => !exclude.has(entry[1]) && (!isEach || isThere(entry)));
+		}),
+	);
+}
+
+/** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
+function isSpread({ summary, parts }: PublishedPool): boolean {
+	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */

@@ -283,6 +283,20 @@ export const TUNING = {
 		example: "0.1",
 		is: "what the pool's VMs may cost an hour, in its cloud's currency; more are not launched",
 	},
+	spread: {
+		variable: "SPREAD",
+		at: ["scaling", "spread"],
+		schema: word(["pack", "even", "cheapest"], "pack, even or cheapest").default("pack"),
+		is: "how VMs are spread over the places: `pack`: the first that has room; `even`: as equally as can be; `cheapest`: the one of the lowest price",
+	},
+	/** Null: as many as there may be at all. */
+	maxPerPlace: {
+		variable: "MAX_PER_PLACE",
+		at: ["scaling", "max_per_place"],
+		schema: wholeOrNone({ min: 1, max: MAX_SCALING }),
+		usually: "no bound",
+		is: "the most VMs in one place",
+	},
 	...TIMES,
 	metricsSource: {
 		at: ["endpoint", "metrics_source"],

@@ -396,6 +396,9 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
 			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
+			places: [],
+			spread: "pack",
+			maxPerPlace: null,
 			maxHourlyCost: setup.maxHourlyCost,
 			// Few are destroyed in an hour: the usual bound would never be reached.
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,

@@ -134,3 +134,33 @@ describe("a selection", () => {
 		expect(pickFrom(selectFrom(some, { ...EVERYTHING, regions: new Set(["none"]) }), "key", never)).toBeNull();
 	});
 });
+
+describe("the region of a selection", () => {
+	const places = [
+		{ region: "nbg1", size: "cx23" },
+		{ region: "hel1", size: "cpx11" },
+	];
+	const spread = (): PublishedPool => {
+		const shown = pool("spread", [], "nbg1, hel1");
+		const entries: ReadyEntry[] = [
+			["a", "ip-a", 1, null, "nbg1:cx23"],
+			["b", "ip-b", 1, null, "hel1:cpx11"],
+			["old", "ip-old", 1],
+		];
+		const summary = shown.summary && { ...shown.summary, places };
+		return { ...shown, summary, parts: [{ count: 3, entries: () => entries }], readyCount: 3 };
+	};
+	const inRegion = (region: string) =>
+		pageFrom(
+			selectFrom(snapshotOf([spread(), pool("whole", ["w"], "hel1")]), { ...EVERYTHING, regions: new Set([region]) }),
+			null,
+			0,
+			10,
+		).map(({ entry }) => entry[0]);
+
+	test("is each proxy's own where its pool has several places; one of which nothing is said is in the first", () => {
+		expect(inRegion("hel1")).toEqual(["b", "w"]);
+		expect(inRegion("nbg1")).toEqual(["a", "old"]);
+		expect(inRegion("ash")).toEqual([]);
+	});
+});

@@ -1,5 +1,6 @@
 /** Which pool it is, what it is to do, and the settings that it goes by. */
 import type { Id, Ms, ProviderName } from "./basics.ts";
+import { PLACE, type Place, type Spread } from "./places.ts";
 import { list, nullable, record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 
@@ -80,6 +81,11 @@ export interface Spec {
 	readonly scaleInWindowSeconds: number;
 	/** Name of the endpoint whose metrics stand for the pool's own; null: none. */
 	readonly metricsSource: string | null;
+	/** Where VMs may be, in the order in which they are tried; none: where the account says. */
+	readonly places: readonly Place[];
+	readonly spread: Spread;
+	/** The most VMs in one place; null: as many as there may be at all. */
+	readonly maxPerPlace: number | null;
 	/** Proxies that others run: handed out while they answer, never created or deleted. */
 	readonly statics: readonly StaticBackend[];
 }
@@ -112,6 +118,9 @@ const SPEC = record<Spec>({
 	rampLimit: value(5),
 	scaleInWindowSeconds: value(300),
 	metricsSource: value<string | null>(null),
+	places: list(PLACE),
+	spread: value<Spread>("pack"),
+	maxPerPlace: value<number | null>(null),
 	statics: list(record<StaticBackend>({ address: value(""), port: value(0) })),
 });
 

@@ -12,6 +12,7 @@ import { type JournalFields, journalSlice } from "./journal.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
 import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
+import { type PlaceFields, placeSlice } from "./places.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
 import { type ReplacementFields, replacementSlice } from "./replacements.ts";
@@ -30,6 +31,7 @@ export type * from "./journal.ts";
 export type * from "./liveness.ts";
 export type * from "./load.ts";
 export type * from "./money.ts";
+export type * from "./places.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
@@ -42,6 +44,7 @@ export interface State
 		InventoryFields,
 		LivenessFields,
 		GateFields,
+		PlaceFields,
 		MoneyFields,
 		LoadFields,
 		FirewallFields,
@@ -59,6 +62,7 @@ const SLICES: Slice<State> = {
 	...inventorySlice,
 	...livenessSlice,
 	...gateSlice,
+	...placeSlice,
 	...moneySlice,
 	...loadSlice,
 	...firewallSlice,

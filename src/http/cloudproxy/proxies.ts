@@ -4,7 +4,15 @@ import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
 import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
-import { type CredentialsByVersion, type PublishedPool, pickReady, type ReadyProxy } from "../../read-model/snapshot.ts";
+import {
+	type CredentialsByVersion,
+	homeOf,
+	type PublishedPool,
+	pickReady,
+	placeOfKey,
+	type ReadyProxy,
+	whereIs,
+} from "../../read-model/snapshot.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -141,17 +149,26 @@ export function isNavigation(c: AppContext): boolean {
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-export function readyProxy({ pool, entry: [id, address, version, port] }: ReadyProxy): Proxy {
+export function readyProxy(proxy: ReadyProxy): Proxy {
+	const {
+		pool,
+		entry: [id, address, version, port],
+	} = proxy;
 	const credentials = version === 0 ? null : credentialsOf(pool.credentials, version);
-	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":") }, pool, credentials);
+	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) }, pool, credentials);
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
 export function publishedProxy(
-	proxy: Pick<PublishedProxy, "id" | "address" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
+	proxy: Pick<PublishedProxy, "id" | "address" | "place" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
 ): Proxy {
 	const { id, address, credentials, credentialsVersion } = proxy;
-	return proxyObject({ address, port: AGENT_PORT, isStatic: id.includes(":") }, proxy, credentialsOf(credentials, credentialsVersion));
+	const where = placeOfKey(proxy.place) ?? homeOf(proxy.summary);
+	return proxyObject(
+		{ address, port: AGENT_PORT, isStatic: id.includes(":"), ...where },
+		proxy,
+		credentialsOf(credentials, credentialsVersion),
+	);
 }
 
 interface Listener {
@@ -159,11 +176,13 @@ interface Listener {
 	readonly port: number;
 	/** Somebody else's, of which nothing is known but that it is an HTTP proxy. (No id of an own one holds a colon.) */
 	readonly isStatic: boolean;
+	readonly region: string | null;
+	readonly size: string | null;
 }
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject({ address, port, isStatic }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+function proxyObject({ address, port, isStatic, region, size }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
 	const url = proxyUrl(address, port, credentials);
 	return {
 		ip: address,
@@ -177,6 +196,9 @@ function proxyObject({ address, port, isStatic }: Listener, owner: Owner, creden
 		username: credentials === null ? null : credentials[0],
 		password: credentials === null ? null : credentials[1],
 		socks5: isStatic ? null : `socks5${url.slice("http".length)}`,
+		region: isStatic ? null : region,
+		size: isStatic ? null : size,
+		country: isStatic || region === null ? null : (owner.summary?.countries?.[region] ?? null),
 	};
 }
 

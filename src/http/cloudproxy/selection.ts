@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { COUNTRIES, isRegion, PROVIDER_NAMES } from "../../providers/index.ts";
-import { isSelected, type Place, placeOf, type Selection, selectFrom } from "../../read-model/select.ts";
+import { isSelected, type Selection, selectFrom, type Whereabouts, whereaboutsOf } from "../../read-model/select.ts";
 import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
@@ -74,7 +74,7 @@ function invalid(field: string, message: string): ValidationError {
 export function requireKnown(config: Config, snapshot: Snapshot, wanted: Selection): void {
 	const places = placesIn(config, snapshot);
 	const known = (values: readonly unknown[]) => [...new Set(values.flatMap((value) => (typeof value === "string" ? [value] : [])))].sort();
-	const regions = known(places.map(({ region }) => region));
+	const regions = known(places.flatMap(({ regions: all }) => all));
 	const instances = known(places.map(({ name }) => name));
 	const isAmong = (names: readonly string[], wantedName: string) => names.some((name) => name.toLowerCase() === wantedName);
 	refuse("provider", wanted.providers, (name) => Object.hasOwn(PROVIDER_NAMES, name), Object.keys(PROVIDER_NAMES));
@@ -91,9 +91,13 @@ function refuse(field: string, wanted: ReadonlySet<string> | null, isKnown: (nam
 }
 
 /** Of pools that have published something, and of those that are yet to be made. */
-function placesIn(config: Config, snapshot: Snapshot): readonly Place[] {
+function placesIn(config: Config, snapshot: Snapshot): readonly Whereabouts[] {
 	const enabled = config.pools.filter((pool) => pool.enabled);
-	return [...snapshot.pools.map(placeOf), ...enabled.map(({ provider, name, shown }) => ({ provider, name, region: shown.region }))];
+	return [...snapshot.pools.map(whereaboutsOf), ...enabled.map(whereaboutsIn)];
+}
+
+function whereaboutsIn({ provider, name, settings }: Config["pools"][number]): Whereabouts {
+	return { provider, name, regions: settings.spec.places.map(({ region }) => region) };
 }
 
 /** What to answer where nothing that was asked for is ready: that it may be soon, or that there is none, and why. */
@@ -132,11 +136,7 @@ function isStarting(config: Config, snapshot: Snapshot, wanted: Selection): bool
 		snapshot.pools.some((pool) => pool.provider === provider && pool.name === name && pool.summary !== null);
 	return (
 		config.pools.some(
-			(pool) =>
-				pool.enabled &&
-				pool.problem === null &&
-				!isPublished(pool.provider, pool.name) &&
-				isSelected({ provider: pool.provider, name: pool.name, region: pool.shown.region }, wanted),
+			(pool) => pool.enabled && pool.problem === null && !isPublished(pool.provider, pool.name) && isSelected(whereaboutsIn(pool), wanted),
 		) ||
 		selectFrom(snapshot, { ...wanted, exclude: new Set() }).pools.some(
 			(pool) => !isHeldBack(pool.provider, pool.name) && (!pool.summary || (pool.summary.run === "running" && !pool.summary.reconciled)),

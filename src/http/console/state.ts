@@ -124,7 +124,7 @@ function unreadyProxy({ id, address, phase, since, why }: ShownProxy): UnreadyPr
 }
 
 function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | undefined): ConsoleProxy {
-	const { id, vm, address, phase, since, createdAt, why, credentials } = shown;
+	const { id, vm, address, phase, since, createdAt, why, credentials, place } = shown;
 	const sample = address === null ? undefined : samples?.byAddress[address];
 	const of = (metric: string) => sample?.[metric]?.[1];
 	const { provider, name, summary } = pool;
@@ -137,7 +137,7 @@ function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | unde
 		since: time(since),
 		created_at: time(createdAt),
 		why,
-		url: address === null ? null : publishedProxy({ ...client, id, address }).url,
+		url: address === null ? null : publishedProxy({ ...client, id, address, place }).url,
 		load:
 			sample === undefined
 				? null
