@@ -146,6 +146,16 @@ describe("a pool", () => {
 		expect(page.url()).toContain("sort=age");
 	});
 
+	test("has the rolling replacement changed, and takes it back", async () => {
+		const { page } = await view("#/pool/digitalocean/default?tab=settings");
+		await page.getByLabel("At a time").fill("1");
+		await page.getByLabel("A few at a time").check();
+		await page.getByRole("button", { name: "Save" }).click();
+		await page.getByText("Rolling replacement is on: 1 at a time, 3 stay ready.").waitFor();
+		expect((await dev.api("GET", "/rolling")).body.config).toMatchObject({ enabled: true, batch_size: 1 });
+		await dev.api("PATCH", "/rolling", { enabled: false, min_available: 3, batch_size: 2 });
+	});
+
 	test("tells of a bad bound before it is asked for", async () => {
 		const { page } = await view("#/pool/digitalocean/default");
 		await page.getByRole("button", { name: "Scale", exact: true }).click();

@@ -45,6 +45,15 @@ function colourOf(name: string): string {
 	return color;
 }
 
+/** In the viewer's zone: the time of a day, or the day. */
+function tick(instant: number, seconds: number): string {
+	const format =
+		seconds <= 2 * 86_400
+			? ({ hour: "2-digit", minute: "2-digit", hour12: false } as const)
+			: ({ day: "numeric", month: "short" } as const);
+	return new Intl.DateTimeFormat(undefined, format).format(instant * 1_000);
+}
+
 function faded(colour: string): string {
 	return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.16)");
 }
@@ -64,7 +73,7 @@ function optionsOf(
 		cursor: { sync: { key: "muster" }, drag: { x: false, y: false }, points: { size: 6 } },
 		scales: { x: { time: true, range: [from, to] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
 		axes: [
-			{ ...axis, grid: { show: false }, space: 72 },
+			{ ...axis, grid: { show: false }, space: 72, size: 28, values: (_, splits) => splits.map((instant) => tick(instant, to - from)) },
 			{ ...axis, size: AXIS, space: 36, values: (_, splits) => splits.map((value) => format(value)) },
 		],
 		series: [
@@ -131,7 +140,9 @@ export function Chart(props: ChartProps) {
 			plot.current = null;
 		};
 	}, [names, theme.value, props.from, props.to, at.at(-1), at.length, marks.length]);
-	const shown = hovered ?? at.length - 1;
+	// The newest minutes may not have come yet.
+	const latest = at.findLastIndex((_, index) => lines.some(({ values }) => values[index] != null));
+	const shown = hovered ?? latest;
 	const instant = at[shown];
 	const mark =
 		hovered === null || instant === undefined

@@ -14,6 +14,7 @@ import { ask } from "../parts/dialog.tsx";
 import { Log } from "../parts/log.tsx";
 import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
+import { Rolling } from "../parts/rolling.tsx";
 import { openScale } from "../parts/scale.tsx";
 import { type Column, sorted, Table } from "../parts/table.tsx";
 import { Tile } from "./overview.tsx";
@@ -458,7 +459,12 @@ export function PoolView() {
 			)}
 			{tab === "plan" && <DryRun pool={pool} plan={plan} />}
 			{tab === "log" && (selected === null ? <p class="dim">Asking …</p> : <Log lines={selected.log} />)}
-			{tab === "settings" && <Settings configuration={configuration} />}
+			{tab === "settings" && (
+				<>
+					<Rolling pool={pool} />
+					<Settings configuration={configuration} />
+				</>
+			)}
 		</>
 	);
 }

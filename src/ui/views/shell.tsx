@@ -335,7 +335,7 @@ export function Shell() {
 				<Search />
 				<span class="live" title={`Looked ${duration(age)} ago`}>
 					<Dot is={disconnected.value === null ? "good" : "wrong"} />
-					{disconnected.value === null ? "live" : "away"}
+					<span>{disconnected.value === null ? "live" : "away"}</span>
 				</span>
 				<Menu />
 			</header>
