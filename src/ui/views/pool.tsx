@@ -115,6 +115,13 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
 			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
 		},
+		{
+			key: "region",
+			title: "Region",
+			card: "none",
+			by: ({ region }) => region,
+			cell: ({ region, size }) => <span title={size ?? ""}>{region ?? <span class="dim">–</span>}</span>,
+		},
 		{ key: "why", title: "Why", card: "line", by: ({ why }) => why, cell: ({ why }) => <span class="dim cut">{why}</span> },
 		{
 			key: "age",
@@ -193,7 +200,7 @@ function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: rea
 	const rows = useMemo(() => {
 		const text = filter.trim().toLowerCase();
 		const matches = (proxy: Proxy) =>
-			[proxy.address, proxy.id, proxy.vm, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
+			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
 		return sorted(
 			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
 			columns,

@@ -168,6 +168,8 @@ export function ProxyView() {
 					<dl class="facts">
 						<dt>VM</dt>
 						<dd class="mono">{vm ?? "not known yet"}</dd>
+						<dt>Place</dt>
+						<dd>{[proxy.region, proxy.size].filter(Boolean).join(" · ") || "–"}</dd>
 						<dt>Created</dt>
 						<dd>
 							<Ago at={Date.parse(created_at) || null} />
