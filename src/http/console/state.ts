@@ -5,7 +5,7 @@ import { endpointNameOf, listPools } from "../../d1/directory.ts";
 import { readLog } from "../../d1/logs.ts";
 import { eachPool } from "../../fleet/fleet.ts";
 import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
-import { type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
+import { homeOf, type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
 import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
 import type { Config } from "../../settings/environment.ts";
 import { type AppContext, Endpoint, metadata } from "../base/context.ts";
@@ -125,16 +125,16 @@ function unreadyProxy({ id, address, phase, since, why }: ShownProxy): UnreadyPr
 
 function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | undefined): ConsoleProxy {
 	const { id, vm, address, phase, since, createdAt, why, credentials, place } = shown;
+	const { region, size } = placeOfKey(place) ?? homeOf(pool.summary);
 	const sample = address === null ? undefined : samples?.byAddress[address];
 	const of = (metric: string) => sample?.[metric]?.[1];
 	const { provider, name, summary } = pool;
 	const client = { provider, name, summary, credentials: pool.credentials, credentialsVersion: credentials };
-	const text = (value: unknown) => (typeof value === "string" ? value : null);
 	return {
 		id,
 		vm,
-		region: own?.region ?? text(summary?.settings.region),
-		size: own?.size ?? text(summary?.settings.size),
+		region,
+		size,
 		address,
 		phase,
 		since: time(since),
