@@ -164,7 +164,7 @@ function List() {
 							</a>
 							<Action
 								onClick={() => show(`Another name for ${pool.endpoint}`, <AliasForm endpoint={pool.endpoint} />)}
-								label={`Add a name to ${pool.endpoint}`}
+								label={`Add name to ${pool.endpoint}`}
 							>
 								Add name
 							</Action>
@@ -215,8 +215,8 @@ function FieldInput({
 	const id = `${section}.${name}`;
 	const says = `${id}-says`;
 	return (
-		<label class="field" for={id}>
-			<span>{field.label}</span>
+		<div class="field">
+			<label for={id}>{field.label}</label>
 			{section === "endpoint" && name === "cloud" ? (
 				<select id={id} value={value} onChange={(event) => change(event.currentTarget.value)} aria-describedby={says}>
 					<option value="">none: static proxies only</option>
@@ -241,7 +241,7 @@ function FieldInput({
 			<small id={says} class={fault === undefined ? "dim" : "fault"}>
 				{fault ?? field.description.replaceAll("`", "")}
 			</small>
-		</label>
+		</div>
 	);
 }
 
@@ -392,8 +392,8 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 				}}
 			>
 				{endpoint === null && (
-					<label class="field" for="endpoint-name">
-						<span>Name</span>
+					<div class="field">
+						<label for="endpoint-name">Name</label>
 						<input
 							id="endpoint-name"
 							value={name}
@@ -402,7 +402,7 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 							autoComplete="off"
 						/>
 						<small class="dim">By which the API knows it.</small>
-					</label>
+					</div>
 				)}
 				{text !== null ? (
 					<label class="field wide" for="endpoint-text">
