@@ -413,10 +413,16 @@ function isBeingRetagged(state: State, id: Id): boolean {
 	return at === "adopting" || at === "releasing";
 }
 
-/** What tells nothing new but how a ready proxy fares: it puts deadlines off and brings none forward. */
+/**
+ * What tells nothing new but how a ready proxy fares: it puts deadlines off and brings none forward. Or reports of clients that ban nothing
+ * and clear nothing.
+ */
 function isRoutine(event: Event, before: State, after: State): boolean {
 	if (event.on === "lines") return true;
+	if (after.proxies !== before.proxies) return false;
+	if (event.on === "command") return event.command.do === "report";
 	if (event.on !== "heartbeat" && event.on !== "lineOpened") return false;
+	// More connections may be more than a rule allows.
 	const isPressed = after.pressedAt !== before.pressedAt;
-	return !isPressed && after.proxies === before.proxies && after.proxies.get(event.id)?.phase.at === "ready";
+	return !isPressed && after.proxies.get(event.id)?.phase.at === "ready";
 }
