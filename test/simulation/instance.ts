@@ -185,6 +185,12 @@ export class Instance {
 		// What the environment orders nobody else has noted.
 		if (cause?.on === "command" && cause.command.do === "run" && !this.isOrdering) world.noteOrder(host, cause.command);
 		host.state = after;
+		if (cause?.on === "command" || cause?.on === "agentUrl") world.watch.places.mended(host);
+		if ((cause?.on === "done" || cause?.on === "failed") && cause.effect.call === "create") {
+			const { id } = cause.effect;
+			const place = before.proxies.get(id)?.place ?? null;
+			world.watch.places.answered(host, place, id, cause.on === "done" ? null : cause.failure.kind);
+		}
 		const isResult = cause?.on === "done" || cause?.on === "failed";
 		world.watch.committed(host, before, after, isResult ? { effect: cause.effect, phase: this.phases.get(cause.effect) ?? null } : null);
 	}

@@ -1,4 +1,4 @@
-import type { Ms, Rolling } from "../../src/core/model/state.ts";
+import type { Ms, Place, Rolling, Spread } from "../../src/core/model/state.ts";
 import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
 import { PROFILES, type ProfileName } from "./profiles.ts";
 import { Random } from "./random.ts";
@@ -132,6 +132,18 @@ export interface PoolSetup {
 	readonly maxHourlyCost: number | null;
 	/** Null: it keeps its minimum. */
 	readonly demand: DemandSetup | null;
+	/** Where its VMs may be; none: where its account says. */
+	readonly places: readonly Place[];
+	readonly spread: Spread;
+	readonly maxPerPlace: number | null;
+}
+
+/** While it lasts, creates in that region are told that there is nothing left. */
+export interface SoldOut {
+	readonly region: string;
+	readonly from: Ms;
+	/** Infinite: nothing comes back. */
+	readonly to: Ms;
 }
 
 /** A run as data: everything but the random numbers drawn while it runs. */
@@ -149,6 +161,8 @@ export interface Scenario {
 	readonly hourlyPrice: number;
 	/** What each deployment may spend; one that is not named, whatever it takes. */
 	readonly budgets: Readonly<Record<string, number>>;
+	/** What is sold out when, from the start of the run. */
+	readonly soldOut: readonly SoldOut[];
 	/** Nobody uses the proxies: what is done to them depends on no client. */
 	readonly isUnused?: boolean;
 	readonly actions: readonly Action[];
@@ -157,6 +171,8 @@ export interface Scenario {
 export interface ScenarioOptions {
 	readonly hours?: number;
 	readonly provider?: ProfileName;
+	/** Several places in each run, some of them sold out; without it, in some. */
+	readonly isPlaced?: boolean;
 	/** Bounds on cost in each run; without it, in some. */
 	readonly isBounded?: boolean;
 	/** No faults, only orders. */
@@ -223,6 +239,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
 	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
+	const placing = placingOf(seed, end, options);
 	return {
 		seed,
 		hours,
@@ -236,13 +253,37 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
 		pools: setups.map((pool) => ({
 			...pool,
+			...placing.pool,
 			statics: hasStatics ? pool.statics : 0,
 			maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null,
 		})),
 		hourlyPrice,
 		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
+		soldOut: placing.soldOut,
 		actions,
 	};
+}
+
+const PLACES: readonly Place[] = ["here", "there", "yonder"].flatMap((region) => ["small", "large"].map((size) => ({ region, size })));
+
+/** A share of the runs has pools of several places. Regions sell out and come back, and one of several may stay sold out to the end. */
+function placingOf(seed: number, end: Ms, options: ScenarioOptions): Pick<Scenario, "soldOut"> & { readonly pool: Partial<PoolSetup> } {
+	const random = new Random(`places ${seed}`);
+	if (!random.chance(options.isPlaced === true ? 1 : 0.2) || options.isPlaced === false) return { soldOut: [], pool: {} };
+	const first = random.between(0, 1);
+	const places = PLACES.filter((_, index) => index % 2 === first || random.chance(0.2));
+	const regions = [...new Set(places.map(({ region }) => region))];
+	const soldOut = regions.flatMap((region) =>
+		Array.from({ length: random.between(0, 3) }, (): SoldOut => {
+			const from = random.between(0, end - MINUTE);
+			return { region, from, to: Math.min(end, from + random.between(MINUTE, random.pick([10 * MINUTE, HOUR, 3 * HOUR]))) };
+		}),
+	);
+	// The first of them is where a pool looks first.
+	if (random.chance(0.5))
+		soldOut.push({ region: random.chance(0.7) ? "here" : random.pick(regions), from: 0, to: Number.POSITIVE_INFINITY });
+	const spread = random.pick(["pack", "even", "cheapest"] as const);
+	return { soldOut: options.isFaultless ? [] : soldOut, pool: { places, spread, maxPerPlace: null } };
 }
 
 /** A share of the runs has pools with rules, and clients who come and go. Dealt from numbers of its own, so that the other runs are what they were. */
@@ -284,6 +325,9 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		statics: random.chance(0.2) ? random.pick([1, 1, 2]) : 0,
 		maxHourlyCost: null,
 		demand: null,
+		places: [],
+		spread: "pack",
+		maxPerPlace: null,
 	};
 }
 

@@ -1,5 +1,5 @@
 import type { Command, Settings } from "../../src/core/model/command.ts";
-import type { Measurements, Ms, Verdict } from "../../src/core/model/state.ts";
+import type { Measurements, Ms, Place, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
@@ -86,7 +86,13 @@ export class World {
 		this.faults = new Faults(this.clock, new Random(`faults ${scenario.seed}`));
 		const { provider, pageSize, callsAnHour, quota, pools } = scenario;
 		const windowMs = Math.min(...pools.map(({ unknownTimeoutSeconds }) => unknownTimeoutSeconds)) * SECOND;
-		const limits = { pageSize, callsAnHour, quota, windowMs, hourlyPrice: scenario.hourlyPrice };
+		const isSoldOut = (place: Place | null) => {
+			const at = this.clock.now - START;
+			const isNow = scenario.soldOut.some(({ region, from, to }) => region === place?.region && at >= from && at < to);
+			if (isNow) this.faults.count("soldOut");
+			return isNow;
+		};
+		const limits = { pageSize, callsAnHour, quota, windowMs, hourlyPrice: scenario.hourlyPrice, isSoldOut };
 		this.watch = new Watch(this);
 		this.cloud = new Cloud(this.clock, this.faults, this.random, PROFILES[provider], limits, {
 			started: (machine) => this.agents.machineStarted(machine, this.random.between(...PROFILES[provider].bootMs)),
@@ -396,9 +402,9 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
 			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
-			places: [],
-			spread: "pack",
-			maxPerPlace: null,
+			places: setup.places,
+			spread: setup.spread,
+			maxPerPlace: setup.maxPerPlace,
 			maxHourlyCost: setup.maxHourlyCost,
 			// Few are destroyed in an hour: the usual bound would never be reached.
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
