@@ -45,6 +45,29 @@ export async function findByAddress(db: D1Database, address: string): Promise<Pu
 	return results[0] ? parsed(results[0]) : null;
 }
 
+/** Where a proxy is kept. */
+export interface Whereabouts {
+	readonly object: string;
+	readonly id: Id;
+}
+
+/** The proxies at these addresses; where an address is two's, as {@link findByAddress} has it. Throws DatabaseUnavailable. */
+export async function findAllAt(
+	db: D1Database,
+	addresses: readonly string[],
+): Promise<readonly (Whereabouts & { readonly address: string })[]> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(
+				`SELECT proxies.object, proxies.id, proxies.address FROM json_each(?) AS wanted JOIN proxies ON proxies.address = wanted.value
+				ORDER BY (proxies.queue IS NOT 'destroy'), proxies.created_at`,
+			)
+			.bind(JSON.stringify(addresses))
+			.all<Whereabouts & { readonly address: string }>(),
+	);
+	return results;
+}
+
 /** Every proxy in a queue that has an address, the longest waiting first. Throws DatabaseUnavailable. */
 export async function readQueue(db: D1Database, queue: Queue): Promise<readonly PublishedProxy[]> {
 	const { results } = await onDatabase(() =>

@@ -1,6 +1,7 @@
 import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../core/model/state.ts";
 import { onDatabase } from "../d1/database.ts";
+import type { CoolingChange } from "./cooling.ts";
 import type { PartChange, PartEdit } from "./ledger.ts";
 
 /** One version of what a pool shows in D1; `publish` writes it as one transaction, only over an older (incarnation, version). */
@@ -23,6 +24,8 @@ export interface Publication {
 	/** Every id that exists: rows of this pool with another id are deleted. Null: use `gone` (nothing else can be there). */
 	readonly existing: readonly Id[] | null;
 	readonly gone: readonly Id[];
+	/** Null or missing: D1 shows it. */
+	readonly cooling?: CoolingChange | null;
 	readonly log: readonly LogEntry[];
 }
 
@@ -42,7 +45,8 @@ const IS_CURRENT = "EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND incarnatio
 const updatePoolTo = (
 	ready: string,
 ) => `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = coalesce(?6, credentials),
-	ready = ${ready}, ready_count = coalesce(?8, ready_count)
+	ready = ${ready}, ready_count = coalesce(?8, ready_count),
+	cooling = CASE WHEN ?10 IS NULL THEN cooling WHEN ?11 THEN json_patch(cooling, ?10) ELSE ?10 END
 	WHERE object = ?1 AND (incarnation, version) < (?2, ?3) AND (?9 IS NULL OR (incarnation, version) = (?2, ?9))`;
 
 const UPSERT_PARTS = `INSERT INTO ready_parts (object, part, count, proxies)
@@ -138,6 +142,8 @@ function updatePool(db: D1Database, publication: Publication): D1PreparedStateme
 			first ? sent(first) : null,
 			first ? first.proxies.length : null,
 			publication.over ?? null,
+			publication.cooling?.json ?? null,
+			publication.cooling?.isPatch ? 1 : 0,
 		);
 }
 

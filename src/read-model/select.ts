@@ -1,6 +1,7 @@
 import type { ReadyEntry } from "../core/model/published.ts";
 import { countryOf } from "../providers/index.ts";
 import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
+import { coolingFor } from "./cooling.ts";
 import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, whereIs, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out; all texts are in lower case. */
@@ -14,18 +15,20 @@ export interface Selection {
 	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: ReadonlySet<string>;
+	/** A site (normalised): proxies that cool down for it are not wanted. */
+	readonly host: string | null;
 	/** Any text, as it is: the same one gets the same proxy while that is ready. */
 	readonly session: string | null;
 }
 
 export const EVERYTHING: Selection = {
 	...{ providers: null, instances: null, regions: null, countries: null },
-	...{ exclude: new Set(), session: null },
+	...{ exclude: new Set(), host: null, session: null },
 };
 
 /** Whether nothing is left out, and in no order of a session. */
 export function isEverything(wanted: Selection): boolean {
-	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.session === null;
+	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.host === null && wanted.session === null;
 }
 
 function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
@@ -56,14 +59,15 @@ export function whereaboutsOf({ provider, name, summary }: PublishedPool): Where
 	return { provider, name, regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [] };
 }
 
-/** What of a snapshot is asked for; the snapshot itself where that is all of it. */
-export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
-	const { exclude } = wanted;
+/** What of a snapshot is asked for; the snapshot itself where that is all of it. `now`: milliseconds since the epoch. */
+export function selectFrom(snapshot: Snapshot, wanted: Selection, now: number): Snapshot {
+	const { exclude, host } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
 	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(whereaboutsOf(pool), wanted));
 	const isPlaceAsked = wanted.regions !== null || wanted.countries !== null;
 	return snapshotOf(
-		pools.map((pool) => {
+		pools.map((each) => {
+			const pool = host === null ? each : withoutCooling(each, host, now);
 			const isEach = isPlaceAsked && isSpread(pool);
 			if (exclude.size === 0 && !isEach) return pool;
 			const { provider, name } = pool;
@@ -74,8 +78,29 @@ export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
 }
 
 /** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
-function isSpread({ summary, parts }: PublishedPool): boolean {
+export function isSpread({ summary, parts }: PublishedPool): boolean {
 	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
+}
+
+function withoutCooling(pool: PublishedPool, host: string, now: number): PublishedPool {
+	const cooling = coolingFor(pool, host);
+	const isCooling = (id: string) => (cooling.get(id) ?? 0) * 1_000 > now;
+	return [...cooling.keys()].some(isCooling) ? withEntries(pool, ([id]) => !isCooling(id)) : pool;
+}
+
+/** Of proxies that all cool down for a host the one that has first done so, and when (milliseconds since the epoch). Null where there is none. */
+export function coolestOf(snapshot: Snapshot, host: string): { readonly ready: ReadyProxy; readonly until: number } | null {
+	let coolest: { readonly ready: ReadyProxy; readonly until: number } | null = null;
+	for (const pool of snapshot.pools) {
+		const cooling = coolingFor(pool, host);
+		for (const part of pool.parts) {
+			for (const entry of part.entries()) {
+				const until = (cooling.get(entry[0]) ?? 0) * 1_000;
+				if (coolest === null || until < coolest.until) coolest = { ready: { pool, entry }, until };
+			}
+		}
+	}
+	return coolest;
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */

@@ -17,6 +17,8 @@ export interface PublishedPool {
 	readonly credentials: CredentialsByVersion;
 	readonly parts: readonly ReadyPart[];
 	readonly readyCount: number;
+	/** Which of them cool down for a site, as D1 holds it: see `coolingFor`. Of what was read of one proxy alone it is not known. */
+	readonly cooling: string;
 }
 
 /** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */

@@ -94,6 +94,33 @@ export const TIMES = {
 		usually: "6, or twice the target",
 		is: "how many proxies that are destroyed over the API are replaced in an hour; the successors of more wait. Each may be billed for a whole hour",
 	},
+	banCoolDownSeconds: {
+		variable: "BAN_COOL_DOWN",
+		at: ["endpoint", "ban_cool_down"],
+		group: "proxies",
+		schema: seconds(900, 1, DAY_SECONDS),
+		is: "seconds that a proxy cools down for a site that is reported to have banned it; twice as long each time that it is banned again, up to a day",
+	},
+	/** 0: none is replaced for that. */
+	replaceBanned: {
+		variable: "REPLACE_BANNED",
+		at: ["scaling", "replace_banned"],
+		group: "proxies",
+		suspends: true,
+		schema: whole(0, { min: 0, max: 2_000 }),
+		is: "a proxy that so many sites have banned is replaced, within `MAX_REPLACEMENTS_PER_HOUR`; 0: never",
+	},
+	/** Normalised. */
+	replaceBannedBy: {
+		variable: "REPLACE_BANNED_BY",
+		at: ["scaling", "replace_banned_by"],
+		group: "proxies",
+		suspends: true,
+		schema: kinds.siteNames().default([]),
+		usually: "none",
+		example: "shop.example,maps.example",
+		is: "sites, comma-separated, whose ban alone is enough for that",
+	},
 } satisfies Record<string, PoolSetting & DeploymentSetting>;
 
 /** What holds for the whole deployment. */

@@ -56,6 +56,9 @@ describe("what is asked for nothing", () => {
 				unregisteredTimeoutSeconds: 600,
 				decommissionedTimeoutSeconds: 600,
 				maxReplacementsPerHour: null,
+				banCoolDownSeconds: 900,
+				replaceBanned: 0,
+				replaceBannedBy: [],
 			},
 		});
 	});
@@ -83,6 +86,9 @@ describe("what is asked for nothing", () => {
 					billedSeconds: 60,
 					maxHourlyCost: null,
 					maxReplacementsPerHour: null,
+					banCoolDownSeconds: 900,
+					replaceBanned: 0,
+					replaceBannedBy: [],
 					finishesCreate: false,
 					repeatsCreate: false,
 					rules: [],

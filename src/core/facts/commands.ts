@@ -1,10 +1,12 @@
 /** What operators order and settings say, folded in. */
 
+import { withReports } from "../model/bans.ts";
 import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { forCanary, type GateFields } from "../model/gates.ts";
+import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
@@ -108,6 +110,14 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			if (only === undefined) return state;
 			return withLog(withDrop(state, session, only?.id ?? null, now), now, "INFO", `dropping session ${session}`);
 		}
+		case "report":
+			return withReports(state, command.reports, now);
+		case "lease":
+			return withLeases(state, command.ids, now + command.seconds * 1000, command.wishes);
+		case "renewLease":
+			return withRenewed(state, command.id, now + command.seconds * 1000);
+		case "endLeases":
+			return withoutLeases(state, command.ids);
 		case "log":
 			return withLog(state, now, command.severity, command.text);
 		default:

@@ -69,6 +69,12 @@ export interface Spec {
 	readonly maxHourlyCost: number | null;
 	/** How many proxies that operators destroy may be replaced in an hour; null: see replacements.ts. */
 	readonly maxReplacementsPerHour: number | null;
+	/** How long a proxy cools down for a site that has banned it, at first. */
+	readonly banCoolDownSeconds: number;
+	/** A proxy that so many sites have banned is replaced; 0: none is for that. */
+	readonly replaceBanned: number;
+	/** Sites (normalised) one of whose bans is enough for that. */
+	readonly replaceBannedBy: readonly string[];
 	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
 	readonly finishesCreate: boolean;
 	/** A create that is sent once more under its intent makes no second VM: the provider refuses it, or gives what is there. */
@@ -112,6 +118,9 @@ const SPEC = record<Spec>({
 	billedSeconds: value(0),
 	maxHourlyCost: value<number | null>(null),
 	maxReplacementsPerHour: value<number | null>(null),
+	banCoolDownSeconds: value(900),
+	replaceBanned: value(0),
+	replaceBannedBy: list(value("")),
 	finishesCreate: value<boolean>(false),
 	repeatsCreate: value<boolean>(false),
 	rules: list(value("")),

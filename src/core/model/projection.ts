@@ -3,6 +3,7 @@
 import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
 import { usualBootMs } from "./health.ts";
+import { leasedOf } from "./leases.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { areAllClosed, placeGate, placeKey, placesIn } from "./places.ts";
@@ -17,6 +18,7 @@ import { summed } from "./table.ts";
 export type CoreSummary = Omit<PoolSummary, "displayName" | "settings" | "countries">;
 
 export function summaryOf(state: State): CoreSummary {
+	const leased = leasedOf(state.proxies).length;
 	return {
 		run: state.run,
 		min: state.spec.min,
@@ -35,6 +37,7 @@ export function summaryOf(state: State): CoreSummary {
 		standing: state.standing,
 		usualBootMs: usualBootMs(state),
 		unreported: state.unreported,
+		...(leased > 0 ? { leased } : {}),
 		intervalSeconds: state.spec.intervalSeconds,
 		places: state.spec.places.map((place) => placeStanding(state, place)),
 		strays: state.strays.size,
@@ -134,7 +137,7 @@ export function rowOf(proxy: Proxy): ProxyRow {
 
 /** The entry of the ready list; null for a proxy that is not to be handed out. */
 export function readyEntryOf(proxy: Proxy, isOnlyPlace: (place: Place) => boolean): ReadyEntry | null {
-	if (proxy.phase.at !== "ready" || proxy.address === null) return null;
+	if (proxy.phase.at !== "ready" || proxy.address === null || proxy.lease !== null) return null;
 	const entry = [proxy.id, proxy.address, proxy.credentials] as const;
 	return proxy.place === null || isOnlyPlace(proxy.place) ? entry : [...entry, null, placeKey(proxy.place)];
 }
@@ -151,7 +154,11 @@ function placeStanding(state: State, place: Place): PlaceStanding {
 }
 
 /** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */
-const rowsHash = summed<Proxy>((proxy) => hash53(JSON.stringify(rowOf(proxy))) % 2 ** 32);
+const rowsHash = summed<Proxy>((proxy) => {
+	const { bans, lease } = proxy;
+	const isPlain = bans.length === 0 && lease === null;
+	return hash53(JSON.stringify(isPlain ? rowOf(proxy) : [rowOf(proxy), bans, lease])) % 2 ** 32;
+});
 
 /** When entries of the log were renewed, which keep their numbers. */
 function renewals({ repeats }: State): number {
@@ -166,7 +173,9 @@ export function projectionHash(state: State): string {
 	const last = lastHashes.get(state.proxies);
 	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
 	const rows = rowsHash(state.proxies);
-	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state)]));
+	const rest = hash53(
+		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state), ...state.waitingLeases]),
+	);
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
 	lastHashes.set(state.proxies, { of: state, hash });
 	return hash;

@@ -1,5 +1,7 @@
 /** One proxy: what is stored of it, and where it stands in its life. */
+import { BANS, type Ban } from "./bans.ts";
 import type { Id, Metrics, Ms } from "./basics.ts";
+import { LEASE, type Lease } from "./leases.ts";
 import { PLACE, type Place } from "./places.ts";
 import { nullable, oneOf, record, type Shape, value } from "./shape.ts";
 
@@ -73,6 +75,10 @@ export interface Proxy {
 	readonly failedProbes: number;
 	/** Posted for its address, beside what its agent reports; the newest names first. They count until others take their place. */
 	readonly posted: Metrics;
+	/** Sites that have banned it, as clients report: see bans.ts. */
+	readonly bans: readonly Ban[];
+	/** Who has it for himself; null: nobody. See leases.ts. */
+	readonly lease: Lease | null;
 }
 
 type At<Name extends Phase["at"]> = Extract<Phase, { readonly at: Name }>;
@@ -128,6 +134,8 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	retryAt: value(0),
 	failedProbes: value(0),
 	posted: value<Metrics>({}),
+	bans: BANS,
+	lease: LEASE,
 });
 
 /** A proxy as its intent is stored: nothing is known of it yet but where it is to be. */

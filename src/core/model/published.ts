@@ -36,6 +36,8 @@ export interface PoolSummary {
 	readonly usualBootMs?: Ms;
 	readonly unreported?: readonly Unreported[];
 	readonly intervalSeconds?: number;
+	/** Proxies that somebody has for himself; missing: none. */
+	readonly leased?: number;
 	/** Where it may have VMs, in the order in which they are tried. (Missing in what an earlier version published.) */
 	readonly places?: readonly PlaceStanding[];
 	readonly strays: number;

@@ -3,12 +3,14 @@
  * replaced, never mutated: only what changed is written. Each slice says what of it is stored when, and what readers see.
  */
 import { type BackendFields, backendSlice } from "./backends.ts";
+import { type BanFields, banSlice } from "./bans.ts";
 import type { Ms } from "./basics.ts";
 import { type FirewallFields, firewallSlice } from "./firewall.ts";
 import { type GateFields, gateSlice } from "./gates.ts";
 import { type HealthFields, healthSlice } from "./health.ts";
 import { type InventoryFields, inventorySlice } from "./inventory.ts";
 import { type JournalFields, journalSlice } from "./journal.ts";
+import { type LeaseFields, leaseSlice } from "./leases.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
 import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
@@ -51,6 +53,8 @@ export interface State
 		BackendFields,
 		HealthFields,
 		ReplacementFields,
+		BanFields,
+		LeaseFields,
 		JournalFields,
 		TallyFields,
 		SampleFields,
@@ -69,6 +73,8 @@ const SLICES: Slice<State> = {
 	...backendSlice,
 	...healthSlice,
 	...replacementSlice,
+	...banSlice,
+	...leaseSlice,
 	...journalSlice,
 	...tallySlice,
 	...sampleSlice,

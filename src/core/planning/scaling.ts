@@ -135,12 +135,13 @@ function isUnproven(proxy: Proxy): boolean {
 	return !proxy.wasReady && (proxy.phase.at === "launching" || proxy.phase.at === "booting" || proxy.phase.at === "unready");
 }
 
-/** Never registered first (at once), then unhealthy, then idle, then oldest. */
+/** Never registered first (at once), then unhealthy, then idle, then oldest; those that somebody has leased last. */
 function shrink(draft: Draft, surplus: number): void {
 	const rank = (proxy: Proxy): number => {
 		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
 		if (!proxy.wasReady) return 2;
 		if (proxy.phase.at !== "ready") return 3;
+		if (proxy.lease !== null) return 6;
 		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
 	};
 	const victims = [...draft.proxies]

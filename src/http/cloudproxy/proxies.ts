@@ -3,7 +3,7 @@ import { AGENT_PORT } from "../../agent/protocol.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
-import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
+import { coolestOf, EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
 import {
 	type CredentialsByVersion,
 	homeOf,
@@ -11,6 +11,7 @@ import {
 	pickReady,
 	placeOfKey,
 	type ReadyProxy,
+	type Snapshot,
 	whereIs,
 } from "../../read-model/snapshot.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
@@ -21,13 +22,18 @@ import { wakeFor } from "./wake.ts";
 
 // The routes that hand proxies out, which nearly every request is for, and how they and others show a proxy.
 
+const fallback = z
+	.enum(["least"], { error: "must be least" })
+	.optional()
+	.openapi({ description: "`least`: where each proxy cools down for `host`, the one that has first done so, instead of 404." });
+
 const randomSchema = {
 	operationId: "getRandomProxy",
 	tags: ["Proxies"],
 	summary: "Get one ready proxy at random",
 	description:
 		"Each ready proxy that is asked for is equally likely; with `session`, always the same one. What is known may be one second old; the Age header says when it is older. A pool that is empty while nobody uses it starts a proxy when it is asked for; 503 with Retry-After meanwhile.",
-	request: { query: z.object({ format: formatOf("json"), ...selectionQuery }) },
+	request: { query: z.object({ format: formatOf("json"), fallback, ...selectionQuery }) },
 	responses: {
 		200: {
 			description: "One ready proxy.",
@@ -44,7 +50,7 @@ export class GetRandomProxy extends Endpoint {
 
 	async handle(c: AppContext): Promise<Response> {
 		// Nothing is asked for mostly, and then there is nothing to check.
-		const { wanted, format } = hasQuery(c) ? await this.checked() : NOTHING_ASKED;
+		const { wanted, format, takesLeast } = hasQuery(c) ? await this.checked() : NOTHING_ASKED;
 		const isAny = wanted === EVERYTHING;
 		const [now, later] = [Date.now(), laterOf(c)];
 		const one = isAny ? await readOne(c.env.DB, now, later) : null;
@@ -52,19 +58,31 @@ export class GetRandomProxy extends Endpoint {
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
-		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted), wanted.session, Math.random);
-		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted);
+		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted, now), wanted.session, Math.random);
+		const coolest = picked === null && takesLeast && wanted.host !== null ? coolestIn(snapshot, wanted, wanted.host, now) : null;
+		if (coolest !== null) return oneAnswer(c, coolest, format);
+		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
 		return oneAnswer(c, picked, format);
 	}
 
-	private async checked(): Promise<{ wanted: Selection; format: Format }> {
+	private async checked(): Promise<Asked> {
 		const { query } = await this.getValidatedData<typeof randomSchema>();
 		const wanted = selectionOf(query);
-		return { wanted: isEverything(wanted) ? EVERYTHING : wanted, format: query.format };
+		return { wanted: isEverything(wanted) ? EVERYTHING : wanted, format: query.format, takesLeast: query.fallback === "least" };
 	}
 }
 
-const NOTHING_ASKED = { wanted: EVERYTHING, format: "json" } as const;
+interface Asked {
+	readonly wanted: Selection;
+	readonly format: Format;
+	/** Where all cool down for the site, the one that has first done so is better than none. */
+	readonly takesLeast: boolean;
+}
+const NOTHING_ASKED: Asked = { wanted: EVERYTHING, format: "json", takesLeast: false };
+
+function coolestIn(snapshot: Snapshot, wanted: Selection, host: string, now: number): ReadyProxy | null {
+	return coolestOf(selectFrom(snapshot, { ...wanted, host: null }, now), host)?.ready ?? null;
+}
 
 function oneAnswer(c: AppContext, ready: ReadyProxy, format: Format): Response {
 	if (format !== "json") {
@@ -118,7 +136,7 @@ export class ListProxies extends Endpoint {
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
-		const selected = selectFrom(snapshot, wanted);
+		const selected = selectFrom(snapshot, wanted, now);
 		return pageAnswer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));
 	}
 
