@@ -105,6 +105,11 @@ export class Instance {
 		this.order({ do: "metrics", address, metrics });
 	}
 
+	/** Another pool tells this one something. */
+	tell(command: Command): void {
+		if (this.controller.refusalOf(command) === null) this.order(command);
+	}
+
 	/** Whoever gave the order may wait for its answer, and does not here. */
 	private order(command: Command): void {
 		this.isOrdering = true;
@@ -174,7 +179,8 @@ export class Instance {
 
 	private wanted(): Wanted {
 		const { config, source } = this.host;
-		const configure = config === null ? null : ({ do: "configure", settings: config.settings, account: config.account } as const);
+		const configure =
+			config === null ? null : ({ do: "configure", settings: config.settings, account: config.account, accountKey: "one" } as const);
 		return { configure, isNamed: source === "api" ? null : config !== null };
 	}
 

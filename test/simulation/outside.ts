@@ -128,6 +128,23 @@ export function outsideOf(instance: Instance, state: State): Outside {
 					else resolve(world.measure(endpoint, host));
 				});
 			}),
+		assist: (endpoint, count) =>
+			later((resolve, reject) => {
+				instance.count();
+				clock.after(random.between(...DATABASE_MS), () => {
+					if (database.isOut) reject(lostAnswer());
+					else resolve(world.assist(endpoint, host, count));
+				});
+			}),
+		shareLimit: (accountKey, until, rate) =>
+			later((resolve, reject) => {
+				instance.count();
+				clock.after(random.between(...DATABASE_MS), () => {
+					if (database.isOut) return reject(lostAnswer());
+					world.shareLimit(accountKey, host, until, rate);
+					resolve(undefined);
+				});
+			}),
 		countCall: () => instance.count(),
 	};
 }

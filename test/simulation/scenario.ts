@@ -136,6 +136,8 @@ export interface PoolSetup {
 	readonly places: readonly Place[];
 	readonly spread: Spread;
 	readonly maxPerPlace: number | null;
+	/** The object of the pool that stands in for it. */
+	readonly fallback: string | null;
 }
 
 /** While it lasts, creates in that region are told that there is nothing left. */
@@ -239,7 +241,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
 	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
-	const placing = placingOf(seed, end, options);
+	const placing = placingOf(seed, end, options, setups);
 	return {
 		seed,
 		hours,
@@ -251,9 +253,9 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 			new Random(`calls ${seed}`).chance(0.1) ? 240 * pools.length : Number.POSITIVE_INFINITY,
 		),
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
-		pools: setups.map((pool) => ({
+		pools: setups.map((pool, index) => ({
 			...pool,
-			...placing.pool,
+			...placing.pool(index),
 			statics: hasStatics ? pool.statics : 0,
 			maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null,
 		})),
@@ -267,9 +269,14 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 const PLACES: readonly Place[] = ["here", "there", "yonder"].flatMap((region) => ["small", "large"].map((size) => ({ region, size })));
 
 /** A share of the runs has pools of several places. Regions sell out and come back, and one of several may stay sold out to the end. */
-function placingOf(seed: number, end: Ms, options: ScenarioOptions): Pick<Scenario, "soldOut"> & { readonly pool: Partial<PoolSetup> } {
+function placingOf(
+	seed: number,
+	end: Ms,
+	options: ScenarioOptions,
+	pools: readonly PoolSetup[],
+): Pick<Scenario, "soldOut"> & { readonly pool: (index: number) => Partial<PoolSetup> } {
 	const random = new Random(`places ${seed}`);
-	if (!random.chance(options.isPlaced === true ? 1 : 0.2) || options.isPlaced === false) return { soldOut: [], pool: {} };
+	if (!random.chance(options.isPlaced === true ? 1 : 0.2) || options.isPlaced === false) return { soldOut: [], pool: () => ({}) };
 	const first = random.between(0, 1);
 	const places = PLACES.filter((_, index) => index % 2 === first || random.chance(0.2));
 	const regions = [...new Set(places.map(({ region }) => region))];
@@ -283,7 +290,24 @@ function placingOf(seed: number, end: Ms, options: ScenarioOptions): Pick<Scenar
 	if (random.chance(0.5))
 		soldOut.push({ region: random.chance(0.7) ? "here" : random.pick(regions), from: 0, to: Number.POSITIVE_INFINITY });
 	const spread = random.pick(["pack", "even", "cheapest"] as const);
-	return { soldOut: options.isFaultless ? [] : soldOut, pool: { places, spread, maxPerPlace: null } };
+	const isFallen = pools.length > 1 && random.chance(0.5);
+	if (!isFallen) return { soldOut: options.isFaultless ? [] : soldOut, pool: () => ({ places, spread }) };
+	// The first pool has no room anywhere for a while, and others stand in for it; some of them the other way round as well.
+	const [own, others] = [places.filter(({ region }) => region !== "yonder"), places.filter(({ region }) => region === "yonder")];
+	for (let i = random.between(1, 2); i > 0; i--) {
+		const from = random.between(0, end - 30 * MINUTE);
+		const to = Math.min(end, from + random.between(10 * MINUTE, 2 * HOUR));
+		soldOut.push({ region: "here", from, to }, { region: "there", from, to });
+	}
+	const passing = soldOut.filter(({ to }) => to !== Number.POSITIVE_INFINITY);
+	const isMutual = random.chance(0.5);
+	return {
+		soldOut: options.isFaultless ? [] : passing,
+		pool: (index) =>
+			index === 0
+				? { places: own, spread, fallback: "object2" }
+				: { places: others, spread, fallback: isMutual && index === 1 ? "object1" : null },
+	};
 }
 
 /** A share of the runs has pools with rules, and clients who come and go. Dealt from numbers of its own, so that the other runs are what they were. */
@@ -328,6 +352,7 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		places: [],
 		spread: "pack",
 		maxPerPlace: null,
+		fallback: null,
 	};
 }
 

@@ -65,7 +65,7 @@ export class PlaceWatch {
 		if (kind === null) Object.assign(told, { refusals: 0 });
 		else if (kind === "capacity" || kind === "quota" || kind === "invalid") {
 			// What went out before the first of them was known is one incident with it.
-			if (told.refusals === 0 || (this.sentAt.get(id) ?? 0) > told.refusedAt) told.refusedAt = this.world.clock.now;
+			if ((this.sentAt.get(id) ?? 0) > told.refusedAt) told.refusedAt = this.world.clock.now;
 			told.refusals++;
 		}
 	}

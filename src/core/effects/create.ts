@@ -39,7 +39,8 @@ export const create: Room<Create, Vm> = {
 		for (const proxy of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) {
 			const { id, place } = proxy;
 			const key = placeKey(place);
-			if (!isPriced(state, place) || !draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key)) continue;
+			if (!isPriced(state, place) || !draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key))
+				continue;
 			if (placeGate(state, place).failures > 0) canaries.add(key);
 			draft.call<Create>({ call: "create", id });
 		}

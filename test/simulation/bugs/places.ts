@@ -1,5 +1,6 @@
 /** Slips of where VMs go. */
 import * as CreateRoom from "../../../src/core/effects/create.ts";
+import * as Neighbours from "../../../src/core/model/neighbours.ts";
 import * as Places from "../../../src/core/model/places.ts";
 import * as Placing from "../../../src/core/planning/placing.ts";
 import { type Bug, plant } from "../planting.ts";
@@ -35,6 +36,19 @@ export const PLACES: readonly Bug[] = [
 							// They wait where they are.
 						}
 					},
+			),
+		],
+		isPlaced: true,
+	},
+	{
+		name: "what a fallback adds is never given back",
+		plants: [
+			plant(
+				Neighbours,
+				"wantedOfFallback",
+				(wanted, { askedOf }) =>
+					(state, now) =>
+						Math.max(wanted(state, now), askedOf(state)),
 			),
 		],
 		isPlaced: true,
