@@ -36,6 +36,8 @@ const workerd = (name: string, include: string, miniflare = {}, bindings = {}, e
 		testTimeout: 30_000,
 		// The plug-in, as of 1.5.0, hands on the code of vitest's cache without its source maps: stacks would name lines of the output.
 		fsModuleCache: false,
+		// What an object prints goes to the reporter as a call, and for one of an object that a test has crashed it would wait without end.
+		disableConsoleIntercept: true,
 		...extra,
 	},
 });

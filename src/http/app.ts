@@ -23,12 +23,16 @@ import { requireKnownQuery } from "./base/query.ts";
 import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
+import { GetLease, LeaseProxies, ListLeases, ReleaseLease, RenewLease } from "./cloudproxy/leases.ts";
 import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
+import { ListOutcomes, ReportOutcomes } from "./cloudproxy/outcomes.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { GetConsoleState } from "./console/state.ts";
+import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
@@ -66,6 +70,13 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/random", "admin", GetRandomProxy],
 	["get", "/proxies.txt", "admin", GetProxyList],
 	["get", "/proxy.pac", "admin", GetProxyAutoConfig],
+	["post", "/report", "admin", ReportOutcomes],
+	["get", "/outcomes", "admin", ListOutcomes],
+	["post", "/leases", "admin", LeaseProxies],
+	["get", "/leases", "admin", ListLeases],
+	["get", "/leases/:lease", "admin", GetLease],
+	["patch", "/leases/:lease", "admin", RenewLease],
+	["delete", "/leases/:lease", "admin", ReleaseLease],
 	["get", "/destroy", "admin", ListDestroyQueue],
 	["delete", "/destroy", "admin", DestroyProxy],
 	["get", "/restart", "admin", ListRestartQueue],
@@ -82,6 +93,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
+	["get", "/ui/state", "admin", GetConsoleState],
+	["post", "/ui/test", "admin", TestProxy],
 	["get", "/history", "admin", GetHistory],
 	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/health", "public", GetHealth],
@@ -161,6 +174,8 @@ export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAME
 const ROUTES_AT = Map.groupBy(ROUTES, ([, path]) => path);
 const inFirstVersion = firstVersionOf(ROUTES);
 
+/** Where the console is, which is static files alone (scripts/assets.ts puts them there). */
+const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
@@ -198,7 +213,7 @@ app.use(
 	}),
 );
 
-app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
+app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect(CONSOLE, 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,
