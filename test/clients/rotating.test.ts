@@ -155,7 +155,9 @@ describe("the Node client", () => {
 	it("fetches through the fleet, and has the types of the API as it is", async () => {
 		const copy = join(root, "client");
 		cpSync(client, copy, { recursive: true, filter: (path) => !path.includes("node_modules") });
-		await run("npm", ["install", "--silent", "--no-audit", "--no-fund"], environment(), copy);
+		// npm knows its registry by the user's own settings.
+		const npm = environment({ HOME: process.env.HOME ?? root });
+		await run("npm", ["install", "--silent", "--no-audit", "--no-fund"], npm, copy);
 		writeFileSync(
 			join(copy, "example.ts"),
 			`import { createMuster } from "./index.js";
@@ -189,10 +191,7 @@ console.log(JSON.stringify({ exits: [...exits], kept: [...kept], least }));
 		expect(kept).toHaveLength(1);
 		expect(least).toBe(COUNT);
 		expect(site.visits.flatMap(({ credentials }) => credentials ?? [])).toEqual([]);
-		await run(process.execPath, [join(PROJECT, "scripts/client-types.ts"), join(copy, "now.d.ts")], {
-			...environment(),
-			HOME: process.env.HOME ?? root,
-		});
+		await run(process.execPath, [join(PROJECT, "scripts/client-types.ts"), join(copy, "now.d.ts")], npm);
 		expect(readFileSync(join(copy, "now.d.ts"), "utf8"), "`npm run client-types` writes it").toBe(
 			readFileSync(join(client, "api.d.ts"), "utf8"),
 		);
