@@ -15,6 +15,7 @@ import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { Leases } from "./watch-leases.ts";
 import { Replacements } from "./watch-replacements.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
@@ -62,6 +63,7 @@ export class Watch {
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
 	private readonly replacements = new Replacements();
+	readonly leases = new Leases((promise, say) => this.broken(promise, say));
 
 	constructor(world: World) {
 		this.world = world;
@@ -409,6 +411,7 @@ export class Watch {
 		this.scaled(host, before, after);
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
+		this.leases.committed(host, before, after, this.isClockSound);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -575,6 +578,7 @@ export class Watch {
 		for (const id of listed) record.hiddenAt.delete(id);
 		record.listed = listed;
 		this.waiting.published(host, listed);
+		this.leases.published(host, listed, publication.now);
 		this.world.note(
 			() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`,
 		);
@@ -599,6 +603,7 @@ export class Watch {
 			this.broken("8", `a pass of ${host.object} ended without an alarm`);
 			return;
 		}
+		if (this.isClockSound) this.leases.passed(host, state);
 		const intervalMs = state.spec.intervalSeconds * SECOND;
 		if (host.alarmAt > host.now() + intervalMs)
 			this.broken("8", `a pass of ${host.object} ended with its alarm more than an interval ahead`);
