@@ -324,6 +324,21 @@ export const TUNING = {
 		usually: "no bound",
 		is: "the most VMs in one place",
 	},
+	fallback: {
+		variable: "FALLBACK",
+		at: ["scaling", "fallback"],
+		isNotCopied: true,
+		schema: kinds.poolName().nullable().default(null),
+		usually: "none",
+		example: "vultr/default",
+		is: "the pool, `provider/name` or an endpoint's name, that adds what this one cannot place, within its own bounds, and gives it back",
+	},
+	fallbackAfterSeconds: {
+		variable: "FALLBACK_AFTER",
+		at: ["scaling", "fallback_after"],
+		schema: seconds(300, 10, DAY_SECONDS),
+		is: "seconds for which proxies cannot be placed before the fallback adds them",
+	},
 	...TIMES,
 	metricsSource: {
 		at: ["endpoint", "metrics_source"],

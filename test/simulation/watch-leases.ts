@@ -9,7 +9,7 @@ const DAY_MS = 24 * HOUR;
 /** A plan ends what is over; alarms may be that late. */
 const LATE_MS = MINUTE;
 
-/** 18 and 19: what a client has leased is nobody else's, and what a site has banned cools down. */
+/** 17 and 18: what a client has leased is nobody else's, and what a site has banned cools down. */
 export class Leases {
 	private readonly broken: (promise: string, say: string) => void;
 	private readonly ended = new Set<Id>();
@@ -28,10 +28,10 @@ export class Leases {
 	committed(host: Host, before: State, after: State, isClockSound: boolean): void {
 		if (before.proxies === after.proxies && before.waitingLeases === after.waitingLeases) return;
 		const [had, has] = [allOf(before), allOf(after)];
-		if (has.length > new Set(has.map(({ id }) => id)).size) this.broken("18", `a lease of ${host.object} names two proxies`);
+		if (has.length > new Set(has.map(({ id }) => id)).size) this.broken("17", `a lease of ${host.object} names two proxies`);
 		for (const { id, until } of had) {
 			if (has.some((one) => one.id === id) || this.ended.has(id) || until <= host.now()) continue;
-			this.broken("18", `lease ${id} of ${host.object} is lost ${until - host.now()} ms before it ends`);
+			this.broken("17", `lease ${id} of ${host.object} is lost ${until - host.now()} ms before it ends`);
 		}
 		const now = host.now();
 		for (const [id, proxy] of after.proxies) {
@@ -43,8 +43,8 @@ export class Leases {
 				if (known === ban || !isClockSound) continue;
 				const seconds = (ban.until - now) / 1_000;
 				if (known !== undefined && known.until > now && known.until <= now + DAY_MS)
-					this.broken("19", `${id} cools down anew for ${ban.host} while it does`);
-				if (seconds < after.spec.banCoolDownSeconds - 1 || seconds > 86_401) this.broken("19", `${id} cools down for ${seconds} s`);
+					this.broken("18", `${id} cools down anew for ${ban.host} while it does`);
+				if (seconds < after.spec.banCoolDownSeconds - 1 || seconds > 86_401) this.broken("18", `${id} cools down for ${seconds} s`);
 			}
 			if (proxy.phase.at === "draining" && was?.phase.at === "ready" && proxy.why === "banned by too many sites")
 				this.retired(host, after, now, isClockSound);
@@ -56,22 +56,22 @@ export class Leases {
 		for (const id of listed) {
 			const named = this.namedAt.get(`${host.object} ${id}`);
 			const lease = host.state?.proxies.get(id)?.lease;
-			if (named !== undefined && lease?.id === named.id && named.at < at) this.broken("18", `${id} is leased and in the ready list`);
+			if (named !== undefined && lease?.id === named.id && named.at < at) this.broken("17", `${id} is leased and in the ready list`);
 		}
 	}
 
 	/** A pass has planned what is due. */
 	passed(host: Host, state: State): void {
 		for (const { id, until } of allOf(state))
-			if (until < host.now() - LATE_MS) this.broken("18", `lease ${id} lasts ${host.now() - until} ms longer than it should`);
+			if (until < host.now() - LATE_MS) this.broken("17", `lease ${id} lasts ${host.now() - until} ms longer than it should`);
 	}
 
 	private named(host: Host, id: Id, was: Lease | null, lease: Lease | null, phase: string): void {
 		const key = `${host.object} ${id}`;
 		if (lease === null) this.namedAt.delete(key);
 		else if (lease.id !== was?.id) {
-			if (was !== null && was.until > host.now()) this.broken("18", `${id} goes from lease ${was.id} to ${lease.id}`);
-			if (phase !== "ready") this.broken("18", `lease ${lease.id} names ${id}, which is ${phase}`);
+			if (was !== null && was.until > host.now()) this.broken("17", `${id} goes from lease ${was.id} to ${lease.id}`);
+			if (phase !== "ready") this.broken("17", `lease ${lease.id} names ${id}, which is ${phase}`);
 			this.namedAt.set(key, { id: lease.id, at: host.now() });
 		}
 	}
@@ -81,8 +81,8 @@ export class Leases {
 		this.retiredAt.set(host.object, times);
 		const bound = spec.maxReplacementsPerHour ?? Math.max(6, 2 * target);
 		if (times.length > bound && isClockSound)
-			this.broken("19", `${times.length} proxies are replaced for their bans within an hour, where ${bound} may be`);
-		if (spec.replaceBanned === 0) this.broken("19", "a proxy is replaced for its bans though nobody asked for that");
+			this.broken("18", `${times.length} proxies are replaced for their bans within an hour, where ${bound} may be`);
+		if (spec.replaceBanned === 0) this.broken("18", "a proxy is replaced for its bans though nobody asked for that");
 	}
 }
 

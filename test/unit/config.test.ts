@@ -98,6 +98,8 @@ describe("what is asked for nothing", () => {
 					places: [{ region: "lon1", size: "s-1vcpu-512mb-10gb" }],
 					spread: "pack",
 					maxPerPlace: null,
+					fallback: null,
+					fallbackAfterSeconds: 300,
 					metricsSource: null,
 				},
 				suspended: null,

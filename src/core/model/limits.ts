@@ -73,6 +73,10 @@ export const HEARTBEAT_SHARE = 0.5;
 export const LEASE_RETURN_MS = 60_000;
 /** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
 export const PRICE_MS = 24 * 3_600_000;
+/** What another pool asked for and did not renew ends after so long; it is renewed, and what changes of it is told, at these intervals. */
+export const ASSIST_MS = 3 * 60_000;
+export const ASSIST_RENEWAL_MS = 60_000;
+export const ASSIST_SPACING_MS = 5_000;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
 /** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */
