@@ -155,8 +155,8 @@ describe("the Node client", () => {
 	it("fetches through the fleet, and has the types of the API as it is", async () => {
 		const copy = join(root, "client");
 		cpSync(client, copy, { recursive: true, filter: (path) => !path.includes("node_modules") });
-		// npm knows its registry by the user's own settings.
-		const npm = environment({ HOME: process.env.HOME ?? root });
+		// npm knows its registry by the user's own settings and environment.
+		const npm = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 		await run("npm", ["install", "--silent", "--no-audit", "--no-fund"], npm, copy);
 		writeFileSync(
 			join(copy, "example.ts"),
