@@ -177,10 +177,10 @@ console.log(JSON.stringify({ exits: [...exits], kept: [...kept], least }));
 			join(copy, "wrong.ts"),
 			`import { createMuster } from "./index.js";\ncreateMuster({ url: "", key: "" }).api.GET("/nowhere", {});\n`,
 		);
+		await run(process.execPath, [join(PROJECT, "scripts/api-types.ts"), join(copy, "api.d.ts")], environment());
 		const options = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--types", "node"];
 		symlinkSync(join(PROJECT, "node_modules/@types"), join(copy, "node_modules/@types"));
-		const tsc = (file: string) =>
-			run(process.execPath, [join(copy, "node_modules/typescript/bin/tsc"), ...options, file], environment(), copy);
+		const tsc = (file: string) => run(join(PROJECT, "node_modules/.bin/tsc"), [...options, file], environment(), copy);
 		await tsc("example.ts");
 		await expect(tsc("wrong.ts")).rejects.toThrow(/nowhere/);
 		const site = await startSite();
