@@ -247,13 +247,13 @@ const CHORD_MS = 1_000;
 
 function useKeyboard(): void {
 	useEffect(() => {
-		let gAt = 0;
+		let gAt = Number.NEGATIVE_INFINITY;
 		const press = (event: KeyboardEvent) => {
 			const { target, key } = event;
 			const isTyping = target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 			if (isTyping || event.ctrlKey || event.metaKey || event.altKey || isAsking() || session.peek() !== "in") return;
 			const isChord = event.timeStamp - gAt < CHORD_MS;
-			gAt = 0;
+			gAt = Number.NEGATIVE_INFINITY;
 			if (isChord) {
 				const view = VIEWS.find((one) => one.key === key)?.view;
 				const pool = pools.peek().find(({ status }) => status === "degraded") ?? pools.peek()[0];
