@@ -1,5 +1,6 @@
 import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
@@ -12,6 +13,7 @@ import {
 	type WaitingScaling,
 	writeSetting,
 } from "../d1/settings.ts";
+import { pruneVms } from "../d1/vms.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, Told } from "../rpc/pool.ts";
 import { askPool, askRegister } from "../rpc/reach.ts";
@@ -52,6 +54,8 @@ export async function tend(env: Env, now: number): Promise<void> {
 	});
 	if (directory !== null) await attempt("what D1 has lost", () => noteLost(env, directory));
 	await attempt("logs", () => pruneLogs(env.DB, now));
+	await attempt("events", () => pruneEvents(env.DB, now));
+	await attempt("VMs that are gone", () => pruneVms(env.DB, now));
 	await attempt("mark", () => writeSetting(env.DB, "written_at", String(now)));
 }
 

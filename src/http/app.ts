@@ -31,8 +31,10 @@ import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
+import { ListEvents } from "./monitoring/events.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
 import { GetPlan } from "./monitoring/plan.ts";
+import { ListGoneVms } from "./monitoring/vms.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -84,6 +86,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/auth", "admin", GetAuthentication],
 	["get", "/history", "admin", GetHistory],
 	["get", "/history.csv", "admin", GetHistoryCsv],
+	["get", "/history/vms", "admin", ListGoneVms],
+	["get", "/events", "admin", ListEvents],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
