@@ -9,6 +9,7 @@ import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
+import { withCalls } from "./model/tally.ts";
 
 /** What a cloud says stands in a reason behind what it is about. */
 const MOST_SAY_CHARS = MOST_WHY_CHARS - 100;
@@ -27,11 +28,11 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "sent":
 			return roomOf(event.effect).sent?.(state, event.effect, now, event.tokenHash ?? null) ?? state;
 		case "done":
-			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
+			return roomOf(event.effect).done(withAnswers(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
 			const { effect, startedAt } = event;
 			const failure = { ...event.failure, say: bounded(event.failure.say, MOST_SAY_CHARS) };
-			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now, startedAt), effect, failure, now);
+			return roomOf(effect).failed(refusedByAccount(withAnswers(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":
 			return applyFleet(state, event);
@@ -50,8 +51,10 @@ export function apply(state: State, event: Event, now: Ms): State {
 	}
 }
 
-function withRate(state: State, { rate }: Event & { readonly on: "done" | "failed" }): State {
-	return rate === undefined ? state : { ...state, rate };
+/** What the provider's answers say beside what was asked. */
+function withAnswers(state: State, { rate, answers }: Event & { readonly on: "done" | "failed" }): State {
+	const counted = answers === undefined ? state : withCalls(state, answers);
+	return rate === undefined ? counted : { ...counted, rate };
 }
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */

@@ -33,6 +33,7 @@ import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
 import { ListEvents } from "./monitoring/events.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
+import { GetMetrics } from "./monitoring/metrics.ts";
 import { GetPlan } from "./monitoring/plan.ts";
 import { ListGoneVms } from "./monitoring/vms.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
@@ -88,6 +89,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/history/vms", "admin", ListGoneVms],
 	["get", "/events", "admin", ListEvents],
+	["get", "/metrics", "admin", GetMetrics],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],

@@ -29,6 +29,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 	return {
 		now: () => host.now(),
 		provider: () => new SimulatedProvider(instance, state, later),
+		takeAnswers: () => ({}),
 		takeRate: () => {
 			const { rate } = instance;
 			instance.rate = null;

@@ -49,14 +49,10 @@ const schema = {
 		"One stream, kept for 30 days. Without `since` the newest are shown; with the cursor of an earlier answer what became known after it, each once. Of a pool, or from a severity on, a page may be short, or empty, while there is more.",
 	request: {
 		query: z.object({
-			since: z
-				.string()
-				.max(40)
-				.optional()
-				.openapi({
-					description: "A cursor (`e1042`), or an instant (RFC 3339, or Unix seconds): of an instant the newest 5,000 at most.",
-					example: "e1042",
-				}),
+			since: z.string().max(40).optional().openapi({
+				description: "A cursor (`e1042`), or an instant (RFC 3339, or Unix seconds): of an instant the newest 5,000 at most.",
+				example: "e1042",
+			}),
 			before: z.string().regex(CURSOR, "must be a cursor, as e1042").optional().openapi({ description: "A cursor: older ones than it." }),
 			pool: poolParam,
 			severity: z.enum(["INFO", "WARNING", "ERROR"]).optional().openapi({ description: "This one and what is worse." }),
