@@ -31,3 +31,4 @@ CREATE TABLE deliveries (
 	status INTEGER,
 	error TEXT
 ) WITHOUT ROWID;
+CREATE INDEX deliveries_due ON deliveries (next_at) WHERE next_at IS NOT NULL;

@@ -31,6 +31,7 @@ import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
+import { ListDeliveries, TestDelivery } from "./monitoring/deliveries.ts";
 import { ListEvents } from "./monitoring/events.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
 import { GetMetrics } from "./monitoring/metrics.ts";
@@ -90,6 +91,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/history/vms", "admin", ListGoneVms],
 	["get", "/events", "admin", ListEvents],
 	["get", "/metrics", "admin", GetMetrics],
+	["get", "/deliveries", "admin", ListDeliveries],
+	["post", "/deliveries/test", "admin", TestDelivery],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],

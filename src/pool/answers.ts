@@ -1,6 +1,7 @@
 /** What a pool answers of itself, read from its state. */
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
+import { causesOf } from "../core/model/causes.ts";
 import { metersOf } from "../core/model/meters.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
@@ -31,6 +32,7 @@ export function toldOf(state: State, since: number, now: Ms): Told {
 		pool: `${state.pool.provider}/${state.pool.name}`,
 		currency: currencyOf(state),
 		meters: metersOf(state, now),
+		causes: causesOf(state, now),
 		samples: samplesAfter(state, since),
 	};
 }

@@ -25,7 +25,7 @@ async function tell(names: readonly string[]): Promise<void> {
 				},
 			};
 			const meters = { ...metersOf(state, NOW), cost: { hourly: 0.0119, currency: "USD" }, maxHourlyCost: 0.1 };
-			return [name, { pool: `digitalocean/${name}`, currency: "USD", meters, samples: [] }] as const;
+			return [name, { pool: `digitalocean/${name}`, currency: "USD", meters, causes: {}, samples: [] }] as const;
 		}),
 	);
 	await collect(
