@@ -36,6 +36,8 @@ const workerd = (name: string, include: string, miniflare = {}, bindings = {}, e
 		testTimeout: 30_000,
 		// The plug-in, as of 1.5.0, hands on the code of vitest's cache without its source maps: stacks would name lines of the output.
 		fsModuleCache: false,
+		// What an object prints goes to the reporter as a call, and for one of an object that a test has crashed it would wait without end.
+		disableConsoleIntercept: true,
 		...extra,
 	},
 });
@@ -70,6 +72,7 @@ export default defineConfig({
 			node("unit", 60),
 			node("cloud", 90),
 			node("agent", 150),
+			node("gateway", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
 			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
 			node("sdks", 120),

@@ -1,5 +1,6 @@
 /**
- * Puts together what the Worker serves as static files, in `dist/assets`: Swagger UI, from its package, for `/docs`.
+ * Puts together what the Worker serves as static files, in `dist/assets`: the console, for `/ui/`; Swagger UI, from its package, for `/docs`; and the
+ * gateway as one file, `/gateway.mjs`.
  * Files that are there and right are left alone, so that several runs at once do no harm. Run by wrangler before each
  * build (wrangler.jsonc) and by vitest.
  */
@@ -7,6 +8,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
+import { CONSOLE_POLICY, consoleFiles } from "./console.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const ASSETS = join(ROOT, "dist", "assets");
@@ -20,6 +23,12 @@ const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", de
 const HEADERS = `/*
   X-Content-Type-Options: nosniff
   Cache-Control: public, max-age=3600
+/ui/*
+  ! Cache-Control
+  Cache-Control: no-cache
+  Content-Security-Policy: ${CONSOLE_POLICY}
+  Referrer-Policy: no-referrer
+  X-Frame-Options: DENY
 `;
 
 /** Writes the files that are missing or differ. Throws when a file of Swagger UI's package is missing. */
@@ -27,7 +36,30 @@ export function buildAssets(): void {
 	const swagger = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 	for (const name of SWAGGER_FILES) put(join("docs", "assets", name), readFileSync(join(swagger, name)));
 	put(join("docs", "assets", "start.js"), Buffer.from(START));
+	putConsole();
+	put("gateway.mjs", bundledGateway());
 	put("_headers", Buffer.from(HEADERS));
+}
+
+/** The console alone. Throws where a source of it does not compile. */
+export function putConsole(): void {
+	for (const [name, content] of consoleFiles()) put(join("ui", name), content);
+}
+
+/** The gateway and all that it imports, for the oldest Node that it runs on; readable, since people run it on their machines. */
+function bundledGateway(): Buffer {
+	const { outputFiles } = buildSync({
+		entryPoints: [join(ROOT, "src/gateway/main.ts")],
+		bundle: true,
+		write: false,
+		platform: "node",
+		format: "esm",
+		target: "node20",
+		// No path of this machine in it.
+		absWorkingDir: ROOT,
+		banner: { js: "#!/usr/bin/env node\n// Muster's gateway: node gateway.mjs --help" },
+	});
+	return Buffer.from(outputFiles[0]?.contents ?? []);
 }
 
 function put(path: string, content: Buffer): void {

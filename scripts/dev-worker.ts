@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { type BuildResult, context } from "esbuild";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import type { Door } from "../test/cloud/callers.ts";
-import { buildAssets } from "./assets.ts";
+import { buildAssets, putConsole } from "./assets.ts";
+import { CONSOLE_BUILD } from "./console.ts";
 import { readableLine } from "./dev-lines.ts";
 import { readMigrations } from "./dev-migrations.ts";
 import { type Settings, settingsAmong } from "./dev-settings.ts";
@@ -137,4 +138,21 @@ const build = await context({
 	logLevel: "warning",
 	plugins: [{ name: "run", setup: ({ onEnd }) => onEnd(onBuilt) }],
 });
-await Promise.all([build.watch(), buildAssets()]);
+// A page's source changes: its files are written anew, and the runtime learns of them.
+const page = await context({
+	...CONSOLE_BUILD,
+	write: false,
+	plugins: [
+		{
+			name: "put",
+			setup: ({ onEnd }) =>
+				onEnd((result) => {
+					if (result.errors.length > 0) return;
+					putConsole();
+					if (running !== null) onBuilt(result);
+				}),
+		},
+	],
+});
+buildAssets();
+await Promise.all([build.watch(), page.watch()]);

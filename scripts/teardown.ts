@@ -1,6 +1,6 @@
 /**
  * `AUTH_KEY=… npm run teardown -- https://muster.example.workers.dev`: stops every pool of a deployment and waits until none of its VMs
- * is billed any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
+ * exists any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { leftBehind } from "./leftovers.ts";
@@ -14,6 +14,9 @@ const TRIES = 3;
 const LOOKS_TO_BELIEVE = 2;
 
 interface Providers {
+	/** VMs that exist, or may. */
+	readonly vms: number;
+	/** These, and those that are gone and whose begun hour, or minute, is still charged. */
 	readonly billed: number;
 	readonly providers: Readonly<Record<string, { readonly instances: Readonly<Record<string, { readonly problems?: readonly string[] }>> }>>;
 }
@@ -62,17 +65,17 @@ async function stopAll(): Promise<void> {
 	if (endpoints.length === 0) console.log("There is no pool to stop.");
 }
 
-/** The clouds in use, once nothing is billed; null when it took too long, with what is known of the rest. */
-async function emptied(): Promise<readonly string[] | null> {
+/** What is left, once no VM exists; null when it took too long, with what is known of the rest. */
+async function emptied(): Promise<Providers | null> {
 	const deadline = Date.now() + PATIENCE_MS;
 	let [last, looks, seen]: [number, number, Providers | null] = [-1, 0, null];
 	while (Date.now() < deadline) {
 		try {
 			seen = await call<Providers>("GET", "/providers");
-			if (seen.billed !== last) console.log(`${seen.billed} VMs are billed`);
-			last = seen.billed;
+			if (seen.vms !== last) console.log(seen.vms === 1 ? "1 VM exists" : `${seen.vms} VMs exist`);
+			last = seen.vms;
 			looks = last === 0 ? looks + 1 : 0;
-			if (looks >= LOOKS_TO_BELIEVE) return inUse(seen);
+			if (looks >= LOOKS_TO_BELIEVE) return seen;
 		} catch (error) {
 			// It may be the network's fault for a moment; the next look tells.
 			console.error((error as Error).message);
@@ -94,9 +97,14 @@ try {
 } catch (error) {
 	giveUp(`Not every pool was stopped: ${(error as Error).message}`);
 }
-const clouds = await emptied();
-if (clouds === null)
+const left = await emptied();
+if (left === null)
 	giveUp(
-		"VMs are still billed. Run this again, or delete them at their clouds (each carries the tag 'muster') before you delete the Worker.",
+		"VMs still exist, and are billed. Run this again, or delete them at their clouds (each carries the tag 'muster') before you delete the Worker.",
 	);
-console.log(`No VM is billed any more. What is left costs nothing, and goes by hand:\n\n${leftBehind(origin, clouds)}`);
+console.log("No VM exists any more.");
+if (left.billed > 0)
+	console.log(
+		`What ${left.billed === 1 ? "1 VM" : `${left.billed} VMs`} had begun, a minute or an hour, is charged to its end, and no more.`,
+	);
+console.log(`What is left costs nothing, and goes by hand:\n\n${leftBehind(origin, inUse(left))}`);

@@ -15,6 +15,7 @@ const NOTHING_ELSE: Changes = {
 	proxies: [],
 	existing: null,
 	gone: [],
+	cooling: null,
 	acknowledge: () => undefined,
 };
 

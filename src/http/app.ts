@@ -4,12 +4,14 @@ import { cors } from "hono/cors";
 import { matchedRoutes } from "hono/route";
 import { getPathNoStrict } from "hono/utils/url";
 import manifest from "../../package.json" with { type: "json" };
+import { bounded } from "../core/model/bounds.ts";
+import { addEvent } from "../d1/events.ts";
 import { PoolUnreachable } from "../rpc/reach.ts";
-import { logError } from "../values/log.ts";
+import { logError, logWarning } from "../values/log.ts";
 import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, laterOf, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -23,12 +25,16 @@ import { requireKnownQuery } from "./base/query.ts";
 import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
+import { GetLease, LeaseProxies, ListLeases, ReleaseLease, RenewLease } from "./cloudproxy/leases.ts";
 import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
+import { ListOutcomes, ReportOutcomes } from "./cloudproxy/outcomes.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
+import { GetConsoleState } from "./console/state.ts";
+import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
 import { ListDeliveries, TestDelivery } from "./monitoring/deliveries.ts";
@@ -70,6 +76,13 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/random", "admin", GetRandomProxy],
 	["get", "/proxies.txt", "admin", GetProxyList],
 	["get", "/proxy.pac", "admin", GetProxyAutoConfig],
+	["post", "/report", "admin", ReportOutcomes],
+	["get", "/outcomes", "admin", ListOutcomes],
+	["post", "/leases", "admin", LeaseProxies],
+	["get", "/leases", "admin", ListLeases],
+	["get", "/leases/:lease", "admin", GetLease],
+	["patch", "/leases/:lease", "admin", RenewLease],
+	["delete", "/leases/:lease", "admin", ReleaseLease],
 	["get", "/destroy", "admin", ListDestroyQueue],
 	["delete", "/destroy", "admin", DestroyProxy],
 	["get", "/restart", "admin", ListRestartQueue],
@@ -86,6 +99,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
 	["get", "/auth", "admin", GetAuthentication],
+	["get", "/ui/state", "admin", GetConsoleState],
+	["post", "/ui/test", "admin", TestProxy],
 	["get", "/history", "admin", GetHistory],
 	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/history/vms", "admin", ListGoneVms],
@@ -170,6 +185,8 @@ export const ROUTES: readonly Route[] = [...NAMED_ROUTES, ...implicitRoutes(NAME
 const ROUTES_AT = Map.groupBy(ROUTES, ([, path]) => path);
 const inFirstVersion = firstVersionOf(ROUTES);
 
+/** Where the console is, which is static files alone (scripts/assets.ts puts them there). */
+const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
@@ -207,7 +224,7 @@ app.use(
 	}),
 );
 
-app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect("/docs", 302)) : next()));
+app.get("/", (c, next) => (isNavigation(c) ? Promise.resolve(c.redirect(CONSOLE, 302)) : next()));
 
 const router = fromHono(app, {
 	docs_url: null,
@@ -233,7 +250,8 @@ for (const route of ROUTES) {
 		await letPass(c);
 		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
-		return next();
+		await next();
+		if (endpoint.isOrder && c.res.ok) laterOf(c)(noteOrder(c));
 	});
 	router[method](path, endpoint);
 }
@@ -295,6 +313,19 @@ function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
 
 function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
 	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, (given) => adminAlone(c, given));
+}
+
+/** Tells who ordered what, by the name of the key. The query, which may hold a key, is left out. */
+async function noteOrder(c: AppContext): Promise<void> {
+	const actor = c.get("holder") ?? "nobody";
+	const { provider, instance = "default" } = c.req.param() as Record<string, string>;
+	const text = bounded(`${c.req.method} ${c.req.path} by ${actor}`);
+	const pool = provider === undefined ? "" : `${provider}/${instance}`;
+	try {
+		await addEvent(c.env.DB, { at: Date.now(), pool, severity: "INFO", kind: "order", proxy: "", text, actor });
+	} catch (error) {
+		logWarning(`an order is not among the events: ${text}`, error);
+	}
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {

@@ -5,10 +5,13 @@ import { isImplicit } from "./reactor/addressed.ts";
 
 const TAGS: Readonly<Record<string, string>> = {
 	Proxies: "Get proxies, destroy and restart single ones.",
+	Outcomes: "What sites make of the proxies, as clients report it.",
+	Leases: "Proxies that one client has for itself.",
 	Providers: "What each cloud account keeps, and how much of it.",
 	"Rolling deployments": "How proxies that grow old are replaced.",
 	Monitoring: "How pools fared and fare, for charts, bills and alerts.",
 	Health: "Whether the deployment works, and how its proxies are protected.",
+	Console: "What the page for people, at `/ui/`, is shown.",
 	Documentation: "This description.",
 	Agents: "What the proxies themselves call.",
 	Endpoints: "Pools as the other dialect, Reactor's, sees them.",

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { EXIT_HEADER } from "../rpc/pool.ts";
+import { clientAddress } from "./base/auth.ts";
 import { type AppContext, Endpoint } from "./base/context.ts";
 import { faults } from "./cloudproxy/shapes.ts";
 
@@ -28,6 +30,7 @@ const schema = {
 export class Probe extends Endpoint {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
-		return c.text((await this.getValidatedData<typeof schema>()).query.nonce);
+		const address = clientAddress(c);
+		return c.text((await this.getValidatedData<typeof schema>()).query.nonce, 200, address === "" ? {} : { [EXIT_HEADER]: address });
 	}
 }

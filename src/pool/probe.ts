@@ -2,6 +2,7 @@ import { connect } from "cloudflare:sockets";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { AGENT_PORT, PROBE_HOST, ProbeBody } from "../agent/protocol.ts";
 import type { Credentials, Verdict } from "../core/model/state.ts";
+import { EXIT_HEADER, type Fetched } from "../rpc/pool.ts";
 
 /** A proxy that has not answered by then is silent (milliseconds, from the connection's start). */
 const PROBE_DEADLINE_MS = 3_000;
@@ -24,21 +25,34 @@ export async function probe(target: { address: string; keyHash: string; credenti
  * Asks a proxy that no agent of ours serves for our own `/probe` page: who gets the nonce back has come through it, with its credentials.
  * In plain HTTP, since nothing of it is secret and a proxy fetches nothing else for an absolute-form request. Never throws.
  */
-export async function probePlainly(target: {
-	address: string;
-	port: number;
-	credentials: Credentials | null;
-	agentUrl: string | null;
-}): Promise<Verdict> {
+export async function probePlainly(
+	target: { address: string; port: number; credentials: Credentials | null; agentUrl: string | null },
+	see: (head: string) => void = () => {},
+): Promise<Verdict> {
 	const host = target.agentUrl === null ? undefined : URL.parse(target.agentUrl)?.host;
 	// Nothing is wrong with the proxy: we do not know ourselves what to ask it for.
 	if (host === undefined) return { is: "egress" };
 	const nonce = randomBytes(16).toString("hex");
 	const question = requestText(`http://${host}/probe?nonce=${nonce}`, host, target.credentials);
-	return asked(target.address, target.port, question, (body) => (body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" }));
+	return asked(target.address, target.port, question, (body, head) => {
+		see(head);
+		return body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" };
+	});
 }
 
-async function asked(hostname: string, port: number, question: string, judge: (body: string) => Verdict): Promise<Verdict> {
+/** Fetches our own `/probe` page through a proxy, as a client of it would, and tells how long that took and where it came out. Never throws. */
+export async function fetchThrough(target: Parameters<typeof probePlainly>[0]): Promise<Fetched> {
+	const startedAt = Date.now();
+	let exit: string | null = null;
+	const verdict = await probePlainly(target, (head) => {
+		exit = new RegExp(`^${EXIT_HEADER}: *(\\S+)`, "im").exec(head)?.[1] ?? null;
+	});
+	return { verdict: verdict.is, ms: Date.now() - startedAt, exit };
+}
+
+type Judge = (body: string, head: string) => Verdict;
+
+async function asked(hostname: string, port: number, question: string, judge: Judge): Promise<Verdict> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<Verdict>((resolve) => {
 		timer = setTimeout(() => resolve({ is: "silent" }), PROBE_DEADLINE_MS);
@@ -57,7 +71,7 @@ async function asked(hostname: string, port: number, question: string, judge: (b
 	}
 }
 
-async function exchange(socket: Socket, question: string, judge: (body: string) => Verdict): Promise<Verdict> {
+async function exchange(socket: Socket, question: string, judge: Judge): Promise<Verdict> {
 	await socket.opened;
 	const writer = socket.writable.getWriter();
 	await writer.write(new TextEncoder().encode(question));
@@ -66,7 +80,8 @@ async function exchange(socket: Socket, question: string, judge: (body: string) 
 	if (status === "407") return { is: "credentials" };
 	if (status === "502") return { is: "egress" };
 	if (status !== "200") return { is: "silent" };
-	return judge(text.slice(text.indexOf("\r\n\r\n") + 4));
+	const end = text.indexOf("\r\n\r\n");
+	return judge(text.slice(end + 4), text.slice(0, end));
 }
 
 function requestText(url: string, host: string, credentials: Credentials | null): string {

@@ -396,8 +396,12 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
 			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
+			places: [],
+			spread: "pack",
+			maxPerPlace: null,
 			maxHourlyCost: setup.maxHourlyCost,
 			// Few are destroyed in an hour: the usual bound would never be reached.
+			...{ banCoolDownSeconds: 900, replaceBanned: 0, replaceBannedBy: [] },
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({ address: `192.0.2.${10 + n}`, port: n % 2 === 0 ? 8899 : 3128 })),

@@ -26,9 +26,10 @@ const FLOORS: readonly (readonly string[])[] = [
 	["fleet", "pool"],
 	["http/base"],
 	["http/cloudproxy", "http/reactor", "http/agent"],
-	["http/monitoring"],
+	["http/console", "http/monitoring"],
 	["http"],
-	["worker.ts"],
+	// Two programs: the Worker, and the gateway that runs beside clients.
+	["worker.ts", "gateway"],
 ];
 const ROOMS = FLOORS.flat();
 
@@ -90,6 +91,20 @@ test("no import runs up a floor, or across one", () => {
 
 test("every import names a file that is there", () => {
 	expect(arrows().filter(({ to }) => !existsSync(join(SOURCES, to)))).toEqual([]);
+});
+
+test("the console knows the rest by the API alone, and its own floors hold", () => {
+	const floors = ["generated", "model", "parts", "views"];
+	const floorOfFile = (file: string) => floors.findIndex((floor) => file.startsWith(`ui/${floor}/`));
+	const files = readdirSync(join(SOURCES, "ui"), { recursive: true, encoding: "utf8" }).map((file) => `ui/${file}`);
+	const wrong = files
+		.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts") && file !== "ui/main.tsx")
+		.flatMap((from) => {
+			const local = importsOf(from).filter((specifier) => specifier.startsWith("."));
+			const targets = local.map((specifier) => relative(SOURCES, join(SOURCES, dirname(from), specifier)));
+			return targets.filter((to) => floorOfFile(to) === -1 || floorOfFile(to) > floorOfFile(from)).map((to) => `${from} imports ${to}`);
+		});
+	expect(wrong).toEqual([]);
 });
 
 test("the core and the controller import nothing but the core", () => {

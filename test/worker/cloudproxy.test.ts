@@ -35,6 +35,9 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
+	country: null,
 	server: "http://10.0.0.0:8899",
 	username: "user",
 	password: "p@ss/w:rd",
@@ -475,8 +478,8 @@ describe("GET /providers", () => {
 		];
 		await show(publicationOf(await enter(), { summary: { ...SUMMARY, cost, charges, replacementsPerHour: 6 } }));
 		const spent_this_hour = [{ amount: 0.42, currency: "USD" }];
-		const { billed, spent_this_hour: all, providers } = await bodyOf(await ask("/providers"));
-		expect({ billed, spent_this_hour: all }).toEqual({ billed: 42, spent_this_hour });
+		const { vms, billed, spent_this_hour: all, providers } = await bodyOf(await ask("/providers"));
+		expect({ vms, billed, spent_this_hour: all }).toEqual({ vms: 2, billed: 42, spent_this_hour });
 		expect(providers.digitalocean).toMatchObject({ billed: 42, spent_this_hour, max_replacements_per_hour: 6 });
 	});
 

@@ -160,6 +160,14 @@ test("every file that the page names is one of our assets", async () => {
 	expect(await (await env.ASSETS.fetch("https://muster.test/docs/assets/start.js")).text()).toContain('url: "/openapi.json"');
 });
 
+test("the gateway is one of our assets, as one script without packages", async () => {
+	const response = await env.ASSETS.fetch("https://muster.test/gateway.mjs");
+	expect(response.headers.get("Content-Type")).toContain("javascript");
+	const imports = [...(await response.text()).matchAll(/^import .* from "([^"]+)";$/gm)].map(([, name]) => name ?? "");
+	expect(imports.length).toBeGreaterThan(3);
+	expect(imports.filter((name) => !name.startsWith("node:"))).toEqual([]);
+});
+
 test("/probe answers its nonce as text", async () => {
 	const response = await askPlainly("/probe?nonce=Ab-9_");
 	expect([response.headers.get("Content-Type"), await response.text()]).toEqual([expect.stringMatching(/^text\/plain/), "Ab-9_"]);

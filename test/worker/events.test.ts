@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { addEvent, pruneEvents } from "../../src/d1/events.ts";
 import { type EndedRow, publish } from "../../src/read-model/publish.ts";
-import { ask, bodyOf, counted, enter, publicationOf, startAfresh } from "./helpers.ts";
+import { ADMIN_KEY, ask, askWith, bodyOf, counted, enter, publicationOf, startAfresh } from "./helpers.ts";
 
 const DAY_MS = 24 * 3_600_000;
 const NOW = 1_764_000_000_000;
@@ -73,6 +73,17 @@ describe("the stream of events", () => {
 		const first = await textsOf("?since=e0&pool=digitalocean/default");
 		expect([first.texts, first.more]).toEqual([[], true]);
 		expect((await textsOf(`?since=${first.next}&pool=digitalocean/default`)).texts).toEqual(["needle"]);
+	});
+
+	test("tells who ordered what by the name of the key, and never the key", async () => {
+		const body = JSON.stringify({ url: "https://muster.example.com" });
+		await askWith({}, `/v1.1/url?auth_key=${ADMIN_KEY}`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+		await askWith({}, "/v1.1/url", { method: "POST", body, headers: { "X-Auth-Key": "wrong-key-of-the-right-length" } });
+		const answer = await (await ask("/events")).text();
+		expect(answer).not.toContain(ADMIN_KEY);
+		expect(JSON.parse(answer).events).toEqual([
+			expect.objectContaining({ kind: "order", actor: "admin", text: "POST /v1.1/url by admin", pool: null }),
+		]);
 	});
 
 	test("forgets what is older than 30 days, but for the newest, from which its numbers go on", async () => {

@@ -104,14 +104,14 @@ describe("other origins", () => {
 describe("a browser at /", () => {
 	const PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-	test("is sent to the documentation, whoever it is", async () => {
+	test("is sent to the console, whoever it is", async () => {
 		for (const headers of [
 			{ Accept: PAGE, "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate" },
 			{ Accept: PAGE, "Sec-Fetch-Mode": "navigate" },
 			{ "Sec-Fetch-Dest": "document" },
 		] as Record<string, string>[]) {
 			const response = await askPlainly("/", { headers });
-			expect([response.status, response.headers.get("Location")], JSON.stringify(headers)).toEqual([302, "/docs"]);
+			expect([response.status, response.headers.get("Location")], JSON.stringify(headers)).toEqual([302, "/ui/"]);
 		}
 	});
 

@@ -1,5 +1,7 @@
 /** What operators order, and what settings say. */
+import type { Reported } from "./bans.ts";
 import type { Id, Metrics, ProviderName, Severity } from "./basics.ts";
+import type { LeaseWishes } from "./leases.ts";
 import type { Run, Spec } from "./pool.ts";
 
 /** An operator's order. */
@@ -24,6 +26,14 @@ export type Command =
 	/** An operator vouches for what has this address (canonical), or does so no more. */
 	| { readonly do: "confirm"; readonly address: string }
 	| { readonly do: "leave"; readonly address: string }
+	/** What clients' requests came to. */
+	| { readonly do: "report"; readonly reports: readonly Reported[] }
+	/** Leases of these new ids, each for one proxy, which the next plan names. */
+	| { readonly do: "lease"; readonly ids: readonly Id[]; readonly seconds: number; readonly wishes: LeaseWishes }
+	/** Has a lease last so long from now on. */
+	| { readonly do: "renewLease"; readonly id: Id; readonly seconds: number }
+	/** Whichever of these there are end. */
+	| { readonly do: "endLeases"; readonly ids: readonly Id[] }
 	/** An entry of an operator's own. */
 	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
 

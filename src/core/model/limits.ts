@@ -60,6 +60,9 @@ export const DROP_INTERVALS = 2;
 /** Orders to drop a session that are kept; the oldest go first. */
 export const KEPT_DROPS = 1_000;
 export const DROP_BYTES = 150_000;
+/** Sites of which outcomes are known, and bans of proxies by sites: what readers read of them with each list is 300 KB at the most. */
+export const MOST_HOSTS = 2_000;
+export const MOST_BANNED_PAIRS = 10_000;
 /** How often a pool with nothing in motion lists its provider. */
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */

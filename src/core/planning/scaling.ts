@@ -3,6 +3,7 @@ import { unlistedUntil } from "../facts/listing.ts";
 import { inPhase, nameOf } from "../model/edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
 import { isIdle } from "../model/metrics.ts";
+import { placeKey } from "../model/places.ts";
 import {
 	billable,
 	countKept,
@@ -21,13 +22,14 @@ import {
 } from "../model/proxies.ts";
 import { intentOf } from "../model/proxy.ts";
 import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
-import type { Id, Proxy } from "../model/state.ts";
+import type { Id, Place, Proxy } from "../model/state.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
 import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
 import { decideTarget } from "./demand.ts";
 import type { Draft } from "./draft.ts";
 import { doom } from "./lifecycle.ts";
+import { leavers, Places } from "./placing.ts";
 import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
 
 export function scale(draft: Draft): void {
@@ -42,12 +44,14 @@ export function scale(draft: Draft): void {
 	const wanted = target === 0 ? 0 : target + stillSick + ahead;
 	takeBack(draft);
 	takeBackUnaffordable(draft);
+	const at = new Places(draft);
+	if (draft.state.run === "running") at.moveUnsent();
 	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
 	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
 	const waiting = kept < wanted ? successorsWaiting(draft) : 0;
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
-	if (places < wanted) grow(draft, wanted - places, waiting);
+	if (places < wanted) grow(draft, at, wanted - places, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	noteHeld(draft);
@@ -89,7 +93,7 @@ function successorsWaiting(draft: Draft): number {
 }
 
 /** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow; `waiting` of them not yet. */
-function grow(draft: Draft, missing: number, waiting: number): void {
+function grow(draft: Draft, at: Places, missing: number, waiting: number): void {
 	let left = missing;
 	for (const proxy of drainingOf(draft.state.proxies)) {
 		if (left === 0) return;
@@ -98,10 +102,16 @@ function grow(draft: Draft, missing: number, waiting: number): void {
 		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
 		left--;
 	}
-	for (let room = affordable(draft, Math.max(0, Math.min(left - waiting, roomToLaunch(draft)))); room > 0; room--) {
+	const wanted: (Place | null)[] = [];
+	for (let room = Math.min(left - waiting, roomToLaunch(draft)); room > 0; room--) {
+		const place = at.next();
+		if (place === undefined) break;
+		wanted.push(place);
+	}
+	for (const place of wanted.slice(0, affordable(draft, wanted))) {
 		const id = newId(draft.random);
-		draft.put({ ...intentOf(id, draft.now), why: "to meet the target" });
-		draft.say("INFO", `launching ${id}`);
+		draft.put({ ...intentOf(id, draft.now, place), why: "to meet the target" });
+		draft.say("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
 	}
 }
 
@@ -125,18 +135,19 @@ function isUnproven(proxy: Proxy): boolean {
 	return !proxy.wasReady && (proxy.phase.at === "launching" || proxy.phase.at === "booting" || proxy.phase.at === "unready");
 }
 
-/** Never registered first (at once), then unhealthy, then idle, then oldest. */
+/** Never registered first (at once), then unhealthy, then idle, then oldest; those that somebody has leased last. */
 function shrink(draft: Draft, surplus: number): void {
 	const rank = (proxy: Proxy): number => {
 		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
 		if (!proxy.wasReady) return 2;
 		if (proxy.phase.at !== "ready") return 3;
+		if (proxy.lease !== null) return 6;
 		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
 	};
 	const victims = [...draft.proxies]
 		.filter((proxy) => isKept(proxy) && !isNewcomer(proxy))
 		.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-	for (const proxy of victims.slice(0, surplus)) {
+	for (const proxy of leavers(draft.state, victims, surplus, rank)) {
 		if (isUnsent(proxy)) draft.remove(proxy.id);
 		else if (!proxy.wasReady) doom(draft, proxy, "not needed any more");
 		else drain(draft, proxy, "one too many", true);

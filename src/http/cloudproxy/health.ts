@@ -84,21 +84,37 @@ export class GetHealth extends Endpoint {
 		const config = c.get("config");
 		const isKnown = await hasKey(c);
 		const seeing = () => look(c.env, config, now);
-		const { pools, shadows, database } = isKnown ? await seeing() : (await forStrangers.read(now, seeing)).value;
-		const health = healthOf(config, pools, shadows, now);
-		const all = Object.values(health);
-		const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
-		const status = database === null ? statusOf(all) : "degraded";
-		const checks: z.infer<typeof Checks> = {
-			...(database === null ? {} : { database }),
-			...(config.problems.length === 0 ? {} : { configuration: [...config.problems] }),
-			...(all.length === 0 ? {} : { pools: health }),
-		};
+		const { status, count, checks } = judge(config, isKnown ? await seeing() : (await forStrangers.read(now, seeing)).value, now);
 		const { strict } = (await this.getValidatedData<typeof schema>()).query;
 		const isStrict = strict !== undefined && !["", "0", "false", "no"].includes(strict.toLowerCase());
 		const body = { status, timestamp: new Date(now).toISOString(), check_count: count, ...(isKnown ? { checks } : {}) };
 		return c.json(body, isStrict && status !== "healthy" ? 503 : 200);
 	}
+}
+
+/** What is wrong, and with what. */
+export interface Health {
+	readonly status: Status;
+	/** How many things are wrong, or worth knowing. */
+	readonly count: number;
+	readonly checks: z.infer<typeof Checks>;
+}
+
+/** How the deployment stands now, for whoever has the admin key. Never throws. */
+export async function healthNow(env: Env, config: Config, now: number): Promise<Health> {
+	return judge(config, await look(env, config, now), now);
+}
+
+function judge(config: Config, { pools, shadows, database }: Seen, now: number): Health {
+	const health = healthOf(config, pools, shadows, now);
+	const all = Object.values(health);
+	const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
+	const checks: z.infer<typeof Checks> = {
+		...(database === null ? {} : { database }),
+		...(config.problems.length === 0 ? {} : { configuration: [...config.problems] }),
+		...(all.length === 0 ? {} : { pools: health }),
+	};
+	return { status: database === null ? statusOf(all) : "degraded", count, checks };
 }
 
 interface Seen {

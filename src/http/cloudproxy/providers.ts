@@ -61,7 +61,7 @@ export class ListProviders extends Endpoint {
 			(sum, { summary }) => sum + (summary ? billedNow(summary, now).count - summary.billable : 0),
 			0,
 		);
-		const billed = pools.reduce((sum, { billable }) => sum + billable, begun);
+		const vms = pools.reduce((sum, { billable }) => sum + billable, 0);
 		const all: Instance[] = [];
 		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
@@ -71,7 +71,8 @@ export class ListProviders extends Endpoint {
 		});
 		return c.json({
 			metadata: metadata(c),
-			billed,
+			vms,
+			billed: vms + begun,
 			cost: totalCost(all),
 			spent_this_hour: totalSpent(all),
 			providers: Object.fromEntries(providers),

@@ -20,6 +20,9 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean Instance",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
+	country: "gb",
 	server: `http://192.0.2.1:${AGENT_PORT}`,
 	username: "username",
 	password: "password",
@@ -27,7 +30,8 @@ const PROXY = {
 };
 const COST = { hourly: 0.0119, currency: "USD", asOf: "2026-02-24T06:00:00.000Z" };
 const AMOUNT = { amount: 0.01785, currency: "USD" };
-const INSTANCE = {
+/** In the examples. */
+export const INSTANCE = {
 	enabled: true,
 	state: "running",
 	ips: ["192.0.2.1", "192.0.2.2"],
@@ -61,6 +65,12 @@ export const Proxy = z
 		provider: z.string(),
 		instance: z.string(),
 		display_name: z.string(),
+		region: z
+			.string()
+			.nullable()
+			.openapi({ description: "Where its VM is: a region, zone or location of its cloud; null of a proxy that others run." }),
+		size: z.string().nullable(),
+		country: z.string().nullable().openapi({ description: "ISO 3166-1 alpha-2, of that region; null where it is not known." }),
 		server: z
 			.string()
 			.openapi({ description: "The URL without the credentials, for clients that want these apart (Playwright, Puppeteer)." }),
@@ -71,7 +81,7 @@ export const Proxy = z
 	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;
 /** As `GET /proxies.txt?format=json` lists it. `id`: 16 hexadecimal digits that no other proxy of the deployment has, by which sessions are ranked. */
-export type ListedProxy = Proxy & { readonly id: string; readonly region: string | null; readonly country: string | null };
+export type ListedProxy = Proxy & { readonly id: string };
 
 export const PROXY_LIST = { metadata: METADATA, total: 1, proxies: [PROXY] };
 export const ProxyList = z
@@ -124,6 +134,7 @@ export const ProviderShape = InstanceShape.extend({ instances: Instances }).open
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
+		vms: z.number().int().openapi({ description: "VMs that exist, or may, those of removed pools included. 0: nothing goes on costing." }),
 		billed: z.number().int().openapi({
 			description:
 				"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
@@ -135,6 +146,7 @@ export const ProviderList = z
 	.openapi("ProviderList", {
 		example: {
 			metadata: METADATA,
+			vms: 3,
 			billed: 3,
 			cost: [{ ...COST, hourly: 0.01785 }],
 			spent_this_hour: [AMOUNT],

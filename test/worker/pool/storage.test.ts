@@ -132,7 +132,7 @@ describe("the object", () => {
 		// Nobody forces its alarm from here on, and its interval is 30 s.
 		await vi.waitFor(async () => expect(await pool.vms()).toHaveLength(4), 3000);
 		await pool.untilReady(4);
-	});
+	}, 60_000);
 });
 
 describe("a steady pass", () => {
@@ -187,8 +187,9 @@ describe("D1", () => {
 		expect((await ordered).ok).toBe(true);
 		expect(await pool.vms()).toHaveLength(3);
 		// A drained proxy is not deleted at once: its removal cannot be published. It goes after 30 s.
-		void pool.stub.command({ do: "scale", min: 2, max: 3 });
+		const reduced = pool.stub.command({ do: "scale", min: 2, max: 3 });
 		await pool.advance(1800, 30, () => pool.heartbeats());
+		expect((await reduced).ok).toBe(true);
 		expect(await pool.vms()).toHaveLength(2);
 		await pool.inside((inside) => {
 			inside.env = { ...inside.env, DB: real };

@@ -1,0 +1,183 @@
+import { z } from "zod";
+import manifest from "../../../package.json" with { type: "json" };
+import type { Samples } from "../../core/model/metrics.ts";
+import { endpointNameOf, listPools } from "../../d1/directory.ts";
+import { readLog } from "../../d1/logs.ts";
+import { eachPool } from "../../fleet/fleet.ts";
+import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
+import type { PublishedPool } from "../../read-model/snapshot.ts";
+import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
+import type { Config } from "../../settings/environment.ts";
+import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type Health, healthNow } from "../cloudproxy/health.ts";
+import { type Instance, instancesOf } from "../cloudproxy/instances.ts";
+import { readSources } from "../cloudproxy/providers.ts";
+import { publishedProxy } from "../cloudproxy/proxies.ts";
+import { ADMIN_FAULTS, faults, json } from "../cloudproxy/shapes.ts";
+import { type ConsolePool, type ConsoleProxy, ConsoleState, type Load, type UnreadyProxy } from "./shapes.ts";
+
+/** Of a fleet in trouble; a bar shows as many at the most, and a pool's own view has all. */
+const MOST_UNREADY = 1_000;
+const MOST_LOG_LINES = 200;
+const NO_BOOT_KNOWN_MS = 120_000;
+
+const schema = {
+	operationId: "getConsoleState",
+	tags: ["Console"],
+	summary: "Read everything that a view of the console shows",
+	description:
+		"Of all pools, and of one of them its proxies and its log. Reads D1 alone, at a row for each pool and each proxy, unless the load is asked for, which each pool is asked for by itself: `billed_requests` says what that came to.",
+	request: {
+		query: z.object({
+			pool: z
+				.string()
+				.regex(/^[^/]+\/[^/]+$/, { error: "must be a provider and an instance, as in digitalocean/default" })
+				.optional()
+				.openapi({ description: "The pool whose proxies are wanted.", example: "digitalocean/default" }),
+			load: z
+				.enum(["all", "pool"], { error: "must be all or pool" })
+				.optional()
+				.openapi({ description: "Whose load is wanted: that of all pools, or of the pool that is named.", example: "pool" }),
+		}),
+	},
+	responses: { 200: json("What there is.", ConsoleState), ...faults(422), ...ADMIN_FAULTS },
+};
+
+/** `GET /ui/state` */
+export class GetConsoleState extends Endpoint {
+	override schema = schema;
+
+	async handle(c: AppContext): Promise<Response> {
+		const { pool, load } = (await this.getValidatedData<typeof schema>()).query;
+		const [now, config] = [Date.now(), c.get("config")];
+		const [sources, directory, unready, health] = await Promise.all([
+			readSources(c),
+			listPools(c.env.DB),
+			listUnready(c.env.DB, MOST_UNREADY),
+			healthNow(c.env, config, now),
+		]);
+		const published = sources.snapshot.pools;
+		const asked = published.find(({ provider, name }) => `${provider}/${name}` === pool);
+		const measured = load === "all" ? published : load === "pool" && asked ? [asked] : [];
+		const [samples, proxies, log] = await Promise.all([
+			samplesOf(c, measured),
+			asked ? listProxiesOf(c.env.DB, asked.object) : [],
+			asked ? readLog(c.env.DB, asked.object, 0, MOST_LOG_LINES) : [],
+		]);
+		const unreadyOf = Map.groupBy(unready, ({ object }) => object);
+		const pools = published.map((one) =>
+			poolOf(one, instancesOf(one.provider, sources).get(one.name), health, unreadyOf.get(one.object) ?? [], samples.get(one.object)),
+		);
+		const answer: ConsoleState = {
+			metadata: metadata(c),
+			version: manifest.version,
+			billed_requests: 1 + measured.length,
+			status: health.status,
+			problems: [...(health.checks.configuration ?? []), ...(health.checks.database === undefined ? [] : [health.checks.database])],
+			budget: budgetOf(config.global.maxHourlyCost),
+			billed: directory.reduce((sum, { billable }) => sum + billable, 0),
+			pools,
+			selected: asked
+				? {
+						provider: asked.provider,
+						instance: asked.name,
+						proxies: proxies.map((proxy) => proxyOf(asked, proxy, samples.get(asked.object))),
+						log: log.map(({ at, severity, text }) => ({ at: time(at), severity, text })),
+					}
+				: null,
+		};
+		return c.json(answer);
+	}
+}
+
+function poolOf(
+	pool: PublishedPool,
+	instance: Instance | undefined,
+	{ checks }: Health,
+	unready: readonly ShownProxy[],
+	samples: Samples | undefined,
+): ConsolePool {
+	const { provider, name, source, readyCount, summary } = pool;
+	const endpoint = endpointNameOf(pool);
+	const own = checks.pools?.[endpoint];
+	return {
+		...(instance as ConsolePool),
+		ips: [],
+		provider,
+		instance: name,
+		endpoint,
+		source,
+		status: own?.status ?? "healthy",
+		state: own?.state ?? "starting",
+		since: own?.since ?? null,
+		ready: readyCount,
+		wanted: own?.wanted ?? 0,
+		unready: unready.map(unreadyProxy),
+		problems: [...(own?.problems ?? [])],
+		usual_boot_seconds: Math.round((summary?.usualBootMs ?? NO_BOOT_KNOWN_MS) / 1_000),
+		load: samples === undefined ? null : sumOf(samples),
+	};
+}
+
+function unreadyProxy({ id, address, phase, since, why }: ShownProxy): UnreadyProxy {
+	return { id, address, phase, since: time(since), why };
+}
+
+function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | undefined): ConsoleProxy {
+	const { id, vm, address, phase, since, createdAt, why, credentials, place } = shown;
+	const sample = address === null ? undefined : samples?.byAddress[address];
+	const of = (metric: string) => sample?.[metric]?.[1];
+	const { provider, name, summary } = pool;
+	const client = { provider, name, summary, credentials: pool.credentials, credentialsVersion: credentials };
+	return {
+		id,
+		vm,
+		address,
+		phase,
+		since: time(since),
+		created_at: time(createdAt),
+		why,
+		url: address === null ? null : publishedProxy({ ...client, id, address, place }).url,
+		load:
+			sample === undefined
+				? null
+				: {
+						connections: of("active") ?? 0,
+						requests: of("requests") ?? 0,
+						bytes: of("bytes") ?? 0,
+						errors: of("errors") ?? 0,
+						cpu: of("cpu") ?? null,
+					},
+	};
+}
+
+function sumOf({ byAddress }: Samples): Load {
+	const all = Object.values(byAddress);
+	const sum = (metric: string) => all.reduce((total, sample) => total + (sample[metric]?.[1] ?? 0), 0);
+	return { connections: sum("active"), requests: sum("requests"), bytes: sum("bytes"), errors: sum("errors") };
+}
+
+/** What each pool's agents report, by its object; those that do not answer are left out. */
+async function samplesOf(c: AppContext, pools: readonly PublishedPool[]): Promise<ReadonlyMap<string, Samples>> {
+	const answers = await eachPool(pools, async ({ object }) => {
+		const samples = await askPool(c.env, object, (pool) => pool.metrics()).catch(unlessUnreachable);
+		return samples && ([object, samples] as const);
+	});
+	return new Map(answers.filter((answer) => answer !== null));
+}
+
+function unlessUnreachable(error: unknown): null {
+	if (error instanceof PoolUnreachable) return null;
+	throw error;
+}
+
+/** A number holds in each currency. */
+function budgetOf(bounds: Config["global"]["maxHourlyCost"]): ConsoleState["budget"] {
+	return typeof bounds === "number"
+		? [{ hourly: bounds, currency: null }]
+		: Object.entries(bounds ?? {}).map(([currency, hourly]) => ({ hourly, currency }));
+}
+
+function time(at: number): string {
+	return new Date(at).toISOString();
+}

@@ -1,0 +1,449 @@
+/** One pool: its target and why, its proxies, its log, its settings. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { destroy, nameOf, priceOf, restart } from "../model/actions.ts";
+import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
+import { count, digits, duration, money, monthly, rate, sentence } from "../model/format.ts";
+import { lookOf, PHASE_ORDER, standing } from "../model/phases.ts";
+import { go, href, refine, route } from "../model/route.ts";
+import { now, poolNamed, state } from "../model/store.ts";
+import { Bar, countsOf, Legend } from "../parts/bar.tsx";
+import { Action, Ago, Copy, Dot, Empty } from "../parts/basics.tsx";
+import { ask } from "../parts/dialog.tsx";
+import { Log } from "../parts/log.tsx";
+import { RunButtons } from "../parts/pool-actions.tsx";
+import { openScale } from "../parts/scale.tsx";
+import { type Column, sorted, Table } from "../parts/table.tsx";
+import { Tile } from "./overview.tsx";
+
+type Configuration =
+	NonNullable<Schemas["ConsoleState"]> extends never ? never : Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Its configuration as the API shows it, secrets masked; a sentence where it cannot be had. */
+export function useConfiguration(endpoint: string | undefined): Configuration | string | null {
+	const [configuration, setConfiguration] = useState<Configuration | string | null>(null);
+	useEffect(() => {
+		setConfiguration(null);
+		if (endpoint === undefined) return;
+		let isCurrent = true;
+		done(api.GET("/v1.1/endpoints/{endpoint}", { params: { path: { endpoint } } })).then(
+			(answer) => isCurrent && setConfiguration(answer as Configuration),
+			(error) => isCurrent && setConfiguration(sentenceOf(error)),
+		);
+		return () => {
+			isCurrent = false;
+		};
+	}, [endpoint]);
+	return configuration;
+}
+
+export function askDestroy(pool: Pool, proxy: Proxy): void {
+	const open = proxy.load?.connections ?? 0;
+	ask({
+		title: `Destroy ${proxy.address ?? proxy.id}?`,
+		body: (
+			<p>
+				Its VM is deleted at once, without draining{open > 0 ? `: ${count(open, "open connection")} will break` : ""}. {nameOf(pool)}{" "}
+				replaces it as far as its target asks for it.
+			</p>
+		),
+		verb: "Destroy",
+		isDanger: true,
+		act: () => void destroy(pool, proxy),
+	});
+}
+
+export function askRestart(pool: Pool, proxy: Proxy): void {
+	ask({
+		title: `Restart ${proxy.address ?? proxy.id}?`,
+		body: (
+			<p>
+				Its VM is switched off and on by {pool.provider}. It leaves the list at once and comes back when it is healthy; its connections
+				break.
+			</p>
+		),
+		verb: "Restart",
+		act: () => void restart(pool, proxy),
+	});
+}
+
+export function PhaseWord({ phase, since }: { readonly phase: Proxy["phase"]; readonly since?: string }) {
+	return (
+		<span class={`phase ${lookOf(phase)}`}>
+			<span class={`part ${lookOf(phase)}`} aria-hidden="true" />
+			{phase}
+			{since !== undefined && (
+				<span class="dim">
+					{" "}
+					<Ago at={since} plain />
+				</span>
+			)}
+		</span>
+	);
+}
+
+function columnsOf(pool: Pool): readonly Column<Proxy>[] {
+	const flow = (bytes: number) => {
+		const { value, unit } = rate(bytes);
+		return (
+			<>
+				{value} <small>{unit}</small>
+			</>
+		);
+	};
+	const loads = (read: (load: NonNullable<Proxy["load"]>) => number) => (proxy: Proxy) => (proxy.load === null ? null : read(proxy.load));
+	return [
+		{
+			key: "address",
+			title: "Address",
+			card: "head",
+			by: ({ address }) => address,
+			cell: ({ address, id }) => <span class="mono">{address ?? <span class="dim">{id}</span>}</span>,
+		},
+		{
+			key: "phase",
+			title: "Phase",
+			card: "side",
+			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
+			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
+		},
+		{ key: "why", title: "Why", card: "line", by: ({ why }) => why, cell: ({ why }) => <span class="dim cut">{why}</span> },
+		{
+			key: "age",
+			title: "Age",
+			isNumber: true,
+			card: "none",
+			by: ({ created_at }) => -Date.parse(created_at),
+			cell: ({ created_at }) => <Ago at={created_at} plain />,
+		},
+		{
+			key: "connections",
+			title: "Conn.",
+			isNumber: true,
+			card: "line",
+			by: loads(({ connections }) => connections),
+			cell: ({ load }) =>
+				load === null ? (
+					<span class="dim">–</span>
+				) : (
+					<>
+						{load.connections} <small class="narrow">conn.</small>
+					</>
+				),
+		},
+		{
+			key: "requests",
+			title: "Req/s",
+			isNumber: true,
+			card: "none",
+			by: loads(({ requests }) => requests),
+			cell: ({ load }) => (load === null ? <span class="dim">–</span> : digits(load.requests)),
+		},
+		{
+			key: "traffic",
+			title: "Traffic",
+			isNumber: true,
+			card: "line",
+			by: loads(({ bytes }) => bytes),
+			cell: ({ load }) => (load === null ? <span class="dim">–</span> : flow(load.bytes)),
+		},
+		{
+			key: "errors",
+			title: "Err/s",
+			isNumber: true,
+			card: "none",
+			by: loads(({ errors }) => errors),
+			cell: ({ load }) => (load === null ? <span class="dim">–</span> : digits(load.errors)),
+		},
+		{
+			key: "do",
+			title: "",
+			card: "side",
+			cell: (proxy) => (
+				<span class="does">
+					{proxy.url !== null && <Copy text={proxy.url} what={`the URL of ${proxy.address}`} />}
+					{proxy.address !== null && proxy.phase !== "deleting" && (
+						<>
+							<Action onClick={() => askRestart(pool, proxy)} label={`Restart ${proxy.address}`} disabled={proxy.phase === "restarting"}>
+								Restart
+							</Action>
+							<Action kind="danger" onClick={() => askDestroy(pool, proxy)} label={`Destroy ${proxy.address}`}>
+								Destroy
+							</Action>
+						</>
+					)}
+				</span>
+			),
+		},
+	];
+}
+
+function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: readonly Proxy[] }) {
+	const { query } = route.value;
+	const [filter, sort, phase] = [query.get("filter") ?? "", query.get("sort") ?? "phase", query.get("phase") ?? ""];
+	const columns = useMemo(() => columnsOf(pool), [pool]);
+	const rows = useMemo(() => {
+		const text = filter.trim().toLowerCase();
+		const matches = (proxy: Proxy) =>
+			[proxy.address, proxy.id, proxy.vm, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
+		return sorted(
+			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
+			columns,
+			sort,
+		);
+	}, [proxies, filter, sort, phase, columns]);
+	const looks = [...new Set(proxies.map((proxy) => lookOf(proxy.phase)))];
+	return (
+		<section aria-labelledby="proxies">
+			<div class="heading">
+				<h2 id="proxies">
+					Proxies <span class="dim">{rows.length === proxies.length ? proxies.length : `${rows.length} of ${proxies.length}`}</span>
+				</h2>
+				<div class="filters">
+					<input
+						type="search"
+						placeholder="Filter: address, VM, reason"
+						aria-label="Filter proxies"
+						value={filter}
+						onInput={(event) => refine({ filter: event.currentTarget.value })}
+					/>
+					{looks.length > 1 && (
+						<select aria-label="Phase" value={phase} onChange={(event) => refine({ phase: event.currentTarget.value })}>
+							<option value="">all phases</option>
+							{looks.map((look) => (
+								<option key={look} value={look}>
+									{look}
+								</option>
+							))}
+						</select>
+					)}
+				</div>
+			</div>
+			<Table
+				label={`Proxies of ${nameOf(pool)}`}
+				columns={columns}
+				rows={rows}
+				id={({ id }) => id}
+				sort={sort}
+				onSort={(next) => refine({ sort: next })}
+				open={(proxy) => go(href("proxy", [pool.provider, pool.instance, proxy.id]))}
+				empty={
+					<Empty title={proxies.length === 0 ? "No proxy" : "No proxy matches"}>
+						{proxies.length === 0 ? (
+							<p>
+								{pool.state === "stopped" || pool.state === "paused"
+									? `The pool is ${pool.state}. Start it to have proxies.`
+									: pool.wanted === 0
+										? "None is wanted. Scale the pool up to have some."
+										: "The first are about to be launched."}
+							</p>
+						) : (
+							<button type="button" onClick={() => refine({ filter: "", phase: "" })}>
+								Show all
+							</button>
+						)}
+					</Empty>
+				}
+			/>
+		</section>
+	);
+}
+
+/** Numbers that it keeps, and what they rest on. */
+function Why({ pool, configuration }: { readonly pool: Pool; readonly configuration: Configuration | string | null }) {
+	const scaling = typeof configuration === "object" && configuration !== null ? configuration.scaling : undefined;
+	const rules = Array.isArray(scaling?.rules) ? (scaling.rules as readonly string[]) : [];
+	const { min_scaling: min, max_scaling: max } = pool.scaling;
+	const of = (name: string) =>
+		scaling?.[name] === undefined || scaling[name] === null || scaling[name] === "" ? null : String(scaling[name]);
+	return (
+		<dl class="facts">
+			<dt>Wanted</dt>
+			<dd>
+				<strong>{pool.wanted}</strong>{" "}
+				{pool.state === "stopped"
+					? "as it is stopped"
+					: rules.length === 0
+						? min === max
+							? "as its bounds say"
+							: `the fewest that its bounds allow (${min} to ${max}): there is no rule`
+						: `as the load asks for, between ${min} and ${max}`}
+			</dd>
+			{rules.length > 0 && (
+				<>
+					<dt>Rules</dt>
+					<dd>
+						{rules.map((rule) => (
+							<code key={rule}>{rule}</code>
+						))}
+					</dd>
+					<dt>Pace</dt>
+					<dd>
+						at most {of("ramp_limit") ?? "5"} at a time; fewer only after {duration(Number(of("scale_in_window") ?? 300))} of less load
+					</dd>
+				</>
+			)}
+			{pool.load !== null && (
+				<>
+					<dt>Load</dt>
+					<dd>
+						{count(pool.load.connections, "connection")}, {digits(pool.load.requests)} requests/s, {rate(pool.load.bytes).value}{" "}
+						{rate(pool.load.bytes).unit}
+					</dd>
+				</>
+			)}
+			<dt>Cost</dt>
+			<dd>
+				{pool.cost ? (
+					<>
+						{money(pool.cost.hourly, pool.cost.currency)}/h, {monthly(pool.cost.hourly, pool.cost.currency)} a month, for{" "}
+						{count(pool.billed ?? 0, "VM")}
+						{of("max_hourly_cost") === null ? "" : `; at most ${money(Number(of("max_hourly_cost")), pool.cost.currency)}/h`}
+						<span class="dim">
+							{" "}
+							· price <Ago at={pool.cost.asOf} />
+						</span>
+					</>
+				) : (
+					<span class="dim">{pool.unpriced ?? "not known yet"}</span>
+				)}
+			</dd>
+			<dt>Place</dt>
+			<dd>{[pool.region, pool.size].filter(Boolean).join(" · ") || <span class="dim">–</span>}</dd>
+		</dl>
+	);
+}
+
+function Settings({ configuration }: { readonly configuration: Configuration | string | null }) {
+	if (configuration === null) return <p class="dim">Asking …</p>;
+	if (typeof configuration === "string") return <p class="fault">{configuration}</p>;
+	return (
+		<div class="settings">
+			{Object.entries(configuration).map(([section, values]) => (
+				<section key={section}>
+					<h3>{section}</h3>
+					<dl>
+						{Object.entries(values).map(([key, value]) => (
+							<div key={key}>
+								<dt>{key}</dt>
+								<dd class={value === "********" ? "dim" : "mono"}>
+									{value === "********"
+										? "hidden"
+										: Array.isArray(value)
+											? value.length === 0
+												? "none"
+												: value.join(", ")
+											: String(value ?? "–")}
+								</dd>
+							</div>
+						))}
+					</dl>
+				</section>
+			))}
+		</div>
+	);
+}
+
+const TABS = ["proxies", "log", "settings"] as const;
+
+export function PoolView() {
+	const { parts, query } = route.value;
+	const pool = poolNamed(parts[0], parts[1]);
+	const configuration = useConfiguration(pool?.endpoint);
+	const seen = state.value;
+	if (seen === null) return null;
+	if (pool === undefined)
+		return (
+			<Empty title={`There is no pool ${parts.slice(0, 2).join("/")}`}>
+				<p>
+					It may have been removed. <a href={href("overview")}>All pools</a>
+				</p>
+			</Empty>
+		);
+	const { dot, word } = standing(pool);
+	const selected = seen.selected?.provider === pool.provider && seen.selected.instance === pool.instance ? seen.selected : null;
+	const tab = TABS.find((one) => one === query.get("tab")) ?? "proxies";
+	const price = priceOf(pool);
+	const load = pool.load;
+	return (
+		<>
+			<header class="title">
+				<div>
+					<h1>{nameOf(pool)}</h1>
+					<p class="state">
+						<Dot is={dot} /> {word}
+						{pool.since !== null && (
+							<span class="dim">
+								for <Ago at={pool.since} plain />
+							</span>
+						)}
+					</p>
+				</div>
+				<div class="buttons">
+					{pool.state !== "removing" && (
+						<Action kind="main" onClick={() => openScale(pool)}>
+							Scale
+						</Action>
+					)}
+					<RunButtons pool={pool} />
+					<a class="button" href={href("use", [], { pool: nameOf(pool) })}>
+						Use it
+					</a>
+					<a class="button" href={href("endpoints", [pool.endpoint])}>
+						Edit
+					</a>
+				</div>
+			</header>
+			{pool.problems.length > 0 && (
+				<section class="problems" aria-label="What is wrong">
+					<ul>
+						{pool.problems.map((problem) => (
+							<li key={problem}>
+								<span aria-hidden="true">⚠</span>
+								<p>{sentence(problem, now.value)}</p>
+							</li>
+						))}
+					</ul>
+				</section>
+			)}
+			<dl class="tiles">
+				<Tile name="Ready / wanted" note={`${pool.scaling.max_scaling} at most`}>
+					{pool.ready}
+					<small> / {pool.wanted}</small>
+				</Tile>
+				<Tile name="Connections" note={load === null ? "not reported yet" : `${digits(load.requests)} requests/s`}>
+					{load === null ? "–" : digits(load.connections)}
+				</Tile>
+				<Tile name="Traffic" note="both ways">
+					{load === null ? "–" : rate(load.bytes).value}
+					{load !== null && <small> {rate(load.bytes).unit}</small>}
+				</Tile>
+				<Tile name="Cost" note={price === null ? `${pool.billed ?? 0} billed` : `${money(price.hourly, price.currency)} a VM`}>
+					{pool.cost ? money(pool.cost.hourly, pool.cost.currency) : "–"}
+					{pool.cost && <small>/h</small>}
+				</Tile>
+			</dl>
+			<div class="phases">
+				<Bar pool={pool} />
+				<Legend counts={countsOf(pool)} />
+			</div>
+			<section aria-labelledby="why" class="card">
+				<h2 id="why">Why {pool.wanted}</h2>
+				<Why pool={pool} configuration={configuration} />
+			</section>
+			<nav class="tabs" aria-label="Of this pool">
+				{TABS.map((one) => (
+					<a
+						key={one}
+						href={href("pool", [pool.provider, pool.instance], one === "proxies" ? {} : { tab: one })}
+						aria-current={tab === one ? "page" : undefined}
+					>
+						{one}
+					</a>
+				))}
+			</nav>
+			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
+			{tab === "log" && (selected === null ? <p class="dim">Asking …</p> : <Log lines={selected.log} />)}
+			{tab === "settings" && <Settings configuration={configuration} />}
+		</>
+	);
+}
