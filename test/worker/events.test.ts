@@ -105,6 +105,7 @@ const GONE: EndedRow = {
 	vm: "512",
 	address: "192.0.2.1",
 	account: "",
+	place: null,
 	createdAt: NOW - 7_000_000,
 	readyAt: NOW - 7_000_000 + 34_000,
 	endedAt: NOW,
