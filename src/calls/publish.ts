@@ -53,7 +53,11 @@ function eventRowOf(state: State, entry: LogEntry): readonly EventRow[] {
 }
 
 /** Size and region that a VM was made with: the settings of now, where they are the same. */
-function placeOf(state: State, { account, place }: EndedVm, world: World): { readonly size: string | null; readonly region: string | null } {
+function placeOf(
+	state: State,
+	{ account, place }: EndedVm,
+	world: World,
+): { readonly size: string | null; readonly region: string | null } {
 	if (place !== null) return { size: place.size, region: place.region };
 	if (account !== state.account) return { size: null, region: null };
 	const { size, region } = world.names().settings;
