@@ -8,7 +8,7 @@ import { bounded } from "../core/model/bounds.ts";
 import { addEvent } from "../d1/events.ts";
 import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError, logWarning } from "../values/log.ts";
-import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
+import { Heartbeat, OpenLine, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
 import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, laterOf, metadata } from "./base/context.ts";
@@ -120,6 +120,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["put", "/v1.1/unregister", "agent", byPut(Unregister)],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+	["get", "/v1.1/agent", "agent", OpenLine],
 	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
 	["put", "/v1.1/register/:ip", "endpoint", byPut(RegisterIp)],
 	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],

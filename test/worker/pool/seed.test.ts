@@ -120,6 +120,7 @@ const READS: readonly Row[] = [
 		200,
 		{
 			metadata: METADATA,
+			vms: 2,
 			billed: 2,
 			cost: [INSTANCE.cost],
 			spent_this_hour: INSTANCE.spent_this_hour,
