@@ -4,12 +4,14 @@ import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
 import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
+import { applyLineLost, applyLineOpened, applyLines } from "./facts/lines.ts";
 import { withSeen } from "./facts/listing.ts";
 import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
-import { HEARTBEAT_SHARE } from "./model/limits.ts";
+import { pacesOf } from "./model/lines.ts";
 import { mendedPlaces } from "./model/places.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
+import { withCalls } from "./model/tally.ts";
 
 /** What a cloud says stands in a reason behind what it is about. */
 const MOST_SAY_CHARS = MOST_WHY_CHARS - 100;
@@ -23,16 +25,22 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return applyRegistered(state, event, now);
 		case "heartbeat":
 			return applyHeartbeat(state, event, now);
+		case "lineOpened":
+			return applyLineOpened(state, event.id, now);
+		case "lineLost":
+			return applyLineLost(state, event.id, now);
+		case "lines":
+			return applyLines(state, event, now);
 		case "unregistered":
 			return applyUnregistered(state, event.id, "its agent unregistered", now);
 		case "sent":
 			return roomOf(event.effect).sent?.(state, event.effect, now, event.tokenHash ?? null) ?? state;
 		case "done":
-			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
+			return roomOf(event.effect).done(withAnswers(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
 			const { effect, startedAt } = event;
 			const failure = { ...event.failure, say: bounded(event.failure.say, MOST_SAY_CHARS) };
-			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now, startedAt), effect, failure, now);
+			return roomOf(effect).failed(refusedByAccount(withAnswers(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":
 			return applyFleet(state, event);
@@ -56,15 +64,17 @@ export function apply(state: State, event: Event, now: Ms): State {
 	}
 }
 
-function withRate(state: State, { rate }: Event & { readonly on: "done" | "failed" }): State {
-	return rate === undefined ? state : { ...state, rate };
+/** What the provider's answers say beside what was asked. */
+function withAnswers(state: State, { rate, answers }: Event & { readonly on: "done" | "failed" }): State {
+	const counted = answers === undefined ? state : withCalls(state, answers);
+	return rate === undefined ? counted : { ...counted, rate };
 }
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */
 function applyFleet(state: State, { proxies, dailyRequests, leased = null, deployments = [] }: Event & { readonly on: "fleet" }): State {
-	const perDay = (86_400 * proxies) / (dailyRequests * HEARTBEAT_SHARE);
-	const heartbeatSeconds = Math.max(state.spec.intervalSeconds, Math.ceil(perDay));
+	const { heartbeat: heartbeatSeconds, line: lineSeconds } = pacesOf(proxies, dailyRequests, state.spec.intervalSeconds);
 	const known = deployments.length === 0 ? state.deployments : deployments;
-	const isSame = heartbeatSeconds === state.heartbeatSeconds && isAlike(leased, state.leased) && isAlike(known, state.deployments);
-	return isSame ? state : { ...state, heartbeatSeconds, leased, deployments: known };
+	const isPaceSame = heartbeatSeconds === state.heartbeatSeconds && lineSeconds === state.lineSeconds;
+	const isSame = isPaceSame && isAlike(leased, state.leased) && isAlike(known, state.deployments);
+	return isSame ? state : { ...state, heartbeatSeconds, lineSeconds, leased, deployments: known };
 }

@@ -4,7 +4,11 @@ import type { RollingWords } from "./facts/commands.ts";
 import type { Seen } from "./facts/listing.ts";
 import type { Command } from "./model/command.ts";
 import type { Failure } from "./model/failure.ts";
+import type { LineLife } from "./model/lines.ts";
 import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
+
+/** Answers of the provider that came meanwhile, to whatever calls, by HTTP status or `lost`. */
+export type Answers = Readonly<Record<string, number>>;
 
 /** An effect was done, `startedAt` is when it went out. `rate`: the account's rate limit as the provider's answer stated it. */
 export type Done<Name extends Call = Call> = {
@@ -14,6 +18,7 @@ export type Done<Name extends Call = Call> = {
 		readonly result: ResultOf<One>;
 		readonly startedAt: Ms;
 		readonly rate?: Rate;
+		readonly answers?: Answers;
 	};
 }[Name];
 
@@ -23,6 +28,7 @@ export interface Failing {
 	readonly failure: Failure;
 	readonly startedAt: Ms;
 	readonly rate?: Rate;
+	readonly answers?: Answers;
 }
 
 /** What came of an effect. */
@@ -33,6 +39,12 @@ export type Event =
 	| { readonly on: "command"; readonly command: Command }
 	| ({ readonly on: "registered" } & Registration)
 	| ({ readonly on: "heartbeat" } & Report)
+	/** An agent has opened its line. */
+	| { readonly on: "lineOpened"; readonly id: Id }
+	/** An agent's line broke, without a word. */
+	| { readonly on: "lineLost"; readonly id: Id }
+	/** What the lines show by themselves. `isLoaded`: the pool has just been loaded into memory. */
+	| { readonly on: "lines"; readonly lives: readonly LineLife[]; readonly isLoaded: boolean }
 	/** The agent leaves: it must register again before it is listed. */
 	| { readonly on: "unregistered"; readonly id: Id }
 	/** Committed before the call goes out; also fences an instance that a deploy has superseded. */

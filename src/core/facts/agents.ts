@@ -1,7 +1,6 @@
 /** What agents say, and how probes find them, folded in. */
-import { inPhase, nameOf, withLog, withProxy, withVitals } from "../model/edit.ts";
-import { OPEN } from "../model/gates.ts";
-import { withBootTime } from "../model/health.ts";
+import { inPhase, nameOf, withGateMended, withLog, withProxy, withVitals } from "../model/edit.ts";
+import { sayReady, withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
@@ -26,6 +25,8 @@ export interface Report {
 	readonly credentials: number;
 	/** Canonical; fewer than `active` where there are more than a report holds. */
 	readonly sessions: readonly string[];
+	/** Number of a report that came on a line; missing: it came by a call. */
+	readonly number?: number;
 	/** What it has counted since it started, and which start that is; missing where it does not count, or its report was cut. */
 	readonly counts?: { readonly boot: string; readonly counters: Traffic };
 }
@@ -61,11 +62,15 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	if (proxy === undefined) return state;
 	const metrics = reportedMetrics(report.metrics);
 	const reported = withSessions(state, report.id, report.sessions, report.active);
+	const isLined = report.number !== undefined;
+	const isPressed = isLined && state.spec.rules.length > 0 && report.active > (state.vitals.get(report.id)?.active ?? 0);
+	const pressed = isPressed ? { ...reported, pressedAt: now } : reported;
 	const { counts } = report;
 	const known = state.vitals.get(report.id)?.counted ?? COUNTED.initial;
 	const after = counts === undefined ? known : counted(known, counts.boot, counts.counters);
-	const vitals = { heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
-	const heard = withVitals(reported, report.id, vitals);
+	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
+	const vitals = { ...how, heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
+	const heard = withVitals(pressed, report.id, vitals);
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 
@@ -100,7 +105,7 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 	const { phase } = proxy;
 	if (verdict.is === "ok") {
 		const told = verdict.active === null ? {} : { active: verdict.active, reportedAt: now };
-		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, ...told });
+		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, doubtedAt: 0, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
 			const up = {
@@ -109,8 +114,8 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 				wasReady: true,
 				readyAt: proxy.readyAt ?? now,
 			};
-			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
-			return withLog(withProxy(withBootTime({ ...heard, gates }, proxy, now), up), now, "INFO", `ready ${nameOf(proxy)}`);
+			const open = withGateMended(heard, "boots", now);
+			return withLog(withProxy(withBootTime(open, proxy, now), up), now, "INFO", sayReady(proxy, now));
 		}
 		const isWell = (Object.keys(WELL) as (keyof typeof WELL)[]).every((key) => proxy[key] === WELL[key]);
 		return isWell ? heard : withProxy(heard, { ...proxy, ...WELL });
