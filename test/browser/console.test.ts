@@ -61,6 +61,8 @@ const VIEWS = [
 	["pool's log", "#/pool/digitalocean/default?tab=log", "target changed"],
 	["pool's settings", "#/pool/digitalocean/default?tab=settings", "access_token"],
 	["proxy", "#/proxy/digitalocean/default/ADDRESS", "Its life"],
+	["events", "#/events", "ready"],
+	["alerts", "#/events?tab=alerts", "No webhook is set"],
 	["endpoints", "#/endpoints", "digitalocean-default"],
 	["endpoint's form", "#/endpoints/hetzner-default", "min instances"],
 	["snippets", "#/use", "Through this very proxy"],
