@@ -37,7 +37,7 @@ const sellOut = (region: string) =>
 
 /** The regions of the servers that were asked for, in order. */
 async function asked(): Promise<readonly string[]> {
-	const creates = (await dev.calls()).filter(({ method, url }) => method === "POST" && url.startsWith("/hetzner/v1/servers"));
+	const creates = (await dev.calls()).filter(({ method, url }) => method === "POST" && url === "/v1/servers");
 	return creates.map(({ requestBody }) => (JSON.parse(requestBody) as { location: string }).location);
 }
 
