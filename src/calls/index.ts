@@ -22,6 +22,7 @@ import { publish } from "./publish.ts";
 import { release } from "./release.ts";
 import { reserve } from "./reserve.ts";
 import { restart } from "./restart.ts";
+import { retired } from "./retired.ts";
 import { share } from "./share.ts";
 import type { World } from "./world.ts";
 
@@ -48,6 +49,7 @@ const CALLS: { readonly [Name in Call]: CarryOut<Name> } = {
 	measure,
 	assist,
 	share,
+	retired,
 };
 
 /** Does one effect in the world and returns the fact that came of it. Never throws: a failure is a fact. */

@@ -142,6 +142,22 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 		});
 	});
 
+	describe("what the settings name", () => {
+		it("is known to be there, and what is there no more with what comes nearest, where the driver can tell", async () => {
+			const { open, done, settings } = start();
+			const asked = (own: Record<string, string>) => {
+				const driver = open({ settings: { ...settings, ...own } });
+				return driver.retired === undefined ? null : done(driver.retired());
+			};
+			const now = asked({});
+			if (now === null) return;
+			expect(await now).toEqual([]);
+			const key = "plan" in definition.settings ? "plan" : "size";
+			const size = String((settings as Record<string, unknown>)[key] ?? definition.settings[key]?.schema.parse(undefined));
+			expect(await asked({ [key]: `${size}-old` })).toEqual([{ what: "size", name: `${size}-old`, nearest: size }]);
+		});
+	});
+
 	describe("a create whose answer is lost", () => {
 		it.each([
 			["the connection breaks after it was done", { dropAnswer: true }],

@@ -16,7 +16,7 @@ interface Told {
 	readonly underway: Set<Id>;
 }
 
-/** Promise 18: no create goes to a place that is closed, one at a time asks whether there is room again, and no intent has creates in two places. */
+/** Promise 19: no create goes to a place that is closed, one at a time asks whether there is room again, and no intent has creates in two places. */
 export class PlaceWatch {
 	private readonly world: World;
 	private readonly broken: (say: string) => void;

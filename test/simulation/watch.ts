@@ -71,7 +71,7 @@ export class Watch {
 		this.world = world;
 		this.spend = new Spend(world);
 		this.places = new PlaceWatch(world, (say) => {
-			if (this.isClockSound) this.broken("18", say);
+			if (this.isClockSound) this.broken("19", say);
 		});
 		this.waiting = new Waiting(world, (say) => this.broken("16", say));
 	}

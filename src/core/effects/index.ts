@@ -18,6 +18,7 @@ import { publish } from "./publish.ts";
 import { release } from "./release.ts";
 import { reserve } from "./reserve.ts";
 import { restart } from "./restart.ts";
+import { retired } from "./retired.ts";
 import type { Room } from "./room.ts";
 import { share } from "./share.ts";
 
@@ -42,6 +43,7 @@ export const EFFECTS = [
 	measure,
 	assist,
 	share,
+	retired,
 ] as const;
 
 type OfRoom<One> = One extends Room<infer Effect, infer Result> ? { readonly effect: Effect; readonly result: Result } : never;

@@ -93,6 +93,8 @@ export const PRICE_MS = 24 * 3_600_000;
 export const ASSIST_MS = 3 * 60_000;
 export const ASSIST_RENEWAL_MS = 60_000;
 export const ASSIST_SPACING_MS = 5_000;
+/** How soon it is asked again whether what the settings name is still there, where that could not be had. */
+export const RETIRED_RETRY_MS = 3_600_000;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
 /** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */

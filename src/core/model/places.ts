@@ -22,6 +22,10 @@ export interface PlaceFacts {
 	/** How asking for its price went: failures in a row, and when to ask again. */
 	readonly priceTries: number;
 	readonly priceRetryAt: Ms;
+	/** When the cloud was last asked whether it still has what the settings name; 0: never. */
+	readonly checkedAt: Ms;
+	/** What it has no more, in sentences; empty: all is there, as far as is known. */
+	readonly gone: string;
 }
 
 export interface PlaceFields {
@@ -30,7 +34,13 @@ export interface PlaceFields {
 }
 
 export const PLACE: Shape<Place> = record<Place>({ region: value(""), size: value("") });
-const FACTS: Shape<PlaceFacts> = record<PlaceFacts>({ gate: GATE, priceTries: value(0), priceRetryAt: value(0) });
+const FACTS: Shape<PlaceFacts> = record<PlaceFacts>({
+	gate: GATE,
+	priceTries: value(0),
+	priceRetryAt: value(0),
+	checkedAt: value(0),
+	gone: value(""),
+});
 
 export const placeSlice: Slice<PlaceFields> = { places: shown(fact(table(FACTS))) };
 
@@ -55,7 +65,8 @@ export function placeGate(state: PlaceFields, place: Place | null): Gate {
 /** The same with something else known of a place. */
 export function withPlaceFacts<S extends PlaceFields>(state: S, key: string, change: Partial<PlaceFacts>): S {
 	const after = { ...factsOf(state, key), ...change };
-	const isNothing = after.gate.failures === 0 && after.gate.until === 0 && after.priceTries === 0;
+	const isNothing =
+		after.gate.failures === 0 && after.gate.until === 0 && after.priceTries === 0 && after.checkedAt === 0 && after.gone === "";
 	if (isNothing) return state.places.has(key) ? { ...state, places: state.places.without(key) } : state;
 	return { ...state, places: state.places.with(key, after) };
 }
@@ -63,9 +74,9 @@ export function withPlaceFacts<S extends PlaceFields>(state: S, key: string, cha
 /** Something has changed that may have mended what creates failed of: each place is tried at once, by one, and its price is asked for. */
 export function mendedPlaces(places: PlaceFields["places"]): PlaceFields["places"] {
 	let after: PlaceFields = { places };
-	for (const [key, { gate, priceTries }] of places) {
-		const isSame = forCanary(gate) === gate && priceTries === 0;
-		if (!isSame) after = withPlaceFacts(after, key, { gate: forCanary(gate), priceTries: 0, priceRetryAt: 0 });
+	for (const [key, { gate, priceTries, gone }] of places) {
+		const isSame = forCanary(gate) === gate && priceTries === 0 && gone === "";
+		if (!isSame) after = withPlaceFacts(after, key, { gate: forCanary(gate), priceTries: 0, priceRetryAt: 0, checkedAt: 0 });
 	}
 	return after.places;
 }

@@ -7,7 +7,7 @@ import { leasedOf } from "./leases.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { askedOf } from "./neighbours.ts";
-import { areAllClosed, placeGate, placeKey, placesIn } from "./places.ts";
+import { areAllClosed, factsOf, placeGate, placeKey, placesIn } from "./places.ts";
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
 import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
@@ -54,6 +54,7 @@ function isDegraded(state: State): boolean {
 	const { gates, money } = state;
 	if (!mayAct(state) || state.firewall.tries > 0) return true;
 	if ([gates.auth, gates.list, gates.rate, gates.launch].some(isClosed) || gates.boots.failures >= BOOTS_TO_CLOSE) return true;
+	if (goneOf(state).length > 0) return true;
 	// Sold out is not down: while one place is open, the others' VMs are launched there.
 	if (hasCloud(state) && areAllClosed(state)) return true;
 	return isPriceRefused(money, state.listedAt) || state.strays.size > 0 || stuckOf(state).length > 0;
@@ -108,6 +109,7 @@ export function problemsOf(state: State): readonly string[] {
 		const where = state.spec.places.length > 1 ? `${placeKey(place)}: ` : "";
 		if (isClosed(gate)) sentences.push(`${where}${gate.why}${untilWhen(gate, endpoint)}`);
 	}
+	sentences.push(...goneOf(state));
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
 	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
@@ -151,6 +153,11 @@ export function readyEntryOf(proxy: Proxy, isOnlyPlace: (place: Place) => boolea
 export function onlyPlaceOf({ spec }: State): (place: Place) => boolean {
 	const only = spec.places.length === 1 ? spec.places[0] : undefined;
 	return ({ region, size }) => region === only?.region && size === only.size;
+}
+
+/** What the settings name and the cloud has no more, each once. */
+function goneOf(state: State): readonly string[] {
+	return [...new Set(placesIn(state).flatMap((place) => factsOf(state, placeKey(place)).gone || []))];
 }
 
 function placeStanding(state: State, place: Place): PlaceStanding {

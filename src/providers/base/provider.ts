@@ -58,6 +58,12 @@ export interface Provider {
 	hourlyPrice(): Promise<Price>;
 
 	/**
+	 * What the account's settings name and the cloud does not have now, at the account's place: by its catalogue, never by a create. Missing where its driver
+	 * cannot tell. Own images (by number or id) are left out.
+	 */
+	retired?(): Promise<readonly Retired[]>;
+
+	/**
 	 * Any one VM of the account, whoever's it is and whatever its tags, as `list` would describe it; null only when the cloud itself
 	 * says that there is none (an id that it cannot even read is none). Every driver that can retag has it.
 	 */
@@ -72,6 +78,13 @@ export interface Provider {
 	 * `notFound` when there is no such VM; `unknown` when it may have been done.
 	 */
 	retag?(vm: string, tags: CreateRequest["tags"] | null): Promise<void>;
+}
+
+/** What is not there any more, and the name of what comes nearest; null: nothing is like it. */
+export interface Retired {
+	readonly what: "size" | "image";
+	readonly name: string;
+	readonly nearest: string | null;
 }
 
 /** What a deployment's firewall is to be. */

@@ -12,9 +12,11 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { DEPLOYMENT_TAG, eachOnce, isIntents, isOurTag, readTagList, TAG, tagList } from "../base/tags.ts";
 import { countries } from "./countries.ts";
 import { hasTag, makeFirewall, TagMissing } from "./firewall.ts";
@@ -51,6 +53,7 @@ const Droplet = z.object({
 });
 const Found = z.object({ droplet: Droplet });
 const Size = z.object({ slug: z.string(), price_hourly: z.number() });
+const Offered = z.object({ slug: z.string(), available: z.boolean(), regions: z.array(z.string()) });
 const Page = z.object({ links: z.object({ pages: z.object({ next: z.string().optional() }).nullish() }).nullish() });
 
 /** https://docs.digitalocean.com/reference/api/: 200 is the most that it gives at once. */
@@ -152,6 +155,24 @@ class DigitalOcean implements Provider {
 		const { size } = this.#account;
 		const sizes = await this.#rest.all("/v2/sizes", "sizes", Size);
 		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.#context.now());
+	}
+
+	async retired(): Promise<readonly Retired[]> {
+		const { size, region, image } = this.#account;
+		const sizes = await this.#rest.all("/v2/sizes", "sizes", Offered);
+		const there = sizes.filter(({ available, regions }) => available && regions.includes(region)).map(({ slug }) => slug);
+		const found = [retiredUnless("size", size, there)];
+		if (!/^\d+$/.test(image)) {
+			const images = await this.#rest.all("/v2/images?type=distribution", "images", z.object({ slug: z.string().nullish() }));
+			found.push(
+				retiredUnless(
+					"image",
+					image,
+					images.flatMap(({ slug }) => slug ?? []),
+				),
+			);
+		}
+		return found.filter((one) => one !== null);
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {

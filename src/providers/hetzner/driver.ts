@@ -6,8 +6,9 @@ import { as, isFailure, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
-import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
+import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { countries } from "./countries.ts";
 import { ensureFirewall } from "./firewall.ts";
@@ -166,6 +167,31 @@ class Hetzner implements Provider {
 		const address = here(pricing.primary_ips.find(({ type }) => type === "ipv4")?.prices);
 		const hourly = server === undefined || address === undefined ? undefined : server + address;
 		return priced("Hetzner", "server type", `${size} in ${datacenter ?? location}`, hourly, pricing.currency, this.#context.now());
+	}
+
+	/** A type that a location has has a price there. */
+	async retired(): Promise<readonly Retired[]> {
+		const { size, location, datacenter, image } = this.#account;
+		const types = await this.#rest.all("/v1/server_types", "server_types", z.object({ name: z.string(), prices: Prices }));
+		const there = types.filter(({ prices }) => prices.some((price) => price.location === (datacenter ?? location)));
+		const found = [
+			retiredUnless(
+				"size",
+				size,
+				there.map(({ name }) => name),
+			),
+		];
+		if (!/^\d+$/.test(image)) {
+			const images = await this.#rest.all("/v1/images?type=system", "images", z.object({ name: z.string().nullish() }));
+			found.push(
+				retiredUnless(
+					"image",
+					image,
+					images.flatMap(({ name }) => name ?? []),
+				),
+			);
+		}
+		return found.filter((one) => one !== null);
 	}
 
 	async #byId(vm: string): Promise<Vm | null> {

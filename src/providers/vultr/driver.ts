@@ -12,9 +12,11 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { bearer, Rest, type RestApi, withQuery } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
 import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
@@ -110,6 +112,15 @@ class Vultr implements Provider {
 			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#key, wanted, firewall);
 			throw as(error, { notFound: "invalid" });
 		}
+	}
+
+	async retired(): Promise<readonly Retired[]> {
+		const { plan, region, os_id } = this.#account;
+		const plans = await this.#rest.all("/v2/plans", "plans", z.object({ id: z.string(), locations: z.array(z.string()) }));
+		const there = plans.filter(({ locations }) => locations.includes(region)).map(({ id }) => id);
+		const systems = await this.#rest.all("/v2/os", "os", z.object({ id: z.number() }));
+		const numbers = systems.map(({ id }) => String(id));
+		return [retiredUnless("size", plan, there), retiredUnless("image", String(os_id), numbers)].filter((one) => one !== null);
 	}
 
 	async protect(wanted: Protection): Promise<void> {

@@ -22,7 +22,7 @@ const callsOf = (state: State, call: string, now: number) => plan(state, now, ra
 function soldOut(ready: number, min: number, spec: Partial<State["spec"]> = {}): State {
 	const state = poolOf(ready, () => ({}));
 	const gate = { until: NOW + 3600 * SECOND, failures: 3, why: "sold out", steppedAt: NOW };
-	const places = state.places.with("nbg1:cx23", { gate, priceTries: 0, priceRetryAt: 0 });
+	const places = state.places.with("nbg1:cx23", { gate, priceTries: 0, priceRetryAt: 0, checkedAt: 0, gone: "" });
 	return { ...state, places, spec: { ...state.spec, min, max: min + 5, places: [PLACE], fallback: "vultr/default", ...spec } };
 }
 

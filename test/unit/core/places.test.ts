@@ -186,6 +186,38 @@ describe("a pool of several places", () => {
 	});
 });
 
+describe("what the cloud has no more", () => {
+	const asked = (state: State, now: number) => plan(state, now, random).effects.filter(({ call }) => call === "retired");
+	const known = { ...pool(0, [A, B]), account: "a", reconciledAt: NOW };
+	const says = "the cloud no longer has the size cx23 in nbg1: the nearest that it has is cx33";
+	const told = (state: State, place: Place, result: readonly string[], now = NOW) =>
+		apply(state, { on: "done", effect: { call: "retired", account: "a", place }, result, startedAt: now }, now);
+
+	test("is asked for each place once a day, and again at once when a setting changes", () => {
+		expect(asked(known, NOW)).toEqual([{ call: "retired", account: "a", place: A }]);
+		const one = told(known, A, []);
+		expect(asked(one, NOW)).toEqual([{ call: "retired", account: "a", place: B }]);
+		const both = told(one, B, []);
+		expect(asked(both, NOW + 23 * 3600 * SECOND)).toEqual([]);
+		expect(asked(both, NOW + 24 * 3600 * SECOND)).toHaveLength(1);
+	});
+
+	test("degrades the pool before a create fails, and says what comes nearest, until it is there again", () => {
+		const gone = told(known, A, [says]);
+		expect(summaryOf(gone)).toMatchObject({ degraded: true, problems: [says] });
+		expect(gone.log.at(-1)?.text).toBe(says);
+		expect(summaryOf(told(gone, A, []))).toMatchObject({ degraded: false, problems: [] });
+	});
+
+	test("is asked again in an hour where that could not be had", () => {
+		const effect = { call: "retired", account: "a", place: A } as const;
+		const failed = told(apply(known, { on: "failed", effect, failure: { kind: "auth", say: "no" }, startedAt: NOW }, NOW), B, []);
+		const open = { ...failed, gates: known.gates };
+		expect(asked(open, NOW + 3599 * SECOND)).toEqual([]);
+		expect(asked(open, NOW + 3600 * SECOND)).toHaveLength(1);
+	});
+});
+
 test("a proxy of an earlier version has no place, and counts in the only one there is", () => {
 	const { place: _, ...earlier } = [...poolOf(1, () => ({})).proxies.values()][0] as Proxy;
 	const start = pool(2, [A], { maxPerPlace: 1 });
