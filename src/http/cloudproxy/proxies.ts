@@ -5,6 +5,7 @@ import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
 import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
 import { type CredentialsByVersion, type PublishedPool, pickReady, type ReadyProxy } from "../../read-model/snapshot.ts";
+import { percentEncoded } from "../../values/encoding.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -192,7 +193,7 @@ const users = new WeakMap<UsernameAndPassword, string>();
 function userOf(credentials: UsernameAndPassword): string {
 	let user = users.get(credentials);
 	if (user === undefined) {
-		user = `${credentials.map(encode).join(":")}@`;
+		user = `${credentials.map(percentEncoded).join(":")}@`;
 		users.set(credentials, user);
 	}
 	return user;
@@ -202,8 +203,4 @@ function userOf(credentials: UsernameAndPassword): string {
 function credentialsOf(known: CredentialsByVersion, version: number): UsernameAndPassword | null {
 	const credentials = known[version] ?? known[Object.keys(known).reduce((most, key) => Math.max(most, Number(key)), 0)];
 	return credentials === undefined || credentials[0] === "" ? null : credentials;
-}
-
-function encode(text: string): string {
-	return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
