@@ -70,7 +70,8 @@ function withoutBlanks(text: string): string {
 	return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'| ?([=,:+*/%|&<>()[\]{}!-]+) ?/g, (whole, mark?: string) => mark ?? whole);
 }
 
-const SMALL = [..."abcdefghijklmnopqrstuvwxyz"];
+/** The most frequent of English first: these are in the words that stay. */
+const SMALL = [..."etaonrisclduhpmfgybvwkxqjz"];
 const CAPITALS = SMALL.map((letter) => letter.toUpperCase());
 const PAIRS = SMALL.flatMap((first) => SMALL.map((second) => first + second));
 
@@ -98,9 +99,8 @@ function withShortVariables(part: string): string {
 	for (const [word] of part.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
 	const names = [...own].filter((name) => !KEYWORDS.has(name) && !PARAMETERS.has(name) && name.length > 1);
 	const free = [...SMALL, ...PAIRS].filter((name) => !counts.has(name) && !KEYWORDS.has(name));
-	const short = new Map(
-		names.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).map((name, index) => [name, free[index] ?? name]),
-	);
+	// As they come, so that functions begin alike.
+	const short = new Map(names.map((name, index) => [name, free[index] ?? name]));
 	return part.replaceAll(WORD, (word) => short.get(word) ?? word);
 }
 
