@@ -1,13 +1,12 @@
 /**
  * What the agent lets through, held against a strict reader: requests and SOCKS greetings are made by a grammar, damaged at random
  * and cut anywhere. Whatever reaches the origin must be one request that can be read in one way only, or a beginning of one after
- * which the connection is cut. `MUSTER_FUZZ_CASES` (default 300) and `MUSTER_FUZZ_SEED` say how many and which.
+ * which the connection is cut. `MUSTER_FUZZ_CASES` and `MUSTER_FUZZ_SEED` say how many and which.
  */
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { type Agent, basic, dial, listen, onLinux, PASSWORD, readToEnd, startAgent, startWorker, USERNAME } from "./harness.ts";
 
-const CASES = Number(process.env.MUSTER_FUZZ_CASES ?? 300);
 const SEED = Number(process.env.MUSTER_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 20;
 
@@ -221,7 +220,13 @@ async function converse(agent: Agent, dice: Dice, bytes: Buffer): Promise<Buffer
 	return got;
 }
 
-describe.runIf(onLinux)(`of ${CASES} damaged ones (seed ${SEED})`, () => {
+/** Declares the tests, of so many cases each. */
+export function fuzz(usual: number): void {
+	const cases = Number(process.env.MUSTER_FUZZ_CASES ?? usual);
+	describe.runIf(onLinux)(`of ${cases} damaged ones (seed ${SEED})`, () => declare(cases));
+}
+
+function declare(cases: number): void {
 	const limits = { HALF_CLOSED_SECONDS: 1, LINGER_SECONDS: 0.3 };
 
 	it(
@@ -229,8 +234,8 @@ describe.runIf(onLinux)(`of ${CASES} damaged ones (seed ${SEED})`, () => {
 		async () => {
 			const [agent, { port, carried }] = [await startAgent(await startWorker(), { limits }), await origin()];
 			let served = 0;
-			for (let at = 0; at < CASES; at += AT_ONCE) {
-				const dice = Array.from({ length: Math.min(AT_ONCE, CASES - at) }, (_, index) => new Dice(SEED + at + index));
+			for (let at = 0; at < cases; at += AT_ONCE) {
+				const dice = Array.from({ length: Math.min(AT_ONCE, cases - at) }, (_, index) => new Dice(SEED + at + index));
 				const texts = dice.map((one) => requestOf(one, port));
 				const answers = await Promise.all(texts.map((text, index) => converse(agent, dice[index] as Dice, Buffer.from(text, "latin1"))));
 				served += answers.filter((answer) => answer.toString().startsWith("HTTP/1.1 200 ")).length;
@@ -241,10 +246,10 @@ describe.runIf(onLinux)(`of ${CASES} damaged ones (seed ${SEED})`, () => {
 				}
 			}
 			// Most are damaged; that some get through shows that this tests something.
-			expect(served).toBeGreaterThan(CASES / 20);
+			expect(served).toBeGreaterThan(cases / 20);
 			expect(agent.log()).not.toContain("internal error");
 		},
-		30_000 + CASES * 100,
+		30_000 + cases * 100,
 	);
 
 	it(
@@ -260,8 +265,8 @@ describe.runIf(onLinux)(`of ${CASES} damaged ones (seed ${SEED})`, () => {
 				Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 255]),
 			]);
 			let served = 0;
-			for (let at = 0; at < CASES; at += AT_ONCE) {
-				const dice = Array.from({ length: Math.min(AT_ONCE, CASES - at) }, (_, index) => new Dice(SEED + at + index));
+			for (let at = 0; at < cases; at += AT_ONCE) {
+				const dice = Array.from({ length: Math.min(AT_ONCE, cases - at) }, (_, index) => new Dice(SEED + at + index));
 				const greetings = dice.map((one) => {
 					let bytes = Buffer.from(right);
 					if (one.chance(0.3)) return bytes;
@@ -289,10 +294,10 @@ describe.runIf(onLinux)(`of ${CASES} damaged ones (seed ${SEED})`, () => {
 					if (hasPassed && !knows) expect.fail(`seed ${SEED + at + index}: ${bytes.toString("hex")}`);
 				}
 			}
-			expect(served).toBeGreaterThan(CASES / 10);
+			expect(served).toBeGreaterThan(cases / 10);
 			expect(carried.length).toBeLessThanOrEqual(served);
 			expect(agent.log()).not.toContain("internal error");
 		},
-		30_000 + CASES * 100,
+		30_000 + cases * 100,
 	);
-});
+}
