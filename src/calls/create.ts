@@ -12,7 +12,7 @@ export function create({ id }: EffectOf<"create">, state: State, world: World): 
 export async function makeVm(id: Id, state: State, world: World, unfinished?: string): Promise<Vm> {
 	const userData = await world.userData(state, world.takeToken(id));
 	const { deployment, tag } = state.pool;
-	return world.provider().create({
+	return world.provider(state.proxies.get(id)?.place).create({
 		name: vmName(state, id),
 		tags: { deployment, pool: tag, intent: id },
 		userData,

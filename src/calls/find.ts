@@ -4,5 +4,7 @@ import { vmName } from "./names.ts";
 import type { World } from "./world.ts";
 
 export function find({ id, vm }: EffectOf<"find">, state: State, world: World): Promise<Vm | null> {
-	return world.provider().find({ vm, name: vmName(state, id), tags: { deployment: state.pool.deployment, intent: id } });
+	return world
+		.provider(state.proxies.get(id)?.place)
+		.find({ vm, name: vmName(state, id), tags: { deployment: state.pool.deployment, intent: id } });
 }

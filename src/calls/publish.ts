@@ -14,6 +14,7 @@ const NOTHING_ELSE: Changes = {
 	proxies: [],
 	existing: null,
 	gone: [],
+	cooling: null,
 	acknowledge: () => undefined,
 };
 

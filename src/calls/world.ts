@@ -1,6 +1,6 @@
 import type { ResultOf } from "../core/effects/index.ts";
 import type { PoolSummary } from "../core/model/published.ts";
-import type { Credentials, Id, Identity, Measurements, Ms, Rate, State, Verdict } from "../core/model/state.ts";
+import type { Credentials, Id, Identity, Measurements, Ms, Place, Rate, State, Verdict } from "../core/model/state.ts";
 import type { Held, Reservation } from "../d1/leases.ts";
 import type { Provider } from "../providers/base/provider.ts";
 import type { Ledger } from "../read-model/ledger.ts";
@@ -9,8 +9,8 @@ import type { Publication } from "../read-model/publish.ts";
 /** What effects need of the world. Production and the simulator each bring their own. */
 export interface World {
 	readonly now: () => Ms;
-	/** Throws a ProviderError where the account's settings are missing. */
-	readonly provider: () => Provider;
+	/** The cloud as seen from one place; without one, or null: from where the account says. Throws a ProviderError where the account's settings are missing. */
+	readonly provider: (place?: Place | null) => Provider;
 	/** The rate limit that the provider's last answer stated; null where there was none since. */
 	readonly takeRate: () => Rate | null;
 	/** The boot token that was minted for this intent. Throws a ProviderError where it was lost. */
@@ -21,10 +21,14 @@ export interface World {
 	readonly probePlainly: (target: PlainTarget) => Promise<Verdict>;
 	/** What of the proxies D1 is known to show. */
 	readonly ledger: Ledger;
-	readonly names: () => Pick<PoolSummary, "displayName" | "settings">;
+	readonly names: () => Pick<PoolSummary, "displayName" | "settings" | "countries">;
 	readonly database: Database;
 	/** What another endpoint's proxies report, or a sentence why it cannot be asked. Throws where it does not answer now. */
 	readonly measure: (endpoint: string) => Promise<Measurements | string>;
+	/** Tells another pool how many proxies it is to have beside its own; a sentence where it cannot. Throws where it does not answer now. */
+	readonly assist: (endpoint: string, count: number) => Promise<string | null>;
+	/** Tells the other pools of this account of its rate limit. */
+	readonly shareLimit: (accountKey: string, until: Ms, rate: Rate | null) => Promise<void>;
 	/** Counts an outbound connection that no driver makes. */
 	readonly countCall: () => void;
 }

@@ -371,7 +371,12 @@ function isBeingRetagged(state: State, id: Id): boolean {
 	return at === "adopting" || at === "releasing";
 }
 
-/** The report of a ready proxy that tells nothing new but how it fares: it puts deadlines off and brings none forward. */
+/**
+ * The report of a ready proxy that tells nothing new but how it fares: it puts deadlines off and brings none forward. Or reports of clients
+ * that ban nothing and clear nothing.
+ */
 function isRoutine(event: Event, before: State, after: State): boolean {
-	return event.on === "heartbeat" && after.proxies === before.proxies && after.proxies.get(event.id)?.phase.at === "ready";
+	if (after.proxies !== before.proxies) return false;
+	if (event.on === "command") return event.command.do === "report";
+	return event.on === "heartbeat" && after.proxies.get(event.id)?.phase.at === "ready";
 }

@@ -8,6 +8,7 @@ import { withSeen } from "./facts/listing.ts";
 import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
 import { HEARTBEAT_SHARE } from "./model/limits.ts";
+import { mendedPlaces } from "./model/places.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
 
 /** What a cloud says stands in a reason behind what it is about. */
@@ -38,7 +39,12 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "agentUrl":
 			return event.url === state.agentUrl
 				? state
-				: withLog({ ...state, agentUrl: event.url, gates: mended(state.gates) }, now, "INFO", `agents call ${event.url}`);
+				: withLog(
+						{ ...state, agentUrl: event.url, gates: mended(state.gates), places: mendedPlaces(state.places) },
+						now,
+						"INFO",
+						`agents call ${event.url}`,
+					);
 		case "rolling":
 			return applyRolling(state, event, now);
 		case "directory":

@@ -8,6 +8,7 @@ import type { Ms, State } from "./model/state.ts";
 import { releaseAll } from "./planning/adopt.ts";
 import { Draft } from "./planning/draft.ts";
 import { breachOf } from "./planning/invariants.ts";
+import { settleLeases } from "./planning/leases.ts";
 import { settle } from "./planning/lifecycle.ts";
 import { scale } from "./planning/scaling.ts";
 import { settleDrops } from "./planning/sessions.ts";
@@ -27,6 +28,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 	settleDrops(draft);
 	settleStatics(draft);
 	if (!isLeftRunning) scale(draft);
+	settleLeases(draft);
 	const broken = draft.state.breach === null ? breachOf(state, draft.state, now) : null;
 	if (broken !== null) {
 		const breach = bounded(broken);

@@ -23,8 +23,10 @@ import { requireKnownQuery } from "./base/query.ts";
 import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
+import { GetLease, LeaseProxies, ListLeases, ReleaseLease, RenewLease } from "./cloudproxy/leases.ts";
 import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
 import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "./cloudproxy/orders.ts";
+import { ListOutcomes, ReportOutcomes } from "./cloudproxy/outcomes.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
 import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
@@ -68,6 +70,13 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/random", "admin", GetRandomProxy],
 	["get", "/proxies.txt", "admin", GetProxyList],
 	["get", "/proxy.pac", "admin", GetProxyAutoConfig],
+	["post", "/report", "admin", ReportOutcomes],
+	["get", "/outcomes", "admin", ListOutcomes],
+	["post", "/leases", "admin", LeaseProxies],
+	["get", "/leases", "admin", ListLeases],
+	["get", "/leases/:lease", "admin", GetLease],
+	["patch", "/leases/:lease", "admin", RenewLease],
+	["delete", "/leases/:lease", "admin", ReleaseLease],
 	["get", "/destroy", "admin", ListDestroyQueue],
 	["delete", "/destroy", "admin", DestroyProxy],
 	["get", "/restart", "admin", ListRestartQueue],

@@ -5,6 +5,8 @@ import { isImplicit } from "./reactor/addressed.ts";
 
 const TAGS: Readonly<Record<string, string>> = {
 	Proxies: "Get proxies, destroy and restart single ones.",
+	Outcomes: "What sites make of the proxies, as clients report it.",
+	Leases: "Proxies that one client has for itself.",
 	Providers: "What each cloud account keeps, and how much of it.",
 	"Rolling deployments": "How proxies that grow old are replaced.",
 	Monitoring: "How pools fared and fare, for charts, bills and alerts.",

@@ -1,13 +1,14 @@
 /** What a pool answers of itself, read from its state. */
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
+import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
 import { metersOf } from "../core/model/meters.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
 import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Ms, Proxy, State } from "../core/model/state.ts";
-import type { PoolStatus, Told } from "../rpc/pool.ts";
+import type { PoolOutcomes, PoolStatus, Told } from "../rpc/pool.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
 	const addresses: string[] = [];
@@ -22,6 +23,21 @@ export function statusOf(state: State, now: Ms): PoolStatus {
 		connections: [...state.vitals.values()].reduce((sum, { active }) => sum + active, 0),
 		registered: addressesOf(state, (proxy) => proxy.registered && isKept(proxy)),
 		rolling: rollingStatus(state, now),
+	};
+}
+
+export function outcomesOf(state: State, now: Ms): PoolOutcomes {
+	const cooling = new Map<string, number>();
+	for (const proxy of bannedOf(state.proxies))
+		for (const { host } of proxy.bans) if (isCooling(proxy, host, now)) cooling.set(host, (cooling.get(host) ?? 0) + 1);
+	return {
+		hosts: [...state.hosts].map(([host, counts]) => ({ host, cooling: cooling.get(host) ?? 0, ...counts })),
+		proxies: [...state.outcomes].flatMap(([id, counts]) => {
+			const proxy = state.proxies.get(id);
+			return proxy === undefined || proxy.address === null
+				? []
+				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...counts }];
+		}),
 	};
 }
 

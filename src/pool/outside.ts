@@ -10,18 +10,20 @@ import type { Effect } from "../core/effects/index.ts";
 import type { Outcome } from "../core/events.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { PoolSummary } from "../core/model/published.ts";
-import type { Id, Rate, State } from "../core/model/state.ts";
+import type { Id, Place, Rate, State } from "../core/model/state.ts";
 import { enterAgain, forgetPool } from "../d1/directory.ts";
 import { reserve } from "../d1/leases.ts";
 import { CHECK_CALLS } from "../providers/base/check.ts";
+import { placedAccount } from "../providers/base/places.ts";
 import { type Provider, ProviderError } from "../providers/base/provider.ts";
-import { PROVIDERS } from "../providers/index.ts";
+import { countryOf, PROVIDERS } from "../providers/index.ts";
 import { Ledger } from "../read-model/ledger.ts";
 import { publish } from "../read-model/publish.ts";
 import type { Env } from "../rpc/env.ts";
 import type { PoolBirth } from "../rpc/pool.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
+import { askAssist, tellLimit } from "./neighbours.ts";
 import { probe, probePlainly } from "./probe.ts";
 import { measureEndpoint } from "./source.ts";
 
@@ -61,20 +63,33 @@ export class Outside {
 		return sha256(token);
 	}
 
-	names(state: State): Pick<PoolSummary, "displayName" | "settings"> {
+	names(state: State): Pick<PoolSummary, "displayName" | "settings" | "countries"> {
 		const derived = this.derived();
-		return { displayName: derived?.displayName ?? state.pool.name, settings: derived?.shown ?? {} };
+		const regions = new Set(state.spec.places.map(({ region }) => region));
+		const countries = [...regions].flatMap((region) => {
+			const country = countryOf(state.pool.provider, region);
+			return country === null ? [] : [[region, country] as const];
+		});
+		return {
+			displayName: derived?.displayName ?? state.pool.name,
+			settings: derived?.shown ?? {},
+			countries: Object.fromEntries(countries),
+		};
 	}
 
-	/** `check`: for one look beside the passes, whose calls are not theirs. Throws a ProviderError where the account's settings are missing. */
-	provider({ pool }: State, use: "pass" | "check" = "pass"): Provider {
+	/**
+	 * The cloud as seen from a place; null: from where the account says. `check`: for one look beside the passes, whose calls are not theirs.
+	 * Throws a ProviderError where the account's settings are missing.
+	 */
+	provider({ pool }: Pick<State, "pool">, use: "pass" | "check" = "pass", place: Place | null = null): Provider {
 		let left = CHECK_CALLS;
 		const derived = this.derived();
 		const definition = pool.provider === "static" ? undefined : PROVIDERS[pool.provider];
 		if (definition === undefined || derived === null || derived.account === null || derived.provider !== pool.provider) {
 			throw new ProviderError({ kind: "auth", say: derived?.problem ?? "the account's credentials are not set" });
 		}
-		return definition.create(derived.account, {
+		const account = place === null ? derived.account : placedAccount(definition.settings, derived.account, place);
+		return definition.create(account, {
 			fetch: (input, init) => fetch(input, init),
 			now: this.now,
 			countCall: () => {
@@ -95,7 +110,7 @@ export class Outside {
 		const { DB } = this.env();
 		return {
 			now: this.now,
-			provider: () => this.provider(state),
+			provider: (place) => this.provider(state, "pass", place),
 			takeRate: () => {
 				const { rate } = this;
 				this.rate = null;
@@ -116,6 +131,14 @@ export class Outside {
 			measure: (endpoint) => {
 				this.callsMade++;
 				return measureEndpoint(this.env(), endpoint, this.object);
+			},
+			assist: (endpoint, count) => {
+				this.callsMade++;
+				return askAssist(this.env(), endpoint, this.object, count);
+			},
+			shareLimit: (accountKey, until, rate) => {
+				this.callsMade++;
+				return tellLimit(this.env(), accountKey, this.object, until, rate);
 			},
 			countCall: () => {
 				this.callsMade++;

@@ -8,6 +8,7 @@ import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import { credentialsOfVersion } from "../core/model/credentials.ts";
 import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
+import { type LeaseShown, leasesOf } from "../core/model/leases.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
 import { isReady } from "../core/model/proxies.ts";
@@ -21,9 +22,12 @@ import type {
 	ConfigureOutcome,
 	Fetched,
 	FleetFacts,
+	LeaseOutcome,
+	LeaseRequest,
 	MetadataOutcome,
 	PoolBirth,
 	PoolNames,
+	PoolOutcomes,
 	PoolRpc,
 	PoolStatus,
 } from "../rpc/pool.ts";
@@ -31,7 +35,7 @@ import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
-import { addressesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
+import { addressesOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
 import { fetchThrough } from "./probe.ts";
@@ -205,6 +209,28 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 
 	async sessions(): Promise<Record<string, string> | null> {
 		return this.of(sessionsOf);
+	}
+
+	async outcomes(): Promise<PoolOutcomes | null> {
+		return this.of((state) => outcomesOf(state, this.now()));
+	}
+
+	async lease({ ids, seconds, wishes }: LeaseRequest): Promise<LeaseOutcome> {
+		const { live } = this;
+		if (live === null) return { ok: false, ...GONE };
+		const { controller } = live;
+		const refusal = controller.refusalOf({ do: "lease", ids, seconds, wishes });
+		if (refusal !== null) return { ok: false, ...refusal };
+		await controller.command({ do: "lease", ids, seconds, wishes });
+		const leases = leasesOf(controller.state).filter(({ id }) => ids.includes(id));
+		const none = leases.filter(({ proxy }) => proxy === null).map(({ id }) => id);
+		// Nobody waits for these, and the proxy that is free next is not theirs.
+		if (none.length > 0) await controller.command({ do: "endLeases", ids: none });
+		return { ok: true, leases: leases.filter(({ proxy }) => proxy !== null) };
+	}
+
+	async leases(): Promise<readonly LeaseShown[] | null> {
+		return this.of(leasesOf);
 	}
 
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {

@@ -5,6 +5,7 @@ import { digitalocean } from "./digitalocean/driver.ts";
 import { gcp } from "./gcp/driver.ts";
 import { hetzner } from "./hetzner/driver.ts";
 import { linode } from "./linode/driver.ts";
+import { openstack } from "./openstack/driver.ts";
 import { scaleway } from "./scaleway/driver.ts";
 import { vultr } from "./vultr/driver.ts";
 
@@ -21,6 +22,7 @@ export const PROVIDERS: Registry = {
 	azure,
 	scaleway,
 	linode,
+	openstack,
 };
 
 /** Every cloud's name as an operator reads it, by the name that settings and routes have. */

@@ -1,7 +1,9 @@
-import { readyEntryOf, rowOf } from "../core/model/projection.ts";
+import { type Cooling, coolingOf } from "../core/model/bans.ts";
+import { onlyPlaceOf, readyEntryOf, rowOf } from "../core/model/projection.ts";
 import type { ProxyRow, ReadyEntry } from "../core/model/published.ts";
 import type { Id, Proxy, State } from "../core/model/state.ts";
 import { staticEntries, staticRows } from "../core/model/statics.ts";
+import { type CoolingChange, changeOfCooling } from "./cooling.ts";
 
 /** Where agents listen (`src/agent/protocol.ts`, which this file must not import: it runs in the simulation too). */
 const USUAL_PORT = 8899;
@@ -36,6 +38,8 @@ export interface Changes {
 	readonly proxies: readonly ProxyRow[];
 	readonly existing: readonly Id[] | null;
 	readonly gone: readonly Id[];
+	/** Null: it is as D1 shows it. */
+	readonly cooling: CoolingChange | null;
 	acknowledge(): void;
 }
 
@@ -57,6 +61,7 @@ export class Ledger {
 		const parts = laidOut(readyEntriesOf(state), this.parts);
 		this.parts = parts;
 		const statics = staticRows(state);
+		const cooling = coolingOf(state);
 		const rows = new Map<Id, Proxy | string>([...state.proxies, ...statics.map((row) => [row.id, JSON.stringify(row)] as const)]);
 		const isNew = (id: Id) => shown?.rows.get(id) !== rows.get(id);
 		const changedProxies = [...state.proxies.values()].filter(({ id }) => isNew(id)).map(rowOf);
@@ -67,8 +72,9 @@ export class Ledger {
 			proxies: [...changedProxies, ...statics.filter(({ id }) => isNew(id))],
 			existing: shown === null ? [...rows.keys()] : null,
 			gone: shown === null ? [] : [...shown.rows.keys()].filter((id) => !rows.has(id)),
+			cooling: changeOfCooling(shown?.cooling ?? null, cooling),
 			acknowledge: () => {
-				this.shown = { version, rows, parts };
+				this.shown = { version, rows, parts, cooling };
 			},
 		};
 	}
@@ -84,10 +90,12 @@ interface Shown {
 	/** The rows by what they are made of: proxies are never mutated, and static backends are few. */
 	readonly rows: ReadonlyMap<Id, Proxy | string>;
 	readonly parts: Parts;
+	readonly cooling: Cooling;
 }
 
 function readyEntriesOf(state: State): readonly ReadyEntry[] {
-	const own = [...state.proxies.values()].map(readyEntryOf).filter((entry) => entry !== null);
+	const isOnlyPlace = onlyPlaceOf(state);
+	const own = [...state.proxies.values()].map((proxy) => readyEntryOf(proxy, isOnlyPlace)).filter((entry) => entry !== null);
 	return [...own, ...staticEntries(state, USUAL_PORT)];
 }
 
@@ -140,5 +148,5 @@ function changeOf(part: number, proxies: readonly ReadyEntry[], before: readonly
 }
 
 function isSame(a: ReadyEntry, b: ReadyEntry | undefined): boolean {
-	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && a[4] === b[4];
 }

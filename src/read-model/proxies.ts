@@ -11,6 +11,8 @@ export interface PublishedProxy {
 	readonly phase: ProxyRow["phase"];
 	/** The credentials version that its agent acknowledged; 0: none yet, or none asked. */
 	readonly credentialsVersion: number;
+	/** `region:size`; null: what the settings of its pool say. */
+	readonly place: string | null;
 	readonly provider: ProviderName;
 	readonly name: string;
 	readonly summary: PoolSummary | null;
@@ -22,7 +24,7 @@ interface Row extends Omit<PublishedProxy, "summary" | "credentials"> {
 	readonly credentials: string;
 }
 
-const SELECT = `SELECT proxies.object, proxies.id, proxies.address, proxies.phase, proxies.credentials AS credentialsVersion,
+const SELECT = `SELECT proxies.object, proxies.id, proxies.address, proxies.phase, proxies.credentials AS credentialsVersion, proxies.place,
 	pools.provider, pools.name, pools.summary, pools.credentials
 	FROM proxies JOIN pools ON pools.object = proxies.object`;
 
@@ -43,6 +45,29 @@ export async function findByAddress(db: D1Database, address: string): Promise<Pu
 	return results[0] ? parsed(results[0]) : null;
 }
 
+/** Where a proxy is kept. */
+export interface Whereabouts {
+	readonly object: string;
+	readonly id: Id;
+}
+
+/** The proxies at these addresses; where an address is two's, as {@link findByAddress} has it. Throws DatabaseUnavailable. */
+export async function findAllAt(
+	db: D1Database,
+	addresses: readonly string[],
+): Promise<readonly (Whereabouts & { readonly address: string })[]> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(
+				`SELECT proxies.object, proxies.id, proxies.address FROM json_each(?) AS wanted JOIN proxies ON proxies.address = wanted.value
+				ORDER BY (proxies.queue IS NOT 'destroy'), proxies.created_at`,
+			)
+			.bind(JSON.stringify(addresses))
+			.all<Whereabouts & { readonly address: string }>(),
+	);
+	return results;
+}
+
 /** Every proxy in a queue that has an address, the longest waiting first. Throws DatabaseUnavailable. */
 export async function readQueue(db: D1Database, queue: Queue): Promise<readonly PublishedProxy[]> {
 	const { results } = await onDatabase(() =>
@@ -59,7 +84,7 @@ export interface ShownProxy extends ProxyRow {
 	readonly object: string;
 }
 
-const SHOWN = "object, id, vm, address, phase, credentials, since, created_at AS createdAt, why";
+const SHOWN = "object, id, vm, address, phase, credentials, since, created_at AS createdAt, why, place";
 
 /** At most `most` proxies of all pools that are not ready, pool by pool, the oldest first. Reads a row for each proxy there is. Throws DatabaseUnavailable. */
 export async function listUnready(db: D1Database, most: number): Promise<readonly ShownProxy[]> {

@@ -1,6 +1,7 @@
 import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../core/model/state.ts";
 import { onDatabase } from "../d1/database.ts";
+import type { CoolingChange } from "./cooling.ts";
 import type { PartChange, PartEdit } from "./ledger.ts";
 
 /** One version of what a pool shows in D1; `publish` writes it as one transaction, only over an older (incarnation, version). */
@@ -23,6 +24,8 @@ export interface Publication {
 	/** Every id that exists: rows of this pool with another id are deleted. Null: use `gone` (nothing else can be there). */
 	readonly existing: readonly Id[] | null;
 	readonly gone: readonly Id[];
+	/** Null or missing: D1 shows it. */
+	readonly cooling?: CoolingChange | null;
 	readonly log: readonly LogEntry[];
 }
 
@@ -42,7 +45,8 @@ const IS_CURRENT = "EXISTS (SELECT 1 FROM pools WHERE object = ?1 AND incarnatio
 const updatePoolTo = (
 	ready: string,
 ) => `UPDATE pools SET incarnation = ?2, version = ?3, published_at = ?4, summary = ?5, credentials = coalesce(?6, credentials),
-	ready = ${ready}, ready_count = coalesce(?8, ready_count)
+	ready = ${ready}, ready_count = coalesce(?8, ready_count),
+	cooling = CASE WHEN ?10 IS NULL THEN cooling WHEN ?11 THEN json_patch(cooling, ?10) ELSE ?10 END
 	WHERE object = ?1 AND (incarnation, version) < (?2, ?3) AND (?9 IS NULL OR (incarnation, version) = (?2, ?9))`;
 
 const UPSERT_PARTS = `INSERT INTO ready_parts (object, part, count, proxies)
@@ -55,17 +59,17 @@ const editPart = (edit: PartEdit, count: number) => `UPDATE ready_parts SET coun
 
 const DELETE_PARTS = `DELETE FROM ready_parts WHERE object = ?1 AND part >= ?4 AND ${IS_CURRENT}`;
 
-const PROXY_COLUMNS = "object, id, vm, address, phase, credentials, since, created_at, why";
-const PROXY_VALUES = `SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+const PROXY_COLUMNS = "object, id, vm, address, phase, credentials, since, created_at, why, place";
+const PROXY_VALUES = `SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8
 	FROM json_each(?4) WHERE ${IS_CURRENT}`;
 
 // The address is set by a statement of its own: SQLite writes an index anew whenever its column is set, though to the same
 // value, and a proxy's address changes but once while its phase changes often.
 const UPSERT_PROXIES = `INSERT INTO proxies (${PROXY_COLUMNS}) ${PROXY_VALUES}
 	ON CONFLICT (object, id) DO UPDATE SET vm = excluded.vm, phase = excluded.phase, credentials = excluded.credentials,
-		since = excluded.since, created_at = excluded.created_at, why = excluded.why
-	WHERE (vm, phase, credentials, since, created_at, why)
-		IS NOT (excluded.vm, excluded.phase, excluded.credentials, excluded.since, excluded.created_at, excluded.why)`;
+		since = excluded.since, created_at = excluded.created_at, why = excluded.why, place = excluded.place
+	WHERE (vm, phase, credentials, since, created_at, why, place)
+		IS NOT (excluded.vm, excluded.phase, excluded.credentials, excluded.since, excluded.created_at, excluded.why, excluded.place)`;
 
 // By now each of these rows exists. As an upsert it goes through the JSON and looks each row up by its key; an UPDATE … FROM
 // goes through the JSON once for each row of the pool.
@@ -138,6 +142,8 @@ function updatePool(db: D1Database, publication: Publication): D1PreparedStateme
 			first ? sent(first) : null,
 			first ? first.proxies.length : null,
 			publication.over ?? null,
+			publication.cooling?.json ?? null,
+			publication.cooling?.isPatch ? 1 : 0,
 		);
 }
 
@@ -164,7 +170,7 @@ function inTurns(texts: readonly string[], most: number): readonly (readonly str
 }
 
 function proxyTuple(row: ProxyRow): readonly unknown[] {
-	return [row.id, row.vm, row.address, row.phase, row.credentials, row.since, row.createdAt, row.why];
+	return [row.id, row.vm, row.address, row.phase, row.credentials, row.since, row.createdAt, row.why, row.place];
 }
 
 /** Rows as JSON arrays of at most MAX_JSON_LENGTH characters each (a single longer row is an array of its own). */

@@ -131,7 +131,7 @@ function stalenessOf(snapshot: Snapshot): number {
 }
 
 function isShort({ summary, readyCount }: PublishedPool): boolean {
-	return summary?.run === "running" && readyCount < Math.max(summary.min, summary.target);
+	return summary?.run === "running" && readyCount + (summary.leased ?? 0) < Math.max(summary.min, summary.target);
 }
 
 /** What each of these reads of a pool's row. */
@@ -147,6 +147,7 @@ interface Row {
 interface Whole extends Row {
 	readonly count: number;
 	readonly ready: string;
+	readonly cooling: string;
 }
 interface Part {
 	readonly object: string;
@@ -165,7 +166,7 @@ interface Head extends Row {
 }
 
 /** A pool that shows these parts. */
-function poolOf({ object, provider, name, source, summary, credentials }: Row, parts: readonly ReadyPart[]): PublishedPool {
+function poolOf({ object, provider, name, source, summary, credentials }: Row, parts: readonly ReadyPart[], cooling = "{}"): PublishedPool {
 	return {
 		object,
 		provider,
@@ -174,11 +175,12 @@ function poolOf({ object, provider, name, source, summary, credentials }: Row, p
 		summary: fromJson<PoolSummary | null>(summary, null),
 		credentials: fromJson<CredentialsByVersion>(credentials, {}),
 		...withParts(parts),
+		cooling,
 	};
 }
 
 // Sorted in `snapshotOf` and not in SQL, since D1 counts each row that it sorts once more.
-const READ_POOLS = `SELECT ${COLUMNS}, ready_count AS count, ready FROM pools WHERE removed_at IS NULL`;
+const READ_POOLS = `SELECT ${COLUMNS}, ready_count AS count, ready, cooling FROM pools WHERE removed_at IS NULL`;
 const READ_PARTS = "SELECT object, count, proxies FROM ready_parts ORDER BY object, part";
 
 async function readSnapshot(db: D1Database): Promise<Snapshot> {
@@ -221,7 +223,7 @@ function snapshotOfRows({ pools, parts }: Rows, last: (Rows & { readonly snapsho
 	return snapshotOf(
 		pools.map((row) => {
 			const others = (further.get(row.object) ?? []).map(({ count, proxies }) => partOf(count, proxies));
-			return poolOf(row, [partOf(row.count, row.ready), ...others]);
+			return poolOf(row, [partOf(row.count, row.ready), ...others], row.cooling);
 		}),
 	);
 }
@@ -241,7 +243,7 @@ const PICK = `SELECT ${COLUMNS},
 /** A page that ends later than this is too far from the beginnings of the lists. */
 const LAST_IN_HEAD = 100;
 /** More than any entry has; were one longer, the whole list would be read. */
-const ENTRY_CHARS = 90;
+const ENTRY_CHARS = 130;
 // The beginnings are cut as text: D1 counts each element that SQL takes out of a JSON array as a row read.
 const HEADS = `SELECT ${COLUMNS}, ready_count AS count,
 		(SELECT coalesce(sum(count), 0) FROM ready_parts WHERE ready_parts.object = pools.object) AS further,

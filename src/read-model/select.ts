@@ -1,7 +1,8 @@
 import type { ReadyEntry } from "../core/model/published.ts";
 import { countryOf } from "../providers/index.ts";
 import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
-import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, withEntries } from "./snapshot.ts";
+import { coolingFor } from "./cooling.ts";
+import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, whereIs, withEntries } from "./snapshot.ts";
 
 /** Which of the ready proxies a request is about. What is null or empty leaves nothing out; all texts are in lower case. */
 export interface Selection {
@@ -14,52 +15,92 @@ export interface Selection {
 	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
 	readonly exclude: ReadonlySet<string>;
+	/** A site (normalised): proxies that cool down for it are not wanted. */
+	readonly host: string | null;
 	/** Any text, as it is: the same one gets the same proxy while that is ready. */
 	readonly session: string | null;
 }
 
 export const EVERYTHING: Selection = {
 	...{ providers: null, instances: null, regions: null, countries: null },
-	...{ exclude: new Set(), session: null },
+	...{ exclude: new Set(), host: null, session: null },
 };
 
 /** Whether nothing is left out, and in no order of a session. */
 export function isEverything(wanted: Selection): boolean {
-	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.session === null;
+	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.host === null && wanted.session === null;
 }
 
 function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
 	return providers === null && instances === null && regions === null && countries === null;
 }
 
-/** What a pool is selected by. */
-export interface Place {
+/** What a pool is selected by, or one of its proxies. */
+export interface Whereabouts {
 	readonly provider: string;
 	readonly name: string;
-	readonly region: unknown;
+	readonly regions: readonly string[];
 }
 
 /** Whether what is there is among what is asked for. */
-export function isSelected({ provider, name, region }: Place, wanted: Selection): boolean {
+export function isSelected({ provider, name, regions }: Whereabouts, wanted: Selection): boolean {
 	return (
 		(wanted.providers === null || wanted.providers.has(provider)) &&
 		(wanted.instances === null || wanted.instances.has(name.toLowerCase())) &&
-		(wanted.regions === null || (typeof region === "string" && wanted.regions.has(region.toLowerCase()))) &&
-		(wanted.countries === null || wanted.countries.has(countryOf(provider, region) ?? ""))
+		(wanted.regions === null || regions.some((region) => wanted.regions?.has(region.toLowerCase()))) &&
+		(wanted.countries === null || regions.some((region) => wanted.countries?.has(countryOf(provider, region) ?? "")))
 	);
 }
 
-/** Where a pool's proxies are. */
-export function placeOf({ provider, name, summary }: PublishedPool): Place {
-	return { provider, name, region: summary?.settings.region };
+/** Where a pool's proxies are, all of them together. */
+export function whereaboutsOf({ provider, name, summary }: PublishedPool): Whereabouts {
+	const shown = summary?.settings.region;
+	const own = summary?.places?.map(({ region }) => region) ?? [];
+	return { provider, name, regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [] };
 }
 
-/** What of a snapshot is asked for; the snapshot itself where that is all of it. */
-export function selectFrom(snapshot: Snapshot, wanted: Selection): Snapshot {
-	const { exclude } = wanted;
+/** What of a snapshot is asked for; the snapshot itself where that is all of it. `now`: milliseconds since the epoch. */
+export function selectFrom(snapshot: Snapshot, wanted: Selection, now: number): Snapshot {
+	const { exclude, host } = wanted;
 	if (isEverything({ ...wanted, session: null })) return snapshot;
-	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(placeOf(pool), wanted));
-	return snapshotOf(exclude.size === 0 ? pools : pools.map((pool) => withEntries(pool, ([, address]) => !exclude.has(address))));
+	const pools = isEveryPool(wanted) ? snapshot.pools : snapshot.pools.filter((pool) => isSelected(whereaboutsOf(pool), wanted));
+	const isPlaceAsked = wanted.regions !== null || wanted.countries !== null;
+	return snapshotOf(
+		pools.map((each) => {
+			const pool = host === null ? each : withoutCooling(each, host, now);
+			const isEach = isPlaceAsked && isSpread(pool);
+			if (exclude.size === 0 && !isEach) return pool;
+			const { provider, name } = pool;
+			const isThere = (entry: ReadyEntry) => isSelected({ provider, name, regions: [whereIs({ pool, entry }).region ?? ""] }, wanted);
+			return withEntries(pool, (entry) => !exclude.has(entry[1]) && (!isEach || isThere(entry)));
+		}),
+	);
+}
+
+/** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
+export function isSpread({ summary, parts }: PublishedPool): boolean {
+	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
+}
+
+function withoutCooling(pool: PublishedPool, host: string, now: number): PublishedPool {
+	const cooling = coolingFor(pool, host);
+	const isCooling = (id: string) => (cooling.get(id) ?? 0) * 1_000 > now;
+	return [...cooling.keys()].some(isCooling) ? withEntries(pool, ([id]) => !isCooling(id)) : pool;
+}
+
+/** Of proxies that all cool down for a host the one that has first done so, and when (milliseconds since the epoch). Null where there is none. */
+export function coolestOf(snapshot: Snapshot, host: string): { readonly ready: ReadyProxy; readonly until: number } | null {
+	let coolest: { readonly ready: ReadyProxy; readonly until: number } | null = null;
+	for (const pool of snapshot.pools) {
+		const cooling = coolingFor(pool, host);
+		for (const part of pool.parts) {
+			for (const entry of part.entries()) {
+				const until = (cooling.get(entry[0]) ?? 0) * 1_000;
+				if (coolest === null || until < coolest.until) coolest = { ready: { pool, entry }, until };
+			}
+		}
+	}
+	return coolest;
 }
 
 /** One ready proxy: the session's, or any, each equally likely. Null where there is none. `random` gives numbers in [0, 1). */

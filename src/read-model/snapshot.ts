@@ -1,5 +1,5 @@
 import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
-import type { ProviderName } from "../core/model/state.ts";
+import type { Place, ProviderName } from "../core/model/state.ts";
 
 // What the pools show, as one read of D1 saw it, and how proxies are picked out of it.
 
@@ -17,6 +17,8 @@ export interface PublishedPool {
 	readonly credentials: CredentialsByVersion;
 	readonly parts: readonly ReadyPart[];
 	readonly readyCount: number;
+	/** Which of them cool down for a site, as D1 holds it: see `coolingFor`. Of what was read of one proxy alone it is not known. */
+	readonly cooling: string;
 }
 
 /** One part of a ready list, parsed when it is first needed: a request needs one of them, not all ten thousand proxies. */
@@ -65,6 +67,25 @@ export function readyPage(snapshot: Snapshot, offset: number, limit: number): re
 /** The addresses of a pool's ready proxies. */
 export function readyAddresses(pool: PublishedPool): readonly string[] {
 	return pool.parts.flatMap((part) => part.entries().map(([, address]) => address));
+}
+
+/** The place that a text (`region:size`) names; null: none. */
+export function placeOfKey(key: string | null): Place | null {
+	const at = key?.indexOf(":") ?? -1;
+	return key === null || at < 0 ? null : { region: key.slice(0, at), size: key.slice(at + 1) };
+}
+
+/** Where a ready proxy's VM is: its own place, else what its pool's settings say; null: nothing does. */
+export function whereIs({ pool, entry }: ReadyProxy): { readonly region: string | null; readonly size: string | null } {
+	const own = placeOfKey(entry[4] ?? null);
+	return own ?? homeOf(pool.summary);
+}
+
+/** Where a pool's VMs are of which nothing else is said. Of several places the settings show the list, which is no place of a VM. */
+export function homeOf(summary: PoolSummary | null): { readonly region: string | null; readonly size: string | null } {
+	const { region = null, size = null } = summary?.settings ?? {};
+	const first = summary?.places?.[0];
+	return first ?? { region: region === null ? null : String(region), size: size === null ? null : String(size) };
 }
 
 /** A snapshot of these pools alone, in the order in which they are listed. */

@@ -1,8 +1,10 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import type { Foreseen } from "../core/foresee.ts";
+import type { Counts } from "../core/model/bans.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
+import type { LeaseShown, LeaseWishes } from "../core/model/leases.ts";
 import type { Meters } from "../core/model/meters.ts";
 import type { Samples } from "../core/model/metrics.ts";
 import type { PoolSummary } from "../core/model/published.ts";
@@ -53,6 +55,12 @@ export interface PoolRpc {
 	metrics(): Promise<Samples | null>;
 	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
 	sessions(): Promise<Record<string, string> | null>;
+	/** What clients have reported, by site and by proxy; null where there is no pool any more. */
+	outcomes(): Promise<PoolOutcomes | null>;
+	/** Leases proxies: one for each of these new ids, as far as there are any. Answers once they have left the list in D1. May be repeated. */
+	lease(request: LeaseRequest): Promise<LeaseOutcome>;
+	/** Every lease, with the proxy that it names; null where there is no pool any more. */
+	leases(): Promise<readonly LeaseShown[] | null>;
 	/** Fetches our own `/probe` page through its proxy at this address, as a client would; null where it has none there. Changes nothing. */
 	fetchThrough(address: string): Promise<Fetched | null>;
 	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
@@ -61,6 +69,22 @@ export interface PoolRpc {
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
 	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
 	proves(request: { key: string; address: string }): Promise<boolean>;
+}
+
+export interface LeaseRequest {
+	readonly ids: readonly Id[];
+	readonly seconds: number;
+	readonly wishes: LeaseWishes;
+}
+
+export type LeaseOutcome =
+	| { readonly ok: true; readonly leases: readonly LeaseShown[] }
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string };
+
+/** `cooling`: proxies that cool down for the site, or sites that the proxy cools down for. `timed`: of how many `ok` it was said how long they took. */
+export interface PoolOutcomes {
+	readonly hosts: readonly ({ readonly host: string; readonly cooling: number } & Counts)[];
+	readonly proxies: readonly ({ readonly address: string; readonly cooling: number } & Counts)[];
 }
 
 /** The header in which our `/probe` tells from where it was called. */

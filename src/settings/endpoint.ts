@@ -2,7 +2,8 @@ import { AGENT_PORT } from "../agent/protocol.ts";
 import type { Settings } from "../core/model/command.ts";
 import { slipIn } from "../core/model/rules.ts";
 import type { ProviderName } from "../core/model/state.ts";
-import { type AccountSetting, fieldOf } from "../providers/base/account.ts";
+import { type AccountSetting, type AccountTable, fieldOf } from "../providers/base/account.ts";
+import { firstOf, isPlaceField, readPlaces, shownPlaces, withPlaces } from "../providers/base/places.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { readSetting, readTable } from "../values/setting.ts";
@@ -53,7 +54,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	for (const setting of Object.values<Placed<unknown>>(ENDPOINT)) reader.read(setting);
 	readKey(reader);
 	const { provider, definition } = readCloud(reader);
-	const { account, shown } = readAccount(reader, provider, definition, source);
+	const { account, shown, places } = readAccount(reader, provider, definition, source);
 	const tuning = readTuning(reader, global.timing, source.hosts);
 	const slip = source.isPosted ? slipIn(tuning.rules) : null;
 	if (slip !== null) reader.fault(...TUNING.rules.at, slip);
@@ -64,6 +65,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	const settings: Settings = {
 		spec: {
 			...tuning,
+			places,
 			ageLimitSeconds: global.ageLimitSeconds,
 			rolling: global.rolling,
 			canProbe: !global.onlyHostIp,
@@ -125,12 +127,18 @@ function readCloud(reader: Reader): { provider: ProviderName; definition: Provid
 function readAccount(reader: Reader, provider: ProviderName, definition: ProviderDefinition | undefined, source: EndpointSource) {
 	const values: Record<string, unknown> = {};
 	const open: Record<string, unknown> = {};
-	if (definition === undefined) return { account: null, shown: { size: null, region: null } };
+	if (definition === undefined) return { account: null, shown: { size: null, region: null }, places: [] };
+	const texts: Record<string, string | undefined> = {};
+	const keys: Record<string, string> = {};
 	const section = `cloud:${provider}`;
 	let isComplete = true;
 	for (const [field, setting] of Object.entries(definition.settings)) {
-		const { key, text } = spelling(reader, section, field, setting);
-		const { value, fault, isMissing } = readSetting(setting, text ?? source.addresses[provider]?.[field]);
+		const { key, text } = spelling(reader, section, field, setting, definition.settings);
+		texts[field] = text;
+		keys[field] = key;
+		// Of a list each item is read below.
+		const given = isPlaceField(definition.settings, field) ? firstOf(text) : (text ?? source.addresses[provider]?.[field]);
+		const { value, fault, isMissing } = readSetting(setting, given);
 		const refusal = fault ?? refusalOfAddress(setting, value, field, provider, definition, source.addresses);
 		if (refusal !== null) reader.fault(section, key, text === undefined ? `is missing: it ${refusal}` : refusal);
 		if (isMissing) isComplete = false;
@@ -139,7 +147,10 @@ function readAccount(reader: Reader, provider: ProviderName, definition: Provide
 			if (!setting.isSecret) open[field] = value;
 		}
 	}
-	return { account: isComplete ? values : null, shown: { size: null, region: null, ...definition.shown(open) } };
+	const { places, faults } = readPlaces(definition.settings, { texts, values });
+	for (const [field, fault] of faults) reader.fault(section, keys[field] ?? field, fault);
+	const shown = { size: null, region: null, ...definition.shown(open), ...shownPlaces(places) };
+	return { account: isComplete ? withPlaces(definition.settings, values, places) : null, shown, places };
 }
 
 /** The key under which a field is given, its own or another spelling, and its text. */
@@ -148,10 +159,14 @@ function spelling(
 	section: string,
 	field: string,
 	{ alsoSpelt = [] }: AccountSetting,
+	table: AccountTable,
 ): { key: string; text: string | undefined } {
 	const key = [field, ...alsoSpelt].find((name) => reader.has(section, name)) ?? field;
 	const value = reader.value(section, key);
-	if (typeof value === "object") reader.fault(section, key, "must be one value, not a list");
+	const mayBeList = field === "places" || isPlaceField(table, field);
+	const list = typeof value === "object" && mayBeList ? value?.map(String).join(",") : null;
+	if (typeof value === "object" && list === null) reader.fault(section, key, "must be one value, not a list");
+	if (typeof list === "string") return { key, text: list.trim() || undefined };
 	return { key, text: value === undefined || typeof value === "object" ? undefined : String(value).trim() || undefined };
 }
 

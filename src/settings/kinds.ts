@@ -4,6 +4,7 @@ import { parseRules } from "../core/model/rules.ts";
 import type { Budget, ProviderName } from "../core/model/state.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
 import { normaliseCidr } from "../values/addresses.ts";
+import { normaliseHost } from "../values/hosts.ts";
 import { amountIn, listOf, textThat, word } from "../values/kinds.ts";
 
 /** Kinds of settings that occur once, beside those of `values/kinds.ts`. A message ends the sentence "NAME must be …". */
@@ -55,6 +56,15 @@ export const cidrs = () =>
 export function goodCidrs(text: string): readonly string[] {
 	return [...new Set(listOf(text).flatMap((item) => normaliseCidr(item) ?? []))];
 }
+
+const MOST_SITES = 100;
+
+/** Hosts of sites, as they are reported. */
+export const siteNames = () =>
+	made<readonly string[]>(`at most ${MOST_SITES} host names, comma-separated, such as shop.example, maps.example`, (text) => {
+		const hosts = listOf(text).map(normaliseHost);
+		return hosts.length <= MOST_SITES && hosts.every((host) => host !== null) ? [...new Set(hosts)] : null;
+	});
 
 /** An address as an origin, without a slash at its end. */
 export const origin = () => made("http(s)://host[:port], without a path, such as https://muster.example.com", publicOrigin);
@@ -110,6 +120,11 @@ export const ENDPOINT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 export const ENDPOINT_NAME_RULE = "1 to 63 letters, digits, `.`, `_` and `-`, a letter or digit first";
 
 export const endpointName = () => textThat(`the name of an endpoint: ${ENDPOINT_NAME_RULE}`, (text) => ENDPOINT_NAME.test(text));
+
+const POOL_NAME = /^([a-z]+\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export const poolName = () =>
+	textThat("a pool as provider/name, such as vultr/default, or the name of an endpoint", (text) => POOL_NAME.test(text));
 
 /** By `auth_algo`: hexadecimal digits of a hash. */
 export const HASH_DIGITS = { md5: 32, sha1: 40, sha224: 56, sha256: 64, sha384: 96, sha512: 128 } as const;

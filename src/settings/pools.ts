@@ -1,5 +1,6 @@
 import type { Settings } from "../core/model/command.ts";
 import type { CloudName } from "../core/model/state.ts";
+import { firstOf, isPlaceField, readPlaces, shownPlaces, withPlaces } from "../providers/base/places.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { readSetting, readTable } from "../values/setting.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
@@ -58,7 +59,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 	} else if (fault !== null) problems.push(`${enabled.variable} ${fault}`);
 	const tuning = readTuning(source, problems);
 	const displayName = readDisplayName(source, problems);
-	const { values, shown, isComplete } = readAccount(source, problems);
+	const { values, shown, places, isComplete } = readAccount(source, problems);
 
 	// What is not to run has no fault that matters; it may still have to be emptied, so its own faults do not suspend it.
 	const own = isWanted ? problems : [];
@@ -73,6 +74,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			billedSeconds: definition?.billedSeconds ?? 0,
 			finishesCreate: definition?.finishesCreate ?? false,
 			repeatsCreate: definition !== undefined && definition.absence.repeat !== "second",
+			places,
 			statics: [],
 		},
 		suspended: all.length === 0 ? null : all.join(". "),
@@ -158,12 +160,17 @@ function readAccount(source: PoolSource, problems: string[]) {
 	const { definition, account } = source;
 	const values: Record<string, unknown> = {};
 	const open: Record<string, unknown> = {};
-	if (definition === undefined) return { values, shown: { size: null, region: null }, isComplete: false };
+	if (definition === undefined) return { values, shown: { size: null, region: null }, places: [], isComplete: false };
+	const texts: Record<string, string | undefined> = {};
+	const variables: Record<string, string> = {};
 	let isComplete = true;
 	for (const [field, setting] of Object.entries(definition.settings)) {
 		const { isSecret } = setting;
 		const { variable, text } = lookUp(source, { variable: field.toUpperCase(), ...(isSecret && { isNotCopied: true }) });
-		const { value, fault, isMissing } = readSetting(setting, text);
+		texts[field] = text;
+		variables[field] = variable;
+		// Of a list each item is read below.
+		const { value, fault, isMissing } = readSetting(setting, isPlaceField(definition.settings, field) ? firstOf(text) : text);
 		if (fault !== null) {
 			const notCopied = isSecret && account.name !== DEFAULT ? " (secrets are not copied from the default account)" : "";
 			problems.push(text === undefined ? `${variable} is missing${notCopied}: it ${fault}` : `${variable} ${fault}`);
@@ -174,5 +181,8 @@ function readAccount(source: PoolSource, problems: string[]) {
 			if (!isSecret) open[field] = value;
 		}
 	}
-	return { values, shown: { size: null, region: null, ...definition.shown(open) }, isComplete };
+	const { places, faults } = readPlaces(definition.settings, { texts, values });
+	for (const [field, fault] of faults) problems.push(`${variables[field]} ${fault}`);
+	const shown = { size: null, region: null, ...definition.shown(open), ...shownPlaces(places) };
+	return { values: withPlaces(definition.settings, values, places), shown, places, isComplete };
 }

@@ -94,6 +94,33 @@ export const TIMES = {
 		usually: "6, or twice the target",
 		is: "how many proxies that are destroyed over the API are replaced in an hour; the successors of more wait. Each may be billed for a whole hour",
 	},
+	banCoolDownSeconds: {
+		variable: "BAN_COOL_DOWN",
+		at: ["endpoint", "ban_cool_down"],
+		group: "proxies",
+		schema: seconds(900, 1, DAY_SECONDS),
+		is: "seconds that a proxy cools down for a site that is reported to have banned it; twice as long each time that it is banned again, up to a day",
+	},
+	/** 0: none is replaced for that. */
+	replaceBanned: {
+		variable: "REPLACE_BANNED",
+		at: ["scaling", "replace_banned"],
+		group: "proxies",
+		suspends: true,
+		schema: whole(0, { min: 0, max: 2_000 }),
+		is: "a proxy that so many sites have banned is replaced, within `MAX_REPLACEMENTS_PER_HOUR`; 0: never",
+	},
+	/** Normalised. */
+	replaceBannedBy: {
+		variable: "REPLACE_BANNED_BY",
+		at: ["scaling", "replace_banned_by"],
+		group: "proxies",
+		suspends: true,
+		schema: kinds.siteNames().default([]),
+		usually: "none",
+		example: "shop.example,maps.example",
+		is: "sites, comma-separated, whose ban alone is enough for that",
+	},
 } satisfies Record<string, PoolSetting & DeploymentSetting>;
 
 /** What holds for the whole deployment. */
@@ -282,6 +309,35 @@ export const TUNING = {
 		schema: amount(),
 		example: "0.1",
 		is: "what the pool's VMs may cost an hour, in its cloud's currency; more are not launched",
+	},
+	spread: {
+		variable: "SPREAD",
+		at: ["scaling", "spread"],
+		schema: word(["pack", "even", "cheapest"], "pack, even or cheapest").default("pack"),
+		is: "how VMs are spread over the places: `pack`: the first that has room; `even`: as equally as can be; `cheapest`: the one of the lowest price",
+	},
+	/** Null: as many as there may be at all. */
+	maxPerPlace: {
+		variable: "MAX_PER_PLACE",
+		at: ["scaling", "max_per_place"],
+		schema: wholeOrNone({ min: 1, max: MAX_SCALING }),
+		usually: "no bound",
+		is: "the most VMs in one place",
+	},
+	fallback: {
+		variable: "FALLBACK",
+		at: ["scaling", "fallback"],
+		isNotCopied: true,
+		schema: kinds.poolName().nullable().default(null),
+		usually: "none",
+		example: "vultr/default",
+		is: "the pool, `provider/name` or an endpoint's name, that adds what this one cannot place, within its own bounds, and gives it back",
+	},
+	fallbackAfterSeconds: {
+		variable: "FALLBACK_AFTER",
+		at: ["scaling", "fallback_after"],
+		schema: seconds(300, 10, DAY_SECONDS),
+		is: "seconds for which proxies cannot be placed before the fallback adds them",
 	},
 	...TIMES,
 	metricsSource: {

@@ -39,8 +39,13 @@ export class Account {
 		return this.#fleet.names(this.key).some((each) => each.toLowerCase() === name.toLowerCase());
 	}
 
+	/** A create of this call is accepted, and comes to nothing. */
+	get failsLater(): boolean {
+		return this.#fault?.failLater === true;
+	}
+
 	create(wanted: NewVm): Promise<{ readonly vm: VmRecord; readonly task: Task }> {
-		return this.#fleet.create(this.key, wanted, { failsLater: this.#fault?.failLater === true, isDead: this.#fault?.neverBoots === true });
+		return this.#fleet.create(this.key, wanted, { failsLater: this.failsLater, isDead: this.#fault?.neverBoots === true });
 	}
 
 	delete(vm: VmRecord): void {

@@ -2,6 +2,7 @@ import type { CloudName } from "../../src/core/model/state.ts";
 import { AWS_TERMS } from "./contract-aws.ts";
 import { AZURE_TERMS } from "./contract-azure.ts";
 import { GCP_TERMS } from "./contract-gcp.ts";
+import { OPENSTACK_TERMS } from "./contract-openstack.ts";
 import { SCALEWAY_TERMS } from "./contract-scaleway.ts";
 import type { Json } from "./inventory.ts";
 import { instanceId } from "./vultr.ts";
@@ -37,6 +38,8 @@ export interface Terms {
 	readonly leftBehind?: (things: Things) => readonly string[];
 	/** A VM's id as the cloud makes it from a number, or from its name where that is what it goes by. */
 	readonly id: (number: number, name?: string) => string;
+	/** What the dialect remembers of a VM that others made, from what it remembers of one of ours; without it, the same. */
+	readonly theirs?: (details: { readonly [key: string]: Json }) => { readonly [key: string]: Json };
 	/** As the cloud itself has it, where our id says more (a zone). */
 	readonly cloudId?: (number: number) => string;
 }
@@ -165,4 +168,5 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 		},
 		id: String,
 	},
+	openstack: OPENSTACK_TERMS,
 };

@@ -310,7 +310,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 				name: "theirs",
 				tags: [THEIR_TAG],
 				userData: "",
-				details,
+				details: terms.theirs?.(details) ?? details,
 				id: (number: number) => {
 					id = terms.id(number, "theirs");
 					return (terms.cloudId ?? terms.id)(number, "theirs");

@@ -5,6 +5,7 @@ import { digitalocean } from "./digitalocean.ts";
 import { gcp } from "./gcp.ts";
 import { hetzner } from "./hetzner.ts";
 import { linode } from "./linode.ts";
+import { openstack } from "./openstack.ts";
 import { scaleway } from "./scaleway.ts";
 import { vultr } from "./vultr.ts";
 
@@ -25,4 +26,5 @@ export const dialects = (limits: Limits): readonly Dialect[] => [
 	azure(limits),
 	scaleway(limits),
 	linode(limits),
+	openstack(limits),
 ];

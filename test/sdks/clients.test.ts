@@ -31,6 +31,8 @@ const scaleway = () => ({
 	SCW_DEFAULT_PROJECT_ID: "11111111-2222-4333-8444-555555555555",
 });
 
+const openstack = () => ({ CREDENTIAL_ID: "local-sdks", CREDENTIAL_SECRET: "local-sdks-secret" });
+
 const FROM_NPM: readonly (readonly [string, Client])[] = [
 	["@aws-sdk/client-ec2", { cloud: "aws", program: "aws-sdk.mjs", env: aws }],
 	["@azure/arm-compute with @azure/identity", { cloud: "azure", program: "azure-sdk.mjs", env: azure, tls: true }],
@@ -44,6 +46,7 @@ const FROM_NPM: readonly (readonly [string, Client])[] = [
 const FROM_DEBIAN: readonly (readonly [string, Client])[] = [
 	["boto3", { cloud: "aws", program: "boto3_ec2.py", env: aws }],
 	["the hcloud program", { cloud: "hetzner", program: "hcloud-cli.mjs", env: token }],
+	["openstacksdk", { cloud: "openstack", program: "openstack_sdk.py", env: openstack }],
 	["hcloud for Python", { cloud: "hetzner", program: "hcloud_python.py", env: token }],
 	[
 		"python-digitalocean",

@@ -71,7 +71,9 @@ const AMOUNTS = [
 
 describe("a price", () => {
 	const told = (hourly: number) =>
-		price(null, null, { provider: () => ({ hourlyPrice: async () => ({ hourly, currency: "USD", asOf: NOW }) }) } as unknown as World);
+		price({ call: "price", account: "", place: null }, null, {
+			provider: () => ({ hourlyPrice: async () => ({ hourly, currency: "USD", asOf: NOW }) }),
+		} as unknown as World);
 
 	it.each([Number.NaN, Number.NEGATIVE_INFINITY, -1, -5e-324, 1e7, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
 		"of %d is none",
@@ -96,7 +98,11 @@ const PRICE: Price = { hourly: 0, currency: "USD", asOf: NOW };
 /** A pool without proxies that wants three, at this price. */
 function wanting(hourly: number, { own = null, total = null }: { own?: number | null; total?: State["money"]["budget"] }): State {
 	const state = { ...poolOf(0, () => ({})), account: "a", target: 3 };
-	const priced = apply(state, { on: "done", effect: { call: "price", account: "a" }, result: { ...PRICE, hourly }, startedAt: NOW }, NOW);
+	const priced = apply(
+		state,
+		{ on: "done", effect: { call: "price", account: "a", place: null }, result: { ...PRICE, hourly }, startedAt: NOW },
+		NOW,
+	);
 	const bounded = { ...priced, spec: { ...priced.spec, min: 3, max: 3, maxHourlyCost: own } };
 	return apply(bounded, { on: "budget", budget: total }, NOW);
 }

@@ -13,6 +13,7 @@ const pool = (object: string, name: string, count: number): PublishedPool => ({
 	summary: null,
 	credentials: { 1: ["user", "p@ss/w:rd"] },
 	...withParts([knownPart(Array.from({ length: count }, (_, index) => [`proxy-${index}`, `192.0.${count}.${index}`, 1] as const))]),
+	cooling: "{}",
 });
 
 test("of 10,000 sessions each leaves the gateway through the very proxy that /random gives it", () => {

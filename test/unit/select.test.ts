@@ -33,6 +33,7 @@ function pool(name: string, ids: readonly string[], region = "lon1"): PublishedP
 		credentials: {},
 		parts: [{ count: entries.length, entries: () => entries }],
 		readyCount: entries.length,
+		cooling: "{}",
 	};
 }
 
@@ -77,7 +78,7 @@ describe("a session", () => {
 				const order = pageFrom(snapshot, session, 0, list.length);
 				expect(order[0]).toEqual(pickFrom(snapshot, session, never));
 				const first = order[0]?.entry[1] ?? "";
-				const left = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set([first]) });
+				const left = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set([first]) }, 0);
 				expect(pageFrom(left, session, 0, list.length).map(({ entry }) => entry)).toEqual(order.slice(1).map(({ entry }) => entry));
 			}),
 		);
@@ -100,7 +101,7 @@ describe("a session", () => {
 
 	test("whose proxy went is spread over all that are left", () => {
 		const before = snapshotOf([pool("a", ids(20))]);
-		const after = selectFrom(before, { ...EVERYTHING, exclude: new Set(["ip-a-id7"]) });
+		const after = selectFrom(before, { ...EVERYTHING, exclude: new Set(["ip-a-id7"]) }, 0);
 		const movedTo = new Map<string | null, number>();
 		for (let draw = 0; draw < 20_000; draw++) {
 			const session = `s${draw}`;
@@ -117,20 +118,50 @@ describe("a selection", () => {
 	const snapshot = snapshotOf([pool("default", ids(3)), pool("nyc", ids(2), "nyc1")]);
 
 	test("by provider, instance, region or country has those pools' proxies", () => {
-		expect(selectFrom(snapshot, EVERYTHING)).toBe(snapshot);
-		expect(selectFrom(snapshot, { ...EVERYTHING, providers: new Set(["digitalocean"]) }).readyCount).toBe(5);
-		expect(selectFrom(snapshot, { ...EVERYTHING, providers: new Set(["aws"]) }).readyCount).toBe(0);
-		expect(selectFrom(snapshot, { ...EVERYTHING, instances: new Set(["nyc"]) }).readyCount).toBe(2);
-		expect(selectFrom(snapshot, { ...EVERYTHING, instances: new Set(["nyc"]), regions: new Set(["lon1"]) }).readyCount).toBe(0);
-		expect(selectFrom(snapshot, { ...EVERYTHING, regions: new Set(["nyc1"]) }).pools.map(({ name }) => name)).toEqual(["nyc"]);
-		expect(selectFrom(snapshot, { ...EVERYTHING, regions: new Set(["lon1", "nyc1"]) })).toEqual(snapshot);
-		expect(selectFrom(snapshot, { ...EVERYTHING, countries: new Set(["us", "de"]) }).pools.map(({ name }) => name)).toEqual(["nyc"]);
+		expect(selectFrom(snapshot, EVERYTHING, 0)).toBe(snapshot);
+		expect(selectFrom(snapshot, { ...EVERYTHING, providers: new Set(["digitalocean"]) }, 0).readyCount).toBe(5);
+		expect(selectFrom(snapshot, { ...EVERYTHING, providers: new Set(["aws"]) }, 0).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...EVERYTHING, instances: new Set(["nyc"]) }, 0).readyCount).toBe(2);
+		expect(selectFrom(snapshot, { ...EVERYTHING, instances: new Set(["nyc"]), regions: new Set(["lon1"]) }, 0).readyCount).toBe(0);
+		expect(selectFrom(snapshot, { ...EVERYTHING, regions: new Set(["nyc1"]) }, 0).pools.map(({ name }) => name)).toEqual(["nyc"]);
+		expect(selectFrom(snapshot, { ...EVERYTHING, regions: new Set(["lon1", "nyc1"]) }, 0)).toEqual(snapshot);
+		expect(selectFrom(snapshot, { ...EVERYTHING, countries: new Set(["us", "de"]) }, 0).pools.map(({ name }) => name)).toEqual(["nyc"]);
 	});
 
 	test("leaves out the addresses that it excludes and counts without them", () => {
-		const some = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set(["ip-default-id1", "ip-nyc-id0", "192.0.2.1"]) });
+		const some = selectFrom(snapshot, { ...EVERYTHING, exclude: new Set(["ip-default-id1", "ip-nyc-id0", "192.0.2.1"]) }, 0);
 		expect(some.readyCount).toBe(3);
 		expect(pageFrom(some, null, 0, 10).map(({ entry }) => entry[1])).toEqual(["ip-default-id0", "ip-default-id2", "ip-nyc-id1"]);
-		expect(pickFrom(selectFrom(some, { ...EVERYTHING, regions: new Set(["none"]) }), "key", never)).toBeNull();
+		expect(pickFrom(selectFrom(some, { ...EVERYTHING, regions: new Set(["none"]) }, 0), "key", never)).toBeNull();
+	});
+});
+
+describe("the region of a selection", () => {
+	const places = [
+		{ region: "nbg1", size: "cx23" },
+		{ region: "hel1", size: "cpx11" },
+	];
+	const spread = (): PublishedPool => {
+		const shown = pool("spread", [], "nbg1, hel1");
+		const entries: ReadyEntry[] = [
+			["a", "ip-a", 1, null, "nbg1:cx23"],
+			["b", "ip-b", 1, null, "hel1:cpx11"],
+			["old", "ip-old", 1],
+		];
+		const summary = shown.summary && { ...shown.summary, places };
+		return { ...shown, summary, parts: [{ count: 3, entries: () => entries }], readyCount: 3 };
+	};
+	const inRegion = (region: string) =>
+		pageFrom(
+			selectFrom(snapshotOf([spread(), pool("whole", ["w"], "hel1")]), { ...EVERYTHING, regions: new Set([region]) }, 0),
+			null,
+			0,
+			10,
+		).map(({ entry }) => entry[0]);
+
+	test("is each proxy's own where its pool has several places; one of which nothing is said is in the first", () => {
+		expect(inRegion("hel1")).toEqual(["b", "w"]);
+		expect(inRegion("nbg1")).toEqual(["a", "old"]);
+		expect(inRegion("ash")).toEqual([]);
 	});
 });

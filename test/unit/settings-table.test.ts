@@ -135,7 +135,7 @@ describe("the settings of npm run dev", () => {
 		for (const cloud of CLOUDS) {
 			const addresses = Object.entries(ofCloud(cloud)).flatMap(([field, { isAddress }]) => (isAddress ? [field] : []));
 			const pool = pools.find(({ provider }) => provider === cloud);
-			expect(addresses).toContain("api_url");
+			expect(addresses.flatMap((field) => [field, ...(ofCloud(cloud)[field]?.alsoSpelt ?? [])])).toContain("api_url");
 			for (const field of addresses) expect(pool?.account).toHaveProperty(field, `http://127.0.0.1:8790/${cloud}`);
 		}
 	});

@@ -12,6 +12,7 @@ const row = (id: string, changes: object = {}) => ({
 	since: 2_000,
 	createdAt: 1_000,
 	why: "healthy",
+	place: null,
 	...changes,
 });
 

@@ -104,6 +104,7 @@ export function rowOf(id: string, changes: Partial<ProxyRow> = {}): ProxyRow {
 		since: 1,
 		createdAt: 1,
 		why: "it answered a probe",
+		place: null,
 		...changes,
 	};
 }

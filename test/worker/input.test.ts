@@ -31,7 +31,7 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/random?session=a&session=b&session=c", {}, 422, "session is given 3 times."],
 	["/random?sesion=customer-42", {}, 422, "sesion is no parameter here; session is."],
 	["/random?Session=customer-42", {}, 422, "Session is no parameter here; session is."],
-	["/?page=2", {}, 422, "page is no parameter here; known are offset, limit, provider, instance, region, exclude, session."],
+	["/?page=2", {}, 422, /^page is no parameter here; known are offset, limit, provider, instance, region, .*session/],
 	["/?offest=2&limt=3", {}, 422, "offest is no parameter here; offset is. limt is no parameter here; limit is."],
 	["/destroy?ip=192.0.2.1", remove, 422, "ip is no parameter here; ip_address is."],
 	["/destroy?ip_address=192.0.2.1&force=1", remove, 422, "force is no parameter here; known are ip_address."],

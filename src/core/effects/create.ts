@@ -1,16 +1,18 @@
 import { sighted } from "../facts/inventory.ts";
 import { unlistedUntil } from "../facts/listing.ts";
 import { credentialsAsked } from "../model/credentials.ts";
-import { withFailed, withGate, withLog, withoutProxy, withProxy } from "../model/edit.ts";
+import { withFailed, withGate, withLog, withoutProxy, withProxy, withRepeated } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
-import { BACK_OFF, type BackOff, closed } from "../model/gates.ts";
+import { BACK_OFF, type BackOff, closed, OPEN } from "../model/gates.ts";
 import { CREATE_DEADLINE_MS } from "../model/limits.ts";
+import { areAllClosed, placeGate, placeKey, sayAllClosed, withPlaceFacts } from "../model/places.ts";
 import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
-import type { Ms, Proxy, State, Vm } from "../model/state.ts";
+import type { Ms, Place, Proxy, State, Vm } from "../model/state.ts";
 import { withCreate } from "../model/tally.ts";
-import { isWithinBounds } from "../planning/budget.ts";
+import { isPriced, isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
 import { LOOKED_UP } from "../planning/lifecycle.ts";
+import { sentIn } from "../planning/placing.ts";
 import { firewallAtCreate } from "./firewall.ts";
 import { answered, isOpen, isRich, itsProxy, type OfProxy, type Room } from "./room.ts";
 
@@ -33,14 +35,24 @@ export const create: Room<Create, Vm> = {
 		if (unsent.length + lost.length === 0 || !mayLaunch(draft)) return;
 		for (const { id } of lost) draft.call<Create>({ call: "create", id });
 		if (isCanaryOut(state)) return;
-		for (const { id } of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) draft.call<Create>({ call: "create", id });
+		const canaries = new Set<string>();
+		for (const proxy of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) {
+			const { id, place } = proxy;
+			const key = placeKey(place);
+			if (!isPriced(state, place) || !draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key))
+				continue;
+			if (placeGate(state, place).failures > 0) canaries.add(key);
+			draft.call<Create>({ call: "create", id });
+		}
 	},
 
 	isStillDue(state, { id }, now) {
 		const proxy = state.proxies.get(id);
 		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
 		if (proxy === undefined) return false;
-		const isNext = isRepeatable(state, proxy) || (isUnsent(proxy) && !isCanaryOut(state));
+		const { place } = proxy;
+		const isPlaceOpen = isPriced(state, place) && placeGate(state, place).until <= now && !isPlaceTried(state, place);
+		const isNext = isRepeatable(state, proxy) || (isUnsent(proxy) && isPlaceOpen && !isCanaryOut(state));
 		return isNext && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
 	},
 
@@ -59,7 +71,7 @@ export const create: Room<Create, Vm> = {
 	done(state, { id }, vm, now) {
 		const proxy = state.proxies.get(id);
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
-		return sighted(answered(state, now, "launch"), proxy, vm, now);
+		return sighted(withPlaceOpened(answered(state, now, "launch"), proxy.place, now), proxy, vm, now);
 	},
 
 	/** `unknown` and `conflict` leave the intent to be looked up by its name; every other kind means that certainly nothing was made. */
@@ -73,7 +85,7 @@ export const create: Room<Create, Vm> = {
 		}
 		const why = `launch failed: ${failure.say}`;
 		const dropped = withFailed(withCreate(withoutProxy(state, id, now), "refused"), { id, vm: null, address: null, at: now, why });
-		return launchRefused(dropped, failure, why, now, proxy.phase.sentAt);
+		return launchRefused(dropped, proxy.place, failure, why, now, proxy.phase.sentAt);
 	},
 };
 
@@ -108,23 +120,41 @@ function isCanaryOut(state: State): boolean {
 	return isCanaryOnly(state) && sentOf(state.proxies).length > 0;
 }
 
-/** How long creates rest after a refusal of that kind; null: another gate, or a look, sees to it. */
-const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], BackOff | null>> = {
+/** Whether a place that refused creates, and has made none since, is being tried by one that is under way. */
+function isPlaceTried(state: State, place: Place | null): boolean {
+	return placeGate(state, place).failures > 0 && sentIn(state, place) > 0;
+}
+
+/** How long creates rest after a refusal of that kind, in that place alone or wherever; null: another gate, or a look, sees to it. */
+const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], { readonly backOff: BackOff; readonly isOfPlace: boolean } | null>> = {
 	auth: null,
 	rate: null,
 	unknown: null,
 	conflict: null,
-	quota: BACK_OFF.capacity,
-	capacity: BACK_OFF.capacity,
-	invalid: BACK_OFF.invalid,
-	notFound: BACK_OFF.invalid,
-	transient: BACK_OFF.launch,
+	quota: { backOff: BACK_OFF.quota, isOfPlace: true },
+	capacity: { backOff: BACK_OFF.capacity, isOfPlace: true },
+	invalid: { backOff: BACK_OFF.invalid, isOfPlace: true },
+	notFound: { backOff: BACK_OFF.invalid, isOfPlace: true },
+	transient: { backOff: BACK_OFF.launch, isOfPlace: false },
 };
 
-/** Creates rest for a while, as long as such a refusal asks for. */
-export function launchRefused(state: State, failure: Failure, why: string, now: Ms, begunAt: Ms): State {
-	const backOff = LAUNCH_BACK_OFF[failure.kind];
-	if (backOff === null) return state;
-	const befell = { why, backOff, begunAt, notBefore: failure.retryAt, seed: state.pool.object };
-	return withGate(state, "launch", closed(state.gates.launch, befell, now), now, "ERROR");
+/** Creates rest for a while, as long as such a refusal asks for: where the place is at fault, there alone. */
+export function launchRefused(state: State, place: Place | null, failure: Failure, why: string, now: Ms, begunAt: Ms): State {
+	const refused = LAUNCH_BACK_OFF[failure.kind];
+	if (refused === null) return state;
+	const key = placeKey(place);
+	const befell = { why, backOff: refused.backOff, begunAt, notBefore: failure.retryAt, seed: state.pool.object };
+	if (!refused.isOfPlace) return withGate(state, "launch", closed(state.gates.launch, befell, now), now, "ERROR");
+	const gate = closed(placeGate(state, place), { ...befell, seed: `${befell.seed}${key}` }, now);
+	const where = state.spec.places.length > 1 ? `${key}: ` : "";
+	const after = withRepeated(withPlaceFacts(state, key, { gate }), now, "ERROR", `${where}${why}`);
+	return areAllClosed(state) || !areAllClosed(after) || state.spec.places.length <= 1
+		? after
+		: withRepeated(after, now, "ERROR", sayAllClosed(after));
+}
+
+/** A create was done there: the place is open again, but for one that another call of the same burst has closed just now. */
+function withPlaceOpened(state: State, place: Place | null, now: Ms): State {
+	const { failures, until } = placeGate(state, place);
+	return failures === 0 || until > now ? state : withPlaceFacts(state, placeKey(place), { gate: OPEN });
 }

@@ -2,6 +2,7 @@
 import { credentialsAsked } from "../model/credentials.ts";
 import { backedOff, nameOf, withLog, withProxy } from "../model/edit.ts";
 import { LOST_RESULT_MS } from "../model/limits.ts";
+import { placeGate } from "../model/places.ts";
 import { bootingOf, isUnfinished, vmOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
 import { isLaunching, launchRefused, mayLaunch } from "./create.ts";
@@ -25,6 +26,7 @@ export const finish: Room<Finish, null> = {
 		for (const proxy of bootingOf(draft.state.proxies)) {
 			const vm = vmOf(proxy);
 			if (vm === null || !isUnfinished(draft.state, proxy) || !draft.isDue(proxy.retryAt)) continue;
+			if (!draft.isDue(placeGate(draft.state, proxy.place).until)) continue;
 			draft.call<Finish>({ call: "finish", id: proxy.id, vm });
 		}
 	},
@@ -57,7 +59,7 @@ export const finish: Room<Finish, null> = {
 		const suspectAt = failure.kind === "notFound" ? (proxy.suspectAt ?? now) : proxy.suspectAt;
 		const after = backedOff(withProxy(state, { ...proxy, suspectAt }), proxy, now);
 		const isRefused = failure.kind === "quota" || failure.kind === "capacity" || failure.kind === "invalid";
-		if (isRefused) return launchRefused(after, failure, why, now, proxy.retryAt - LOST_RESULT_MS);
+		if (isRefused) return launchRefused(after, proxy.place, failure, why, now, proxy.retryAt - LOST_RESULT_MS);
 		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", why);
 	},
 };

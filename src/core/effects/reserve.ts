@@ -48,7 +48,8 @@ export const reserve: Room<Reserve, Reserved> = {
 		const isFreed = lease.isRefused && count > 0 && !fits(lease.refusedAtHourly, hold);
 		if (!isFreed && !draft.isDue(lease.retryAt)) return;
 		const { currency, hourly } = price;
-		draft.call<Reserve>({ call: "reserve", version: lease.version + 1, currency, hold, price: hourly, count, bound });
+		const each = draft.lacking > 0 ? draft.lackingHourly : hourly;
+		draft.call<Reserve>({ call: "reserve", version: lease.version + 1, currency, hold, price: each, count, bound });
 	},
 
 	isStillDue(state, { version }) {

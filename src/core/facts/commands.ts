@@ -1,13 +1,16 @@
 /** What operators order and settings say, folded in. */
 
+import { withReports } from "../model/bans.ts";
 import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { forCanary, type GateFields } from "../model/gates.ts";
+import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
+import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
 import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { withDestroy } from "../model/replacements.ts";
 import { isSameRolling, rollingInForce } from "../model/rolling.ts";
@@ -24,6 +27,7 @@ import {
 } from "../model/state.ts";
 import { withAdoption, withConfirmation, withoutConfirmation, withRelease } from "./adopt.ts";
 import { applyUnregistered } from "./agents.ts";
+import { withAssist, withSharedLimit } from "./neighbours.ts";
 import { refusalOf } from "./orders.ts";
 
 export function applyCommand(state: State, command: Command, now: Ms): State {
@@ -35,16 +39,23 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
 		}
 		case "configure":
-			return applySettings(atProvider(state, command.provider ?? state.pool.provider, now), command.settings, command.account, now);
+			return applySettings(
+				atProvider(state, command.provider ?? state.pool.provider, now),
+				command.settings,
+				command.account,
+				command.accountKey ?? state.accountKey,
+				now,
+			);
 		case "run": {
 			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
 			if (state.leaving) return state;
 			const keep = command.run === "removing" && command.keep === true;
 			if (state.run === command.run && state.keep === keep && state.breach === null) {
 				const gates = command.run === "running" ? mended(state.gates) : state.gates;
+				const places = command.run === "running" ? mendedPlaces(state.places) : state.places;
 				const isHeldBack = command.run === "running" && state.destroys.length > 0;
-				if (gates === state.gates && !isHeldBack) return state;
-				return withLog({ ...state, gates, destroys: [] }, now, "INFO", "an operator has it try again at once");
+				if (gates === state.gates && places === state.places && !isHeldBack) return state;
+				return withLog({ ...state, gates, places, destroys: [] }, now, "INFO", "an operator has it try again at once");
 			}
 			const words = {
 				running: "started",
@@ -53,6 +64,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 				removing: `removed: its VMs are being ${keep ? "let go" : "deleted"}`,
 			};
 			const gates = command.run === "running" ? mended(state.gates) : state.gates;
+			const places = command.run === "running" ? mendedPlaces(state.places) : state.places;
 			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
 			const isResumed = command.run === "running" || command.run === "removing";
 			const breach = isResumed ? null : state.breach;
@@ -62,7 +74,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
 			const destroys = command.run === "running" ? [] : state.destroys;
 			return withLog(
-				{ ...state, run: command.run, keep, gates, destroys, breach, suspended, unreadable, emptySince, looks: 0 },
+				{ ...state, run: command.run, keep, gates, places, destroys, breach, suspended, unreadable, emptySince, looks: 0 },
 				now,
 				"INFO",
 				words[command.run],
@@ -105,6 +117,18 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			if (only === undefined) return state;
 			return withLog(withDrop(state, session, only?.id ?? null, now), now, "INFO", `dropping session ${session}`);
 		}
+		case "report":
+			return withReports(state, command.reports, now);
+		case "lease":
+			return withLeases(state, command.ids, now + command.seconds * 1000, command.wishes);
+		case "renewLease":
+			return withRenewed(state, command.id, now + command.seconds * 1000);
+		case "endLeases":
+			return withoutLeases(state, command.ids);
+		case "assist":
+			return withAssist(state, command.from, command.count, now);
+		case "limited":
+			return withSharedLimit(state, command.until, command.rate, now);
 		case "log":
 			return withLog(state, now, command.severity, command.text);
 		default:
@@ -115,15 +139,15 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 /** A pool without VMs at another provider, where it knows nothing yet: no list was read, no call was refused. */
 function atProvider(state: State, provider: ProviderName, now: Ms): State {
 	if (provider === state.pool.provider) return state;
-	const { pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
+	const { pool, strays, firewall, gates, places, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
 	// Charges go on in their own currency; prices are the former cloud's.
 	const money = { ...state.money, prices: [], pricing: NEVER_ASKED };
-	const fresh = { ...state, pool, strays, firewall, gates, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
+	const fresh = { ...state, pool, strays, firewall, gates, places, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
 	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
 
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
-function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
+function applySettings(state: State, settings: Settings, account: string, accountKey: string, now: Ms): State {
 	if (settings.suspended !== null) {
 		const suspended = bounded(settings.suspended, MOST_LIST_CHARS);
 		return suspended === state.suspended ? state : withLog({ ...state, suspended }, now, "ERROR", `suspended: ${suspended}`);
@@ -134,6 +158,7 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	const after: State = {
 		...state,
 		account,
+		accountKey,
 		spec: { ...settings.spec, ...bounds, rolling: rollingInForce(state.patchedRolling, settings.spec.rolling) },
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
@@ -144,11 +169,12 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
 	const gates = mended(state.gates);
+	const places = mendedPlaces(onlyPlaces(state.places, placesIn(after)));
 	// Another account may be told what this one was refused.
 	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
-	return withLog({ ...after, heartbeatSeconds, gates, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
+	return withLog({ ...after, heartbeatSeconds, gates, places, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
 }
 
 /** Those of an address that no proxy has go nowhere. */

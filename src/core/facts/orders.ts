@@ -1,10 +1,11 @@
 /** Orders that cannot be carried out as the pool is now; everything else is folded in by `apply`. */
 import { hasControls } from "../model/bounds.ts";
 import type { Command } from "../model/command.ts";
+import { holderOf, MOST_WAITING_LEASES } from "../model/leases.ts";
 import { MOST_VM_CHARS } from "../model/limits.ts";
 import { billable, hasCloud, isReleasable, proxyNamed, surgeOf } from "../model/proxies.ts";
 import type { State } from "../model/state.ts";
-import { isStatic } from "../model/statics.ts";
+import { handsOut, isStatic } from "../model/statics.ts";
 
 export interface Refusal {
 	readonly error: "notFound" | "conflict";
@@ -44,7 +45,20 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 				say: `The pool has VMs at ${state.pool.provider}: its cloud cannot be changed to ${provider} before they are gone. Stop it first.`,
 			};
 		}
+		case "lease": {
+			if (!handsOut(state)) return { error: "conflict", say: `The pool is ${state.run} and hands out nothing.` };
+			if (state.waitingLeases.length + command.ids.length <= MOST_WAITING_LEASES) return null;
+			return { error: "conflict", say: `${MOST_WAITING_LEASES} leases wait for a proxy already.` };
+		}
+		case "renewLease":
+			return holderOf(state, command.id) === null ? { error: "notFound", say: "There is no such lease: it has ended." } : null;
+		case "assist":
+			if (command.count === 0 || hasCloud(state)) return null;
+			return { error: "conflict", say: "The pool has no cloud: it cannot stand in for another." };
+		case "report":
+		case "endLeases":
 		case "scale":
+		case "limited":
 		case "confirm":
 		case "leave":
 		case "run":

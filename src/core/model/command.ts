@@ -1,12 +1,21 @@
 /** What operators order, and what settings say. */
-import type { Id, Metrics, ProviderName, Severity } from "./basics.ts";
+import type { Reported } from "./bans.ts";
+import type { Id, Metrics, Ms, ProviderName, Severity } from "./basics.ts";
+import type { Rate } from "./inventory.ts";
+import type { LeaseWishes } from "./leases.ts";
 import type { Run, Spec } from "./pool.ts";
 
 /** An operator's order. */
 export type Command =
 	| { readonly do: "scale"; readonly min: number; readonly max: number }
-	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
-	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
+	/** `accountKey`: tells its account from others by credentials alone. `provider`: another one may be named while the pool has no VM; missing, it stays. */
+	| {
+			readonly do: "configure";
+			readonly settings: Settings;
+			readonly account: string;
+			readonly accountKey?: string;
+			readonly provider?: ProviderName;
+	  }
 	/** `keep`: a pool that is removed leaves its VMs running, without our tags. */
 	| { readonly do: "run"; readonly run: Run; readonly keep?: boolean }
 	/** A client asked for a proxy and found none. */
@@ -24,6 +33,18 @@ export type Command =
 	/** An operator vouches for what has this address (canonical), or does so no more. */
 	| { readonly do: "confirm"; readonly address: string }
 	| { readonly do: "leave"; readonly address: string }
+	/** What clients' requests came to. */
+	| { readonly do: "report"; readonly reports: readonly Reported[] }
+	/** Leases of these new ids, each for one proxy, which the next plan names. */
+	| { readonly do: "lease"; readonly ids: readonly Id[]; readonly seconds: number; readonly wishes: LeaseWishes }
+	/** Has a lease last so long from now on. */
+	| { readonly do: "renewLease"; readonly id: Id; readonly seconds: number }
+	/** Whichever of these there are end. */
+	| { readonly do: "endLeases"; readonly ids: readonly Id[] }
+	/** Another pool (its object) wants so many proxies of this one beside its own; 0: none any more. */
+	| { readonly do: "assist"; readonly from: Id; readonly count: number }
+	/** Another pool of the account was told to wait until then, or has little left of its quota. */
+	| { readonly do: "limited"; readonly until: Ms; readonly rate: Rate | null }
 	/** An entry of an operator's own. */
 	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
 

@@ -1,38 +1,74 @@
 /** What the pool's VMs cost: sums over all that may be billed, not over those that serve. */
 import { CREATE_DEADLINE_MS } from "./limits.ts";
+import { placeKey, placesIn } from "./places.ts";
 import type { PoolSummary } from "./published.ts";
-import type { Ms, Price, Proxy, State } from "./state.ts";
+import type { Ms, Place, Price, Proxy, State } from "./state.ts";
 import { measure } from "./table.ts";
 
 /** Charges that end within the same minute are one. */
 const CHARGE_STEP_MS = 60_000;
 
-/** What a VM costs that is launched now; null: not known. */
-export function priceNow({ account, money }: State): Price | null {
-	return money.prices.find((price) => price.account === account) ?? null;
+/** What a VM costs that is launched now, at the most: in the dearest of the places of which it is known; null: of none. */
+export function priceNow(state: State): Price | null {
+	let dearest: Price | null = null;
+	for (const place of placesIn(state)) {
+		const price = priceAt(state, place);
+		if (price !== null && (dearest === null || price.hourly > dearest.hourly)) dearest = price;
+	}
+	return dearest;
 }
 
-/** What a VM costs that was launched with these settings of the account, else by the present ones; null: not known. */
-function pricedAt(state: State, account: string): Price | null {
-	return state.money.prices.find((price) => price.account === account) ?? priceNow(state);
+/** What a VM costs that is launched now in this place; null: not known. */
+export function priceAt(state: State, place: Place | null): Price | null {
+	return known(state, state.account, placeKey(place));
+}
+
+/** Where a pool has but the one place, its price was stored without it by earlier versions. */
+function known({ money, spec }: State, account: string, place: string): Price | null {
+	let inAnyPlace: Price | null = null;
+	for (const price of money.prices) {
+		if (price.account !== account) continue;
+		if (price.place === place) return price;
+		if (price.place === "" && spec.places.length <= 1) inAnyPlace = price;
+	}
+	return inAnyPlace;
+}
+
+/** What a VM costs that was launched with these settings of the account in this place, else by the present ones; null: not known. */
+function pricedAt(state: State, account: string, place: string): Price | null {
+	// What was not sent yet will be launched with the present settings.
+	const launchedWith = account === "" ? state.account : account;
+	return known(state, launchedWith, place) ?? state.money.prices.find((price) => price.account === launchedWith) ?? priceNow(state);
 }
 
 /** What a proxy's VM costs; null: not known. */
-export function priceOf(state: State, { account }: Proxy): Price | null {
-	return pricedAt(state, account);
+export function priceOf(state: State, { account, place }: Proxy): Price | null {
+	return pricedAt(state, account, placeKey(place));
 }
 
-const accountsIn = measure<Proxy, ReadonlyMap<string, number>>((_keys, values) => {
-	const counts = new Map<string, number>();
-	for (const { account } of values) counts.set(account, (counts.get(account) ?? 0) + 1);
+interface Launched {
+	readonly account: string;
+	readonly place: string;
+	readonly count: number;
+}
+
+const launchedIn = measure<Proxy, ReadonlyMap<string, Launched>>((_keys, values) => {
+	const counts = new Map<string, Launched>();
+	for (const proxy of values) {
+		const place = placeKey(proxy.place);
+		const key = `${proxy.account} ${place}`;
+		counts.set(key, { account: proxy.account, place, count: (counts.get(key)?.count ?? 0) + 1 });
+	}
 	return counts;
 });
 
-/** How many proxies were launched with which settings of the account. */
-function countByAccount({ proxies }: State): ReadonlyMap<string, number> {
-	const counts = new Map<string, number>();
-	for (const part of accountsIn(proxies)) for (const [account, count] of part) counts.set(account, (counts.get(account) ?? 0) + count);
-	return counts;
+/** How many proxies were launched with which settings of the account in which place. */
+function launched({ proxies }: State): Iterable<Launched> {
+	const counts = new Map<string, Launched>();
+	for (const part of launchedIn(proxies)) {
+		for (const [key, one] of part) counts.set(key, { ...one, count: (counts.get(key)?.count ?? 0) + one.count });
+	}
+	return counts.values();
 }
 
 /**
@@ -43,8 +79,8 @@ export function costOf(state: State): Price | null {
 	const now = priceNow(state) ?? state.money.prices.at(-1);
 	if (now === undefined) return null;
 	let hourly = state.strays.size * now.hourly;
-	for (const [account, count] of countByAccount(state)) {
-		const price = pricedAt(state, account);
+	for (const { account, place, count } of launched(state)) {
+		const price = pricedAt(state, account, place);
 		if (price === null) return null;
 		hourly += count * price.hourly;
 	}
@@ -60,7 +96,7 @@ function rounded(amount: number): number {
 export function spentHourly(state: State, now: Ms): number {
 	const price = priceNow(state);
 	let hourly = state.strays.size * (price?.hourly ?? 0);
-	for (const [account, count] of countByAccount(state)) hourly += count * (pricedAt(state, account)?.hourly ?? 0);
+	for (const { account, place, count } of launched(state)) hourly += count * (pricedAt(state, account, place)?.hourly ?? 0);
 	for (const { until, hourly: charged, currency } of state.money.charges) {
 		// What was begun at another cloud counts against no bound in this one's currency.
 		if (until > now && (currency === "" || price === null || currency === price.currency)) hourly += charged;

@@ -22,9 +22,13 @@ export function withProxy(state: State, proxy: Proxy): State {
 
 /** The state without a proxy: its VM is known to be gone, or was never made. */
 export function withoutProxy(state: State, id: Id, now: Ms): State {
+	const gone = state.proxies.get(id);
 	const proxies = state.proxies.without(id);
 	const [vitals, sessions] = [state.vitals.without(id), state.sessions.without(id)];
-	return { ...withEnded(state, id, now), proxies, vitals, sessions, emptySince: proxies.size === 0 ? now : null };
+	// Whoever leased it is owed another.
+	const left = gone?.lease ? [{ ...gone.lease, replaces: gone.address }] : [];
+	const waitingLeases = left.length === 0 ? state.waitingLeases : [...state.waitingLeases, ...left];
+	return { ...withEnded(state, id, now), proxies, vitals, sessions, waitingLeases, emptySince: proxies.size === 0 ? now : null };
 }
 
 /** The proxy in a new phase. Back-off starts anew. */

@@ -18,7 +18,7 @@ export interface GateFields {
 		readonly rate: Gate;
 		/** Refused credentials: closes every call to the provider until they may have been mended. */
 		readonly auth: Gate;
-		/** Capacity, quota and requests that the provider calls invalid: closes creates. */
+		/** Creates that were not done for a passing reason, or that were lost: closes creates, wherever. What one place refuses closes that one: places.ts. */
 		readonly launch: Gate;
 		/** Boots that never became ready: lets one canary at a time through. */
 		readonly boots: Gate;
@@ -30,7 +30,7 @@ export interface GateFields {
 }
 export type GateName = keyof GateFields["gates"];
 
-const GATE: Shape<Gate> = record<Gate>({ until: value(0), failures: value(0), why: value(""), steppedAt: value(0) });
+export const GATE: Shape<Gate> = record<Gate>({ until: value(0), failures: value(0), why: value(""), steppedAt: value(0) });
 
 export const gateSlice: Slice<GateFields> = {
 	gates: shown(fact(record<GateFields["gates"]>({ rate: GATE, auth: GATE, launch: GATE, boots: GATE, list: GATE, publish: GATE }))),
@@ -48,8 +48,10 @@ export const BACK_OFF = {
 	auth: { firstMs: MINUTE, longestMs: 60 * MINUTE },
 	/** A rate limit that names no time of its own. */
 	rate: { firstMs: 5 * SECOND, longestMs: 5 * MINUTE },
-	/** Quota and capacity (providers: 3 minutes doubling to 30). */
-	capacity: { firstMs: 3 * MINUTE, longestMs: 30 * MINUTE },
+	/** A quota, which only an operator or the cloud's support raises. */
+	quota: { firstMs: 3 * MINUTE, longestMs: 30 * MINUTE },
+	/** Sold out: stock comes back at any moment, and is gone soon. One create a place asks for it, at the latest so soon that a pool is full within a minute. */
+	capacity: { firstMs: 5 * SECOND, longestMs: 40 * SECOND },
 	/** A request that the provider calls wrong: only a change of configuration helps. */
 	invalid: { firstMs: 5 * MINUTE, longestMs: 60 * MINUTE },
 	/** Creates that were not done for a passing reason, or whose answer was lost and left nothing. */

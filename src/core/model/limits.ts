@@ -60,6 +60,9 @@ export const DROP_INTERVALS = 2;
 /** Orders to drop a session that are kept; the oldest go first. */
 export const KEPT_DROPS = 1_000;
 export const DROP_BYTES = 150_000;
+/** Sites of which outcomes are known, and bans of proxies by sites: what readers read of them with each list is 300 KB at the most. */
+export const MOST_HOSTS = 2_000;
+export const MOST_BANNED_PAIRS = 10_000;
 /** How often a pool with nothing in motion lists its provider. */
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */
@@ -70,6 +73,10 @@ export const HEARTBEAT_SHARE = 0.5;
 export const LEASE_RETURN_MS = 60_000;
 /** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
 export const PRICE_MS = 24 * 3_600_000;
+/** What another pool asked for and did not renew ends after so long; it is renewed, and what changes of it is told, at these intervals. */
+export const ASSIST_MS = 3 * 60_000;
+export const ASSIST_RENEWAL_MS = 60_000;
+export const ASSIST_SPACING_MS = 5_000;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
 /** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */

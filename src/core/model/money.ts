@@ -16,6 +16,8 @@ export interface Price {
 /** A price that was asked for with these settings of the account. */
 export interface KnownPrice extends Price {
 	readonly account: string;
+	/** Of which place; empty: where the account says. */
+	readonly place: string;
 	readonly askedAt: Ms;
 }
 
@@ -87,7 +89,16 @@ export const moneySlice: Slice<MoneyFields> = {
 	money: shown(
 		fact(
 			record<Money>({
-				prices: list(record<KnownPrice>({ hourly: value(0), currency: value(""), asOf: value(0), account: value(""), askedAt: value(0) })),
+				prices: list(
+					record<KnownPrice>({
+						hourly: value(0),
+						currency: value(""),
+						asOf: value(0),
+						account: value(""),
+						place: value(""),
+						askedAt: value(0),
+					}),
+				),
 				pricing: PRICING,
 				charges: list(record<Charge>({ until: value(0), hourly: value(0), count: value(1), currency: value("") })),
 				budget: value<Budget | null>(null),

@@ -1,5 +1,6 @@
 /** Which pool it is, what it is to do, and the settings that it goes by. */
 import type { Id, Ms, ProviderName } from "./basics.ts";
+import { PLACE, type Place, type Spread } from "./places.ts";
 import { list, nullable, record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 
@@ -68,6 +69,12 @@ export interface Spec {
 	readonly maxHourlyCost: number | null;
 	/** How many proxies that operators destroy may be replaced in an hour; null: see replacements.ts. */
 	readonly maxReplacementsPerHour: number | null;
+	/** How long a proxy cools down for a site that has banned it, at first. */
+	readonly banCoolDownSeconds: number;
+	/** A proxy that so many sites have banned is replaced; 0: none is for that. */
+	readonly replaceBanned: number;
+	/** Sites (normalised) one of whose bans is enough for that. */
+	readonly replaceBannedBy: readonly string[];
 	/** The provider makes a VM in several calls, and can go on with one that was never switched on. */
 	readonly finishesCreate: boolean;
 	/** A create that is sent once more under its intent makes no second VM: the provider refuses it, or gives what is there. */
@@ -80,6 +87,14 @@ export interface Spec {
 	readonly scaleInWindowSeconds: number;
 	/** Name of the endpoint whose metrics stand for the pool's own; null: none. */
 	readonly metricsSource: string | null;
+	/** Where VMs may be, in the order in which they are tried; none: where the account says. */
+	readonly places: readonly Place[];
+	readonly spread: Spread;
+	/** The most VMs in one place; null: as many as there may be at all. */
+	readonly maxPerPlace: number | null;
+	/** The pool that stands in for what this one cannot place for so many seconds, as an endpoint or as `provider/name`; null: none does. */
+	readonly fallback: string | null;
+	readonly fallbackAfterSeconds: number;
 	/** Proxies that others run: handed out while they answer, never created or deleted. */
 	readonly statics: readonly StaticBackend[];
 }
@@ -106,12 +121,20 @@ const SPEC = record<Spec>({
 	billedSeconds: value(0),
 	maxHourlyCost: value<number | null>(null),
 	maxReplacementsPerHour: value<number | null>(null),
+	banCoolDownSeconds: value(900),
+	replaceBanned: value(0),
+	replaceBannedBy: list(value("")),
 	finishesCreate: value<boolean>(false),
 	repeatsCreate: value<boolean>(false),
 	rules: list(value("")),
 	rampLimit: value(5),
 	scaleInWindowSeconds: value(300),
 	metricsSource: value<string | null>(null),
+	places: list(PLACE),
+	spread: value<Spread>("pack"),
+	maxPerPlace: value<number | null>(null),
+	fallback: value<string | null>(null),
+	fallbackAfterSeconds: value(300),
 	statics: list(record<StaticBackend>({ address: value(""), port: value(0) })),
 });
 

@@ -3,19 +3,23 @@
 import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
 import { usualBootMs } from "./health.ts";
+import { leasedOf } from "./leases.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
-import { billable, deletingOf, mayAct, vmOf } from "./proxies.ts";
-import type { PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
+import { askedOf } from "./neighbours.ts";
+import { areAllClosed, placeGate, placeKey, placesIn } from "./places.ts";
+import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
+import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
-import { type Gate, isShownAlike, type Ms, type Proxy, type Run, type State } from "./state.ts";
+import { type Gate, isShownAlike, type Ms, type Place, type Proxy, type Run, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
-export type CoreSummary = Omit<PoolSummary, "displayName" | "settings">;
+export type CoreSummary = Omit<PoolSummary, "displayName" | "settings" | "countries">;
 
 export function summaryOf(state: State): CoreSummary {
+	const leased = leasedOf(state.proxies).length;
 	return {
 		run: state.run,
 		min: state.spec.min,
@@ -34,7 +38,11 @@ export function summaryOf(state: State): CoreSummary {
 		standing: state.standing,
 		usualBootMs: usualBootMs(state),
 		unreported: state.unreported,
+		...(leased > 0 ? { leased } : {}),
 		intervalSeconds: state.spec.intervalSeconds,
+		places: state.spec.places.map((place) => placeStanding(state, place)),
+		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
+		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
 		strays: state.strays.size,
 		foreign: state.foreign,
 	};
@@ -45,6 +53,8 @@ function isDegraded(state: State): boolean {
 	const { gates, money } = state;
 	if (!mayAct(state) || state.firewall.tries > 0) return true;
 	if ([gates.auth, gates.list, gates.rate, gates.launch].some(isClosed) || gates.boots.failures >= BOOTS_TO_CLOSE) return true;
+	// Sold out is not down: while one place is open, the others' VMs are launched there.
+	if (hasCloud(state) && areAllClosed(state)) return true;
 	return isPriceRefused(money, state.listedAt) || state.strays.size > 0 || stuckOf(state).length > 0;
 }
 
@@ -92,9 +102,15 @@ export function problemsOf(state: State): readonly string[] {
 		);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
 	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate, endpoint)}`);
+	for (const place of placesIn(state)) {
+		const gate = placeGate(state, place);
+		const where = state.spec.places.length > 1 ? `${placeKey(place)}: ` : "";
+		if (isClosed(gate)) sentences.push(`${where}${gate.why}${untilWhen(gate, endpoint)}`);
+	}
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
 	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
+	if (askedOf(state) > 0) sentences.push(`${state.asked.endpoint} stands in for ${askedOf(state)} of its proxies`);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots, endpoint)}`);
 	const stuck = stuckOf(state);
@@ -109,17 +125,44 @@ function stuckOf({ proxies, listedAt }: State): readonly Proxy[] {
 }
 
 export function rowOf(proxy: Proxy): ProxyRow {
-	const { id, address, phase, credentials, since, createdAt, why } = proxy;
-	return { id, vm: vmOf(proxy), address, phase: phase.at, credentials, since, createdAt, why };
+	const { id, address, phase, credentials, since, createdAt, why, place } = proxy;
+	return {
+		id,
+		vm: vmOf(proxy),
+		address,
+		phase: phase.at,
+		credentials,
+		since,
+		createdAt,
+		why,
+		place: place === null ? null : placeKey(place),
+	};
 }
 
 /** The entry of the ready list; null for a proxy that is not to be handed out. */
-export function readyEntryOf(proxy: Proxy): ReadyEntry | null {
-	return proxy.phase.at === "ready" && proxy.address !== null ? [proxy.id, proxy.address, proxy.credentials] : null;
+export function readyEntryOf(proxy: Proxy, isOnlyPlace: (place: Place) => boolean): ReadyEntry | null {
+	if (proxy.phase.at !== "ready" || proxy.address === null || proxy.lease !== null) return null;
+	const entry = [proxy.id, proxy.address, proxy.credentials] as const;
+	return proxy.place === null || isOnlyPlace(proxy.place) ? entry : [...entry, null, placeKey(proxy.place)];
+}
+
+/** Of a place: whether it is all that the pool has, so that nothing is to be said of it. */
+export function onlyPlaceOf({ spec }: State): (place: Place) => boolean {
+	const only = spec.places.length === 1 ? spec.places[0] : undefined;
+	return ({ region, size }) => region === only?.region && size === only.size;
+}
+
+function placeStanding(state: State, place: Place): PlaceStanding {
+	const gate = placeGate(state, place);
+	return isClosed(gate) ? { ...place, closed: { until: gate.until, why: gate.why } } : place;
 }
 
 /** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */
-const rowsHash = summed<Proxy>((proxy) => hash53(JSON.stringify(rowOf(proxy))) % 2 ** 32);
+const rowsHash = summed<Proxy>((proxy) => {
+	const { bans, lease } = proxy;
+	const isPlain = bans.length === 0 && lease === null;
+	return hash53(JSON.stringify(isPlain ? rowOf(proxy) : [rowOf(proxy), bans, lease])) % 2 ** 32;
+});
 
 /** When entries of the log were renewed, which keep their numbers. */
 function renewals({ repeats }: State): number {
@@ -134,7 +177,9 @@ export function projectionHash(state: State): string {
 	const last = lastHashes.get(state.proxies);
 	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
 	const rows = rowsHash(state.proxies);
-	const rest = hash53(JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state)]));
+	const rest = hash53(
+		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state), ...state.waitingLeases]),
+	);
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
 	lastHashes.set(state.proxies, { of: state, hash });
 	return hash;

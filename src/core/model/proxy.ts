@@ -1,5 +1,8 @@
 /** One proxy: what is stored of it, and where it stands in its life. */
+import { BANS, type Ban } from "./bans.ts";
 import type { Id, Metrics, Ms } from "./basics.ts";
+import { LEASE, type Lease } from "./leases.ts";
+import { PLACE, type Place } from "./places.ts";
 import { nullable, oneOf, record, type Shape, value } from "./shape.ts";
 
 /** Where a proxy stands in its life (docs/architecture.md: launching → booting → ready ⇄ unready → draining → deleting → gone). */
@@ -57,6 +60,8 @@ export interface Proxy {
 	readonly credentials: number;
 	/** Fingerprint of the account's settings that it was launched with, which its price goes by; empty until its create is sent. */
 	readonly account: string;
+	/** Where its VM is to be, named before the create is sent; null: where the account says, as of those that an earlier version made, or others. */
+	readonly place: Place | null;
 	/** When its provider first listed it as switched off, null while it does not. */
 	readonly offSince: Ms | null;
 	/** When something last hinted that its VM may be gone; a `find` is due. Cleared by any sighting. */
@@ -70,6 +75,10 @@ export interface Proxy {
 	readonly failedProbes: number;
 	/** Posted for its address, beside what its agent reports; the newest names first. They count until others take their place. */
 	readonly posted: Metrics;
+	/** Sites that have banned it, as clients report: see bans.ts. */
+	readonly bans: readonly Ban[];
+	/** Who has it for himself; null: nobody. See leases.ts. */
+	readonly lease: Lease | null;
 }
 
 type At<Name extends Phase["at"]> = Extract<Phase, { readonly at: Name }>;
@@ -117,6 +126,7 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	claim: nullable(record<Claim>({ address: value(""), keyHash: value(""), at: value(0) })),
 	credentials: value(0),
 	account: value(""),
+	place: nullable(PLACE),
 	offSince: value<Ms | null>(null),
 	suspectAt: value<Ms | null>(null),
 	absentAt: value<Ms | null>(null),
@@ -124,9 +134,11 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	retryAt: value(0),
 	failedProbes: value(0),
 	posted: value<Metrics>({}),
+	bans: BANS,
+	lease: LEASE,
 });
 
-/** A proxy as its intent is stored: nothing is known of it yet. */
-export function intentOf(id: Id, now: Ms): Proxy {
-	return { ...PROXY.initial, id, since: now, createdAt: now };
+/** A proxy as its intent is stored: nothing is known of it yet but where it is to be. */
+export function intentOf(id: Id, now: Ms, place: Place | null = null): Proxy {
+	return { ...PROXY.initial, id, place, since: now, createdAt: now };
 }

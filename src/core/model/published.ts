@@ -1,5 +1,5 @@
 /** What a pool shows to readers: the shapes that its projection has in D1. */
-import type { Charge, Id, Ms, Price, Run, Standing, Unreported } from "./state.ts";
+import type { Charge, Id, Ms, Place, Price, Run, Standing, Unreported } from "./state.ts";
 
 /** What is published of a pool as a whole (`pools.summary` in D1, as JSON). Holds no secret. */
 export interface PoolSummary {
@@ -12,6 +12,8 @@ export interface PoolSummary {
 	readonly wakes: boolean;
 	/** Every non-secret setting of the provider, under its lower-case name (`region`, `size`, `image`, …). */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** ISO 3166-1 alpha-2, by the regions of its places, as far as they are known. (Missing in what an earlier version published.) */
+	readonly countries?: Readonly<Record<string, string>>;
 	/** The first whole inventory was read: before that the pool is starting. */
 	readonly reconciled: boolean;
 	/** VMs that may cost money, from their intents until they are known to be gone. */
@@ -34,12 +36,28 @@ export interface PoolSummary {
 	readonly usualBootMs?: Ms;
 	readonly unreported?: readonly Unreported[];
 	readonly intervalSeconds?: number;
+	/** Proxies that somebody has for himself; missing: none. */
+	readonly leased?: number;
+	/** Tells the accounts of one cloud apart by a hash of their credentials. (Missing, as the following, in what an earlier version published.) */
+	readonly accountKey?: string;
+	/** The pool that stands in for its proxies, and for how many; missing: for none. */
+	readonly fallback?: { readonly endpoint: string; readonly count: number };
+	/** Where it may have VMs, in the order in which they are tried. (Missing in what an earlier version published.) */
+	readonly places?: readonly PlaceStanding[];
 	readonly strays: number;
 	readonly foreign: { readonly pools: number; readonly deployments: number };
 }
 
-/** A ready proxy: id, address, version of the credentials it accepts (0: none asked), and its port where it is not 8899. */
-export type ReadyEntry = readonly [id: Id, address: string, credentials: number, port?: number];
+/**
+ * A ready proxy: id, address, version of the credentials it accepts (0: none asked), its port where it is not 8899 (else null or missing), and
+ * its place (`region:size`) where that is not the only one of its pool, whose settings say it.
+ */
+export type ReadyEntry = readonly [id: Id, address: string, credentials: number, port?: number | null, place?: string];
+
+/** One of a pool's places, and what keeps VMs from being launched there; missing: nothing does. */
+export interface PlaceStanding extends Place {
+	readonly closed?: { readonly until: Ms; readonly why: string };
+}
 
 export interface ProxyRow {
 	readonly id: Id;
@@ -50,4 +68,6 @@ export interface ProxyRow {
 	readonly since: Ms;
 	readonly createdAt: Ms;
 	readonly why: string;
+	/** `region:size`; null: what the settings of its pool say. */
+	readonly place: string | null;
 }

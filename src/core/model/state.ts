@@ -3,15 +3,19 @@
  * replaced, never mutated: only what changed is written. Each slice says what of it is stored when, and what readers see.
  */
 import { type BackendFields, backendSlice } from "./backends.ts";
+import { type BanFields, banSlice } from "./bans.ts";
 import type { Ms } from "./basics.ts";
 import { type FirewallFields, firewallSlice } from "./firewall.ts";
 import { type GateFields, gateSlice } from "./gates.ts";
 import { type HealthFields, healthSlice } from "./health.ts";
 import { type InventoryFields, inventorySlice } from "./inventory.ts";
 import { type JournalFields, journalSlice } from "./journal.ts";
+import { type LeaseFields, leaseSlice } from "./leases.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
 import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
+import { type NeighbourFields, neighbourSlice } from "./neighbours.ts";
+import { type PlaceFields, placeSlice } from "./places.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
 import { type ReplacementFields, replacementSlice } from "./replacements.ts";
@@ -30,6 +34,8 @@ export type * from "./journal.ts";
 export type * from "./liveness.ts";
 export type * from "./load.ts";
 export type * from "./money.ts";
+export type * from "./neighbours.ts";
+export type * from "./places.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
 export type * from "./publication.ts";
@@ -42,12 +48,16 @@ export interface State
 		InventoryFields,
 		LivenessFields,
 		GateFields,
+		PlaceFields,
+		NeighbourFields,
 		MoneyFields,
 		LoadFields,
 		FirewallFields,
 		BackendFields,
 		HealthFields,
 		ReplacementFields,
+		BanFields,
+		LeaseFields,
 		JournalFields,
 		TallyFields,
 		SampleFields,
@@ -59,12 +69,16 @@ const SLICES: Slice<State> = {
 	...inventorySlice,
 	...livenessSlice,
 	...gateSlice,
+	...placeSlice,
+	...neighbourSlice,
 	...moneySlice,
 	...loadSlice,
 	...firewallSlice,
 	...backendSlice,
 	...healthSlice,
 	...replacementSlice,
+	...banSlice,
+	...leaseSlice,
 	...journalSlice,
 	...tallySlice,
 	...sampleSlice,

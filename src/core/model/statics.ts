@@ -48,6 +48,6 @@ export function staticRows(state: State): ProxyRow[] {
 		const id = staticId(backend);
 		const { isUp, since } = healthOf(state, id);
 		const phase = isUp && handsOut(state) ? "ready" : "unready";
-		return { id, vm: null, address: backend.address, phase, credentials, since, createdAt: 0, why: "a static backend" };
+		return { id, vm: null, address: backend.address, phase, credentials, since, createdAt: 0, why: "a static backend", place: null };
 	});
 }

@@ -4,6 +4,7 @@ import { floorOf, inFlight, isServing } from "../model/rolling.ts";
 import type { Proxy } from "../model/state.ts";
 import { measure } from "../model/table.ts";
 import type { Draft } from "./draft.ts";
+import { leavers } from "./placing.ts";
 import { drain } from "./replace.ts";
 
 /**
@@ -33,8 +34,11 @@ export function retireAged(draft: Draft, target: number): number {
 /** The oldest go, so many of them; returns how many. */
 export function retire(draft: Draft, aged: Proxy[], most: number): number {
 	// One that is not ready serves nobody: it goes in the stead of one that does.
-	const isServing = ({ phase }: Proxy) => (phase.at === "ready" ? 1 : 0);
-	const going = aged.sort((a, b) => isServing(a) - isServing(b) || a.createdAt - b.createdAt).slice(0, Math.max(0, most));
+	const rank = ({ phase }: Proxy) => (phase.at === "ready" ? 1 : 0);
+	const inOrder = aged.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt);
+	// Which of the aged goes first is the spread's to say only where it is to stay even meanwhile.
+	const isEven = draft.state.spec.spread === "even";
+	const going = isEven ? leavers(draft.state, inOrder, most, rank) : inOrder.slice(0, Math.max(0, most));
 	for (const proxy of going) drain(draft, proxy, "older than the age limit", false);
 	return going.length;
 }

@@ -2,9 +2,9 @@
  * The bounds on cost: whether another VM fits, and the part of the deployment's budget that the pool holds for its VMs. Pools know nothing of
  * each other, so that each has D1 hold what it needs before it launches (one conditional write), and gives back what it needs no more.
  */
-import { priceNow, spentHourly } from "../model/cost.ts";
+import { priceAt, priceNow, spentHourly } from "../model/cost.ts";
 import { unsentOf } from "../model/proxies.ts";
-import type { Ms, Price, State } from "../model/state.ts";
+import type { Ms, Place, Price, State } from "../model/state.ts";
 import type { Draft } from "./draft.ts";
 
 /** Sums of decimal fractions are off by less. */
@@ -13,9 +13,24 @@ const EPSILON = 1e-9;
 /** Whether an amount is within a bound; null: there is none. */
 export const fits = (amount: number, bound: number | null): boolean => bound === null || amount <= bound + EPSILON;
 
-/** How many VMs more an amount is good for, where they cost anything. */
-function howMany(amount: number, { hourly }: Price): number {
-	return Math.floor(amount / hourly + EPSILON);
+/** How many VMs more of these prices an amount is good for, the first of them first. */
+function howMany(amount: number, prices: readonly (Price | null)[]): number {
+	let left = amount;
+	for (const [count, price] of prices.entries()) {
+		left -= price?.hourly ?? Number.POSITIVE_INFINITY;
+		if (left < -EPSILON) return count;
+	}
+	return prices.length;
+}
+
+/** Null where one of them is not known. */
+function dearestOf(prices: readonly (Price | null)[]): Price | null {
+	let dearest: Price | null = null;
+	for (const price of prices) {
+		if (price === null) return null;
+		if (dearest === null || price.hourly > dearest.hourly) dearest = price;
+	}
+	return dearest;
 }
 
 /** What the deployment may spend in the pool's currency; null: whatever it takes. */
@@ -24,15 +39,17 @@ export function totalBound({ money: { budget } }: State, { currency }: Price): n
 }
 
 /**
- * How many of so many wanted VMs the bounds on cost have room for, and, in the draft, how many of them wait for a part of the budget and
+ * How many of the VMs that are wanted in these places, the first of them first, the bounds on cost have room for, and, in the draft, how many of them wait for a part of the budget and
  * what keeps them from being launched. With a bound and no price there is room for none.
  */
-export function affordable(draft: Draft, wanted: number): number {
+export function affordable(draft: Draft, places: readonly (Place | null)[]): number {
 	const { state } = draft;
 	const { money, spec } = state;
 	const { lease } = money;
-	if (wanted <= 0 || (spec.maxHourlyCost === null && money.budget === null)) return wanted;
-	const price = priceNow(state);
+	const wanted = places.length;
+	if (wanted === 0 || (spec.maxHourlyCost === null && money.budget === null)) return wanted;
+	const prices = places.map((place) => priceAt(state, place));
+	const price = dearestOf(prices);
 	if (price === null) {
 		const why = money.pricing.why === "" ? "" : `: ${money.pricing.why}`;
 		draft.held = `nothing is launched while its price is not known, since MAX_HOURLY_COST bounds it${why}`;
@@ -42,12 +59,13 @@ export function affordable(draft: Draft, wanted: number): number {
 	if (price.hourly === 0) return wanted;
 	const spent = spentHourly(state, draft.now);
 	for (const { until } of money.charges) draft.wake(until);
-	const own = spec.maxHourlyCost === null ? wanted : Math.max(0, Math.min(wanted, howMany(spec.maxHourlyCost - spent, price)));
+	const own = spec.maxHourlyCost === null ? wanted : howMany(spec.maxHourlyCost - spent, prices);
 	if (own < wanted) draft.held = sentence("its own MAX_HOURLY_COST", spec.maxHourlyCost ?? 0, price);
 	const total = totalBound(state, price);
 	if (total === null || own === 0) return own;
-	const leased = lease.isOver ? 0 : Math.max(0, Math.min(own, howMany(lease.hourly - spent, price)));
+	const leased = lease.isOver ? 0 : Math.min(own, howMany(lease.hourly - spent, prices));
 	draft.lacking = own - leased;
+	draft.lackingHourly = price.hourly;
 	if (draft.lacking > 0 && lease.isRefused) draft.held = sentence("the deployment's MAX_HOURLY_COST", total, price);
 	else if (draft.lacking > 0 && lease.tries > 0) draft.held = lease.why;
 	return leased;
@@ -55,6 +73,11 @@ export function affordable(draft: Draft, wanted: number): number {
 
 function sentence(which: string, bound: number, { hourly, currency }: Price): string {
 	return `${which} of ${bound} ${currency} has no room for another VM at ${hourly}`;
+}
+
+/** Whether nothing bounds what VMs cost, or it is known what one costs in this place. */
+export function isPriced(state: State, place: Place | null): boolean {
+	return (state.spec.maxHourlyCost === null && state.money.budget === null) || priceAt(state, place) !== null;
 }
 
 /** Whether what the pool has stored as intents may be launched. An amount that VMs exceed already has no room for any. */

@@ -17,6 +17,8 @@ export class Draft {
 	readonly effects: AnyEffect[] = [];
 	/** VMs that are wanted, fit all other bounds, and have no part of the deployment's budget yet. */
 	lacking = 0;
+	/** What each of them costs an hour, at the most. */
+	lackingHourly = 0;
 	/** Why a bound on cost keeps VMs from being launched; null: none does. */
 	held: string | null = null;
 

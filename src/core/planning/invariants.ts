@@ -1,3 +1,4 @@
+import { leasedOf } from "../model/leases.ts";
 import { billable, isPlain, surgeOf, vmOf } from "../model/proxies.ts";
 import type { Ms, State } from "../model/state.ts";
 import { overspend } from "./budget.ts";
@@ -28,6 +29,8 @@ function unsoundness({ proxies }: State): string | null {
 		if (owner !== undefined) return `VM ${vm} belongs to two intents, ${owner} and ${proxy.id}`;
 		owners.set(vm, proxy.id);
 	}
+	const leases = leasedOf(proxies).map(({ lease }) => lease?.id);
+	if (new Set(leases).size < leases.length) return "a lease names two proxies";
 	for (const [id, proxy] of proxies) {
 		if (proxy.phase.at === "ready" && (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy)) || !proxy.registered)) {
 			return `${id} is ready without an address or a registration`;

@@ -3,6 +3,8 @@ import { unlistedUntil } from "../facts/listing.ts";
 import { inPhase, nameOf } from "../model/edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
 import { isIdle } from "../model/metrics.ts";
+import { assisting, unplaced } from "../model/neighbours.ts";
+import { placeKey } from "../model/places.ts";
 import {
 	billable,
 	countKept,
@@ -10,6 +12,7 @@ import {
 	countReady,
 	deletingOf,
 	drainingOf,
+	hasCloud,
 	isKept,
 	isNewcomer,
 	isUnsent,
@@ -21,19 +24,20 @@ import {
 } from "../model/proxies.ts";
 import { intentOf } from "../model/proxy.ts";
 import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
-import type { Id, Proxy } from "../model/state.ts";
+import type { Id, Place, Proxy } from "../model/state.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
 import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
 import { decideTarget } from "./demand.ts";
 import type { Draft } from "./draft.ts";
 import { doom } from "./lifecycle.ts";
+import { leavers, Places } from "./placing.ts";
 import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
 
 export function scale(draft: Draft): void {
 	if (!mayAct(draft.state) || draft.state.run === "paused") return;
 	decideTarget(draft);
-	const { target } = draft.state;
+	const target = withAssists(draft, draft.state.target);
 	const ahead = retireAged(draft, target);
 	const sick = unhealthy(draft);
 	retireUnhealthy(draft, sick, target);
@@ -42,18 +46,37 @@ export function scale(draft: Draft): void {
 	const wanted = target === 0 ? 0 : target + stillSick + ahead;
 	takeBack(draft);
 	takeBackUnaffordable(draft);
+	const at = new Places(draft);
+	if (draft.state.run === "running") at.moveUnsent();
 	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
 	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
 	const waiting = kept < wanted ? successorsWaiting(draft) : 0;
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
-	if (places < wanted) grow(draft, wanted - places, waiting);
+	if (places < wanted) grow(draft, at, wanted - places, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	noteHeld(draft);
+	noteUnplaced(draft);
 	for (const { phase, since } of deletingOf(draft.state.proxies)) {
 		if (phase.at === "deleting" && phase.acceptedAt === null) draft.wake(since + STUCK_DELETE_MS);
 	}
+}
+
+/** The target with what other pools want of this one, within its own bounds. */
+function withAssists(draft: Draft, own: number): number {
+	const { state, now } = draft;
+	if (state.run !== "running" || !hasCloud(state)) return own;
+	const { count, until } = assisting(state, now);
+	draft.wake(until);
+	return Math.max(own, Math.min(state.spec.max, own + count));
+}
+
+/** Since when proxies are missing for which nothing was made: another pool stands in for them in time. */
+function noteUnplaced(draft: Draft): void {
+	const { state, now } = draft;
+	const since = unplaced(state) === 0 ? null : Math.min(now, state.unplacedSince ?? now);
+	if (since !== state.unplacedSince) draft.state = { ...draft.state, unplacedSince: since };
 }
 
 /**
@@ -89,7 +112,7 @@ function successorsWaiting(draft: Draft): number {
 }
 
 /** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow; `waiting` of them not yet. */
-function grow(draft: Draft, missing: number, waiting: number): void {
+function grow(draft: Draft, at: Places, missing: number, waiting: number): void {
 	let left = missing;
 	for (const proxy of drainingOf(draft.state.proxies)) {
 		if (left === 0) return;
@@ -98,10 +121,16 @@ function grow(draft: Draft, missing: number, waiting: number): void {
 		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
 		left--;
 	}
-	for (let room = affordable(draft, Math.max(0, Math.min(left - waiting, roomToLaunch(draft)))); room > 0; room--) {
+	const wanted: (Place | null)[] = [];
+	for (let room = Math.min(left - waiting, roomToLaunch(draft)); room > 0; room--) {
+		const place = at.next();
+		if (place === undefined) break;
+		wanted.push(place);
+	}
+	for (const place of wanted.slice(0, affordable(draft, wanted))) {
 		const id = newId(draft.random);
-		draft.put({ ...intentOf(id, draft.now), why: "to meet the target" });
-		draft.say("INFO", `launching ${id}`);
+		draft.put({ ...intentOf(id, draft.now, place), why: "to meet the target" });
+		draft.say("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
 	}
 }
 
@@ -125,18 +154,19 @@ function isUnproven(proxy: Proxy): boolean {
 	return !proxy.wasReady && (proxy.phase.at === "launching" || proxy.phase.at === "booting" || proxy.phase.at === "unready");
 }
 
-/** Never registered first (at once), then unhealthy, then idle, then oldest. */
+/** Never registered first (at once), then unhealthy, then idle, then oldest; those that somebody has leased last. */
 function shrink(draft: Draft, surplus: number): void {
 	const rank = (proxy: Proxy): number => {
 		if (proxy.phase.at === "launching") return proxy.phase.sentAt === null ? 0 : 1;
 		if (!proxy.wasReady) return 2;
 		if (proxy.phase.at !== "ready") return 3;
+		if (proxy.lease !== null) return 6;
 		return isIdle(draft.state, proxy, draft.now) ? 4 : 5;
 	};
 	const victims = [...draft.proxies]
 		.filter((proxy) => isKept(proxy) && !isNewcomer(proxy))
 		.sort((a, b) => rank(a) - rank(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-	for (const proxy of victims.slice(0, surplus)) {
+	for (const proxy of leavers(draft.state, victims, surplus, rank)) {
 		if (isUnsent(proxy)) draft.remove(proxy.id);
 		else if (!proxy.wasReady) doom(draft, proxy, "not needed any more");
 		else drain(draft, proxy, "one too many", true);

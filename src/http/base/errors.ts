@@ -44,8 +44,9 @@ export class Forbidden extends ApiError {
 }
 
 export class NotFound extends ApiError {
-	constructor(detail: string) {
-		super(404, "NotFound", detail);
+	/** `retryAfterSeconds`: where it is known when there will be one. */
+	constructor(detail: string, retryAfterSeconds?: number) {
+		super(404, "NotFound", detail, retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) });
 	}
 }
 

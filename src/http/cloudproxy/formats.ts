@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { countryOf } from "../../providers/index.ts";
-import { placeOf } from "../../read-model/select.ts";
 import type { ReadyProxy } from "../../read-model/snapshot.ts";
 import { digitsOf, hash64, nameOf } from "../../values/rendezvous.ts";
 import type { ListedProxy, Proxy } from "./shapes.ts";
@@ -49,9 +48,9 @@ export function inFormat(format: Format, proxies: readonly ReadyProxy[], show: S
 
 /** A proxy with where it is, and with what a session is ranked by. */
 function listed(ready: ReadyProxy, show: Show): ListedProxy {
-	const { provider, region } = placeOf(ready.pool);
+	const shown = show(ready);
 	const id = digitsOf(hash64(nameOf(ready.pool.object, ready.entry[0])));
-	return { id, ...show(ready), region: typeof region === "string" ? region : null, country: countryOf(provider, region) };
+	return { id, ...shown, country: shown.country ?? countryOf(ready.pool.provider, shown.region) };
 }
 
 function hostAndPort({ ip, port }: Pick<Proxy, "ip" | "port">): string {

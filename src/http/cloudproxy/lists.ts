@@ -38,7 +38,9 @@ export class GetProxyList extends Endpoint {
 	async handle(c: AppContext): Promise<Response> {
 		const { query } = hasQuery(c) ? await this.getValidatedData<typeof textSchema>() : USUAL;
 		const { snapshot, age } = await readForList(c);
-		const made = rememberedFor(snapshot, c.req.url, () => inFormat(query.format, selected(c, snapshot, query), readyProxy));
+		// Which ones cool down for a site changes with time alone.
+		const moment = query.host === undefined ? "" : Math.floor(Date.now() / 1_000);
+		const made = rememberedFor(snapshot, `${moment} ${c.req.url}`, () => inFormat(query.format, selected(c, snapshot, query), readyProxy));
 		const tag = await tagOf(made);
 		const headers = { ETag: tag, Age: String(age) };
 		if (isHeld(c, tag)) return c.body(null, 304, headers);
@@ -46,7 +48,7 @@ export class GetProxyList extends Endpoint {
 	}
 }
 
-const USUAL = { query: { format: "url", offset: 0 } } as const;
+const USUAL: { readonly query: PageQuery & { readonly format: "url" } } = { query: { format: "url", offset: 0 } };
 
 const pacSchema = {
 	operationId: "getProxyAutoConfig",
@@ -99,7 +101,7 @@ type PageQuery = Parameters<typeof selectionOf>[0] & { readonly offset: number; 
 function selected(c: AppContext, snapshot: Snapshot, query: PageQuery): readonly ReadyProxy[] {
 	const wanted = selectionOf(query);
 	requireKnown(c.get("config"), snapshot, wanted);
-	return pageFrom(selectFrom(snapshot, wanted), wanted.session, query.offset, query.limit ?? Number.MAX_SAFE_INTEGER);
+	return pageFrom(selectFrom(snapshot, wanted, Date.now()), wanted.session, query.offset, query.limit ?? Number.MAX_SAFE_INTEGER);
 }
 
 interface Made {

@@ -3,8 +3,17 @@ import { AGENT_PORT } from "../../agent/protocol.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import type { PublishedProxy } from "../../read-model/proxies.ts";
 import { readOne, readPage, readReady } from "../../read-model/ready.ts";
-import { EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
-import { type CredentialsByVersion, type PublishedPool, pickReady, type ReadyProxy } from "../../read-model/snapshot.ts";
+import { coolestOf, EVERYTHING, isEverything, pageFrom, pickFrom, type Selection, selectFrom } from "../../read-model/select.ts";
+import {
+	type CredentialsByVersion,
+	homeOf,
+	type PublishedPool,
+	pickReady,
+	placeOfKey,
+	type ReadyProxy,
+	type Snapshot,
+	whereIs,
+} from "../../read-model/snapshot.ts";
 import { percentEncoded } from "../../values/encoding.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
@@ -14,13 +23,18 @@ import { wakeFor } from "./wake.ts";
 
 // The routes that hand proxies out, which nearly every request is for, and how they and others show a proxy.
 
+const fallback = z
+	.enum(["least"], { error: "must be least" })
+	.optional()
+	.openapi({ description: "`least`: where each proxy cools down for `host`, the one that has first done so, instead of 404." });
+
 const randomSchema = {
 	operationId: "getRandomProxy",
 	tags: ["Proxies"],
 	summary: "Get one ready proxy at random",
 	description:
 		"Each ready proxy that is asked for is equally likely; with `session`, always the same one. What is known may be one second old; the Age header says when it is older. A pool that is empty while nobody uses it starts a proxy when it is asked for; 503 with Retry-After meanwhile.",
-	request: { query: z.object({ format: formatOf("json"), ...selectionQuery }) },
+	request: { query: z.object({ format: formatOf("json"), fallback, ...selectionQuery }) },
 	responses: {
 		200: {
 			description: "One ready proxy.",
@@ -37,7 +51,7 @@ export class GetRandomProxy extends Endpoint {
 
 	async handle(c: AppContext): Promise<Response> {
 		// Nothing is asked for mostly, and then there is nothing to check.
-		const { wanted, format } = hasQuery(c) ? await this.checked() : NOTHING_ASKED;
+		const { wanted, format, takesLeast } = hasQuery(c) ? await this.checked() : NOTHING_ASKED;
 		const isAny = wanted === EVERYTHING;
 		const [now, later] = [Date.now(), laterOf(c)];
 		const one = isAny ? await readOne(c.env.DB, now, later) : null;
@@ -45,19 +59,31 @@ export class GetRandomProxy extends Endpoint {
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
-		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted), wanted.session, Math.random);
-		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted);
+		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted, now), wanted.session, Math.random);
+		const coolest = picked === null && takesLeast && wanted.host !== null ? coolestIn(snapshot, wanted, wanted.host, now) : null;
+		if (coolest !== null) return oneAnswer(c, coolest, format);
+		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
 		return oneAnswer(c, picked, format);
 	}
 
-	private async checked(): Promise<{ wanted: Selection; format: Format }> {
+	private async checked(): Promise<Asked> {
 		const { query } = await this.getValidatedData<typeof randomSchema>();
 		const wanted = selectionOf(query);
-		return { wanted: isEverything(wanted) ? EVERYTHING : wanted, format: query.format };
+		return { wanted: isEverything(wanted) ? EVERYTHING : wanted, format: query.format, takesLeast: query.fallback === "least" };
 	}
 }
 
-const NOTHING_ASKED = { wanted: EVERYTHING, format: "json" } as const;
+interface Asked {
+	readonly wanted: Selection;
+	readonly format: Format;
+	/** Where all cool down for the site, the one that has first done so is better than none. */
+	readonly takesLeast: boolean;
+}
+const NOTHING_ASKED: Asked = { wanted: EVERYTHING, format: "json", takesLeast: false };
+
+function coolestIn(snapshot: Snapshot, wanted: Selection, host: string, now: number): ReadyProxy | null {
+	return coolestOf(selectFrom(snapshot, { ...wanted, host: null }, now), host)?.ready ?? null;
+}
 
 function oneAnswer(c: AppContext, ready: ReadyProxy, format: Format): Response {
 	if (format !== "json") {
@@ -111,7 +137,7 @@ export class ListProxies extends Endpoint {
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
 		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
-		const selected = selectFrom(snapshot, wanted);
+		const selected = selectFrom(snapshot, wanted, now);
 		return pageAnswer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));
 	}
 
@@ -142,17 +168,26 @@ export function isNavigation(c: AppContext): boolean {
 }
 
 /** A ready proxy; version 0 of the credentials is its word that it asks for none. */
-export function readyProxy({ pool, entry: [id, address, version, port] }: ReadyProxy): Proxy {
+export function readyProxy(proxy: ReadyProxy): Proxy {
+	const {
+		pool,
+		entry: [id, address, version, port],
+	} = proxy;
 	const credentials = version === 0 ? null : credentialsOf(pool.credentials, version);
-	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":") }, pool, credentials);
+	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) }, pool, credentials);
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
 export function publishedProxy(
-	proxy: Pick<PublishedProxy, "id" | "address" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
+	proxy: Pick<PublishedProxy, "id" | "address" | "place" | "provider" | "name" | "summary" | "credentials" | "credentialsVersion">,
 ): Proxy {
 	const { id, address, credentials, credentialsVersion } = proxy;
-	return proxyObject({ address, port: AGENT_PORT, isStatic: id.includes(":") }, proxy, credentialsOf(credentials, credentialsVersion));
+	const where = placeOfKey(proxy.place) ?? homeOf(proxy.summary);
+	return proxyObject(
+		{ address, port: AGENT_PORT, isStatic: id.includes(":"), ...where },
+		proxy,
+		credentialsOf(credentials, credentialsVersion),
+	);
 }
 
 interface Listener {
@@ -160,11 +195,13 @@ interface Listener {
 	readonly port: number;
 	/** Somebody else's, of which nothing is known but that it is an HTTP proxy. (No id of an own one holds a colon.) */
 	readonly isStatic: boolean;
+	readonly region: string | null;
+	readonly size: string | null;
 }
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject({ address, port, isStatic }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
+function proxyObject({ address, port, isStatic, region, size }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
 	const url = proxyUrl(address, port, credentials);
 	return {
 		ip: address,
@@ -178,6 +215,9 @@ function proxyObject({ address, port, isStatic }: Listener, owner: Owner, creden
 		username: credentials === null ? null : credentials[0],
 		password: credentials === null ? null : credentials[1],
 		socks5: isStatic ? null : `socks5${url.slice("http".length)}`,
+		region: isStatic ? null : region,
+		size: isStatic ? null : size,
+		country: isStatic || region === null ? null : (owner.summary?.countries?.[region] ?? null),
 	};
 }
 

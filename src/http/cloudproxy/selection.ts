@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { COUNTRIES, isRegion, PROVIDER_NAMES } from "../../providers/index.ts";
-import { isSelected, type Place, placeOf, type Selection, selectFrom } from "../../read-model/select.ts";
+import { coolestOf, isSelected, type Selection, selectFrom, type Whereabouts, whereaboutsOf } from "../../read-model/select.ts";
 import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
+import { normaliseHost } from "../../values/hosts.ts";
 import { NotFound, ServiceUnavailable, ValidationError } from "../base/errors.ts";
 
 const STARTING_RETRY_SECONDS = 5;
@@ -24,6 +25,9 @@ export const selectionQuery = {
 		.string({ error: "must be addresses, comma-separated" })
 		.optional()
 		.openapi({ description: "Addresses that are not wanted, comma-separated, such as `192.0.2.1,192.0.2.2`." }),
+	host: text(
+		"The site that you want to reach, such as `example.com`: proxies that it has banned (`POST /report`) are left out while they cool down.",
+	),
 	session: text(
 		"Any text of yours, such as `customer-42`: the same text gets the same proxy for as long as that is ready, and when proxies come or go only the sessions of those move.",
 	),
@@ -38,6 +42,7 @@ export function selectionOf(query: z.infer<typeof Query>): Selection {
 		regions: namesIn(query.region, "region"),
 		countries: namesIn(query.country, "country"),
 		exclude: addressesIn(query.exclude ?? ""),
+		host: hostIn(query.host),
 		session: query.session ?? null,
 	};
 }
@@ -47,6 +52,12 @@ function namesIn(given: string | undefined, field: string): ReadonlySet<string> 
 	const names = listed(given.toLowerCase());
 	if (names.length === 0) throw invalid(field, "must name at least one");
 	return new Set(names);
+}
+
+function hostIn(given: string | undefined): string | null {
+	const host = given === undefined ? null : normaliseHost(given);
+	if (host === null && given !== undefined) throw invalid("host", "must be a host name or an address");
+	return host;
 }
 
 function addressesIn(given: string): ReadonlySet<string> {
@@ -74,7 +85,7 @@ function invalid(field: string, message: string): ValidationError {
 export function requireKnown(config: Config, snapshot: Snapshot, wanted: Selection): void {
 	const places = placesIn(config, snapshot);
 	const known = (values: readonly unknown[]) => [...new Set(values.flatMap((value) => (typeof value === "string" ? [value] : [])))].sort();
-	const regions = known(places.map(({ region }) => region));
+	const regions = known(places.flatMap(({ regions: all }) => all));
 	const instances = known(places.map(({ name }) => name));
 	const isAmong = (names: readonly string[], wantedName: string) => names.some((name) => name.toLowerCase() === wantedName);
 	refuse("provider", wanted.providers, (name) => Object.hasOwn(PROVIDER_NAMES, name), Object.keys(PROVIDER_NAMES));
@@ -91,21 +102,32 @@ function refuse(field: string, wanted: ReadonlySet<string> | null, isKnown: (nam
 }
 
 /** Of pools that have published something, and of those that are yet to be made. */
-function placesIn(config: Config, snapshot: Snapshot): readonly Place[] {
+function placesIn(config: Config, snapshot: Snapshot): readonly Whereabouts[] {
 	const enabled = config.pools.filter((pool) => pool.enabled);
-	return [...snapshot.pools.map(placeOf), ...enabled.map(({ provider, name, shown }) => ({ provider, name, region: shown.region }))];
+	return [...snapshot.pools.map(whereaboutsOf), ...enabled.map(whereaboutsIn)];
+}
+
+function whereaboutsIn({ provider, name, settings }: Config["pools"][number]): Whereabouts {
+	return { provider, name, regions: settings.spec.places.map(({ region }) => region) };
 }
 
 /** What to answer where nothing that was asked for is ready: that it may be soon, or that there is none, and why. */
-export function nothingReady(config: Config, snapshot: Snapshot, wanted: Selection): ServiceUnavailable | NotFound {
-	return isStarting(config, snapshot, wanted)
+export function nothingReady(config: Config, snapshot: Snapshot, wanted: Selection, now: number): ServiceUnavailable | NotFound {
+	const { host } = wanted;
+	const coolest = host === null ? null : coolestOf(selectFrom(snapshot, { ...wanted, host: null }, now), host);
+	if (coolest !== null) {
+		const seconds = Math.max(1, Math.ceil((coolest.until - now) / 1_000));
+		const say = `each cools down for ${host}, the first until ${new Date(coolest.until).toISOString()} (${seconds} s)`;
+		return new NotFound(`No proxies available: ${say}. With fallback=least you get that one.`, seconds);
+	}
+	return isStarting(config, snapshot, wanted, now)
 		? new ServiceUnavailable("The pools are starting; no proxy is ready yet.", STARTING_RETRY_SECONDS)
-		: new NotFound(`No proxies available${whyNone(snapshot, wanted)}`);
+		: new NotFound(`No proxies available${whyNone(snapshot, wanted, now)}`);
 }
 
 /** Nothing where there is nothing to say. */
-function whyNone(snapshot: Snapshot, wanted: Selection): string {
-	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set() });
+function whyNone(snapshot: Snapshot, wanted: Selection, now: number): string {
+	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set() }, now);
 	if (snapshot.pools.length === 0) return "";
 	if (pools.length === 0) return `: no instance is of that selection; there are ${snapshot.pools.map(titleOf).join(", ")}`;
 	if (readyCount > 0) return ": each that is ready is excluded";
@@ -120,25 +142,22 @@ function titleOf({ provider, name, summary }: PublishedPool): string {
 function conditionOf({ summary }: PublishedPool): string {
 	if (summary === null) return "has not run yet";
 	if (summary.isSuspended) return "is suspended";
+	if (summary.leased) return "has no proxy ready that is not leased";
 	if (summary.run !== "running") return `is ${summary.run}`;
 	return Math.max(summary.min, summary.target) === 0 ? "keeps no proxies" : "has no proxy ready";
 }
 
 /** Whether a pool that is to run has never read its provider's inventory, or is yet to be made. A suspended one does not start. */
-function isStarting(config: Config, snapshot: Snapshot, wanted: Selection): boolean {
+function isStarting(config: Config, snapshot: Snapshot, wanted: Selection, now: number): boolean {
 	const isHeldBack = (provider: string, name: string) =>
 		config.pools.some((pool) => pool.provider === provider && pool.name === name && (!pool.enabled || pool.problem !== null));
 	const isPublished = (provider: string, name: string) =>
 		snapshot.pools.some((pool) => pool.provider === provider && pool.name === name && pool.summary !== null);
 	return (
 		config.pools.some(
-			(pool) =>
-				pool.enabled &&
-				pool.problem === null &&
-				!isPublished(pool.provider, pool.name) &&
-				isSelected({ provider: pool.provider, name: pool.name, region: pool.shown.region }, wanted),
+			(pool) => pool.enabled && pool.problem === null && !isPublished(pool.provider, pool.name) && isSelected(whereaboutsIn(pool), wanted),
 		) ||
-		selectFrom(snapshot, { ...wanted, exclude: new Set() }).pools.some(
+		selectFrom(snapshot, { ...wanted, exclude: new Set() }, now).pools.some(
 			(pool) => !isHeldBack(pool.provider, pool.name) && (!pool.summary || (pool.summary.run === "running" && !pool.summary.reconciled)),
 		)
 	);

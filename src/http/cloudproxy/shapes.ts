@@ -20,6 +20,9 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "My DigitalOcean Instance",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
+	country: "gb",
 	server: `http://192.0.2.1:${AGENT_PORT}`,
 	username: "username",
 	password: "password",
@@ -62,6 +65,12 @@ export const Proxy = z
 		provider: z.string(),
 		instance: z.string(),
 		display_name: z.string(),
+		region: z
+			.string()
+			.nullable()
+			.openapi({ description: "Where its VM is: a region, zone or location of its cloud; null of a proxy that others run." }),
+		size: z.string().nullable(),
+		country: z.string().nullable().openapi({ description: "ISO 3166-1 alpha-2, of that region; null where it is not known." }),
 		server: z
 			.string()
 			.openapi({ description: "The URL without the credentials, for clients that want these apart (Playwright, Puppeteer)." }),
@@ -72,7 +81,7 @@ export const Proxy = z
 	.openapi("Proxy", { example: PROXY });
 export type Proxy = z.infer<typeof Proxy>;
 /** As `GET /proxies.txt?format=json` lists it. `id`: 16 hexadecimal digits that no other proxy of the deployment has, by which sessions are ranked. */
-export type ListedProxy = Proxy & { readonly id: string; readonly region: string | null; readonly country: string | null };
+export type ListedProxy = Proxy & { readonly id: string };
 
 export const PROXY_LIST = { metadata: METADATA, total: 1, proxies: [PROXY] };
 export const ProxyList = z

@@ -17,7 +17,7 @@ const wokenAt = new Map<string, number>();
  * Returns what to answer meanwhile; null where no pool is of that kind, or where proxies are ready and only excluded.
  */
 export async function wakeFor(c: AppContext, snapshot: Snapshot, wanted: Selection): Promise<ServiceUnavailable | null> {
-	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set() });
+	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set(), host: null }, Date.now());
 	const pool = readyCount > 0 ? undefined : pools.find(({ summary }) => summary?.wakes === true);
 	if (pool === undefined) return null;
 	const isAsked = await wake(c, pool, Date.now());

@@ -66,6 +66,7 @@ interface Group {
 }
 
 class Aws implements Provider {
+	readonly isRegional = true;
 	readonly #account: AwsAccount;
 	readonly #context: ProviderContext;
 

@@ -3,6 +3,7 @@ import { BOOLEANS } from "../../values/kinds.ts";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { secret, slug, statedPrice, usualSlug, webAddress } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 /** `False`, `one-time` (or `True`), `persistent`. */
 function spot() {
@@ -24,6 +25,7 @@ export const settings = {
 	secret_access_key: { schema: secret("the secret of that access key"), isSecret: true, is: "the access key" },
 	size: { schema: usualSlug("t4g.nano"), is: "an instance type of the region, x86 or Arm" },
 	region: { schema: usualSlug("eu-west-2"), is: "a region that the account has enabled" },
+	places: placesSetting,
 	ami: {
 		schema: slug("ami-0abcdef1234567890").nullable().default(null),
 		usually: "Canonical's newest Ubuntu 24.04 for the type's architecture",

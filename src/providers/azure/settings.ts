@@ -3,6 +3,7 @@ import { flag } from "../../values/kinds.ts";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, secret, slug, statedPrice, usualSlug, uuid } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 /** What a resource group's name can have. */
 export const GROUP = /^[\w.()-]{0,89}[\w()-]$/;
@@ -27,6 +28,7 @@ export const settings = {
 	resource_group: { schema: resourceGroup("cloudproxy-rg"), is: "where everything is made" },
 	size: { schema: usualSlug("Standard_B1s"), is: "a VM size that the location has, x86 or Arm" },
 	location: { schema: slug("eastus").toLowerCase().default("eastus"), shownAs: "region", is: "a region of Azure's" },
+	places: placesSetting,
 	image: {
 		schema: image().nullable().default(null),
 		usually: "`Canonical:ubuntu-24_04-lts:server:latest`, for Arm sizes (`Standard_B2pts_v2`) `…:server-arm64:…`",

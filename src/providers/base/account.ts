@@ -17,6 +17,8 @@ export interface AccountSetting<Value = unknown> extends Setting<Value> {
 	sentTo?(value: unknown): string | null;
 	/** Is shown as the pool's size or region too: a plan is a size, a zone a region. */
 	readonly shownAs?: "size" | "region";
+	/** Another spelling of the region, which gives way to that of a place. */
+	readonly isOverruled?: true;
 	/** Not shown with the others, though it is no secret. */
 	readonly isHidden?: true;
 }

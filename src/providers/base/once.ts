@@ -51,6 +51,11 @@ export class Once<T = void> {
 		if (entry?.made?.value === value) this.#entries.delete(key);
 	}
 
+	/** As `forget`, whatever was made. */
+	drop(key: string): void {
+		if (this.#entries.get(key)?.made != null) this.#entries.delete(key);
+	}
+
 	#serves(context: ProviderContext, entry: Entry<T>, value: T, wish: string): boolean {
 		return entry.wish === wish && this.#isFresh(value, context.now() - entry.startedAt, context.now());
 	}

@@ -12,6 +12,9 @@ import type { Countries } from "./countries.ts";
  * Every method either resolves or throws a {@link ProviderError} that says what kind of failure it was.
  */
 export interface Provider {
+	/** Lists show the account's region alone: each region that a pool is in is asked. */
+	readonly isRegional?: true;
+
 	/**
 	 * Makes one VM and returns it as the cloud describes it in its answer (its address is often not known yet).
 	 * Also sees to it that the firewall for the proxy port exists and lets `request.allow` in (once per isolate and

@@ -64,6 +64,7 @@ const Instance = z.object({
 const firewalls = new Firewalls();
 
 class Gcp implements Provider {
+	readonly isRegional = true;
 	readonly #account: GcpAccount;
 	readonly #context: ProviderContext;
 	readonly #rest: Rest;

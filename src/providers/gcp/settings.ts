@@ -2,6 +2,7 @@ import { flag } from "../../values/kinds.ts";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, slug, statedPrice, usualSlug } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 import { serviceAccountKey, tokenUriOf } from "./token.ts";
 
 export const settings = {
@@ -14,6 +15,7 @@ export const settings = {
 	},
 	size: { schema: usualSlug("e2-micro"), is: "a machine type that the zone has, x86 or Arm" },
 	zone: { schema: usualSlug("us-central1-a"), shownAs: "region", is: "where VMs are made" },
+	places: placesSetting,
 	image_project: { schema: usualSlug("ubuntu-os-cloud"), is: "whose image" },
 	image_family: {
 		schema: slug("ubuntu-minimal-2404-lts-amd64").nullable().default(null),

@@ -1,6 +1,7 @@
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, secret, slug, usualSlug } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 export const settings = {
 	access_token: {
@@ -17,8 +18,10 @@ export const settings = {
 			.transform((name) => name.replace(/-dc\d+$/, ""))
 			.optional(),
 		isHidden: true,
+		isOverruled: true,
 		is: "as formerly, `nbg1-dc3`: means its location, and wins over `HETZNER_LOCATION`",
 	},
+	places: placesSetting,
 	image: {
 		schema: usualSlug("ubuntu-24.04"),
 		is: "an image's name, or the number of one of the project's own; it must have cloud-init and Python 3.8",

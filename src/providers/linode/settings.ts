@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, secret, usualSlug } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 const imageMust = "an image such as linode/ubuntu24.04, or private/12345 for one of your own";
 const generationMust = "legacy_config or linode";
@@ -15,6 +16,7 @@ export const settings = {
 	},
 	size: { schema: usualSlug("g6-nanode-1"), alsoSpelt: ["type"], is: "a type of Linode (`GET /v4/linode/types`)" },
 	region: { schema: usualSlug("us-ord"), is: "a region with the capability *Metadata* (`GET /v4/regions`)" },
+	places: placesSetting,
 	image: {
 		schema: z
 			.string(imageMust)

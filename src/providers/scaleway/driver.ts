@@ -70,6 +70,7 @@ const groups = new Firewalls<string>();
 const volumes = new Once<RootVolume>((_, ageMs) => ageMs < CATALOGUE_MS);
 
 class Scaleway implements Provider {
+	readonly isRegional = true;
 	readonly #account: ScalewayAccount;
 	readonly #context: ProviderContext;
 	readonly #rest: Rest;

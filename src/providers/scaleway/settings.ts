@@ -1,6 +1,7 @@
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, secret, usualSlug, uuid } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 export const settings = {
 	// It names the key, and proves nothing: kept since Scaleway gives both.
@@ -20,6 +21,7 @@ export const settings = {
 		is: "`fr-par-1` to `-3`, `nl-ams-1` to `-3`, `pl-waw-1` to `-3`, `it-mil-1`",
 	},
 	size: { schema: usualSlug("DEV1-S"), is: "a commercial type that the zone has, x86 or Arm" },
+	places: placesSetting,
 	image: {
 		schema: usualSlug("ubuntu_noble"),
 		is: "an image's label, which means the one for the type's processor, or the id of one of the project's own; it must have cloud-init and Python 3.8",

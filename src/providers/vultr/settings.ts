@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Values } from "../../values/setting.ts";
 import { type AccountTable, schemaOf } from "../base/account.ts";
 import { apiUrl, secret, usualSlug } from "../base/fields.ts";
+import { placesSetting } from "../base/places.ts";
 
 const osId = "the number of an operating system of Vultr's list, such as 2284 (Ubuntu 24.04)";
 
@@ -9,6 +10,7 @@ export const settings = {
 	api_token: { schema: secret("an API key that any address may use"), isSecret: true, is: "the API key" },
 	plan: { schema: usualSlug("vc2-1c-1gb"), shownAs: "size", is: "a plan that the region has (`GET /v2/plans`)" },
 	region: { schema: usualSlug("ewr"), is: "`GET /v2/regions` lists them" },
+	places: placesSetting,
 	os_id: {
 		schema: z
 			.string(osId)

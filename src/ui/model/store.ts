@@ -62,6 +62,16 @@ function keep(next: Bucket): void {
 	sessionStorage.setItem(BUCKET, JSON.stringify(next));
 }
 
+/** Takes what a view asked for beside the looks out of the tab's bucket. */
+export function pay(billed: number): void {
+	keep(spent(bucket(), billed, Date.now()));
+}
+
+/** Whether only what is needed is to be asked for. */
+export function isPoor(): boolean {
+	return !isRich(bucket(), Date.now());
+}
+
 /** Looks now; at once again where something changes while it does. */
 export function look(): Promise<void> {
 	if (looking !== null) {

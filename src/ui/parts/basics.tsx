@@ -27,14 +27,10 @@ export function Copy({ text, what, label }: { readonly text: string; readonly wh
 		setDone(true);
 		setTimeout(() => setDone(false), COPIED_MS);
 	};
+	// A text that is seen is the name as well: who speaks to the page says what is seen.
+	const named = label === undefined ? { "aria-label": `Copy ${what}` } : {};
 	return (
-		<button
-			type="button"
-			class={label === undefined ? "icon copy" : "copy"}
-			onClick={copy}
-			title={`Copy ${what}`}
-			aria-label={`Copy ${what}`}
-		>
+		<button type="button" class={label === undefined ? "icon copy" : "copy"} onClick={copy} title={`Copy ${what}`} {...named}>
 			<Icon name={isDone ? "tick" : "copy"} />
 			{label !== undefined && <span>{isDone ? "Copied" : label}</span>}
 			<span class="hidden" role="status">

@@ -8,7 +8,7 @@ import { canAct, poolNamed, state } from "../model/store.ts";
 import { Action, Ago, Copy, Empty } from "../parts/basics.tsx";
 import { Log } from "../parts/log.tsx";
 import { Tile } from "./overview.tsx";
-import { askDestroy, askRestart, PhaseWord } from "./pool.tsx";
+import { askDestroy, askRestart, isOrdered, PhaseWord } from "./pool.tsx";
 
 function Sessions({ pool, proxy }: { readonly pool: Pool; readonly proxy: Proxy }) {
 	const [sessions, setSessions] = useState<readonly string[] | string | null>(null);
@@ -124,12 +124,16 @@ export function ProxyView() {
 							<a class="button" href={href("use", [], { proxy: address, pool: nameOf(pool) })}>
 								Use it
 							</a>
-							<Action onClick={() => askRestart(pool, proxy)} disabled={phase === "restarting" || phase === "deleting"}>
-								Restart
-							</Action>
-							<Action kind="danger" onClick={() => askDestroy(pool, proxy)} disabled={phase === "deleting"}>
-								Destroy
-							</Action>
+							{isOrdered(proxy) && (
+								<>
+									<Action onClick={() => askRestart(pool, proxy)} disabled={phase === "restarting" || phase === "deleting"}>
+										Restart
+									</Action>
+									<Action kind="danger" onClick={() => askDestroy(pool, proxy)} disabled={phase === "deleting"}>
+										Destroy
+									</Action>
+								</>
+							)}
 						</>
 					)}
 				</div>
@@ -164,9 +168,11 @@ export function ProxyView() {
 					<dl class="facts">
 						<dt>VM</dt>
 						<dd class="mono">{vm ?? "not known yet"}</dd>
+						<dt>Place</dt>
+						<dd>{[proxy.region, proxy.size].filter(Boolean).join(" · ") || "–"}</dd>
 						<dt>Created</dt>
 						<dd>
-							<Ago at={created_at} />
+							<Ago at={Date.parse(created_at) || null} />
 						</dd>
 						<dt>{phase}</dt>
 						<dd>

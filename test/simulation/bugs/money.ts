@@ -76,7 +76,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 		name: "launch though the price is not known",
 		plants: [
 			plant(Budget, "affordable", (affordable) => (draft, wanted) => {
-				return Cost.priceNow(draft.state) === null ? wanted : affordable(draft, wanted);
+				return Cost.priceNow(draft.state) === null ? wanted.length : affordable(draft, wanted);
 			}),
 		],
 		focus: ["pricesFail"],

@@ -39,7 +39,7 @@ function full(): State {
 	});
 	for (let n = 0; n < 300; n++) state = order(state, { do: "configure", settings: settings(n), account: `account${n}` });
 	for (let n = 0; n < 300; n++) {
-		const effect = { call: "price", account: `account${n}` } as const;
+		const effect = { call: "price", account: `account${n}`, place: null } as const;
 		state = apply(state, { on: "done", effect, result: { hourly: 0.123456789, currency: WIDE, asOf: NOW }, startedAt: NOW }, NOW);
 	}
 	state = order(state, {
@@ -75,7 +75,7 @@ function full(): State {
 	const calls = ["list", "firewall", "publish", "price"] as const;
 	for (let n = 0; n < 200; n++) {
 		for (const call of calls) {
-			const effect = { call, allow: [], hash: "", version: 1, account: "a" } as never;
+			const effect = { call, allow: [], hash: "", version: 1, account: "a", place: null } as never;
 			const failure = { kind: call === "list" ? "auth" : "transient", say: n % 2 === 0 ? WIDE : ODD } as const;
 			state = apply(state, { on: "failed", effect, failure, startedAt: NOW + n } as Event, NOW + n);
 		}

@@ -3,6 +3,7 @@ import { apply } from "../../../src/core/apply.ts";
 import type { EffectOf } from "../../../src/core/effects/index.ts";
 import type { Command } from "../../../src/core/model/command.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
+import { placeGate } from "../../../src/core/model/places.ts";
 import { problemsOf } from "../../../src/core/model/projection.ts";
 import type { Proxy, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
@@ -38,9 +39,9 @@ function burst(failure: Failure): State {
 
 describe("a burst of refusals", () => {
 	test("is one incident: creates rest as long as after one", () => {
-		const once = burst({ kind: "capacity", say: "none left" }).gates.launch;
+		const once = placeGate(burst({ kind: "capacity", say: "none left" }), null);
 		expect(once.failures).toBe(1);
-		expect(once.until).toBeLessThanOrEqual(NOW + SECOND + 180 * SECOND);
+		expect(once.until).toBeLessThanOrEqual(NOW + SECOND + 5 * SECOND);
 	});
 
 	test("of a rate limit is one as well, and the latest time that was named counts", () => {
@@ -50,7 +51,7 @@ describe("a burst of refusals", () => {
 
 	test("is over when one create succeeds, which alone tries: the others wait for it", () => {
 		const refused = burst({ kind: "capacity", say: "none left" });
-		const { until } = refused.gates.launch;
+		const { until } = placeGate(refused, null);
 		const again = plan(refused, until, draw).state;
 		const [canary, ...others] = creates(again, until);
 		expect(others).toEqual([]);
@@ -65,7 +66,7 @@ describe("a burst of refusals", () => {
 			tags: { deployment: "d", pool: "t", intent: canary.id },
 		} as const;
 		const made = apply(sent, { on: "done", effect: canary, result: vm, startedAt: until }, until + SECOND);
-		expect(made.gates.launch.failures).toBe(0);
+		expect(placeGate(made, null).failures).toBe(0);
 		expect(plan(made, until + SECOND, draw).effects.filter(({ call }) => call === "create").length).toBeGreaterThan(1);
 	});
 });

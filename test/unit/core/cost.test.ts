@@ -18,7 +18,7 @@ function pool(
 	{ spec, money = {}, ...more }: Partial<Omit<State, "spec" | "money">> & { spec?: object; money?: object } = {},
 ): State {
 	const state = poolOf(ready, () => ({ account: "a" }));
-	const known = { ...PRICE, account: "a", askedAt: NOW };
+	const known = { ...PRICE, account: "a", askedAt: NOW, place: "" };
 	return {
 		...state,
 		account: "a",
@@ -39,15 +39,15 @@ const callsOf = (effects: readonly Effect[], call: Effect["call"]) => effects.fi
 describe("the price of a VM", () => {
 	it("is asked for at once, then once a day, and for new settings at once", () => {
 		const unpriced = pool(1, { money: { prices: [] } });
-		expect(callsOf(planned(unpriced).effects, "price")).toEqual([{ call: "price", account: "a" }]);
-		const priced = fold(unpriced, { on: "done", effect: { call: "price", account: "a" }, result: PRICE, startedAt: NOW });
+		expect(callsOf(planned(unpriced).effects, "price")).toEqual([{ call: "price", account: "a", place: null }]);
+		const priced = fold(unpriced, { on: "done", effect: { call: "price", account: "a", place: null }, result: PRICE, startedAt: NOW });
 		expect(callsOf(planned(priced).effects, "price")).toEqual([]);
 		expect(callsOf(planned(priced, NOW + 24 * HOUR).effects, "price")).toHaveLength(1);
-		expect(callsOf(planned({ ...priced, account: "b" }).effects, "price")).toEqual([{ call: "price", account: "b" }]);
+		expect(callsOf(planned({ ...priced, account: "b" }).effects, "price")).toEqual([{ call: "price", account: "b", place: null }]);
 	});
 
 	it("that cannot be had leaves the known one in force, and is not asked for again at once", () => {
-		const effect = { call: "price", account: "a" } as const;
+		const effect = { call: "price", account: "a", place: null } as const;
 		const failed = fold(pool(1), { on: "failed", effect, failure: { kind: "auth", say: "this token may not read sizes" }, startedAt: NOW });
 		expect(costOf(failed)).toEqual({ hourly: 0.1, currency: "EUR", asOf: NOW });
 		expect(failed.gates.auth.failures).toBe(0);
@@ -57,7 +57,7 @@ describe("the price of a VM", () => {
 	it("of former settings goes on being that of the VMs that were launched with them", () => {
 		const state = fold(
 			{ ...pool(2), account: "b" },
-			{ on: "done", effect: { call: "price", account: "b" }, result: { ...PRICE, hourly: 0.5 }, startedAt: NOW },
+			{ on: "done", effect: { call: "price", account: "b", place: null }, result: { ...PRICE, hourly: 0.5 }, startedAt: NOW },
 		);
 		expect(costOf(state)?.hourly).toBe(0.2);
 		expect(spentHourly({ ...state, strays: Table.of([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(

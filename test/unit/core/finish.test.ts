@@ -4,6 +4,7 @@ import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/model/limits.ts";
+import { placeGate } from "../../../src/core/model/places.ts";
 import type { Proxy, State, Vm } from "../../../src/core/model/state.ts";
 import { Table } from "../../../src/core/model/table.ts";
 import { plan } from "../../../src/core/plan.ts";
@@ -101,7 +102,7 @@ describe("a VM that its create left switched off", () => {
 		expect(only(lost)).toMatchObject({ tries: 1, phase: { at: "booting" } });
 		expect(lost.log.at(-1)?.text).toContain("could not be finished: no answer");
 		const full = failed(sent, { kind: "capacity", say: "out of stock" }, LATER + SECOND);
-		expect(full.gates.launch.until).toBeGreaterThan(LATER + 60 * SECOND);
+		expect(placeGate(full, null).until).toBeGreaterThan(LATER + 4 * SECOND);
 		expect(only(failed(sent, { kind: "notFound", say: "gone" }, LATER + SECOND)).suspectAt).toBe(LATER + SECOND);
 	});
 

@@ -336,7 +336,7 @@ describe("what is spent", () => {
 		const money = {
 			...poolOf(0, () => ({})).money,
 			budget: 1,
-			prices: [{ account: "", hourly: 0.1, currency: "USD", asOf: NOW, askedAt: NOW }],
+			prices: [{ account: "", hourly: 0.1, currency: "USD", asOf: NOW, askedAt: NOW, place: "" }],
 		};
 		const granted = { ...money, lease: { ...money.lease, hourly: 0.1 } };
 		const start = { ...poolOf(0, () => ({})), target: 1, spec: { ...poolOf(0, () => ({})).spec, min: 1, max: 1 }, money: granted };

@@ -35,7 +35,8 @@ test("a region's country is found however it is written, and a zone's by its reg
 });
 
 test("what every cloud's settings name unless they say otherwise has a country", () => {
-	for (const [name, definition] of Object.entries(PROVIDERS)) {
+	// An OpenStack's regions are called as each cloud likes.
+	for (const [name, definition] of Object.entries(PROVIDERS).filter(([cloud]) => cloud !== "openstack")) {
 		const usual = Object.fromEntries(
 			Object.entries(definition.settings).flatMap(([field, { schema }]) => {
 				const parsed = schema.safeParse(undefined);

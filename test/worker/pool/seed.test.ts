@@ -23,6 +23,10 @@ const PROXY = {
 	provider: "digitalocean",
 	instance: "default",
 	display_name: "DigitalOcean",
+	// Ours, beside CloudProxy's fields.
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
+	country: "gb",
 	server: expect.stringMatching(/^http:\/\/127\.\d+\.\d+\.\d+:8899$/),
 	username: "user",
 	password: "pass",
@@ -116,6 +120,7 @@ const READS: readonly Row[] = [
 		200,
 		{
 			metadata: METADATA,
+			vms: 2,
 			billed: 2,
 			cost: [INSTANCE.cost],
 			spent_this_hour: INSTANCE.spent_this_hour,

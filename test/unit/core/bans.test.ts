@@ -1,0 +1,138 @@
+import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/core/apply.ts";
+import { coolingOf, coolUntil, isCooling, type OutcomeName } from "../../../src/core/model/bans.ts";
+import { MOST_BANNED_PAIRS, MOST_HOSTS } from "../../../src/core/model/limits.ts";
+import type { State } from "../../../src/core/model/state.ts";
+import { changeOfCooling, coolingFor } from "../../../src/read-model/cooling.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const FIRST = "proxy00000000000";
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const pool = (count = 2) => poolOf(count, () => ({}));
+const report = (state: State, outcome: OutcomeName, at = NOW, host = "example.com", id = FIRST) =>
+	apply(state, { on: "command", command: { do: "report", reports: [{ id, host, outcome }] } }, at);
+const proxyOf = (state: State, id = FIRST) => {
+	const proxy = state.proxies.get(id);
+	if (proxy === undefined) throw new Error(`there is no ${id}`);
+	return proxy;
+};
+const lasts = (state: State, at: number, host = "example.com") => (coolUntil(proxyOf(state), host) - at) / MINUTE;
+
+describe("a ban", () => {
+	test("cools the proxy down for that site alone, for a quarter of an hour; a captcha does too, other failures do not", () => {
+		const banned = report(pool(), "banned");
+		expect(lasts(banned, NOW)).toBe(15);
+		expect(isCooling(proxyOf(banned), "example.com", NOW + 15 * MINUTE - 1)).toBe(true);
+		expect(isCooling(proxyOf(banned), "example.com", NOW + 15 * MINUTE)).toBe(false);
+		expect(isCooling(proxyOf(banned), "example.org", NOW)).toBe(false);
+		expect(isCooling(proxyOf(banned, "proxy00000000001"), "example.com", NOW)).toBe(false);
+		expect(lasts(report(pool(), "captcha"), NOW)).toBe(15);
+		for (const outcome of ["error", "timeout", "ok"] as const) expect(proxyOf(report(pool(), outcome)).bans, outcome).toEqual([]);
+	});
+
+	test("that is reported again while it lasts stays what it is; one after it lasts twice as long, up to a day", () => {
+		let state = report(report(pool(), "banned"), "banned", NOW + MINUTE);
+		expect(lasts(state, NOW)).toBe(15);
+		let at = NOW;
+		const lengths: number[] = [];
+		for (let turn = 0; turn < 9; turn++) {
+			at = coolUntil(proxyOf(state), "example.com") + 1;
+			state = report(state, "banned", at);
+			lengths.push(lasts(state, at));
+		}
+		expect(lengths).toEqual([30, 60, 120, 240, 480, 960, 1440, 1440, 1440]);
+	});
+
+	test("is over with an ok after it, and forgotten: the next one lasts as long as the first", () => {
+		const cleared = report(report(pool(), "banned"), "ok", NOW + MINUTE);
+		expect(proxyOf(cleared).bans).toEqual([]);
+		expect(lasts(report(cleared, "banned", NOW + 2 * MINUTE), NOW + 2 * MINUTE)).toBe(15);
+		expect(report(report(pool(), "banned"), "ok", NOW, "example.org").proxies.get(FIRST)?.bans).toHaveLength(1);
+	});
+
+	test("a day after the last has ended is a new one", () => {
+		const at = NOW + 15 * MINUTE + 24 * HOUR;
+		expect(lasts(report(report(pool(), "banned"), "banned", at), at)).toBe(15);
+	});
+
+	test("of a clock that was set back since does not last for ever", () => {
+		const ahead = report(pool(), "banned", NOW + 48 * HOUR);
+		expect(isCooling(proxyOf(ahead), "example.com", NOW)).toBe(false);
+		expect(lasts(report(ahead, "banned"), NOW)).toBe(15);
+	});
+
+	test("of a proxy that is not there changes nothing", () => {
+		const state = pool();
+		expect(report(state, "banned", NOW, "example.com", "nobody")).toBe(state);
+	});
+
+	test("by a site that is called like what every object has is one like any other", () => {
+		const state = report(pool(), "banned", NOW, "__proto__");
+		const change = changeOfCooling(null, coolingOf(state));
+		expect([...coolingFor({ cooling: change?.json ?? "" }, "__proto__").keys()]).toEqual([FIRST]);
+		expect(coolingFor({ cooling: change?.json ?? "" }, "constructor").size).toBe(0);
+		expect(state.hosts.get("__proto__")?.banned).toBe(1);
+	});
+});
+
+describe("what is kept", () => {
+	test("counts outcomes by site and by proxy", () => {
+		const state = (["ok", "ok", "banned", "error"] as const).reduce((before, outcome) => report(before, outcome), pool());
+		expect(state.hosts.get("example.com")).toMatchObject({ ok: 2, banned: 1, error: 1, timeout: 0, at: NOW });
+		expect(state.outcomes.get(FIRST)).toMatchObject({ ok: 2, banned: 1, error: 1 });
+		const [timed] = [
+			apply(pool(), { on: "command", command: { do: "report", reports: [{ id: FIRST, host: "a", outcome: "ok", ms: 40 }] } }, NOW),
+		];
+		expect(timed?.hosts.get("a")).toMatchObject({ okMs: 40, timed: 1 });
+	});
+
+	test("is 2,000 sites at the most: those that were reported the longest ago go first, and with them their bans", () => {
+		let state = pool();
+		for (let index = 0; index < MOST_HOSTS + 10; index++)
+			state = report(state, index % 2 === 0 ? "banned" : "ok", NOW + index, `site${index}.example`);
+		expect(state.hosts.size).toBe(MOST_HOSTS);
+		for (let index = 0; index < 10; index++) expect(state.hosts.has(`site${index}.example`)).toBe(false);
+		expect(proxyOf(state).bans.some(({ host }) => host === "site8.example")).toBe(false);
+		expect(proxyOf(state).bans.some(({ host }) => host === "site10.example")).toBe(true);
+	});
+
+	test("stays within the bound when the counts were lost with an instance, and is so many bans at the most", () => {
+		let state = pool(8);
+		const ids = [...state.proxies.keys()];
+		for (let index = 0; index < 1_600; index++) {
+			const reports = ids.map((id) => ({ id, host: `site${index}.example`, outcome: "banned" as const }));
+			state = apply(state, { on: "command", command: { do: "report", reports } }, NOW + index);
+		}
+		const pairs = () => [...state.proxies.values()].reduce((sum, { bans }) => sum + bans.length, 0);
+		expect(pairs()).toBeLessThanOrEqual(MOST_BANNED_PAIRS);
+		expect(coolingOf(state).has("site1599.example")).toBe(true);
+		expect(coolingOf(state).has("site0.example")).toBe(false);
+		const { hosts } = pool();
+		state = { ...state, hosts };
+		for (let batch = 0; batch < 3; batch++) {
+			const reports = Array.from({ length: 500 }, (_, index) => ({
+				id: FIRST,
+				host: `other${batch}-${index}.example`,
+				outcome: "banned" as const,
+			}));
+			state = apply(state, { on: "command", command: { do: "report", reports } }, NOW + 10_000 + batch);
+		}
+		expect(coolingOf(state).size).toBeLessThanOrEqual(MOST_HOSTS);
+		expect(pairs()).toBeLessThanOrEqual(MOST_BANNED_PAIRS);
+	});
+});
+
+describe("what D1 is sent of it", () => {
+	test("is what changed, and makes of what D1 holds what there is", () => {
+		const first = report(pool(), "banned");
+		const second = report(report(first, "banned", NOW, "example.org"), "ok");
+		const whole = changeOfCooling(null, coolingOf(first));
+		expect(whole).toEqual({ json: JSON.stringify({ "example.com": { [FIRST]: (NOW + 15 * MINUTE) / 1000 } }), isPatch: false });
+		expect(changeOfCooling(coolingOf(first), coolingOf(second))).toEqual({
+			json: JSON.stringify({ "example.org": { [FIRST]: (NOW + 15 * MINUTE) / 1000 }, "example.com": null }),
+			isPatch: true,
+		});
+		expect(changeOfCooling(coolingOf(second), coolingOf(second))).toBeNull();
+	});
+});

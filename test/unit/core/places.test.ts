@@ -1,0 +1,194 @@
+import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/core/apply.ts";
+import type { EffectOf } from "../../../src/core/effects/index.ts";
+import { priceOf } from "../../../src/core/model/cost.ts";
+import { inPhase, withoutProxy, withProxy } from "../../../src/core/model/edit.ts";
+import type { Failure } from "../../../src/core/model/failure.ts";
+import { placeGate, placeKey } from "../../../src/core/model/places.ts";
+import { problemsOf, summaryOf } from "../../../src/core/model/projection.ts";
+import { isKept } from "../../../src/core/model/proxies.ts";
+import type { Place, Proxy, Spread, State, Vm } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const SECOND = 1000;
+const A: Place = { region: "nbg1", size: "cx23" };
+const B: Place = { region: "fsn1", size: "cx23" };
+const C: Place = { region: "hel1", size: "cpx11" };
+const D: Place = { region: "ash", size: "cpx11" };
+const SOLD_OUT: Failure = { kind: "capacity", say: "sold out" };
+let drawn = 0.1;
+const random = () => {
+	drawn = (drawn * 16_807.5) % 1;
+	return drawn;
+};
+
+function pool(count: number, places: readonly Place[], spec: Partial<State["spec"]> = {}): State {
+	const empty = poolOf(0, () => ({}));
+	return { ...empty, spec: { ...empty.spec, min: count, max: count, places, ...spec } };
+}
+
+const createsOf = (state: State, now: number) =>
+	plan(state, now, random).effects.filter((effect): effect is EffectOf<"create"> => effect.call === "create");
+
+/** What is kept in each place. */
+function spread(state: State): Record<string, number> {
+	const counts: Record<string, number> = {};
+	for (const proxy of state.proxies.values()) if (isKept(proxy)) counts[placeKey(proxy.place)] = (counts[placeKey(proxy.place)] ?? 0) + 1;
+	return counts;
+}
+
+/** The pool after so long at a cloud whose places have this stock, and how many creates it was asked for in each place. */
+function live(start: State, stock: (place: string, now: number) => boolean, fromMs: number, forMs: number) {
+	let state = start;
+	const asked: Record<string, number[]> = {};
+	for (let now = fromMs; now <= fromMs + forMs; now += SECOND) {
+		state = plan(state, now, random).state;
+		for (const effect of createsOf(state, now).slice(0, 3)) {
+			state = apply(state, { on: "sent", effect, tokenHash: "t" }, now);
+			const place = placeKey(state.proxies.get(effect.id)?.place ?? null);
+			asked[place] = [...(asked[place] ?? []), now];
+			if (stock(place, now)) {
+				const tags = { deployment: "d", pool: "t", intent: effect.id };
+				const vm: Vm = { vm: `vm-${effect.id}`, name: effect.id, state: "running", address: null, tags };
+				state = apply(state, { on: "done", effect, result: vm, startedAt: now }, now);
+			} else state = apply(state, { on: "failed", effect, failure: SOLD_OUT, startedAt: now }, now);
+		}
+		for (const proxy of state.proxies.values()) {
+			if (proxy.phase.at === "booting") {
+				const ready = inPhase(proxy, { at: "ready", vm: proxy.phase.vm }, "", now);
+				const address = `10.0.${state.proxies.size % 250}.${Object.keys(asked).length}`;
+				state = withProxy(state, { ...ready, address, wasReady: true, registered: true, keyHash: "k" });
+			} else if (proxy.phase.at === "draining" || proxy.phase.at === "deleting") state = withoutProxy(state, proxy.id, now);
+		}
+	}
+	return { state, asked };
+}
+
+describe("a pool of several places", () => {
+	test.each<[Spread, Record<string, number>]>([
+		["pack", { "nbg1:cx23": 4, "fsn1:cx23": 4, "hel1:cpx11": 2 }],
+		["even", { "nbg1:cx23": 4, "fsn1:cx23": 3, "hel1:cpx11": 3 }],
+	])("%s: fills them in its order, no place beyond its bound", (how, wanted) => {
+		const { state } = live(pool(10, [A, B, C], { spread: how, maxPerPlace: 4 }), () => true, NOW, 10 * SECOND);
+		expect(spread(state)).toEqual(wanted);
+	});
+
+	test("cheapest: goes where today's price is the lowest, and counts each VM at its own", () => {
+		const start = pool(3, [A, B, C], { spread: "cheapest" });
+		const priced = [A, B].reduce(
+			(state, place, index) =>
+				apply(
+					state,
+					{
+						on: "done",
+						effect: { call: "price", account: state.account, place },
+						result: { hourly: 0.02 - index / 100, currency: "EUR", asOf: NOW },
+						startedAt: NOW,
+					},
+					NOW,
+				),
+			{ ...start, account: "a" },
+		);
+		const { state } = live(priced, () => true, NOW, 5 * SECOND);
+		expect(spread(state)).toEqual({ "fsn1:cx23": 3 });
+		expect([...state.proxies.values()].map((proxy) => priceOf(state, proxy)?.hourly)).toEqual([0.01, 0.01, 0.01]);
+		expect(summaryOf(state).cost?.hourly).toBeCloseTo(0.03);
+	});
+
+	test("of which one is sold out is full at once, and says so without being degraded", () => {
+		const { state, asked } = live(pool(10, [A, B, C]), (place) => place !== "nbg1:cx23", NOW, 5 * SECOND);
+		expect(spread(state)).toEqual({ "fsn1:cx23": 10 });
+		// Those of the first burst, and none since: nothing is missing.
+		expect(asked["nbg1:cx23"]).toHaveLength(3);
+		expect(summaryOf(state)).toMatchObject({
+			degraded: false,
+			places: [{ region: "nbg1", closed: { why: expect.stringContaining("sold out") } }, B, C],
+		});
+		expect(problemsOf(state).join()).toContain("nbg1:cx23: launch failed: sold out; tried again at ");
+	});
+
+	test("that are all sold out buys nothing, tries each place by one at growing intervals, and is full within 60 s of the first restock", () => {
+		const soldOut = live(pool(10, [A, B, C]), () => false, NOW, 600 * SECOND);
+		expect([...soldOut.state.proxies.values()].every(({ phase }) => phase.at === "launching" && phase.sentAt === null)).toBe(true);
+		for (const times of Object.values(soldOut.asked)) {
+			const gaps = times.flatMap((at, index) => (index === 0 ? [] : [at - (times[index - 1] ?? 0)])).filter((gap) => gap > 0);
+			expect(Math.min(...gaps)).toBeGreaterThanOrEqual(4 * SECOND);
+			expect(gaps.slice(0, 4)).toEqual([...gaps.slice(0, 4)].sort((a, b) => a - b));
+			expect(Math.max(...gaps)).toBeLessThanOrEqual(42 * SECOND);
+		}
+		expect(summaryOf(soldOut.state).degraded).toBe(true);
+		expect(soldOut.state.log.some(({ text }) => text.startsWith("no place has room: nbg1:cx23 until "))).toBe(true);
+		const restocked = live(soldOut.state, (place) => place === "hel1:cpx11", NOW + 601 * SECOND, 50 * SECOND);
+		expect(spread(restocked.state)).toEqual({ "hel1:cpx11": 10 });
+	});
+
+	test("moves an intent only while nothing was sent of it", () => {
+		const planned = plan(pool(2, [A, B]), NOW, random).state;
+		const [first, second] = createsOf(planned, NOW);
+		if (first === undefined || second === undefined) throw new Error("two creates are due");
+		const sent = apply(planned, { on: "sent", effect: first, tokenHash: "t" }, NOW);
+		const lost = apply(sent, { on: "failed", effect: first, failure: { kind: "unknown", say: "no answer" }, startedAt: NOW }, NOW + SECOND);
+		const out = apply(lost, { on: "sent", effect: second, tokenHash: "t" }, NOW + SECOND);
+		const closed = apply(out, { on: "failed", effect: second, failure: SOLD_OUT, startedAt: NOW + SECOND }, NOW + 2 * SECOND);
+		const after = plan(closed, NOW + 2 * SECOND, random).state;
+		expect(after.proxies.get(first.id)?.place).toEqual(A);
+		expect([...after.proxies.values()].filter(({ id }) => id !== first.id).map(({ place }) => place)).toEqual([B]);
+	});
+
+	test("closes one place for what that place refuses, and all creates for what is passing", () => {
+		const refused = (failure: Failure) => {
+			const planned = plan(pool(1, [A, B]), NOW, random).state;
+			const [effect] = createsOf(planned, NOW);
+			if (effect === undefined) throw new Error("a create is due");
+			const sent = apply(planned, { on: "sent", effect, tokenHash: "t" }, NOW);
+			return apply(sent, { on: "failed", effect, failure, startedAt: NOW }, NOW + SECOND);
+		};
+		for (const kind of ["capacity", "quota", "invalid", "notFound"] as const) {
+			const state = refused({ kind, say: "no" });
+			expect([placeGate(state, A).failures, placeGate(state, B).failures, state.gates.launch.failures]).toEqual([1, 0, 0]);
+		}
+		const passing = refused({ kind: "transient", say: "later" });
+		expect([placeGate(passing, A).failures, passing.gates.launch.failures]).toEqual([0, 1]);
+	});
+
+	test("stays even within one through a rolling replacement of 200", () => {
+		const rolling = { enabled: true, minAvailable: 190, batchSize: 5 };
+		const { state: full } = live(pool(200, [A, B, C, D], { spread: "even", rolling }), () => true, NOW, 100 * SECOND);
+		expect(spread(full)).toEqual({ "nbg1:cx23": 50, "fsn1:cx23": 50, "hel1:cpx11": 50, "ash:cpx11": 50 });
+		const later = NOW + 3600 * SECOND;
+		let state: State = { ...full, spec: { ...full.spec, ageLimitSeconds: 1800 } };
+		const old = new Set(state.proxies.keys());
+		for (let now = later; now < later + 400 * SECOND; now += SECOND) {
+			state = live(state, () => true, now, 0).state;
+			const counts = Object.values(spread(state));
+			expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1 + 1);
+			expect(counts.every((count) => Math.abs(count - 50) <= 1)).toBe(true);
+		}
+		expect([...state.proxies.keys()].filter((id) => old.has(id))).toEqual([]);
+	});
+
+	test.each<[Spread, Record<string, number>]>([
+		["even", { "nbg1:cx23": 1, "fsn1:cx23": 1, "hel1:cpx11": 1 }],
+		["pack", { "nbg1:cx23": 3 }],
+	])("%s: keeps its spread when it shrinks", (how, wanted) => {
+		const { state } = live(pool(9, [A, B, C], { spread: how, maxPerPlace: 3 }), () => true, NOW, 10 * SECOND);
+		const smaller = live({ ...state, spec: { ...state.spec, min: 3, max: 3 } }, () => true, NOW + 20 * SECOND, 5 * SECOND);
+		expect(spread(smaller.state)).toEqual(wanted);
+	});
+
+	test("lets go first of what is in no place of its settings any more", () => {
+		const { state } = live(pool(4, [A]), () => true, NOW, 5 * SECOND);
+		const moved = { ...state, spec: { ...state.spec, places: [B], min: 5, max: 5 } };
+		const more = live(moved, () => true, NOW + 10 * SECOND, 5 * SECOND).state;
+		const fewer = live({ ...more, spec: { ...more.spec, min: 1, max: 5 } }, () => true, NOW + 20 * SECOND, 5 * SECOND).state;
+		expect(spread(fewer)).toEqual({ "fsn1:cx23": 1 });
+	});
+});
+
+test("a proxy of an earlier version has no place, and counts in the only one there is", () => {
+	const { place: _, ...earlier } = [...poolOf(1, () => ({})).proxies.values()][0] as Proxy;
+	const start = pool(2, [A], { maxPerPlace: 1 });
+	const state = withProxy(start, { ...earlier, place: null });
+	expect(createsOf(state, NOW)).toEqual([]);
+});
