@@ -256,6 +256,12 @@ export const DEPLOYMENT = {
 		schema: word(["free", "paid"], "free or paid").default("free"),
 		is: "the plan of the Cloudflare account, `free` or `paid`: heartbeats stay under half of its daily requests",
 	},
+	agentLine: {
+		variable: "AGENT_LINE",
+		group: "deployment",
+		schema: flag(true),
+		is: "`False`: agents report by calls, and hold no line (a WebSocket) to their pool",
+	},
 	/** What all pools together may cost an hour; null: whatever they cost. */
 	maxHourlyCost: {
 		variable: "MAX_HOURLY_COST",

@@ -46,6 +46,7 @@ describe("what is asked for nothing", () => {
 			encryptionKeys: [],
 			corsOrigins: ["*"],
 			plan: "free",
+			agentLine: true,
 			dailyRequests: 100_000,
 			implicitByAddress: false,
 			maxHourlyCost: null,

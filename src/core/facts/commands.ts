@@ -168,13 +168,19 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 	};
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
+	const lineSeconds = Math.max(after.spec.intervalSeconds, state.lineSeconds);
 	const gates = mended(state.gates);
 	const places = mendedPlaces(onlyPlaces(state.places, placesIn(after)));
 	// Another account may be told what this one was refused.
 	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
-	return withLog({ ...after, heartbeatSeconds, gates, places, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
+	return withLog(
+		{ ...after, heartbeatSeconds, lineSeconds, gates, places, money, told: [], listedAt: 0 },
+		now,
+		"INFO",
+		"configuration updated",
+	);
 }
 
 /** Those of an address that no proxy has go nowhere. */

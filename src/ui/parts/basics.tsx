@@ -18,12 +18,28 @@ export function Ago({ at, plain = false }: { readonly at: string | number | null
 
 const COPIED_MS = 1_500;
 
+/** Whether it is in the clipboard now. A page that came over plain HTTP from another machine has the old way alone. */
+async function copied(text: string): Promise<boolean> {
+	if (navigator.clipboard !== undefined)
+		return navigator.clipboard.writeText(text).then(
+			() => true,
+			() => false,
+		);
+	const area = document.createElement("textarea");
+	area.value = text;
+	document.body.append(area);
+	area.select();
+	const isDone = document.execCommand("copy");
+	area.remove();
+	return isDone;
+}
+
 /** Copies `text`, with a tick when it has. */
 export function Copy({ text, what, label }: { readonly text: string; readonly what: string; readonly label?: string }) {
 	const [isDone, setDone] = useState(false);
 	const copy = async (event: TargetedMouseEvent<HTMLButtonElement>) => {
 		event.stopPropagation();
-		await navigator.clipboard.writeText(text);
+		if (!(await copied(text))) return;
 		setDone(true);
 		setTimeout(() => setDone(false), COPIED_MS);
 	};

@@ -4,7 +4,7 @@ import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
 import { digits, rate } from "../model/format.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
-import { canAct, poolNamed, state } from "../model/store.ts";
+import { canAct, pay, poolNamed, state } from "../model/store.ts";
 import { Action, Ago, Copy, Empty } from "../parts/basics.tsx";
 import { Log } from "../parts/log.tsx";
 import { Tile } from "./overview.tsx";
@@ -13,6 +13,7 @@ import { askDestroy, askRestart, isOrdered, PhaseWord } from "./pool.tsx";
 function Sessions({ pool, proxy }: { readonly pool: Pool; readonly proxy: Proxy }) {
 	const [sessions, setSessions] = useState<readonly string[] | string | null>(null);
 	const ask = () => {
+		pay(2);
 		done(api.GET("/v1.1/endpoints/{endpoint}/sessions", { params: { path: { endpoint: pool.endpoint } } })).then(
 			(all) =>
 				setSessions(
