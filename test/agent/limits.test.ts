@@ -101,7 +101,7 @@ describe.runIf(onLinux)("the agent's limits", () => {
 		const echo = await tcpOrigin((socket) => socket.pipe(socket));
 		const agent = await startAgent(await startWorker(), { descriptors: 300, limits: { LINGER_SECONDS: 0.2 } });
 		const get = `GET http://127.0.0.1:${web}/ HTTP/1.1\r\n${basic()}\r\n`;
-		const kept = await many(100, async () => {
+		const kept = await many(200, async () => {
 			const socket = await dial(agent);
 			socket.write(get);
 			await readHead(socket);
