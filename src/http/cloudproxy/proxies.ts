@@ -14,7 +14,6 @@ import {
 	type Snapshot,
 	whereIs,
 } from "../../read-model/snapshot.ts";
-import { percentEncoded } from "../../values/encoding.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -251,7 +250,7 @@ const users = new WeakMap<UsernameAndPassword, string>();
 function userOf(credentials: UsernameAndPassword): string {
 	let user = users.get(credentials);
 	if (user === undefined) {
-		user = `${credentials.map(percentEncoded).join(":")}@`;
+		user = `${credentials.map(encode).join(":")}@`;
 		users.set(credentials, user);
 	}
 	return user;
@@ -261,4 +260,8 @@ function userOf(credentials: UsernameAndPassword): string {
 function credentialsOf(known: CredentialsByVersion, version: number): UsernameAndPassword | null {
 	const credentials = known[version] ?? known[Object.keys(known).reduce((most, key) => Math.max(most, Number(key)), 0)];
 	return credentials === undefined || credentials[0] === "" ? null : credentials;
+}
+
+function encode(text: string): string {
+	return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
