@@ -8,7 +8,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { configurationFor, readArguments, type Wanted, writeConfiguration } from "./deployment.ts";
+import { encodingWarnings } from "../src/values/encoding.ts";
+import { configurationFor, readArguments, settingsGiven, type Wanted, writeConfiguration } from "./deployment.ts";
 import { PROJECT } from "./dev-state.ts";
 import { CONFIGURATION_FILE, readConfiguration, type WorkerConfiguration } from "./worker-config.ts";
 import { projectPath, wrangler } from "./wrangler.ts";
@@ -50,6 +51,7 @@ function deploy(): void {
 	if (status !== 0) process.exit(status ?? 1);
 }
 
+for (const warning of encodingWarnings(settingsGiven(configuration, wanted.rest))) console.warn(`Warning: ${warning}.`);
 if (wanted.rest.includes("--dry-run")) {
 	deploy();
 	process.exit(0);
@@ -74,7 +76,7 @@ What it needs is set once, as secrets: one by one, or all in one file (npx wrang
 
   npx wrangler secret put AUTH_KEY${named}                    # opens the API; 22 characters or more (openssl rand -base64 32)
   npx wrangler secret put PROXY_USERNAME${named}              # what clients of the proxies present
-  npx wrangler secret put PROXY_PASSWORD${named}
+  npx wrangler secret put PROXY_PASSWORD${named}              # best of letters, digits and -._~ alone (openssl rand -hex 16)
   npx wrangler secret put DIGITALOCEAN_ACCESS_TOKEN${named}   # may read and write droplets, firewalls and tags
   npx wrangler secret put DIGITALOCEAN_ENABLED${named}        # True: from here on VMs are launched, and cost money
 

@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { parseEnv } from "node:util";
 import { PROJECT } from "./dev-state.ts";
 import { CONFIGURATION_FILE, type Database, type WorkerConfiguration } from "./worker-config.ts";
 
@@ -35,6 +36,37 @@ export function readArguments(args: readonly string[]): Wanted {
 		name: taken.name ?? null,
 		rest,
 	};
+}
+
+/**
+ * The settings that a deploy can see: the configuration's variables, wrangler's `--var NAME:VALUE`, and its `--secrets-file`, which is JSON
+ * or lines as in `.env`. Secrets that the Worker has already cannot be read.
+ */
+export function settingsGiven({ vars }: WorkerConfiguration, rest: readonly string[]): Readonly<Record<string, unknown>> {
+	const settings: Record<string, unknown> = { ...vars };
+	for (const [index, word] of rest.entries()) {
+		const [, option, same] = /^(--var|--secrets-file)(?:=(.*))?$/s.exec(word) ?? [];
+		const value = same ?? rest[index + 1] ?? "";
+		if (option === "--secrets-file") Object.assign(settings, secretsIn(value));
+		// One `--var` may have several.
+		const pairs = same !== undefined ? [same] : rest.slice(index + 1);
+		for (const pair of option === "--var" ? pairs : []) {
+			const [, name, text] = /^(\w+):(.*)$/s.exec(pair) ?? [];
+			if (name === undefined) break;
+			settings[name] = text;
+		}
+	}
+	return settings;
+}
+
+/** Nothing where the file cannot be read: wrangler says why. */
+function secretsIn(file: string): Readonly<Record<string, unknown>> {
+	try {
+		const text = readFileSync(file, "utf8");
+		return text.trimStart().startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : parseEnv(text);
+	} catch {
+		return {};
+	}
 }
 
 /** These are one deployment's own: another one in the account must not take them over. */

@@ -11,6 +11,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs, parseEnv } from "node:util";
+import { encodingWarnings } from "../src/values/encoding.ts";
 import { hasLoopbackAddress } from "../test/cloud/addresses.ts";
 import { cloudsAsked } from "./dev-clouds.ts";
 import { Groups } from "./dev-group.ts";
@@ -214,6 +215,7 @@ Local cloud:      http://localhost:${cloudPort}
 
 Ctrl-C stops both; the next start goes on where they were. 'npm run dev -- --reset' starts from nothing.
 `);
+	for (const warning of encodingWarnings(settings)) console.log(`Warning: ${warning}.\n`);
 	await tellFirstProxy();
 }
 

@@ -89,6 +89,8 @@ RESOLVER_THREADS = 64
 RESOLVER_SHARE = 32
 MAX_NAMES = 1024
 MAX_VERDICTS = 4096
+# Heads of requests that are not parsed again when they come again, and how long they may be.
+MAX_HEADS, MAX_HEAD_BYTES = 256, 1024
 # Connections without an authenticated request.
 MAX_STRANGERS = 512
 MAX_PROBES = 64
@@ -129,6 +131,8 @@ STATUS_LINE = re.compile(rb"HTTP/1\.\d ([1-9]\d\d)(?: (.*))?", re.S)
 FIELDS = re.compile(b"(?:" + TOKEN + b":" + VALUE + rb"\r\n)*")
 NAME = re.compile(TOKEN)
 HEAD_END = re.compile(rb"\n\r?\n")
+PATH = re.compile(rb"[/?#]")
+LENGTH = re.compile(rb"\d{1,18}")
 AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::(\d{1,5}))?")
 EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb'(?:[ \t]*=[ \t]*(?:' + TOKEN + rb'|"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~])*"))?'
 CHUNK_SIZE = re.compile(b"([0-9A-Fa-f]{1,15})(?:" + EXTENSION + rb")*\r\n")
@@ -206,6 +210,8 @@ class Settings:
         self.pair = known and known["username"] + ":" + known["password"]
         pairs = [(self.pair, float("inf"))] if self.pair else []
         self.good = [(digest, until) for pair, until in pairs + old for digest in spellings(pair)]
+        # What was found good, until when that need not be found again.
+        self.proven = {}
 
     def changed(self, said: dict) -> Settings:
         """The settings after an answer of the pool."""
@@ -225,6 +231,9 @@ class Settings:
             return True
         if given is None:
             return False
+        now, is_good = time.time(), False
+        if self.proven.get(given, 0) > now:
+            return True
         user, _, password = given.partition(b":")
         forms = [given]
         for at in [match.start() for match in re.finditer(b"-", user)][:64]:
@@ -232,10 +241,13 @@ class Settings:
                 forms.append(user[:at] + b":" + password)
         if b"%" in given:
             forms += [urllib.parse.unquote_to_bytes(form) for form in forms]
-        now, is_good = time.time(), False
         for digest in [hashlib.sha256(form).digest() for form in forms]:
             for good, until in self.good:
                 is_good |= hmac.compare_digest(digest, good) and until > now
+        if is_good:
+            if len(self.proven) >= MAX_VERDICTS:
+                self.proven.clear()
+            self.proven[given] = now + 1
         return is_good
 
     def admits(self, address: str) -> bool:
@@ -491,6 +503,9 @@ class Resolver:
             self.backlog.pop(client, None)
 
 
+UNREACHABLE = Refused(502, "The destination cannot be reached.", 4, "destination_ip_unroutable")
+
+
 class Dial:
     """A connection on its way: the name's addresses, which of them are permitted, and the first of these that answers.
 
@@ -502,7 +517,7 @@ class Dial:
         self.agent, self.loop, self.host, self.port, self.client = agent, agent.loop, host, port, client
         self.reached, self.failed, self.is_own, self.is_over = reached, failed, is_own, False
         self.addresses, self.socks, self.timer, self.next_timer = [], {}, None, None
-        self.problem = Refused(502, "The destination cannot be reached.", 4, "destination_ip_unroutable")
+        self.problem = UNREACHABLE
 
     def start(self) -> None:
         if not 0 < self.port < 65536 or (self.port == 25 and not self.is_own):
@@ -537,8 +552,10 @@ class Dial:
         permitted = found if self.is_own else [address for address in found if self.agent.permits(address)]
         if not permitted:
             return self.fail(Refused(403, "This destination is not allowed.", 2, "destination_ip_prohibited"))
-        six, four = [address for address in permitted if ":" in address], [address for address in permitted if ":" not in address]
-        self.addresses = [address for pair in itertools.zip_longest(six, four) for address in pair if address]
+        if len(permitted) > 1:
+            six, four = [address for address in permitted if ":" in address], [address for address in permitted if ":" not in address]
+            permitted = [address for pair in itertools.zip_longest(six, four) for address in pair if address]
+        self.addresses = permitted
         self.problem = self.after
         self.timer = self.loop.at(self.loop.now + (PROBE_SECONDS if self.is_own else CONNECT_SECONDS), self.give_up)
         self.next()
@@ -748,7 +765,7 @@ def forwarded(fields: list, is_request: bool) -> tuple:
         lengths = {length.strip() for value in lengths for length in value.split(b",")}
         if b"chunked" in codings[:-1]:
             raise ValueError("Transfer-Encoding")
-    if not codings and (len(lengths) > 1 or any(not re.fullmatch(rb"\d{1,18}", length) for length in lengths)):
+    if not codings and (len(lengths) > 1 or any(not LENGTH.fullmatch(length) for length in lengths)):
         raise ValueError("Content-Length")
     # A Connection header must not change where the message ends.
     named = HOP_BY_HOP.union(options - {b"transfer-encoding"})
@@ -783,7 +800,7 @@ class Request:
             raise Refused(400, "This is a proxy: ask for a whole URL, or use CONNECT.")
         if scheme in (b"https", b"wss"):
             raise Refused(400, "For %s:// use CONNECT host:port." % scheme.decode())
-        authority = whole = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        authority = whole = PATH.split(rest, 1)[0]
         if not is_connect:
             # Credentials for the origin, which many clients leave in, and which are nobody's business.
             authority = whole.rpartition(b"@")[2]
@@ -924,8 +941,13 @@ class Side:
         if self.is_bulk and self.state == PASS and self.splice():
             return
         size, body = self.agent.read_bytes, self.body
-        if body and body.chunked:
+        if self.state == HEAD:
+            # What comes after the head waits for its turn, and is held meanwhile.
+            size = min(size, HEAD_BYTES)
+        elif body and body.chunked:
             size = min(size, SMALL_READ_BYTES if body.is_tiny else CHUNKED_READ_BYTES)
+        elif body and type(self) is Client:
+            size = min(size, body.left)
         try:
             count = self.sock.recv_into(self.agent.buffer, size)
         except BlockingIOError:
@@ -1389,7 +1411,7 @@ class Client(Side):
         if upstream:
             upstream.peer = None
             upstream.close()
-        if not self.keeps or self.agent.is_ending():
+        if not self.keeps or self.agent.is_ending() or self.agent.room() < self.agent.max_sessions:
             return self.part()
         self.agent.sessions.pop(self, None)
         self.state, self.request, self.body, self.scanned, self.is_kept = HEAD, None, None, 0, not self.pending
@@ -1449,7 +1471,14 @@ class Client(Side):
             self.send(HTTP2_REFUSAL)
             return self.part()
         self.pending, self.scanned = data[end.end() :], 0
-        self.serve(Request(data[: end.end()]))
+        head = data[: end.end()]
+        request = self.agent.heads.get(head) or Request(head)
+        # Without a body it has no state.
+        if request.body.done and len(head) <= MAX_HEAD_BYTES:
+            if len(self.agent.heads) >= MAX_HEADS:
+                self.agent.heads.clear()
+            self.agent.heads[head] = request
+        self.serve(request)
 
     def serve(self, request: Request) -> None:
         self.body, self.keeps = request.body, request.keeps
@@ -1581,7 +1610,7 @@ class Agent:
         # Since this start, `boot`; bytes by the side that they came from.
         self.requests = self.opened = self.errors = self.probes = 0
         self.bytes, self.boot = {Client: 0, Upstream: 0}, secrets.token_hex(8)
-        self.verdicts, self.is_stopping = {}, False
+        self.verdicts, self.heads, self.is_stopping = {}, {}, False
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.max_strangers = min(MAX_STRANGERS, limit // 4)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -1626,7 +1655,8 @@ class Agent:
     def accept(self) -> None:
         for _ in range(32):
             try:
-                sock, address = self.listener.accept()
+                descriptor, address = self.listener._accept()
+                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
             except BlockingIOError:
                 return
             except OSError as problem:
@@ -1668,12 +1698,16 @@ class Agent:
     def is_ending(self) -> bool:
         return self.is_stopping or self.loop.now >= self.settings.drain_at
 
+    def room(self) -> int:
+        """Descriptors that sessions have left: each takes two, a connection that is kept one."""
+        return 2 * self.max_sessions - len(self.clients) + len(self.strangers) - len(self.sessions)
+
     def authenticate(self, client: Client, is_probe: bool) -> None:
         is_new = client in self.strangers
         self.strangers.pop(client, None)
         if is_probe:
             return
-        if self.is_ending() or len(self.sessions) >= self.max_sessions:
+        if self.is_ending() or self.room() <= 0:
             raise Refused(503, "This proxy is drained or full: take another.", 1, "connection_limit_reached")
         self.sessions[client] = None
         self.requests += 1

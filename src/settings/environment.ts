@@ -1,6 +1,7 @@
 import type { CloudName, ProviderName } from "../core/model/state.ts";
 import type { AccountTable } from "../providers/base/account.ts";
 import { CLOUD_NAMES, PROVIDERS, type Registry } from "../providers/index.ts";
+import { encodingWarnings } from "../values/encoding.ts";
 import type { Env } from "../values/environment.ts";
 import { type Account, DEFAULT, readAccounts } from "./accounts.ts";
 import { type Global, readGlobal } from "./deployment.ts";
@@ -21,6 +22,8 @@ export interface Config {
 	readonly problems: readonly string[];
 	/** Those of them for which no pool can run. */
 	readonly suspending: readonly string[];
+	/** What works and had better be otherwise; without a value, as `problems`. Nothing is less healthy for it. */
+	readonly warnings: readonly string[];
 	/** Addresses of the clouds' APIs that the deployment names, as given. */
 	readonly addresses: Addresses;
 }
@@ -63,7 +66,7 @@ export function readConfig(env: Env, registry: Registry = PROVIDERS): Config {
 			all.push(...own);
 		}
 	}
-	return { global, pools, dormant, problems: all, suspending, addresses };
+	return { global, pools, dormant, problems: all, suspending, warnings: encodingWarnings(env), addresses };
 }
 
 /** What the account says of the addresses among its settings, by field. */

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -18,6 +18,7 @@ export const onLinux = process.platform === "linux";
 
 /** Which Python runs the agent; the machine's own unless a run is to show another version. */
 const PYTHON = process.env.MUSTER_TEST_PYTHON ?? "python3";
+const NOBODY = 65_534;
 const SOURCES = join(import.meta.dirname, "../../src/agent");
 
 export const USERNAME = "changeme";
@@ -186,6 +187,10 @@ export interface AgentOptions {
 	readonly names?: Record<string, readonly string[] | null>;
 	/** Does not wait for the registration. */
 	readonly isLonely?: boolean;
+	/** Runs it as a user without privileges, as its unit does. Only root can. */
+	readonly isOrdinaryUser?: boolean;
+	/** How many descriptors it may have. */
+	readonly descriptors?: number;
 	/** Nothing can be written to its state directory, as on a full disk; {@link Agent.mendState} ends that. */
 	readonly hasBrokenState?: boolean;
 }
@@ -253,6 +258,7 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 	const command = hasPlan
 		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
 		: [join(root, "agent.py")];
+	if (options.isOrdinaryUser) for (const path of [root, stateDirectory]) chownSync(path, NOBODY, NOBODY);
 	const kill = async (signal: NodeJS.Signals) => {
 		const running = child;
 		child = null;
@@ -263,7 +269,10 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 	};
 	const start = async () => {
 		const began = log.length;
-		const python = spawn(PYTHON, command, {
+		const limited = ["-c", `ulimit -n ${options.descriptors}; exec "$@"`, "sh", PYTHON, ...command];
+		const [program, args] = options.descriptors === undefined ? [PYTHON, command] : ["sh", limited];
+		const python = spawn(program, args, {
+			...(options.isOrdinaryUser ? { uid: NOBODY, gid: NOBODY } : {}),
 			stdio: ["ignore", "inherit", "pipe"],
 			env: {
 				PATH: process.env.PATH,

@@ -75,6 +75,12 @@ test("new credentials reach the same VMs, are what their URLs say once they are 
 	expect(await ids()).toEqual(vms);
 });
 
+test("who starts it hears that a password must be percent-encoded in URLs, without the password, and of one that need not hears nothing", async () => {
+	expect(dev.output).toMatch(/^Warning: PROXY_PASSWORD has characters that must be percent-encoded/m);
+	expect(dev.output).not.toContain(NEW.PROXY_PASSWORD);
+	expect(dev.output).not.toContain("Warning: PROXY_USERNAME");
+});
+
 test("ONLY_HOST_IP reaches them too: the firewall and the agents let in whom it names and nobody else", async () => {
 	await startWith({ ...NEW, ONLY_HOST_IP: "True", HOST_IP: "127.0.0.1, 2001:db8::7" });
 	expect((await dev.api("GET", "/auth")).body.auth).toEqual({

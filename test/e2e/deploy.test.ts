@@ -66,3 +66,8 @@ test("a deployment's next deploy brings its own database up to date before the n
 	expect(Math.max(...queries)).toBeLessThan(upload);
 	expect(account.calls.filter((call) => call === "POST /d1/database")).toEqual([]);
 });
+
+test("a password that must be percent-encoded in URLs is warned of, without the password", async () => {
+	const { code, output } = await deploy("--env", ENV, "--dry-run", "--var", "PROXY_PASSWORD:p@ss/w:rd");
+	expect([code, output]).toEqual([0, expect.stringMatching(/^Warning: PROXY_PASSWORD has characters that must be percent-encoded/m)]);
+});

@@ -32,6 +32,7 @@ describe("what is asked for nothing", () => {
 			Object.entries(PROVIDERS).map(([provider, { displayName }]) => [provider, "default", false, displayName]),
 		);
 		expect(config.problems).toEqual([]);
+		expect(config.warnings).toEqual([expect.stringMatching(/^PROXY_PASSWORD /)]);
 		expect(config.global).toEqual({
 			proxyCredentials: { username: "user", password: "a secret password" },
 			onlyHostIp: false,

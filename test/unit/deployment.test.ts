@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { expect, test } from "vitest";
-import { configurationFor, readArguments } from "../../scripts/deployment.ts";
+import { configurationFor, readArguments, settingsGiven } from "../../scripts/deployment.ts";
 import { CONFIGURATION_FILE, readConfiguration, type WorkerConfiguration } from "../../scripts/worker-config.ts";
 
 const FILE: WorkerConfiguration = {
@@ -35,6 +36,26 @@ test.each([
 	expect(configuration.d1_databases).toEqual([{ binding: "DB", database_name: name, migrations_dir: "migrations" }]);
 	expect([configuration.routes, configuration.env]).toEqual([undefined, undefined]);
 	expect(configuration.vars?.PUBLIC_URL).toBeUndefined();
+});
+
+test("the settings that a deploy sees are the file's variables, those given by --var, and those of a file of secrets", () => {
+	const directory = mkdtempSync(join(tmpdir(), "muster-deployment-"));
+	try {
+		const [json, lines] = [join(directory, "secrets.json"), join(directory, "secrets.env")];
+		writeFileSync(json, '{"PROXY_PASSWORD": "p/w"}');
+		writeFileSync(lines, 'PROXY_PASSWORD="p w"\n');
+		expect(settingsGiven(FILE, ["--secrets-file", json])).toEqual({ ...FILE.vars, PROXY_PASSWORD: "p/w" });
+		expect(settingsGiven(FILE, [`--secrets-file=${lines}`])).toEqual({ ...FILE.vars, PROXY_PASSWORD: "p w" });
+	} finally {
+		rmSync(directory, { recursive: true });
+	}
+	expect(settingsGiven(FILE, ["--var", "A:b:c", "D:e", "--minify", "F:g", "--var=H:i"])).toEqual({
+		...FILE.vars,
+		A: "b:c",
+		D: "e",
+		H: "i",
+	});
+	expect(settingsGiven(FILE, ["--secrets-file", "/no/such/file"])).toEqual(FILE.vars);
 });
 
 test("what an environment says is taken: its variables, its name, its database", () => {

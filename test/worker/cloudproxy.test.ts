@@ -298,6 +298,7 @@ describe("GET /health", () => {
 			timestamp: expect.any(String),
 			check_count: 0,
 			checks: {
+				warnings: [expect.stringMatching(/^PROXY_PASSWORD .*percent-encoded/)],
 				pools: {
 					"digitalocean-default": {
 						status: "healthy",
@@ -310,6 +311,20 @@ describe("GET /health", () => {
 				},
 			},
 		});
+	});
+
+	test("warns of credentials that a URL cannot hold as they are, without a word of them, and only who has the key", async () => {
+		const settings = { PROXY_USERNAME: "m@e", PROXY_PASSWORD: "p/w" };
+		const response = await askWith(settings, "/health", KEY);
+		const text = await response.clone().text();
+		expect((await bodyOf(response)).checks.warnings.map((warning: string) => warning.split(" ")[0])).toEqual([
+			"PROXY_USERNAME",
+			"PROXY_PASSWORD",
+		]);
+		expect(text).not.toMatch(/m@e|p\/w/);
+		expect((await bodyOf(await askWith(settings, "/health"))).checks).toBeUndefined();
+		const plain = { PROXY_USERNAME: "muster", PROXY_PASSWORD: "AZ-az._~09" };
+		expect((await bodyOf(await askWith(plain, "/health", KEY))).checks.warnings).toBeUndefined();
 	});
 
 	test("tells strangers how many things there are to say, and none of them", async () => {

@@ -37,6 +37,7 @@ type PoolHealth = z.infer<typeof PoolHealth>;
 const Checks = z.object({
 	database: z.string().optional(),
 	configuration: z.array(z.string()).optional(),
+	warnings: z.array(z.string()).optional().openapi({ description: "What works and had better be otherwise. They are not counted." }),
 	pools: z.record(z.string(), PoolHealth).optional(),
 });
 const POOL: PoolHealth = {
@@ -112,6 +113,7 @@ function judge(config: Config, { pools, shadows, database }: Seen, now: number):
 	const checks: z.infer<typeof Checks> = {
 		...(database === null ? {} : { database }),
 		...(config.problems.length === 0 ? {} : { configuration: [...config.problems] }),
+		...(config.warnings.length === 0 ? {} : { warnings: [...config.warnings] }),
 		...(all.length === 0 ? {} : { pools: health }),
 	};
 	return { status: database === null ? statusOf(all) : "degraded", count, checks };
