@@ -133,6 +133,7 @@ export class GetEndpoint extends Endpoint {
 
 /** `PUT /v1.1/endpoints/{endpoint}` */
 export class PutEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	override schema = putSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -153,6 +154,7 @@ export class PutEndpoint extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}` */
 export class PostEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -174,6 +176,7 @@ export class PostEndpoint extends Endpoint {
 
 /** `DELETE /v1.1/endpoints/{endpoint}` */
 export class DeleteEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof deleteSchema>();
@@ -190,6 +193,7 @@ export class DeleteEndpoint extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}/alias` */
 export class AliasEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = aliasSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof aliasSchema>();
