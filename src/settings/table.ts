@@ -276,7 +276,7 @@ export const DEPLOYMENT = {
 		variable: "PLAN",
 		group: "deployment",
 		schema: word(["free", "paid"], "free or paid").default("free"),
-		is: "the plan of the Cloudflare account, `free` or `paid`: heartbeats stay under half of its daily requests",
+		is: "the plan of the Cloudflare account, `free` or `paid`: reports stay under half of its daily requests",
 	},
 	agentLine: {
 		variable: "AGENT_LINE",

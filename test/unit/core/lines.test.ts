@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { apply } from "../../../src/core/apply.ts";
+import type { Event } from "../../../src/core/events.ts";
+import { mayBeToldAnew } from "../../../src/core/model/directives.ts";
+import { LINE_LATE_MS, LINE_SILENT_MS } from "../../../src/core/model/limits.ts";
+import { VITALS } from "../../../src/core/model/liveness.ts";
+import type { State, Vitals } from "../../../src/core/model/state.ts";
+import { Table } from "../../../src/core/model/table.ts";
+import { plan } from "../../../src/core/plan.ts";
+import { NOW, poolOf } from "../fake-ports.ts";
+
+const SECOND = 1000;
+const ID = "proxy00000000000";
+const random = () => 0.5;
+
+/** A pool of ready proxies with lines, which were all heard just now. */
+function lined(count: number, change: Partial<Vitals> = {}): State {
+	const state = { ...poolOf(count, () => ({})), sampledAt: NOW, listedAt: NOW };
+	const vitals = { ...VITALS.initial, heardAt: NOW, probedAt: NOW, reportedAt: NOW, metricsAt: NOW, isLined: true, report: 1, ...change };
+	return { ...state, vitals: Table.of([...state.proxies.keys()].map((id) => [id, vitals] as const)) };
+}
+
+const probed = (state: State, now: number) =>
+	plan({ ...state, sampledAt: now, listedAt: now }, now, random).effects.flatMap((effect) => (effect.call === "probe" ? [effect.id] : []));
+const fold = (state: State, now: number, ...events: Event[]) => events.reduce((before, event) => apply(before, event, now), state);
+
+test("a proxy whose line shows life is not probed, however seldom it reports; one whose line is silent is, after 52 s", () => {
+	let state = lined(2);
+	const other = [...state.proxies.keys()][1] as string;
+	for (let now = NOW; now < NOW + 600 * SECOND; now += 30 * SECOND) {
+		state = fold(state, now, { on: "lines", lives: [{ id: other, at: now - 5 * SECOND }], isLoaded: false });
+		expect(probed(state, now), String(now - NOW)).toEqual(now - NOW < LINE_LATE_MS ? [] : [ID]);
+	}
+});
+
+test("a line that breaks has its proxy probed at once, and again within a second each, until it is off the list", () => {
+	let state = fold(lined(1), NOW + SECOND, { on: "lineLost", id: ID });
+	let now = NOW + SECOND;
+	for (let tries = 0; tries < 3; tries++) {
+		expect(probed(state, now)).toEqual([ID]);
+		const effect = { call: "probe", id: ID, address: "203.0.113.0", keyHash: "k" } as const;
+		state = fold(state, now, { on: "done", effect, result: { is: "refused" }, startedAt: now });
+		now += 700;
+	}
+	expect(state.proxies.get(ID)?.phase.at).toBe("unready");
+	expect(now - NOW).toBeLessThan(4 * SECOND);
+});
+
+test("a line that is opened again ends the doubt", () => {
+	const state = fold(lined(1), NOW + SECOND, { on: "lineLost", id: ID }, { on: "lineOpened", id: ID });
+	expect(probed(state, NOW + SECOND)).toEqual([]);
+});
+
+test("after a deploy, which cuts all lines, nobody is late before they can be back; a second load within ten minutes puts it off no further", () => {
+	const [fellAt, again] = [NOW + 100 * SECOND, NOW + 140 * SECOND];
+	const fallen = fold(lined(3), fellAt, { on: "lines", lives: [], isLoaded: true });
+	expect(probed(fallen, fellAt + LINE_LATE_MS - 1)).toEqual([]);
+	const twice = fold(fallen, again, { on: "lines", lives: [], isLoaded: true });
+	expect(probed(twice, fellAt + LINE_LATE_MS)).toHaveLength(3);
+});
+
+test("an instance that woke up and finds its lines takes nobody's absence for a deploy", () => {
+	const loaded = fold(lined(2), NOW + 100 * SECOND, { on: "lines", lives: [{ id: ID, at: NOW + 90 * SECOND }], isLoaded: true });
+	expect(probed(loaded, NOW + 100 * SECOND)).toHaveLength(1);
+});
+
+test("where nobody can probe, a silent line takes its proxy off the list within 90 s", () => {
+	const state = lined(1);
+	const unprobed = { ...state, spec: { ...state.spec, canProbe: false } };
+	const at = (now: number) => plan({ ...unprobed, listedAt: now }, now, random).state.proxies.get(ID)?.phase.at;
+	expect(at(NOW + LINE_SILENT_MS - 1)).toBe("ready");
+	expect(at(NOW + LINE_SILENT_MS)).toBe("unready");
+	expect(LINE_SILENT_MS).toBeLessThanOrEqual(90 * SECOND);
+});
+
+test("a report of more connections than a rule allows has the target rise before the rules' turn, and not twice within an interval", () => {
+	const state = lined(1);
+	const ruled: State = {
+		...state,
+		spec: { ...state.spec, min: 1, max: 9, rules: ["active < 4"], rampLimit: 2 },
+		decidedAt: NOW,
+		target: 1,
+	};
+	const report = (active: number) =>
+		({ on: "heartbeat", id: ID, active, metrics: {}, credentials: 0, sessions: [], number: 2 }) as const satisfies Event;
+	const calm = plan(fold(ruled, NOW + SECOND, report(3)), NOW + SECOND, random).state;
+	expect(calm.target).toBe(1);
+	const risen = plan(fold(calm, NOW + 2 * SECOND, report(20)), NOW + 2 * SECOND, random).state;
+	expect(risen.target).toBe(3);
+	expect(plan(fold(risen, NOW + 4 * SECOND, report(40)), NOW + 4 * SECOND, random).state.target).toBe(3);
+	expect(plan(fold(risen, NOW + 32 * SECOND, report(40)), NOW + 32 * SECOND, random).state.target).toBe(5);
+});
+
+test("a change is told to whom it concerns, and a report to nobody", () => {
+	const state = lined(3);
+	const report = { on: "heartbeat", id: ID, active: 1, metrics: {}, credentials: 0, sessions: ["192.0.2.1:1"], number: 2 } as const;
+	expect(mayBeToldAnew(state, fold(state, NOW, report))).toEqual([]);
+	expect(mayBeToldAnew(state, fold(state, NOW, { on: "agentUrl", url: "https://other.test" }))).toBeNull();
+	const proxy = state.proxies.get(ID);
+	if (proxy?.phase.at !== "ready") throw new Error("it is ready");
+	const drained = { ...proxy, phase: { ...proxy.phase, at: "draining", hiddenAt: null, until: NOW, spare: false } } as const;
+	expect(mayBeToldAnew(state, { ...state, proxies: state.proxies.with(ID, drained) })).toEqual([ID]);
+});
