@@ -359,7 +359,13 @@ describe("an endpoint of the environment", () => {
 		return pool;
 	};
 	const GENERATED = {
-		endpoint: { cloud: "digitalocean", unknown_timeout: 120, unregistered_timeout: 600, decommissioned_timeout: 600 },
+		endpoint: {
+			cloud: "digitalocean",
+			unknown_timeout: 120,
+			unregistered_timeout: 600,
+			decommissioned_timeout: 600,
+			ban_cool_down: 900,
+		},
 		scaling: { min_instances: 1, max_instances: 3, rules: [], spread: "pack", fallback_after: 300 },
 		manager: { interval: 30 },
 		"cloud:digitalocean": {
