@@ -227,7 +227,7 @@ function boughtBackend(line: string): GivenBackend | null {
 	const place = placeIn(plain.replace(/\/$/, ""));
 	if (place === null || place.isName || place.port === null) return null;
 	const login = name !== undefined && password !== undefined ? ([name, password] as const) : loginIn(user);
-	if (login === undefined) return null;
+	if (login === undefined || login?.some((part) => new TextEncoder().encode(part).length > MAX_CREDENTIAL_BYTES)) return null;
 	const isSocks = scheme.toLowerCase().startsWith("socks5");
 	const access = accessText({ scheme: isSocks ? "socks5" : "http", login, country: country.toLowerCase() || null });
 	return access.length > MOST_ACCESS_CHARS ? null : { ...place, access };

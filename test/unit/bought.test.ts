@@ -35,7 +35,7 @@ describe("a list of bought proxies", () => {
 		"192.0.2.1:0",
 		"ftp://192.0.2.1:21",
 		"http://a%zz:b@192.0.2.1:1",
-		`http://${"u".repeat(200)}:p@192.0.2.1:1`,
+		`http://${"u".repeat(256)}:p@192.0.2.1:1`,
 	])("may not hold %s", (line) => {
 		const { statics, fault } = read(["192.0.2.9:1", line]);
 		expect(fault).toMatch(/^must be at most 5000 proxies by address and port.*: number 2 is none$/);
