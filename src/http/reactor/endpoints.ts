@@ -120,6 +120,9 @@ export class ListEndpoints extends Endpoint {
 	}
 }
 
+/** A pasted list of 5,000 proxies is some 300 KB. */
+const MAX_CONFIGURATION_BYTES = 512 * 1024;
+
 /** `GET /v1.1/endpoints/{endpoint}` */
 export class GetEndpoint extends Endpoint {
 	override schema = getSchema;
@@ -134,6 +137,7 @@ export class GetEndpoint extends Endpoint {
 /** `PUT /v1.1/endpoints/{endpoint}` */
 export class PutEndpoint extends Endpoint {
 	static override readonly takesText = true;
+	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = putSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const given = await readConfiguration(c);
@@ -154,6 +158,7 @@ export class PutEndpoint extends Endpoint {
 /** `POST /v1.1/endpoints/{endpoint}` */
 export class PostEndpoint extends Endpoint {
 	static override readonly takesText = true;
+	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const given = await readConfiguration(c);
