@@ -173,7 +173,7 @@ export function readyProxy(proxy: ReadyProxy): Proxy {
 		pool,
 		entry: [id, address, version, port, , access],
 	} = proxy;
-	const own = accessOf(access);
+	const own = access === undefined ? null : accessOf(access);
 	const credentials = own === null ? (version === 0 ? null : credentialsOf(pool.credentials, version)) : own.login;
 	const listener = { address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) };
 	return proxyObject(own === null ? listener : { ...listener, scheme: own.scheme, country: own.country }, pool, credentials);
