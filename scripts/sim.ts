@@ -26,6 +26,7 @@ const { values } = parseArgs({
 		threads: { type: "string", default: String(Math.min(8, availableParallelism())) },
 		profile: { type: "string" },
 		demand: { type: "boolean", default: false },
+		places: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
 	},
 });
@@ -43,6 +44,7 @@ const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whol
 const options: ScenarioOptions = {
 	hours,
 	isDemanding: values.demand,
+	...(values.places ? { isPlaced: true } : {}),
 	...(values.profile === undefined ? {} : { provider: values.profile as ProfileName }),
 };
 

@@ -42,7 +42,7 @@ import time
 import urllib.parse
 from http.client import HTTPConnection, responses
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 
 HEAD_BYTES = 32 * 1024
 # From accept to a whole, authenticated request; and from the first byte to the last of a later request.
@@ -74,6 +74,16 @@ PUBLISHED_SECONDS = 2
 STOP_SECONDS = 10
 # Until the heartbeat that tells what came of an order.
 PROMPT_SECONDS = 0.3
+# A line: between pings, until one is answered, and when it is tried again after it broke, and where it was refused.
+PING_SECONDS, PONG_SECONDS = 20, 10
+LINE_AGAIN_SECONDS = 0.5, 30
+LINE_REFUSED_SECONDS = 600
+# Openings that fail in a row until heartbeats are sent instead.
+MAX_UNOPENED = 3
+# What has changed is told within the first, and while it goes on changing ever less often, down to the second.
+CHANGE_SECONDS, CHANGES_SECONDS = 1, 15
+# How often a line looks for what has changed.
+LOOK_SECONDS = 0.25
 RESOLVER_THREADS = 64
 # Of them, those that one client may hold: its dead names must not stop the others' live ones.
 RESOLVER_SHARE = 32
@@ -1763,25 +1773,92 @@ class Unauthorised(Exception):
     pass
 
 
+class Broken(OSError):
+    """The line ended, or could not be opened."""
+
+    pass
+
+
+class Line:
+    """A WebSocket, seen from its client (RFC 6455): texts both ways, as bytes."""
+
+    def __init__(self, sock: socket.socket, data: bytes) -> None:
+        self.sock, self.data, self.text = sock, data, b""
+
+    def send(self, data: bytes, code: int = 1) -> None:
+        size, mask = len(data), os.urandom(4)
+        length = bytes([128 | size]) if size < 126 else struct.pack(">BH", 254, size) if size < 65536 else struct.pack(">BQ", 255, size)
+        masked = int.from_bytes(data, "big") ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+        self.sock.settimeout(CALL_SECONDS)
+        self.sock.sendall(bytes([128 | code]) + length + mask + masked.to_bytes(size, "big"))
+
+    def receive(self) -> bytes:
+        """The next text, empty where none comes soon. Raises Unauthorised, or OSError where the line ends."""
+        self.sock.settimeout(LOOK_SECONDS)
+        while True:
+            frame = self.data
+            if len(frame) > 1:
+                size, at = frame[1], 2
+                if size > 125:
+                    at = 4 if size == 126 else 10
+                    size = int.from_bytes(frame[2:at], "big")
+                if frame[0] & 112 or frame[1] > 127 or size + len(self.text) > 1 << 20:
+                    raise OSError("a bad frame")
+                if len(frame) >= at + size:
+                    data, self.data, code = frame[at : at + size], frame[at + size :], frame[0] & 15
+                    if code == 8:
+                        if data[:2] == b"\x11\x31":
+                            # 4401
+                            raise Unauthorised
+                        raise OSError("closed by the pool")
+                    if code == 9:
+                        self.send(data, 10)
+                        self.sock.settimeout(LOOK_SECONDS)
+                    elif code < 3:
+                        self.text += data
+                        if frame[0] > 127:
+                            text, self.text = self.text, b""
+                            return text
+                    continue
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                return b""
+            if not data:
+                raise OSError("it ended")
+            self.data += data
+
+
 class Reporter:
-    """Registers, then sends heartbeats, on a thread of its own: a busy loop does not delay them."""
+    """Registers, then holds a line, or sends heartbeats where that is refused. On a thread of its own: a busy loop does not delay it."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent, self.store = agent, agent.store
-        self.tls, self.problem, self.reported = None, "", 0
+        self.tls, self.problem, self.reported, self.metrics = None, "", 0, {}
         self.last = self.sample()
+        # When a line is tried next, and how often that has failed.
+        self.line_at, self.unopened = 0.0, 0
 
     def run(self) -> None:
-        is_registered, failures, most = False, 0, 15.0
+        is_registered, is_prompt, failures, most = False, False, 0, 15.0
         while True:
             try:
-                if is_registered:
-                    is_prompt = self.heartbeat()
-                else:
+                if not is_registered:
                     is_prompt = self.call("/v1.1/register", self.store.token, {"key": self.store.key, "agent": VERSION + self.kept()})
                     log("registered")
-                is_registered, failures, most, self.problem = True, 0, 15.0, ""
-                self.wait(PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1))
+                elif time.monotonic() < self.line_at:
+                    is_prompt = self.heartbeat()
+                is_registered, failures, most = True, 0, 15.0
+                if time.monotonic() >= self.line_at:
+                    self.hold()
+                else:
+                    self.problem = ""
+                if time.monotonic() < self.line_at:
+                    self.wait(PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1))
+            except Broken as problem:
+                self.complain("no line: %s" % problem)
+                # All lines end together when the Worker is deployed.
+                time.sleep(random.uniform(*LINE_AGAIN_SECONDS))
             except Exception as problem:
                 # Whatever it met, this thread goes on.
                 if isinstance(problem, Unauthorised):
@@ -1798,26 +1875,118 @@ class Reporter:
         while time.monotonic() < ends and not (self.agent.settings.drain and self.reported and not self.agent.active()):
             time.sleep(max(min(0.5, ends - time.monotonic()), 0))
 
-    def heartbeat(self) -> bool:
-        sample, names = self.sample(), [client.name() for client in self.agent.active()]
+    def report(self, names: list) -> dict:
+        """What both ways of reporting tell besides sessions."""
+        sample = self.sample()
         seconds, requests, octets, errors, busy, total = [now - then for now, then in zip(sample, self.last)]
-        metrics = {"requests": requests / seconds, "bytes": octets / seconds, "errors": errors / seconds, "load": os.getloadavg()[0]}
-        metrics["cpu"] = min(max(busy / total, 0), 1) if total > 0 else 0
-        if not self.store.is_kept:
-            metrics["unsaved"] = 1
-        body = {
-            "active": len(names),
-            "metrics": {name: round(value, 4) for name, value in metrics.items()},
-            "sessions": names[:MAX_SESSIONS_REPORTED],
-            # After a restart it would know no others.
-            "credentials": self.store.kept,
-        }
-        if not self.problem:
+        # Of less time rates tell nothing.
+        if seconds > 0.2 or not self.metrics:
+            rates = {"requests": requests / seconds, "bytes": octets / seconds, "errors": errors / seconds, "load": os.getloadavg()[0]}
+            rates["cpu"] = min(max(busy / total, 0), 1) if total > 0 else 0
+            self.metrics, self.last = {name: round(value, 4) for name, value in rates.items()}, sample
+        self.reported = len(names)
+        unsaved = {} if self.store.is_kept else {"unsaved": 1}
+        # After a restart it would know no other credentials.
+        body = {"active": len(names), "metrics": {**self.metrics, **unsaved}, "credentials": self.store.kept}
+        return {**body, "boot": self.agent.boot, "counters": self.agent.counters()}
+
+    def names(self) -> list:
+        return [client.name() for client in self.agent.active()]
+
+    def heartbeat(self) -> bool:
+        names = self.names()
+        body = {**self.report(names), "sessions": names[:MAX_SESSIONS_REPORTED]}
+        if self.problem:
             # An older Worker refuses these: what failed is tried again without.
-            body.update(boot=self.agent.boot, counters=self.agent.counters())
-        is_prompt = self.call("/v1.1/heartbeat", self.store.key, body)
-        self.last, self.reported = sample, len(names)
-        return is_prompt
+            del body["boot"], body["counters"]
+        return self.call("/v1.1/heartbeat", self.store.key, body)
+
+    def hold(self) -> None:
+        """Opens a line and speaks on it until it breaks, which raises Broken, or the pool is at another address. Returns at once where it is refused."""
+        try:
+            line = self.tried(self.open)
+            self.unopened = 0
+        except OSError as problem:
+            self.unopened += 1
+            if self.unopened >= MAX_UNOPENED:
+                self.unopened, self.line_at = 0, time.monotonic() + LINE_REFUSED_SECONDS
+            raise Broken(str(problem))
+        except ValueError:
+            self.line_at = time.monotonic() + LINE_REFUSED_SECONDS
+            return
+        self.problem = ""
+        try:
+            self.speak(line)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+            raise Broken(str(problem) if isinstance(problem, OSError) else type(problem).__name__)
+        finally:
+            line.sock.close()
+
+    def open(self, url: str) -> Line:
+        """Raises Unauthorised, ValueError where the answer is that there are no lines, or OSError for what may be over soon."""
+        sock = self.call_socket(url)
+        try:
+            key = base64.b64encode(os.urandom(16)).decode()
+            headers = {**self.headers(self.store.key), "Host": urllib.parse.urlsplit(url).netloc, "Connection": "Upgrade", "Upgrade": "websocket"}
+            headers.update({"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key})
+            sock.sendall(("GET /v1.1/agent HTTP/1.1\r\n%s\r\n" % "".join("%s: %s\r\n" % pair for pair in headers.items())).encode())
+            head = b""
+            while b"\r\n\r\n" not in head:
+                data = sock.recv(4096)
+                if not data or len(head) > HEAD_BYTES:
+                    raise OSError("no answer")
+                head += data
+            head, _, rest = head.partition(b"\r\n\r\n")
+            if head[9:12] == b"401":
+                raise Unauthorised
+            if head[9:10] == b"5":
+                raise OSError("the pool answers " + head[9:12].decode())
+            proof = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+            if head[9:12] != b"101" or base64.b64encode(proof) not in head:
+                raise ValueError
+            return Line(sock, rest)
+        except Exception:
+            sock.close()
+            raise
+
+    def speak(self, line: Line) -> None:
+        agent, now = self.agent, time.monotonic()
+        number, heard, whole, told, marked, url = 0, 0, True, set(), None, agent.settings.url
+        sent, gap, ping, pong, acks = now - CHANGES_SECONDS, CHANGE_SECONDS, now + PING_SECONDS * random.random(), float("inf"), False
+        while True:
+            now, said = time.monotonic(), agent.settings.said
+            if now > pong:
+                raise OSError("a ping is not answered")
+            if now > ping:
+                line.send(b"ping")
+                ping, pong = now + PING_SECONDS, now + PONG_SECONDS
+            count, since = len(agent.sessions), now - sent
+            mark = agent.requests, agent.errors, count
+            passes = any((count < bound) != (self.reported < bound) for bound in said.get("bounds", []))
+            passes |= whole or (agent.settings.drain and self.reported and not agent.active())
+            if acks or since > (CHANGE_SECONDS if passes else gap if mark != marked else said.get("report", agent.settings.interval)):
+                names = self.names()
+                body, now_told = self.report(names), set(names[:MAX_SESSIONS_REPORTED])
+                number += 1
+                opened, closed = list(now_told if whole else now_told - told), list(() if whole else told - now_told)
+                body.update({"number": number, "whole": whole, "opened": opened, "closed": closed, "heard": heard})
+                line.send(json.dumps(body).encode())
+                if not acks:
+                    gap = min(CHANGES_SECONDS, gap * 2) if since < 2 * gap else CHANGE_SECONDS
+                told, marked, whole, acks, sent = now_told, mark, False, False, now
+            text = line.receive()
+            if text == b"pong":
+                pong = float("inf")
+            elif text:
+                said = json.loads(text)
+                if said.get("whole"):
+                    whole = True
+                else:
+                    self.hear(said)
+                    heard, acks = said["order"], True
+                    if agent.settings.url != url:
+                        line.send(b"", 8)
+                        return time.sleep(random.uniform(*LINE_AGAIN_SECONDS) / 10)
 
     def sample(self) -> list:
         """Seconds, requests, bytes, errors, busy and all ticks of the machine's processors."""
@@ -1849,29 +2018,42 @@ class Reporter:
         self.problem = text
 
     def call(self, path: str, bearer: str, body: dict) -> bool:
-        """Tells the pool, and hears its answer. Where a new address of it makes no sense, the one that did last is tried."""
+        """Tells the pool, and hears its answer."""
+        return self.tried(lambda url: self.hear(self.post(url, path, bearer, body)))
+
+    def tried(self, ask):
+        """What comes of the pool's address. Where a new one makes no sense, the one that did last is tried."""
         problem = None
         for url in dict.fromkeys([self.agent.settings.url, self.store.heard]):
             try:
-                is_prompt = self.hear(self.post(url, path, bearer, body))
+                result = ask(url)
                 self.store.heard = url
-                return is_prompt
+                return result
             except Exception as failed:
-                problem = problem or failed
+                # What an answer said says more than that none came.
+                if not problem or isinstance(problem, OSError):
+                    problem = failed
         raise problem
 
-    def post(self, url: str, path: str, bearer: str, body: dict) -> dict:
+    def call_socket(self, url: str) -> socket.socket:
         host, port = host_and_port(url)
         # IPv4: by that address the pool knows the VM.
         sock = socket.create_connection((random.choice(lookup(host)), port), CALL_SECONDS, (self.agent.bind or "", 0))
+        if url.startswith("https:"):
+            self.tls = self.tls or ssl.create_default_context()
+            sock = self.tls.wrap_socket(sock, server_hostname=host)
+        return sock
+
+    def headers(self, bearer: str) -> dict:
+        return {"Authorization": "Bearer " + bearer, "User-Agent": "muster-agent/" + VERSION}
+
+    def post(self, url: str, path: str, bearer: str, body: dict) -> dict:
+        sock = self.call_socket(url)
         try:
-            if url.startswith("https:"):
-                self.tls = self.tls or ssl.create_default_context()
-                sock = self.tls.wrap_socket(sock, server_hostname=host)
             connection = HTTPConnection(urllib.parse.urlsplit(url).netloc)
             connection.sock = sock
-            headers = {"Authorization": "Bearer " + bearer, "Content-Type": "application/json", "User-Agent": "muster-agent/" + VERSION}
-            connection.request("POST", path, json.dumps(body), {**headers, "Connection": "close"})
+            headers = {**self.headers(bearer), "Content-Type": "application/json", "Connection": "close"}
+            connection.request("POST", path, json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read(1 << 20)
         finally:

@@ -12,13 +12,20 @@
  * **Heartbeat**, every `interval` seconds: `POST /v1.1/heartbeat`, `Authorization: Bearer <VM key>`, body {@link HeartbeatBody};
  * 200 with {@link Directives}; on 401 the agent registers again.
  *
+ * **Line**, at once after it has registered, and held: `GET /v1.1/agent`, `Upgrade: websocket` (RFC 6455), `Authorization: Bearer <VM
+ * key>`; 101, 401 as with a heartbeat, anything else: heartbeats go on, and the line is tried again after ten minutes. All messages are texts.
+ * The agent sends `ping` each 20 s, which the platform answers with `pong`, and {@link LineReport}s: the first whole, the next ones as differences. The pool sends
+ * {@link LineOrder}s: one at once, and one whenever something else is to be told; the agent's next report, which follows at once, names it.
+ * `{"whole": true}` asks for a whole report. Close codes of the pool: 4001 a newer line of the same agent, 4401 the key is not (any longer)
+ * good, 1008 what came cannot be read. On any other end the agent comes back after 0.5 to 30 s.
+ *
  * **Probe**, from the pool, one TCP connection to the proxy port: `GET http://probe.muster/<nonce> HTTP/1.1` with
  * `Proxy-Authorization`, as any client would send it; nonce is 32 hex digits. The agent opens (and closes) a TCP connection to the
  * public URL's host and port, then answers 200 `application/json` {@link ProbeBody}; 502 when that connection fails.
  */
 import { z } from "zod";
 import { hasControls } from "../core/model/bounds.ts";
-import type { Directives } from "../core/model/directives.ts";
+import type { Directives, LineDirectives } from "../core/model/directives.ts";
 
 export { AGENT_PORT } from "../core/model/basics.ts";
 export const PROBE_HOST = "probe.muster";
@@ -74,6 +81,29 @@ export const HeartbeatBody = z.strictObject({
 export type HeartbeatBody = z.infer<typeof HeartbeatBody>;
 
 export type { Directives };
+
+export const LINE_PING = "ping";
+export const LINE_PONG = "pong";
+export const LINE_CLOSES = { replaced: 4001, unauthorised: 4401, malformed: 1008 } as const;
+
+const sessionNames = HeartbeatBody.shape.sessions;
+export const LineReport = z.strictObject({
+	...HeartbeatBody.omit({ sessions: true }).shape,
+	/** One more than the report before on this line; begins at 1. */
+	number: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+	/** `opened` has all open sessions, and not only those since the report before. */
+	whole: z.boolean(),
+	opened: sessionNames,
+	closed: sessionNames,
+	/** The newest order that it has carried out; 0: none. */
+	heard: z.number().int().min(0),
+});
+export type LineReport = z.infer<typeof LineReport>;
+
+/** What the agent is to do from now on, all of it. Orders of a line have rising numbers. */
+export interface LineOrder extends LineDirectives {
+	readonly order: number;
+}
 
 /** `/etc/muster/agent.json`, written by user data, read through systemd's LoadCredential. */
 export interface AgentConfig extends Omit<Directives, "drain" | "drop" | "address"> {

@@ -18,7 +18,7 @@ const PARAMETERS = words("daemon file flags flush maxsplit server_hostname stric
 /** What is Python's as well where the agent has it for a name of its own; a test finds those that are missing. */
 const PYTHONS = words(
 	"accept add bind buffer bytes chunked close count digest encoding end epoll error errors family flush group has_ipv6 headers host length main match " +
-		"minor name next options password path pipe port read readable request run sample scheme send sha256 sock splice start status step stop timeout " +
+		"minor name next open options password path pipe port read readable request run sample scheme send sha256 sock splice start status step stop timeout " +
 		"version wait write",
 );
 
@@ -96,11 +96,11 @@ function withShortVariables(part: string): string {
 	for (const [, name = ""] of part.matchAll(/(?:\bas |^\t\t+def )(\w+)/gm)) add(name);
 	const counts = new Map<string, number>();
 	for (const [word] of part.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
+	// What is called alike everywhere packs better.
+	const rank = (name: string) => (name === "self" ? Number.POSITIVE_INFINITY : 0);
 	const names = [...own].filter((name) => !KEYWORDS.has(name) && !PARAMETERS.has(name) && name.length > 1);
 	const free = [...SMALL, ...PAIRS].filter((name) => !counts.has(name) && !KEYWORDS.has(name));
-	const short = new Map(
-		names.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).map((name, index) => [name, free[index] ?? name]),
-	);
+	const short = new Map(names.sort((a, b) => rank(b) - rank(a)).map((name, index) => [name, free[index] ?? name]));
 	return part.replaceAll(WORD, (word) => short.get(word) ?? word);
 }
 

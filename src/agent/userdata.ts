@@ -2,7 +2,7 @@
  * User data: what a VM reads from its cloud at its first boot. It carries the agent, its unit and its configuration, so
  * that a boot needs no package mirror and no download.
  */
-import { gzipped } from "./gzip.ts";
+import { gzipped, gzippedProgram } from "./gzip.ts";
 import type { AgentConfig } from "./protocol.ts";
 import { shipped } from "./shipped.ts";
 
@@ -28,14 +28,14 @@ export interface AgentFiles {
  */
 export async function renderUserData(config: AgentConfig, files: AgentFiles): Promise<string> {
 	const writeFiles = [
-		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: await packed(shipped(files.agent)) },
+		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: packed(shipped(files.agent)) },
 		{
 			path: "/etc/muster/agent.json",
 			permissions: "0600",
 			encoding: "b64",
 			content: Buffer.from(JSON.stringify(config)).toString("base64"),
 		},
-		{ path: "/etc/systemd/system/muster-agent.service", permissions: "0644", encoding: "gz+b64", content: await packed(files.unit) },
+		{ path: "/etc/systemd/system/muster-agent.service", permissions: "0644", encoding: "gz+b64", content: packed(files.unit) },
 	];
 	const runcmd = [
 		["systemctl", "daemon-reload"],
@@ -52,13 +52,13 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 	return userData;
 }
 
-/** Packed texts by their sources: only a few exist, and each create needs them. Strings, since promises belong to one request. */
+/** Packed texts by their sources: only a few exist, and each create needs them. */
 const packedTexts = new Map<string, string>();
 
-async function packed(text: string): Promise<string> {
+function packed(text: string): string {
 	const known = packedTexts.get(text);
 	if (known !== undefined) return known;
-	const result = Buffer.from(await gzipped(text)).toString("base64");
+	const result = Buffer.from(gzippedProgram(text)).toString("base64");
 	packedTexts.set(text, result);
 	return result;
 }

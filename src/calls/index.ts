@@ -5,6 +5,7 @@ import type { Failure } from "../core/model/failure.ts";
 import type { State } from "../core/model/state.ts";
 import { ProviderError } from "../providers/base/provider.ts";
 import { adopt } from "./adopt.ts";
+import { assist } from "./assist.ts";
 import { create } from "./create.ts";
 import { deleteVm } from "./delete.ts";
 import { enter } from "./enter.ts";
@@ -21,6 +22,7 @@ import { publish } from "./publish.ts";
 import { release } from "./release.ts";
 import { reserve } from "./reserve.ts";
 import { restart } from "./restart.ts";
+import { share } from "./share.ts";
 import type { World } from "./world.ts";
 
 type CarryOut<Name extends Call> = (effect: EffectOf<Name>, state: State, world: World) => Promise<ResultOf<Name>>;
@@ -44,6 +46,8 @@ const CALLS: { readonly [Name in Call]: CarryOut<Name> } = {
 	probeStatic,
 	forget,
 	measure,
+	assist,
+	share,
 };
 
 /** Does one effect in the world and returns the fact that came of it. Never throws: a failure is a fact. */

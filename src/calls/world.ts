@@ -26,6 +26,10 @@ export interface World {
 	readonly database: Database;
 	/** What another endpoint's proxies report, or a sentence why it cannot be asked. Throws where it does not answer now. */
 	readonly measure: (endpoint: string) => Promise<Measurements | string>;
+	/** Tells another pool how many proxies it is to have beside its own; a sentence where it cannot. Throws where it does not answer now. */
+	readonly assist: (endpoint: string, count: number) => Promise<string | null>;
+	/** Tells the other pools of this account of its rate limit. */
+	readonly shareLimit: (accountKey: string, until: Ms, rate: Rate | null) => Promise<void>;
 	/** Counts an outbound connection that no driver makes. */
 	readonly countCall: () => void;
 }

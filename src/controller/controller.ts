@@ -9,9 +9,11 @@ import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
+import type { LineLife } from "../core/model/lines.ts";
 import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
+import { sessionsAfter } from "../core/model/sessions.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
 import { Bell, type Timer } from "./bell.ts";
@@ -40,6 +42,8 @@ export interface Host {
 	/** A pass begins: outbound calls are counted from here. */
 	passBegins(): void;
 	callsMade(): number;
+	/** When each line last showed life; not there where nobody holds lines. */
+	lines?(): readonly LineLife[];
 	/** A state was stored, and because of what: a fact, or a plan (null). For who watches. */
 	committed?(before: State, after: State, cause: Event | null): void;
 	/** An entry was added to the log: for the console. */
@@ -67,6 +71,14 @@ export interface Facts {
 	readonly leased: State["leased"];
 	/** Every id that the deployment ever had; empty: nobody looked. */
 	readonly deployments: readonly Id[];
+}
+
+/** A report on a line: its sessions whole, all of them opened; or the difference from the report before. */
+export interface LineReport extends Omit<Report, "sessions" | "number"> {
+	readonly number: number;
+	readonly whole: boolean;
+	readonly opened: readonly string[];
+	readonly closed: readonly string[];
 }
 
 export type AgentReply = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
@@ -229,6 +241,35 @@ export class Controller {
 		return this.reply(report.id, judgement);
 	}
 
+	/** An agent opens its line. */
+	lineOpened(keyHash: string, id: Id): Judgement {
+		const judgement = judgeKey(this.state, id, keyHash);
+		if (judgement.is === "accepted") this.take({ on: "lineOpened", id });
+		return judgement;
+	}
+
+	/** Takes in what an agent says on its line. What is a difference from a report that is not the last one known is not taken: "gap". */
+	lineReport(keyHash: string, { whole, opened, closed, ...report }: LineReport): "taken" | "gap" | "refused" {
+		const { id } = report;
+		if (judgeKey(this.state, id, keyHash).is === "refused") return "refused";
+		const isNext = this.state.vitals.get(id)?.report === report.number - 1;
+		if (!whole && !isNext) return "gap";
+		const sessions = whole ? opened : sessionsAfter(this.state, id, { opened, closed });
+		this.take({ on: "heartbeat", ...report, sessions });
+		return "taken";
+	}
+
+	/** A line broke without a word. */
+	lineLost(id: Id): void {
+		if (this.state.proxies.has(id)) this.take({ on: "lineLost", id });
+	}
+
+	/** Folds in what the lines show by themselves. `isLoaded`: the pool has just come into memory. */
+	hearLines(isLoaded = false): void {
+		const lives = this.host.lines?.();
+		if (lives !== undefined) this.fold({ on: "lines", lives, isLoaded });
+	}
+
 	unregister(keyHash: string, id: Id): AgentReply {
 		const judgement = judgeKey(this.state, id, keyHash);
 		if (judgement.is === "accepted") this.take({ on: "unregistered", id });
@@ -256,6 +297,7 @@ export class Controller {
 		this.isPassing = true;
 		this.host.passBegins();
 		try {
+			this.hearLines();
 			this.configure();
 			await pass(this.ports);
 			if (this.state.forgotten) await this.forget();
@@ -372,11 +414,15 @@ function isBeingRetagged(state: State, id: Id): boolean {
 }
 
 /**
- * The report of a ready proxy that tells nothing new but how it fares: it puts deadlines off and brings none forward. Or reports of clients
- * that ban nothing and clear nothing.
+ * What tells nothing new but how a ready proxy fares: it puts deadlines off and brings none forward. Or reports of clients that ban nothing
+ * and clear nothing.
  */
 function isRoutine(event: Event, before: State, after: State): boolean {
+	if (event.on === "lines") return true;
 	if (after.proxies !== before.proxies) return false;
 	if (event.on === "command") return event.command.do === "report";
-	return event.on === "heartbeat" && after.proxies.get(event.id)?.phase.at === "ready";
+	if (event.on !== "heartbeat" && event.on !== "lineOpened") return false;
+	// More connections may be more than a rule allows.
+	const isPressed = after.pressedAt !== before.pressedAt;
+	return !isPressed && after.proxies.get(event.id)?.phase.at === "ready";
 }

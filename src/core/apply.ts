@@ -4,10 +4,11 @@ import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
 import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
+import { applyLineLost, applyLineOpened, applyLines } from "./facts/lines.ts";
 import { withSeen } from "./facts/listing.ts";
 import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
 import { withLog } from "./model/edit.ts";
-import { HEARTBEAT_SHARE } from "./model/limits.ts";
+import { pacesOf } from "./model/lines.ts";
 import { mendedPlaces } from "./model/places.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
 
@@ -23,6 +24,12 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return applyRegistered(state, event, now);
 		case "heartbeat":
 			return applyHeartbeat(state, event, now);
+		case "lineOpened":
+			return applyLineOpened(state, event.id, now);
+		case "lineLost":
+			return applyLineLost(state, event.id, now);
+		case "lines":
+			return applyLines(state, event, now);
 		case "unregistered":
 			return applyUnregistered(state, event.id, "its agent unregistered", now);
 		case "sent":
@@ -62,9 +69,9 @@ function withRate(state: State, { rate }: Event & { readonly on: "done" | "faile
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */
 function applyFleet(state: State, { proxies, dailyRequests, leased = null, deployments = [] }: Event & { readonly on: "fleet" }): State {
-	const perDay = (86_400 * proxies) / (dailyRequests * HEARTBEAT_SHARE);
-	const heartbeatSeconds = Math.max(state.spec.intervalSeconds, Math.ceil(perDay));
+	const { heartbeat: heartbeatSeconds, line: lineSeconds } = pacesOf(proxies, dailyRequests, state.spec.intervalSeconds);
 	const known = deployments.length === 0 ? state.deployments : deployments;
-	const isSame = heartbeatSeconds === state.heartbeatSeconds && isAlike(leased, state.leased) && isAlike(known, state.deployments);
-	return isSame ? state : { ...state, heartbeatSeconds, leased, deployments: known };
+	const isPaceSame = heartbeatSeconds === state.heartbeatSeconds && lineSeconds === state.lineSeconds;
+	const isSame = isPaceSame && isAlike(leased, state.leased) && isAlike(known, state.deployments);
+	return isSame ? state : { ...state, heartbeatSeconds, lineSeconds, leased, deployments: known };
 }

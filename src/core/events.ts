@@ -4,6 +4,7 @@ import type { RollingWords } from "./facts/commands.ts";
 import type { Seen } from "./facts/listing.ts";
 import type { Command } from "./model/command.ts";
 import type { Failure } from "./model/failure.ts";
+import type { LineLife } from "./model/lines.ts";
 import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
 
 /** An effect was done, `startedAt` is when it went out. `rate`: the account's rate limit as the provider's answer stated it. */
@@ -33,6 +34,12 @@ export type Event =
 	| { readonly on: "command"; readonly command: Command }
 	| ({ readonly on: "registered" } & Registration)
 	| ({ readonly on: "heartbeat" } & Report)
+	/** An agent has opened its line. */
+	| { readonly on: "lineOpened"; readonly id: Id }
+	/** An agent's line broke, without a word. */
+	| { readonly on: "lineLost"; readonly id: Id }
+	/** What the lines show by themselves. `isLoaded`: the pool has just been loaded into memory. */
+	| { readonly on: "lines"; readonly lives: readonly LineLife[]; readonly isLoaded: boolean }
 	/** The agent leaves: it must register again before it is listed. */
 	| { readonly on: "unregistered"; readonly id: Id }
 	/** Committed before the call goes out; also fences an instance that a deploy has superseded. */

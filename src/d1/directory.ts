@@ -47,6 +47,16 @@ export async function findEndpoint(db: D1Database, endpoint: string): Promise<st
 	return row?.object ?? null;
 }
 
+/** Pools that are told of what befell one of their account. */
+const MOST_OF_ACCOUNT = 50;
+
+/** The objects of the pools whose summary names this account. Reads a row for each pool. Throws DatabaseUnavailable. */
+export async function poolsOfAccount(db: D1Database, accountKey: string): Promise<readonly string[]> {
+	const sql = "SELECT object FROM pools WHERE removed_at IS NULL AND summary ->> 'accountKey' = ?1 ORDER BY object LIMIT ?2";
+	const { results } = await onDatabase(() => db.prepare(sql).bind(accountKey, MOST_OF_ACCOUNT).all<{ object: string }>());
+	return results.map(({ object }) => object);
+}
+
 /**
  * The endpoint that has a proxy at this address, by its first name, or null. A cloud hands an address out again as soon as a VM is
  * gone, perhaps before we know that it is: the proxy that is not on its way out counts, and then the youngest. Throws DatabaseUnavailable.

@@ -6,7 +6,7 @@ import { getPathNoStrict } from "hono/utils/url";
 import manifest from "../../package.json" with { type: "json" };
 import { PoolUnreachable } from "../rpc/reach.ts";
 import { logError } from "../values/log.ts";
-import { Heartbeat, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
+import { Heartbeat, OpenLine, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
 import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
@@ -109,6 +109,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/v1.1/unregister", "agent", Unregister],
 	["put", "/v1.1/unregister", "agent", byPut(Unregister)],
 	["post", "/v1.1/heartbeat", "agent", Heartbeat],
+	["get", "/v1.1/agent", "agent", OpenLine],
 	["post", "/v1.1/register/:ip", "endpoint", RegisterIp],
 	["put", "/v1.1/register/:ip", "endpoint", byPut(RegisterIp)],
 	["post", "/v1.1/unregister/:ip", "endpoint", UnregisterIp],

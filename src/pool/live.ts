@@ -11,8 +11,10 @@ import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
 import { logError, logEvent } from "../values/log.ts";
+import { AgentLines } from "./agent-lines.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
+import type { Lines } from "./lines.ts";
 import { Outside } from "./outside.ts";
 import { PoolSettings } from "./settings.ts";
 import type { Store, Stored } from "./store.ts";
@@ -21,6 +23,7 @@ export interface Live {
 	readonly controller: Controller;
 	readonly settings: PoolSettings;
 	readonly outside: Outside;
+	readonly agents: AgentLines;
 	/** Takes in what cron tells. `alarmAt` is what the platform says of the alarm, `seen` what the directory shows; missing where nobody asked. */
 	learn(facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen): void;
 }
@@ -30,6 +33,7 @@ export interface Surroundings {
 	readonly ctx: DurableObjectState;
 	readonly env: () => Env;
 	readonly store: Store;
+	readonly lines: Lines;
 	readonly now: () => Ms;
 	readonly config: () => Config;
 	/** Its storage was wiped. */
@@ -57,7 +61,7 @@ export function enlivenStored(surroundings: Surroundings, { birth, rows, endpoin
 }
 
 export function enliven(
-	{ ctx, env, store, now, config, ended }: Surroundings,
+	{ ctx, env, store, lines, now, config, ended }: Surroundings,
 	birth: PoolBirth,
 	endpoint: StoredEndpoint | null,
 	loaded: Loaded,
@@ -92,17 +96,20 @@ export function enliven(
 			outside.callsMade = 0;
 		},
 		callsMade: () => outside.callsMade,
+		lines: () => agents.lives(),
+		committed: (before, after) => agents.committed(before, after),
 		told: (event) => logEvent({ ...event }),
 		passFailed: (error) => logError("a pass failed", error),
 	};
 	const controller = new Controller(host, loaded);
+	const agents = new AgentLines(lines, () => controller, now);
 	const learn = (facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen) => {
 		settings.learn(facts);
 		const known = factsFrom(facts, config());
 		if (alarmAt === undefined) controller.learn(known);
 		else controller.tick(known, alarmAt, seen);
 	};
-	return { controller, settings, outside, learn };
+	return { controller, settings, outside, agents, learn };
 }
 
 function factsFrom({ rolling: patched, agentUrl, proxies, leased = null, deployments = [] }: FleetFacts, { global }: Config): Facts {

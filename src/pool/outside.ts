@@ -23,6 +23,7 @@ import type { Env } from "../rpc/env.ts";
 import type { PoolBirth } from "../rpc/pool.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
+import { askAssist, tellLimit } from "./neighbours.ts";
 import { probe, probePlainly } from "./probe.ts";
 import { measureEndpoint } from "./source.ts";
 
@@ -130,6 +131,14 @@ export class Outside {
 			measure: (endpoint) => {
 				this.callsMade++;
 				return measureEndpoint(this.env(), endpoint, this.object);
+			},
+			assist: (endpoint, count) => {
+				this.callsMade++;
+				return askAssist(this.env(), endpoint, this.object, count);
+			},
+			shareLimit: (accountKey, until, rate) => {
+				this.callsMade++;
+				return tellLimit(this.env(), accountKey, this.object, until, rate);
 			},
 			countCall: () => {
 				this.callsMade++;

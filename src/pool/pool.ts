@@ -37,6 +37,7 @@ import { hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
+import { Lines } from "./lines.ts";
 import { fetchList } from "./list.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
 import { fetchThrough } from "./probe.ts";
@@ -53,6 +54,7 @@ const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } a
 /** One pool as the Worker calls it. What it decides is the controller's; here are the object's storage, clock and alarm. */
 export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	private readonly store: Store;
+	private readonly lines: Lines;
 	private live: Live | null = null;
 	private readonly surroundings: Surroundings;
 	private read: { readonly env: Env; readonly config: Config } | null = null;
@@ -62,8 +64,10 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
 		this.store = new Store(ctx.storage);
+		this.lines = new Lines(ctx);
 		this.surroundings = {
 			ctx,
+			lines: this.lines,
 			env: () => this.env,
 			store: this.store,
 			now: () => this.now(),
@@ -76,6 +80,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		if (stored === null) return;
 		ctx.blockConcurrencyWhile(async () => {
 			this.live = enlivenStored(this.surroundings, stored, await ctx.storage.getAlarm());
+			this.live.controller.hearLines(true);
 		});
 	}
 
@@ -276,6 +281,30 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		const state = this.live?.controller.state;
 		if (state === undefined || key === null || state.proxies.get(key.id)?.address !== request.address) return false;
 		return judgeKey(state, key.id, sha256(request.key)).is === "accepted";
+	}
+
+	/** An agent's line, whose key the Worker has not checked. */
+	override async fetch(request: Request): Promise<Response> {
+		const bearer = /^Bearer (\S+)$/.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
+		if (this.live === null) return new Response(GONE.say, { status: 401 });
+		return this.live.agents.open(bearer);
+	}
+
+	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		if (line?.kind === "agent") this.live?.agents.heard(line, message);
+	}
+
+	override async webSocketClose(socket: WebSocket, _code: number, _reason: string, wasClean: boolean): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		this.lines.ended(socket);
+		if (line?.kind === "agent") this.live?.agents.ended(line, wasClean);
+	}
+
+	override async webSocketError(socket: WebSocket): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		this.lines.ended(socket);
+		if (line?.kind === "agent") this.live?.agents.ended(line, false);
 	}
 
 	override async alarm(): Promise<void> {

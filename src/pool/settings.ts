@@ -1,6 +1,7 @@
 import type { Wanted } from "../controller/controller.ts";
 import type { Command } from "../core/model/command.ts";
 import type { CloudName, State } from "../core/model/state.ts";
+import { PROVIDERS } from "../providers/index.ts";
 import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { type Hosts, hostNamesIn } from "../settings/endpoint.ts";
@@ -148,6 +149,15 @@ export class PoolSettings {
 	}
 }
 
+/** By what proves who asks and where it is sent: two pools with the same are one account to their cloud. Empty: there is none. */
+function keyOfAccount(provider: string, account: unknown): string {
+	const settings = PROVIDERS[provider]?.settings;
+	if (settings === undefined || account === null || account === undefined) return "";
+	const values = account as Readonly<Record<string, unknown>>;
+	const telling = Object.entries(settings).filter(([, { isSecret, isAddress, isRecipient }]) => isSecret || isAddress || isRecipient);
+	return sha256(JSON.stringify([provider, ...telling.map(([field]) => values[field] ?? null)])).slice(0, 16);
+}
+
 const commands = new WeakMap<Derived, Command & { readonly do: "configure" }>();
 
 /** The same command for the same settings. */
@@ -155,7 +165,8 @@ export function configureCommand(derived: Derived): Command & { readonly do: "co
 	let command = commands.get(derived);
 	if (command === undefined) {
 		const { settings, account, provider } = derived;
-		command = { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16), provider };
+		const accountKey = keyOfAccount(provider, account);
+		command = { do: "configure", settings, account: sha256(JSON.stringify(account ?? null)).slice(0, 16), accountKey, provider };
 		commands.set(derived, command);
 	}
 	return command;

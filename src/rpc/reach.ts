@@ -42,6 +42,15 @@ export async function askPool<T>(env: Env, object: string, question: (pool: Pool
 	}
 }
 
+/** Hands a request for a line to a pool, whose answer is 101 or says why not. `object` as with {@link askPool}. Throws PoolUnreachable. */
+export async function openLine(env: Env, object: string, request: Request): Promise<Response> {
+	try {
+		return await withinDeadline(env.POOL.get(env.POOL.idFromString(object)).fetch(request));
+	} catch (error) {
+		throw new PoolUnreachable(error);
+	}
+}
+
 /** Asks the register of pools. Throws PoolUnreachable. */
 export async function askRegister(env: Env, look: Look): Promise<Compared> {
 	try {

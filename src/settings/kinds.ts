@@ -122,6 +122,11 @@ export const ENDPOINT_NAME_RULE = "1 to 63 letters, digits, `.`, `_` and `-`, a 
 
 export const endpointName = () => textThat(`the name of an endpoint: ${ENDPOINT_NAME_RULE}`, (text) => ENDPOINT_NAME.test(text));
 
+const POOL_NAME = /^([a-z]+\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export const poolName = () =>
+	textThat("a pool as provider/name, such as vultr/default, or the name of an endpoint", (text) => POOL_NAME.test(text));
+
 /** By `auth_algo`: hexadecimal digits of a hash. */
 export const HASH_DIGITS = { md5: 32, sha1: 40, sha224: 56, sha256: 64, sha384: 96, sha512: 128 } as const;
 

@@ -256,6 +256,12 @@ export const DEPLOYMENT = {
 		schema: word(["free", "paid"], "free or paid").default("free"),
 		is: "the plan of the Cloudflare account, `free` or `paid`: heartbeats stay under half of its daily requests",
 	},
+	agentLine: {
+		variable: "AGENT_LINE",
+		group: "deployment",
+		schema: flag(true),
+		is: "`False`: agents report by calls, and hold no line (a WebSocket) to their pool",
+	},
 	/** What all pools together may cost an hour; null: whatever they cost. */
 	maxHourlyCost: {
 		variable: "MAX_HOURLY_COST",
@@ -323,6 +329,21 @@ export const TUNING = {
 		schema: wholeOrNone({ min: 1, max: MAX_SCALING }),
 		usually: "no bound",
 		is: "the most VMs in one place",
+	},
+	fallback: {
+		variable: "FALLBACK",
+		at: ["scaling", "fallback"],
+		isNotCopied: true,
+		schema: kinds.poolName().nullable().default(null),
+		usually: "none",
+		example: "vultr/default",
+		is: "the pool, `provider/name` or an endpoint's name, that adds what this one cannot place, within its own bounds, and gives it back",
+	},
+	fallbackAfterSeconds: {
+		variable: "FALLBACK_AFTER",
+		at: ["scaling", "fallback_after"],
+		schema: seconds(300, 10, DAY_SECONDS),
+		is: "seconds for which proxies cannot be placed before the fallback adds them",
 	},
 	...TIMES,
 	metricsSource: {

@@ -10,7 +10,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, RegisterBody } from "../../src/agent/protocol.ts";
+import { type WebSocket, WebSocketServer } from "ws";
+import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, LineReport, RegisterBody } from "../../src/agent/protocol.ts";
 import { shipped, shippedName } from "../../src/agent/shipped.ts";
 
 export const onLinux = process.platform === "linux";
@@ -73,6 +74,8 @@ export interface FakeWorker {
 	readonly heartbeats: { key: string; body: HeartbeatBody; atMs: number }[];
 	/** Calls of any outcome. */
 	calls: number;
+	/** Lines that were opened, the newest last; null: it has none, and answers 404. */
+	lines: FakeLine[] | null;
 	/** False: it is of before there were any, and refuses them. */
 	knowsCounters: boolean;
 }
@@ -93,6 +96,7 @@ export async function startWorker(): Promise<FakeWorker> {
 		registrations: [],
 		heartbeats: [],
 		calls: 0,
+		lines: null,
 		knowsCounters: true,
 	};
 	const answer = async (request: IncomingMessage): Promise<{ status: number; body: unknown }> => {
@@ -112,21 +116,73 @@ export async function startWorker(): Promise<FakeWorker> {
 		}
 		return { status, body: worker.directives };
 	};
-	const port = await httpOrigin((request, response) => {
+	const server = createHttpServer((request, response) => {
+		if (request.url === "/v1.1/agent") return void response.writeHead(worker.statuses.get(request.url) ?? 404).end("{}");
 		answer(request).then(
 			({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body)),
 			(error: unknown) => response.writeHead(400).end(String(error)),
 		);
 	});
+	const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: true });
+	server.on("upgrade", (request, socket, head) => {
+		const status = worker.lines === null ? 404 : worker.statuses.get(request.url ?? "");
+		if (status !== undefined) return void socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+		sockets.handleUpgrade(request, socket, head, (webSocket) => worker.lines?.push(fakeLine(webSocket, request, worker)));
+	});
+	const port = await listen(server);
 	const url = `http://127.0.0.1:${port}`;
 	return Object.assign(worker, { url, directives: { ...worker.directives, url } });
+}
+
+/** One agent's line, held by the `ws` package. */
+export interface FakeLine {
+	readonly key: string;
+	readonly reports: (LineReport & { readonly atMs: number })[];
+	readonly socket: WebSocket;
+	/** When each ping came. */
+	readonly pingsMs: number[];
+	/** False: pings get no answer. */
+	isAnswering: boolean;
+	isOpen: boolean;
+	/** Tells the whole wish; returns the order's number. */
+	order(directives: Partial<Directives>): number;
+}
+
+function fakeLine(socket: WebSocket, request: IncomingMessage, worker: FakeWorker): FakeLine {
+	let orders = 0;
+	const line: FakeLine = {
+		key: request.headers.authorization?.replace(/^Bearer /, "") ?? "",
+		reports: [],
+		socket,
+		pingsMs: [],
+		isAnswering: true,
+		isOpen: true,
+		order: (directives) => {
+			worker.directives = { ...worker.directives, ...directives };
+			const order = ++orders;
+			socket.send(JSON.stringify({ order, ...worker.directives, report: 300, bounds: [4] }));
+			return order;
+		},
+	};
+	socket.on("message", (data, isBinary) => {
+		const text = String(data);
+		if (isBinary) throw new Error("an agent sends texts only");
+		if (text !== "ping") line.reports.push({ ...LineReport.parse(JSON.parse(text)), atMs: performance.now() });
+		else if (line.pingsMs.push(performance.now()) && line.isAnswering) socket.send("pong");
+	});
+	socket.on("close", () => {
+		line.isOpen = false;
+	});
+	socket.on("error", () => {}); // `close` follows.
+	line.order({});
+	return line;
 }
 
 export interface AgentOptions {
 	readonly config?: Partial<AgentConfig>;
 	readonly allowLoopback?: boolean;
 	/** Constants of agent.py to change, such as `IDLE_SECONDS`. */
-	readonly limits?: Record<string, number | string>;
+	readonly limits?: Record<string, number | string | readonly number[]>;
 	readonly names?: Record<string, readonly string[] | null>;
 	/** Does not wait for the registration. */
 	readonly isLonely?: boolean;

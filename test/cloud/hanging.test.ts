@@ -33,6 +33,8 @@ function poolAt(name: CloudName, terms: Terms) {
 		userData: async (_state, token) => `#cloud-config\n# ${token}\n`,
 		probe: async ({ address }) => (silent.has(address) ? { is: "silent" } : { is: "ok", active: 0 }),
 		probePlainly: async () => ({ is: "ok", active: 0 }),
+		assist: async () => null,
+		shareLimit: async () => undefined,
 		ledger,
 		names: () => ({ displayName: name, settings: {} }),
 		database: {

@@ -8,8 +8,15 @@ const MOST_SEEDS = 400;
 const HOURS = 8;
 
 /** Runs seeds, on a thread of its own, until one of them shows the bug; fails where none does. A line says which did. */
-export async function caught({ name, focus, isBounded = false, isDemanding = false, provider }: Bug): Promise<string> {
-	const options = { hours: HOURS, isDemanding, ...(isBounded && { isBounded }), ...(focus && { focus }), ...(provider && { provider }) };
+export async function caught({ name, focus, isBounded = false, isDemanding = false, isPlaced, provider }: Bug): Promise<string> {
+	const options = {
+		hours: HOURS,
+		isDemanding,
+		...(isBounded && { isBounded }),
+		...(isPlaced && { isPlaced }),
+		...(focus && { focus }),
+		...(provider && { provider }),
+	};
 	const { runs, failing } = await runJob({ bug: name, from: 1, seeds: MOST_SEEDS, options, stopsAtFirst: true });
 	expect(failing.length, `"${name}" survived ${runs} seeds`).toBe(1);
 	return `${String(runs).padStart(4)} seeds${focus ? ` of ${focus.join(", ")}` : ""}: ${name} (${failing[0]?.say.slice(0, 90)})`;

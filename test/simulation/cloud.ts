@@ -1,5 +1,5 @@
 import type { Failure } from "../../src/core/model/failure.ts";
-import type { Id, Ms, Price, Rate, Vm, VmTags } from "../../src/core/model/state.ts";
+import type { Id, Ms, Place, Price, Rate, Vm, VmTags } from "../../src/core/model/state.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 import type { Profile } from "./profiles.ts";
@@ -55,6 +55,7 @@ export interface CreateCall {
 	readonly boot: Boot;
 	/** The settings that say of what size it is. */
 	readonly account: string;
+	readonly place: Place | null;
 }
 
 /** What the cloud tells the simulation. */
@@ -110,6 +111,8 @@ export class Cloud {
 		readonly quota: number;
 		readonly windowMs: Ms;
 		readonly hourlyPrice: number;
+		/** Whether nothing is left there just now. */
+		readonly isSoldOut: (place: Place | null) => boolean;
 	};
 
 	constructor(clock: Clock, faults: Faults, random: Random, profile: Profile, limits: Cloud["limits"], watch: CloudWatch) {
@@ -204,7 +207,7 @@ export class Cloud {
 		const refusal = this.refusal();
 		if (refusal !== null) return refusal;
 		if (faults.strikes("quota") || this.countExisting() >= this.limits.quota) return this.no("quota", "this will exceed your limit");
-		if (faults.strikes("capacity")) return this.no("capacity", "none of this size is left");
+		if (faults.strikes("capacity") || this.limits.isSoldOut(call.place)) return this.no("capacity", "none of this size is left");
 		if (faults.strikes("invalid")) return this.no("invalid", "this image does not exist");
 		const isStorm = faults.strikes("serverErrors");
 		if (isStorm && this.random.chance(0.5)) return this.unknown("internal server error");

@@ -105,6 +105,11 @@ export class Instance {
 		this.order({ do: "metrics", address, metrics });
 	}
 
+	/** Another pool tells this one something. */
+	tell(command: Command): void {
+		if (this.controller.refusalOf(command) === null) this.order(command);
+	}
+
 	/** Whoever gave the order may wait for its answer, and does not here. */
 	private order(command: Command): void {
 		this.isOrdering = true;
@@ -174,7 +179,8 @@ export class Instance {
 
 	private wanted(): Wanted {
 		const { config, source } = this.host;
-		const configure = config === null ? null : ({ do: "configure", settings: config.settings, account: config.account } as const);
+		const configure =
+			config === null ? null : ({ do: "configure", settings: config.settings, account: config.account, accountKey: "one" } as const);
 		return { configure, isNamed: source === "api" ? null : config !== null };
 	}
 
@@ -185,6 +191,12 @@ export class Instance {
 		// What the environment orders nobody else has noted.
 		if (cause?.on === "command" && cause.command.do === "run" && !this.isOrdering) world.noteOrder(host, cause.command);
 		host.state = after;
+		if (cause?.on === "command" || cause?.on === "agentUrl") world.watch.places.mended(host);
+		if ((cause?.on === "done" || cause?.on === "failed") && cause.effect.call === "create") {
+			const { id } = cause.effect;
+			const place = before.proxies.get(id)?.place ?? null;
+			world.watch.places.answered(host, place, id, cause.on === "done" ? null : cause.failure.kind);
+		}
 		const isResult = cause?.on === "done" || cause?.on === "failed";
 		world.watch.committed(host, before, after, isResult ? { effect: cause.effect, phase: this.phases.get(cause.effect) ?? null } : null);
 	}

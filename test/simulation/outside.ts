@@ -1,7 +1,7 @@
 /** The simulated world as effects reach it: `World` of `src/calls`, on the simulation's cloud, database and clock. */
 import type { World as Outside } from "../../src/calls/world.ts";
 import { credentialsAsked } from "../../src/core/model/credentials.ts";
-import type { Ms, Price, State, Verdict, Vm } from "../../src/core/model/state.ts";
+import type { Ms, Place, Price, State, Verdict, Vm } from "../../src/core/model/state.ts";
 import type { CreateRequest, Provider } from "../../src/providers/base/provider.ts";
 import type { Answer, Boot } from "./cloud.ts";
 import { hashOf, type Instance } from "./instance.ts";
@@ -28,7 +28,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 	const lostAnswer = () => new Error("D1 does not answer");
 	return {
 		now: () => host.now(),
-		provider: () => new SimulatedProvider(instance, state, later),
+		provider: (place) => new SimulatedProvider(instance, state, later, place ?? null),
 		takeRate: () => {
 			const { rate } = instance;
 			instance.rate = null;
@@ -128,19 +128,43 @@ export function outsideOf(instance: Instance, state: State): Outside {
 					else resolve(world.measure(endpoint, host));
 				});
 			}),
+		assist: (endpoint, count) =>
+			later((resolve, reject) => {
+				instance.count();
+				clock.after(random.between(...DATABASE_MS), () => {
+					if (database.isOut) reject(lostAnswer());
+					else resolve(world.assist(endpoint, host, count));
+				});
+			}),
+		shareLimit: (accountKey, until, rate) =>
+			later((resolve, reject) => {
+				instance.count();
+				clock.after(random.between(...DATABASE_MS), () => {
+					if (database.isOut) return reject(lostAnswer());
+					world.shareLimit(accountKey, host, until, rate);
+					resolve(undefined);
+				});
+			}),
 		countCall: () => instance.count(),
 	};
 }
 
 type Later = <T>(work: (resolve: (answer: T) => void, reject: (error: Error) => void) => void) => Promise<T>;
 
+/** What says what a VM is, and costs: the settings of the account and, where they list several, the place. */
+export function accountAt(account: string, place: Place | null): string {
+	return place === null ? account : `${account} ${place.region}:${place.size}`;
+}
+
 /** A driver for the simulated cloud. */
 class SimulatedProvider implements Provider {
 	private readonly instance: Instance;
 	private readonly state: State;
 	private readonly later: Later;
+	private readonly place: Place | null;
 
-	constructor(instance: Instance, state: State, later: Later) {
+	constructor(instance: Instance, state: State, later: Later, place: Place | null) {
+		this.place = place;
 		this.instance = instance;
 		this.state = state;
 		this.later = later;
@@ -176,12 +200,16 @@ class SimulatedProvider implements Provider {
 		if (state.proxies.get(tags.intent)?.tokenHash !== boot.tokenHash) {
 			world.watch.broken("9", `a create of ${tags.intent} goes out with a token that is not stored`);
 		}
+		const { place } = this;
+		const intended = state.proxies.get(tags.intent)?.place ?? null;
+		if (intended?.region !== place?.region || intended?.size !== place?.size)
+			world.watch.broken("9", `a create of ${tags.intent} goes to another place than its intent names`);
 		if (unfinished !== undefined) {
 			await this.ask<null>((done) => cloud.finish(unfinished, boot, done));
 			return { vm: unfinished, name, state: "starting", address: null, tags };
 		}
 		cloud.protectAtCreate(tags.deployment, allow);
-		return this.ask((done) => cloud.create({ name, tags, boot, account: state.account }, done));
+		return this.ask((done) => cloud.create({ name, tags, boot, account: accountAt(state.account, place), place }, done));
 	}
 
 	async protect({ tags, allow }: Parameters<Provider["protect"]>[0]): Promise<void> {
@@ -205,7 +233,7 @@ class SimulatedProvider implements Provider {
 	}
 
 	async hourlyPrice(): Promise<Price> {
-		const { account } = this.state;
+		const account = accountAt(this.state.account, this.place);
 		const price = await this.ask<Price>((done) => this.cloud.price(account, done));
 		if (this.instance.isListening) this.instance.host.world.watch.quoted(this.instance.host, account, price.hourly);
 		return price;

@@ -30,6 +30,8 @@ export interface Bug {
 	readonly plants: readonly Plant[];
 	/** The faults that show it, where it hides from most; all if missing. */
 	readonly focus?: NonNullable<ScenarioOptions["focus"]>;
+	/** It shows only where a pool has several places. */
+	readonly isPlaced?: boolean;
 	/** It shows only where cost is bounded. */
 	readonly isBounded?: boolean;
 	/** Only a pool with rules shows it. */

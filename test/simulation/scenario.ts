@@ -1,4 +1,4 @@
-import type { Ms, Rolling } from "../../src/core/model/state.ts";
+import type { Ms, Place, Rolling, Spread } from "../../src/core/model/state.ts";
 import { DEMANDS, type DemandAction, type DemandSetup, demandSetup } from "./demand.ts";
 import { PROFILES, type ProfileName } from "./profiles.ts";
 import { Random } from "./random.ts";
@@ -132,6 +132,20 @@ export interface PoolSetup {
 	readonly maxHourlyCost: number | null;
 	/** Null: it keeps its minimum. */
 	readonly demand: DemandSetup | null;
+	/** Where its VMs may be; none: where its account says. */
+	readonly places: readonly Place[];
+	readonly spread: Spread;
+	readonly maxPerPlace: number | null;
+	/** The object of the pool that stands in for it. */
+	readonly fallback: string | null;
+}
+
+/** While it lasts, creates in that region are told that there is nothing left. */
+export interface SoldOut {
+	readonly region: string;
+	readonly from: Ms;
+	/** Infinite: nothing comes back. */
+	readonly to: Ms;
 }
 
 /** A run as data: everything but the random numbers drawn while it runs. */
@@ -149,6 +163,8 @@ export interface Scenario {
 	readonly hourlyPrice: number;
 	/** What each deployment may spend; one that is not named, whatever it takes. */
 	readonly budgets: Readonly<Record<string, number>>;
+	/** What is sold out when, from the start of the run. */
+	readonly soldOut: readonly SoldOut[];
 	/** Nobody uses the proxies: what is done to them depends on no client. */
 	readonly isUnused?: boolean;
 	readonly actions: readonly Action[];
@@ -157,6 +173,8 @@ export interface Scenario {
 export interface ScenarioOptions {
 	readonly hours?: number;
 	readonly provider?: ProfileName;
+	/** Several places in each run, some of them sold out; without it, in some. */
+	readonly isPlaced?: boolean;
 	/** Bounds on cost in each run; without it, in some. */
 	readonly isBounded?: boolean;
 	/** No faults, only orders. */
@@ -223,6 +241,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
 	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
+	const placing = placingOf(seed, end, options, setups);
 	return {
 		seed,
 		hours,
@@ -234,14 +253,60 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 			new Random(`calls ${seed}`).chance(0.1) ? 240 * pools.length : Number.POSITIVE_INFINITY,
 		),
 		quota: random.chance(0.1) ? 32 * pools.length : 1000,
-		pools: setups.map((pool) => ({
+		pools: setups.map((pool, index) => ({
 			...pool,
+			...placing.pool(index),
 			statics: hasStatics ? pool.statics : 0,
 			maxHourlyCost: isBounded && money.chance(0.6) ? boundOf(money, [pool], hourlyPrice) : null,
 		})),
 		hourlyPrice,
 		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
+		soldOut: placing.soldOut,
 		actions,
+	};
+}
+
+const PLACES: readonly Place[] = ["here", "there", "yonder"].flatMap((region) => ["small", "large"].map((size) => ({ region, size })));
+
+/** A share of the runs has pools of several places. Regions sell out and come back, and one of several may stay sold out to the end. */
+function placingOf(
+	seed: number,
+	end: Ms,
+	options: ScenarioOptions,
+	pools: readonly PoolSetup[],
+): Pick<Scenario, "soldOut"> & { readonly pool: (index: number) => Partial<PoolSetup> } {
+	const random = new Random(`places ${seed}`);
+	if (!random.chance(options.isPlaced === true ? 1 : 0.2) || options.isPlaced === false) return { soldOut: [], pool: () => ({}) };
+	const first = random.between(0, 1);
+	const places = PLACES.filter((_, index) => index % 2 === first || random.chance(0.2));
+	const regions = [...new Set(places.map(({ region }) => region))];
+	const soldOut = regions.flatMap((region) =>
+		Array.from({ length: random.between(0, 3) }, (): SoldOut => {
+			const from = random.between(0, end - MINUTE);
+			return { region, from, to: Math.min(end, from + random.between(MINUTE, random.pick([10 * MINUTE, HOUR, 3 * HOUR]))) };
+		}),
+	);
+	// The first of them is where a pool looks first.
+	if (random.chance(0.5))
+		soldOut.push({ region: random.chance(0.7) ? "here" : random.pick(regions), from: 0, to: Number.POSITIVE_INFINITY });
+	const spread = random.pick(["pack", "even", "cheapest"] as const);
+	const isFallen = pools.length > 1 && random.chance(0.5);
+	if (!isFallen) return { soldOut: options.isFaultless ? [] : soldOut, pool: () => ({ places, spread }) };
+	// The first pool has no room anywhere for a while, and others stand in for it; some of them the other way round as well.
+	const [own, others] = [places.filter(({ region }) => region !== "yonder"), places.filter(({ region }) => region === "yonder")];
+	for (let i = random.between(1, 2); i > 0; i--) {
+		const from = random.between(0, end - 30 * MINUTE);
+		const to = Math.min(end, from + random.between(10 * MINUTE, 2 * HOUR));
+		soldOut.push({ region: "here", from, to }, { region: "there", from, to });
+	}
+	const passing = soldOut.filter(({ to }) => to !== Number.POSITIVE_INFINITY);
+	const isMutual = random.chance(0.5);
+	return {
+		soldOut: options.isFaultless ? [] : passing,
+		pool: (index) =>
+			index === 0
+				? { places: own, spread, fallback: "object2" }
+				: { places: others, spread, fallback: isMutual && index === 1 ? "object1" : null },
 	};
 }
 
@@ -284,6 +349,10 @@ function poolSetup(random: Random, name: string, deployment: string): PoolSetup 
 		statics: random.chance(0.2) ? random.pick([1, 1, 2]) : 0,
 		maxHourlyCost: null,
 		demand: null,
+		places: [],
+		spread: "pack",
+		maxPerPlace: null,
+		fallback: null,
 	};
 }
 

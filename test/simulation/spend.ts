@@ -1,6 +1,7 @@
 import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Machine } from "./cloud.ts";
 import type { Host } from "./host.ts";
+import { accountAt } from "./outside.ts";
 import { PROFILES } from "./profiles.ts";
 import { MINUTE } from "./scenario.ts";
 import type { World } from "./world.ts";
@@ -31,7 +32,7 @@ export class Spend {
 
 	/** What is wrong with the create that goes out for this intent, or null. `isTotalHeld`: D1 never lost what pools hold of the budget. */
 	creating(host: Host, state: State, id: Id, isTotalHeld: boolean): string | null {
-		const hourly = this.quotes.get(`${host.object} ${state.account}`);
+		const hourly = this.quotes.get(`${host.object} ${accountAt(state.account, state.proxies.get(id)?.place ?? null)}`);
 		const own = state.spec.maxHourlyCost;
 		const total = this.world.budgets.get(host.deployment) ?? null;
 		if (hourly !== undefined) this.launched.set(id, { host, hourly });

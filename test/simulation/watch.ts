@@ -15,6 +15,7 @@ import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
@@ -62,10 +63,14 @@ export class Watch {
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
 	private readonly replacements = new Replacements();
+	readonly places: PlaceWatch;
 
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
+		this.places = new PlaceWatch(world, (say) => {
+			if (this.isClockSound) this.broken("18", say);
+		});
 		this.waiting = new Waiting(world, (say) => this.broken("16", say));
 	}
 
@@ -137,6 +142,7 @@ export class Watch {
 	/** An instance is gone with its memory. */
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
+		this.places.dropped(host);
 		this.waiting.excuse(host);
 	}
 
@@ -319,13 +325,15 @@ export class Watch {
 		if (isSecond || world.cloud.underway.has(id)) this.broken("2", `a second create goes out for ${id}`);
 		// 16: nothing is launched for a pool that nobody would find.
 		if (record.isToldUnlisted) this.broken("16", `the create of ${id} goes out while the directory lacks ${host.object}`);
+		this.places.creating(host, state, id);
 		// 11: within the bounds on cost.
 		const overspent = this.spend.creating(host, state, id, !this.lost.has(host.deployment));
 		if (overspent !== null && this.isClockSound) this.broken("11", overspent);
 		// Refused creates are not repeated without a pause.
 		const window = Math.floor(world.clock.now / WINDOW_MS);
 		record.creates = record.creates.window === window ? { window, count: record.creates.count + 1 } : { window, count: 1 };
-		const most = 12 * (state.spec.max + surgeOf(state.spec)) + 20;
+		// A place that is sold out is asked by one create in half a minute.
+		const most = 12 * (state.spec.max + surgeOf(state.spec)) + 20 + 20 * state.spec.places.length;
 		if (record.creates.count > most) this.broken("rest", `${record.creates.count} creates go out in ten minutes`);
 		// 1: within max + surge, by what exists and by what the pool believes.
 		const { spec } = state;

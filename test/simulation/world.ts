@@ -1,5 +1,5 @@
 import type { Command, Settings } from "../../src/core/model/command.ts";
-import type { Measurements, Ms, Verdict } from "../../src/core/model/state.ts";
+import type { Measurements, Ms, Place, Rate, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
 import { Agents, type Reply } from "./agents.ts";
@@ -86,7 +86,13 @@ export class World {
 		this.faults = new Faults(this.clock, new Random(`faults ${scenario.seed}`));
 		const { provider, pageSize, callsAnHour, quota, pools } = scenario;
 		const windowMs = Math.min(...pools.map(({ unknownTimeoutSeconds }) => unknownTimeoutSeconds)) * SECOND;
-		const limits = { pageSize, callsAnHour, quota, windowMs, hourlyPrice: scenario.hourlyPrice };
+		const isSoldOut = (place: Place | null) => {
+			const at = this.clock.now - START;
+			const isNow = scenario.soldOut.some(({ region, from, to }) => region === place?.region && at >= from && at < to);
+			if (isNow) this.faults.count("soldOut");
+			return isNow;
+		};
+		const limits = { pageSize, callsAnHour, quota, windowMs, hourlyPrice: scenario.hourlyPrice, isSoldOut };
 		this.watch = new Watch(this);
 		this.cloud = new Cloud(this.clock, this.faults, this.random, PROFILES[provider], limits, {
 			started: (machine) => this.agents.machineStarted(machine, this.random.between(...PROFILES[provider].bootMs)),
@@ -368,6 +374,26 @@ export class World {
 		return { averages, reporting, missing, isUnused };
 	}
 
+	/** As `src/pool/neighbours.ts` does it. */
+	assist(endpoint: string, asker: Host, count: number): string | null {
+		const other = this.hosts.find(({ object }) => object === endpoint);
+		if (other === undefined || other.state === null) return "the fallback is no pool";
+		if (other === asker) return "the fallback is this pool itself";
+		this.watch.count("assist");
+		other.current()?.tell({ do: "assist", from: asker.object, count });
+		return null;
+	}
+
+	/** All pools here are of one account. Each goes by its own clock. */
+	shareLimit(_accountKey: string, teller: Host, until: Ms, rate: Rate | null): void {
+		this.watch.count("limitTold");
+		for (const host of this.hosts) {
+			if (host === teller || host.state === null) continue;
+			const byMs = host.skewMs - teller.skewMs;
+			host.current()?.tell({ do: "limited", until: until + byMs, rate: rate && { ...rate, resetAt: rate.resetAt + byMs } });
+		}
+	}
+
 	private probePlainly(machine: Machine | undefined): Verdict {
 		if (machine === undefined || machine.power === "off" || !machine.isPlain) return { is: "silent" };
 		return this.agentUrl === GOOD_URL ? { is: "ok", active: null } : { is: "egress" };
@@ -396,9 +422,11 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			finishesCreate: PROFILES[scenario.provider].createSteps > 1,
 			repeatsCreate: PROFILES[scenario.provider].idempotency !== "none",
 			billedSeconds: PROFILES[scenario.provider].minimumBilledMs / SECOND,
-			places: [],
-			spread: "pack",
-			maxPerPlace: null,
+			places: setup.places,
+			spread: setup.spread,
+			maxPerPlace: setup.maxPerPlace,
+			fallback: setup.fallback,
+			fallbackAfterSeconds: 300,
 			maxHourlyCost: setup.maxHourlyCost,
 			// Few are destroyed in an hour: the usual bound would never be reached.
 			...{ banCoolDownSeconds: 900, replaceBanned: 0, replaceBannedBy: [] },

@@ -88,4 +88,6 @@ test("what is copied holds no key, and the selection", () => {
 		all.filter((code) => code.includes("/random")).every((code) => code.includes("AUTH_KEY") && code.includes("region=lon1&session=a")),
 	).toBe(true);
 	expect(snippets({ ...given, needsKey: false }).some(({ parts }) => parts.some(({ code }) => code.includes("AUTH_KEY")))).toBe(false);
+	const gateway = snippets(given).find(({ name }) => name === "gateway")?.parts[1]?.code;
+	expect(gateway).toContain("http://u-region-lon1-session-a:any@127.0.0.1:8888");
 });

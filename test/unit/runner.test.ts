@@ -1,23 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { CALLS_A_PASS, type Ports, pass } from "../../src/controller/pass.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
+import { VITALS } from "../../src/core/model/liveness.ts";
 import { projectionHash } from "../../src/core/model/projection.ts";
 import type { Proxy, State, Vitals } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
-import { COUNTED } from "../../src/core/model/traffic.ts";
 import { plan } from "../../src/core/plan.ts";
 import { fakePorts, NOW, poolOf, succeed } from "./fake-ports.ts";
 
-const UNHEARD: Vitals = {
-	heardAt: 0,
-	seenAt: 0,
-	probedAt: 0,
-	active: 0,
-	reportedAt: 0,
-	metrics: {},
-	metricsAt: 0,
-	counted: COUNTED.initial,
-};
+const UNHEARD: Vitals = VITALS.initial;
 
 describe("a pass", () => {
 	test("makes at most 40 calls, of creates three at a time, and the next one goes on where it stopped, at once", async () => {

@@ -58,6 +58,15 @@ describe("an agent", () => {
 		expect((await askWith(pools, "/v1.1/heartbeat", post("x".repeat(256 * 1024 + 1)))).status).toBe(413);
 	});
 
+	test("opens its line where it may: with an upgrade, its own key, and lines that are not switched off", async () => {
+		const open = (settings: object, bearer: string, headers = {}) =>
+			askWith({ ...poolsAnswering({}), ...settings }, "/v1.1/agent", { headers: { Authorization: `Bearer ${bearer}`, ...headers } });
+		const plain = await open({}, TOKEN);
+		expect([plain.status, plain.headers.get("Upgrade")]).toEqual([426, "websocket"]);
+		expect((await open({}, FOREIGN, { Upgrade: "websocket" })).status).toBe(401);
+		expect((await open({ AGENT_LINE: "False" }, TOKEN, { Upgrade: "websocket" })).status).toBe(404);
+	});
+
 	test("whom its pool refuses gets 401", async () => {
 		const refused: AgentAnswer = { ok: false, say: "the boot token was used with another key" };
 		const pools = poolsAnswering({ register: async () => refused, heartbeat: async () => refused, unregister: async () => refused });

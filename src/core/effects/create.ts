@@ -9,7 +9,7 @@ import { areAllClosed, placeGate, placeKey, sayAllClosed, withPlaceFacts } from 
 import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
 import type { Ms, Place, Proxy, State, Vm } from "../model/state.ts";
 import { withCreate } from "../model/tally.ts";
-import { isWithinBounds } from "../planning/budget.ts";
+import { isPriced, isWithinBounds } from "../planning/budget.ts";
 import type { Draft } from "../planning/draft.ts";
 import { LOOKED_UP } from "../planning/lifecycle.ts";
 import { sentIn } from "../planning/placing.ts";
@@ -39,7 +39,8 @@ export const create: Room<Create, Vm> = {
 		for (const proxy of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) {
 			const { id, place } = proxy;
 			const key = placeKey(place);
-			if (!draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key)) continue;
+			if (!isPriced(state, place) || !draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key))
+				continue;
 			if (placeGate(state, place).failures > 0) canaries.add(key);
 			draft.call<Create>({ call: "create", id });
 		}
@@ -50,7 +51,7 @@ export const create: Room<Create, Vm> = {
 		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
 		if (proxy === undefined) return false;
 		const { place } = proxy;
-		const isPlaceOpen = placeGate(state, place).until <= now && !isPlaceTried(state, place);
+		const isPlaceOpen = isPriced(state, place) && placeGate(state, place).until <= now && !isPlaceTried(state, place);
 		const isNext = isRepeatable(state, proxy) || (isUnsent(proxy) && isPlaceOpen && !isCanaryOut(state));
 		return isNext && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
 	},

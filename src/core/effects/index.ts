@@ -1,5 +1,6 @@
 /** Every effect, in the order of a pass: what costs money goes first. A new one is named here, once. */
 import { adopt } from "./adopt.ts";
+import { assist } from "./assist.ts";
 import { create } from "./create.ts";
 import { deleteVm } from "./delete.ts";
 import { deleteStray } from "./delete-stray.ts";
@@ -18,6 +19,7 @@ import { release } from "./release.ts";
 import { reserve } from "./reserve.ts";
 import { restart } from "./restart.ts";
 import type { Room } from "./room.ts";
+import { share } from "./share.ts";
 
 export const EFFECTS = [
 	deleteVm,
@@ -38,6 +40,8 @@ export const EFFECTS = [
 	probeStatic,
 	forget,
 	measure,
+	assist,
+	share,
 ] as const;
 
 type OfRoom<One> = One extends Room<infer Effect, infer Result> ? { readonly effect: Effect; readonly result: Result } : never;

@@ -1,6 +1,7 @@
 import { applyProbed } from "../facts/agents.ts";
 import { hiddenFrom, probePauseMs } from "../model/deadlines.ts";
-import { LATE_INTERVALS, SAMPLE_SHARE } from "../model/limits.ts";
+import { DOUBT_PAUSE_MS, SAMPLE_SHARE } from "../model/limits.ts";
+import { lateAt } from "../model/lines.ts";
 import { isPlain, unsettledOf } from "../model/proxies.ts";
 import type { Id, Ms, Proxy, State, Verdict, Vitals } from "../model/state.ts";
 import { filtered, measure } from "../model/table.ts";
@@ -78,17 +79,31 @@ function sample(draft: Draft): readonly Proxy[] {
 	return [...chosen];
 }
 
-const heard = measure<Vitals, { readonly leastAt: Ms; readonly ids: readonly Id[] }>((ids, values) => ({
-	leastAt: values.reduce((least, { heardAt }) => Math.min(least, heardAt), Number.POSITIVE_INFINITY),
-	ids,
-}));
+interface Heard {
+	/** The earliest sign of life of those with a line, and of those without. */
+	readonly onLineAt: Ms;
+	readonly byCallAt: Ms;
+	readonly isAnyDoubted: boolean;
+	readonly ids: readonly Id[];
+}
 
-/** Ready proxies of which some may not have reported for too long. */
+const heard = measure<Vitals, Heard>((ids, values) => {
+	let [onLineAt, byCallAt, isAnyDoubted] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, false];
+	for (const { heardAt, isLined, doubtedAt } of values) {
+		if (isLined) onLineAt = Math.min(onLineAt, heardAt);
+		else byCallAt = Math.min(byCallAt, heardAt);
+		isAnyDoubted ||= doubtedAt > 0;
+	}
+	return { onLineAt, byCallAt, isAnyDoubted, ids };
+});
+
+/** Ready proxies of which some may not have been heard for too long, or lost their line. */
 function lateOnes(draft: Draft): readonly Proxy[] {
-	const { proxies, vitals, heartbeatSeconds } = draft.state;
+	const { proxies, vitals } = draft.state;
 	const late: Proxy[] = [];
-	for (const { leastAt, ids } of heard(vitals)) {
-		if (!draft.isDue(leastAt + lateMs(heartbeatSeconds))) continue;
+	for (const { onLineAt, byCallAt, isAnyDoubted, ids } of heard(vitals)) {
+		const at = Math.min(lateAt(draft.state, onLineAt, true), lateAt(draft.state, byCallAt, false));
+		if (!isAnyDoubted && !draft.isDue(at)) continue;
 		for (const id of ids) {
 			const proxy = proxies.get(id);
 			if (proxy?.phase.at === "ready") late.push(proxy);
@@ -99,20 +114,18 @@ function lateOnes(draft: Draft): readonly Proxy[] {
 	return late;
 }
 
-function lateMs(heartbeatSeconds: number): Ms {
-	return LATE_INTERVALS * heartbeatSeconds * 1000;
-}
-
 /** When a proxy is to be probed next for a reason of its own; null: not at all. */
 export function probeDueAt(state: State, proxy: Proxy, now: Ms): Ms | null {
 	const vitals = state.vitals.get(proxy.id);
 	const probedAt = passed(vitals?.probedAt ?? 0, now);
 	const intervalMs = state.spec.intervalSeconds * 1000;
-	const pauseMs = probePauseMs(proxy.failedProbes, intervalMs, state.spec);
+	const isDoubted = (vitals?.doubtedAt ?? 0) > 0;
+	const pauseMs = probePauseMs(proxy.failedProbes, intervalMs, state.spec, isDoubted);
 	switch (proxy.phase.at) {
 		case "ready": {
 			if (proxy.failedProbes > 0) return probedAt + pauseMs;
-			return Math.max((vitals?.heardAt ?? 0) + lateMs(state.heartbeatSeconds), probedAt + intervalMs);
+			if (isDoubted) return probedAt + DOUBT_PAUSE_MS;
+			return Math.max(lateAt(state, vitals?.heardAt ?? 0, vitals?.isLined ?? false), probedAt + intervalMs);
 		}
 		case "booting":
 		case "unready":

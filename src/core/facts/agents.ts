@@ -26,6 +26,8 @@ export interface Report {
 	readonly credentials: number;
 	/** Canonical; fewer than `active` where there are more than a report holds. */
 	readonly sessions: readonly string[];
+	/** Number of a report that came on a line; missing: it came by a call. */
+	readonly number?: number;
 	/** What it has counted since it started, and which start that is; missing where it does not count, or its report was cut. */
 	readonly counts?: { readonly boot: string; readonly counters: Traffic };
 }
@@ -61,11 +63,15 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	if (proxy === undefined) return state;
 	const metrics = reportedMetrics(report.metrics);
 	const reported = withSessions(state, report.id, report.sessions, report.active);
+	const isLined = report.number !== undefined;
+	const isPressed = isLined && state.spec.rules.length > 0 && report.active > (state.vitals.get(report.id)?.active ?? 0);
+	const pressed = isPressed ? { ...reported, pressedAt: now } : reported;
 	const { counts } = report;
 	const known = state.vitals.get(report.id)?.counted ?? COUNTED.initial;
 	const after = counts === undefined ? known : counted(known, counts.boot, counts.counters);
-	const vitals = { heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
-	const heard = withVitals(reported, report.id, vitals);
+	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
+	const vitals = { ...how, heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
+	const heard = withVitals(pressed, report.id, vitals);
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 
@@ -100,7 +106,7 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 	const { phase } = proxy;
 	if (verdict.is === "ok") {
 		const told = verdict.active === null ? {} : { active: verdict.active, reportedAt: now };
-		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, ...told });
+		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, doubtedAt: 0, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
 			const up = {

@@ -27,6 +27,7 @@ import {
 } from "../model/state.ts";
 import { withAdoption, withConfirmation, withoutConfirmation, withRelease } from "./adopt.ts";
 import { applyUnregistered } from "./agents.ts";
+import { withAssist, withSharedLimit } from "./neighbours.ts";
 import { refusalOf } from "./orders.ts";
 
 export function applyCommand(state: State, command: Command, now: Ms): State {
@@ -38,7 +39,13 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog({ ...state, spec: { ...state.spec, min: command.min, max: command.max } }, now, "INFO", text);
 		}
 		case "configure":
-			return applySettings(atProvider(state, command.provider ?? state.pool.provider, now), command.settings, command.account, now);
+			return applySettings(
+				atProvider(state, command.provider ?? state.pool.provider, now),
+				command.settings,
+				command.account,
+				command.accountKey ?? state.accountKey,
+				now,
+			);
 		case "run": {
 			// It may be in the directory no more, where nobody would see to it, and nobody would find its VMs.
 			if (state.leaving) return state;
@@ -118,6 +125,10 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withRenewed(state, command.id, now + command.seconds * 1000);
 		case "endLeases":
 			return withoutLeases(state, command.ids);
+		case "assist":
+			return withAssist(state, command.from, command.count, now);
+		case "limited":
+			return withSharedLimit(state, command.until, command.rate, now);
 		case "log":
 			return withLog(state, now, command.severity, command.text);
 		default:
@@ -136,7 +147,7 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 }
 
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
-function applySettings(state: State, settings: Settings, account: string, now: Ms): State {
+function applySettings(state: State, settings: Settings, account: string, accountKey: string, now: Ms): State {
 	if (settings.suspended !== null) {
 		const suspended = bounded(settings.suspended, MOST_LIST_CHARS);
 		return suspended === state.suspended ? state : withLog({ ...state, suspended }, now, "ERROR", `suspended: ${suspended}`);
@@ -147,6 +158,7 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	const after: State = {
 		...state,
 		account,
+		accountKey,
 		spec: { ...settings.spec, ...bounds, rolling: rollingInForce(state.patchedRolling, settings.spec.rolling) },
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
@@ -156,13 +168,19 @@ function applySettings(state: State, settings: Settings, account: string, now: M
 	};
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
+	const lineSeconds = Math.max(after.spec.intervalSeconds, state.lineSeconds);
 	const gates = mended(state.gates);
 	const places = mendedPlaces(onlyPlaces(state.places, placesIn(after)));
 	// Another account may be told what this one was refused.
 	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
-	return withLog({ ...after, heartbeatSeconds, gates, places, money, told: [], listedAt: 0 }, now, "INFO", "configuration updated");
+	return withLog(
+		{ ...after, heartbeatSeconds, lineSeconds, gates, places, money, told: [], listedAt: 0 },
+		now,
+		"INFO",
+		"configuration updated",
+	);
 }
 
 /** Those of an address that no proxy has go nowhere. */

@@ -52,9 +52,13 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 		}
 		case "renewLease":
 			return holderOf(state, command.id) === null ? { error: "notFound", say: "There is no such lease: it has ended." } : null;
+		case "assist":
+			if (command.count === 0 || hasCloud(state)) return null;
+			return { error: "conflict", say: "The pool has no cloud: it cannot stand in for another." };
 		case "report":
 		case "endLeases":
 		case "scale":
+		case "limited":
 		case "confirm":
 		case "leave":
 		case "run":

@@ -1,14 +1,21 @@
 /** What operators order, and what settings say. */
 import type { Reported } from "./bans.ts";
-import type { Id, Metrics, ProviderName, Severity } from "./basics.ts";
+import type { Id, Metrics, Ms, ProviderName, Severity } from "./basics.ts";
+import type { Rate } from "./inventory.ts";
 import type { LeaseWishes } from "./leases.ts";
 import type { Run, Spec } from "./pool.ts";
 
 /** An operator's order. */
 export type Command =
 	| { readonly do: "scale"; readonly min: number; readonly max: number }
-	/** `provider`: another one may be named while the pool has no VM; missing, it stays. */
-	| { readonly do: "configure"; readonly settings: Settings; readonly account: string; readonly provider?: ProviderName }
+	/** `accountKey`: tells its account from others by credentials alone. `provider`: another one may be named while the pool has no VM; missing, it stays. */
+	| {
+			readonly do: "configure";
+			readonly settings: Settings;
+			readonly account: string;
+			readonly accountKey?: string;
+			readonly provider?: ProviderName;
+	  }
 	/** `keep`: a pool that is removed leaves its VMs running, without our tags. */
 	| { readonly do: "run"; readonly run: Run; readonly keep?: boolean }
 	/** A client asked for a proxy and found none. */
@@ -34,6 +41,10 @@ export type Command =
 	| { readonly do: "renewLease"; readonly id: Id; readonly seconds: number }
 	/** Whichever of these there are end. */
 	| { readonly do: "endLeases"; readonly ids: readonly Id[] }
+	/** Another pool (its object) wants so many proxies of this one beside its own; 0: none any more. */
+	| { readonly do: "assist"; readonly from: Id; readonly count: number }
+	/** Another pool of the account was told to wait until then, or has little left of its quota. */
+	| { readonly do: "limited"; readonly until: Ms; readonly rate: Rate | null }
 	/** An entry of an operator's own. */
 	| { readonly do: "log"; readonly severity: Severity; readonly text: string };
 

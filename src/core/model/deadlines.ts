@@ -1,5 +1,5 @@
 /** When what waits has waited long enough, and how long it pauses. */
-import { PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, UNPUBLISHED_DRAIN_MS } from "./limits.ts";
+import { DOUBT_PAUSE_MS, PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, UNPUBLISHED_DRAIN_MS } from "./limits.ts";
 import type { Ms, Phase, Proxy, Spec, State } from "./state.ts";
 
 /** By when a proxy that never was ready must be. A restart starts its time anew. */
@@ -24,8 +24,9 @@ export function wasIdleSince(state: State, { id }: Proxy, at: Ms): boolean {
 	return vitals !== undefined && vitals.active === 0 && vitals.reportedAt >= at;
 }
 
-/** The pause after a probe: short while it is in doubt whether what failed one is down, else the usual one. */
-export function probePauseMs(failures: number, usualMs: Ms, { intervalSeconds }: Spec): Ms {
+/** The pause after a probe: short while it is in doubt whether what failed one is down, shorter where its line broke, else the usual one. */
+export function probePauseMs(failures: number, usualMs: Ms, { intervalSeconds }: Spec, hasLostLine = false): Ms {
 	const isInDoubt = failures > 0 && failures < PROBES_TO_FAIL;
-	return isInDoubt ? Math.min(PROBE_RETRY_MS, (intervalSeconds * 1000) / 6) : usualMs;
+	if (!isInDoubt) return usualMs;
+	return Math.min(hasLostLine ? DOUBT_PAUSE_MS : PROBE_RETRY_MS, (intervalSeconds * 1000) / 6);
 }

@@ -1,6 +1,8 @@
 import { credentialsAsked } from "./credentials.ts";
+import { boundsToTell, reportSeconds } from "./lines.ts";
 import { dropsFor } from "./sessions.ts";
-import type { Id, Ms, State } from "./state.ts";
+import type { Id, Ms, Proxy, State } from "./state.ts";
+import { differences } from "./table.ts";
 
 /** What an agent is to do; every field states the whole wish, so that a lost answer does no harm. */
 export interface Directives {
@@ -20,6 +22,14 @@ export interface Directives {
 	readonly address: string | null;
 }
 
+/** The same on an agent's line, and what it needs there. */
+export interface LineDirectives extends Directives {
+	/** Seconds within which it reports though nothing has changed. */
+	readonly report: number;
+	/** It reports at once when the number of its open connections passes one of these. */
+	readonly bounds: readonly number[];
+}
+
 /** What the agent of this proxy is told; null while nobody knows the address that it shall call. */
 export function directivesFor(state: State, id: Id, now: Ms): Directives | null {
 	if (state.agentUrl === null) return null;
@@ -34,3 +44,24 @@ export function directivesFor(state: State, id: Id, now: Ms): Directives | null 
 		address: proxy?.address ?? null,
 	};
 }
+
+/** What an agent is told on its line; null as with {@link directivesFor}. */
+export function lineDirectivesFor(state: State, id: Id, now: Ms): LineDirectives | null {
+	const directives = directivesFor(state, id, now);
+	return directives && { ...directives, report: reportSeconds(state), bounds: boundsToTell(state) };
+}
+
+const TOLD_TO_ALL = ["agentUrl", "credentials", "allow", "spec", "drops", "lineSeconds"] as const;
+
+/** The proxies to whom two states may say different things; null: all of them. */
+export function mayBeToldAnew(before: State, after: State): readonly Id[] | null {
+	if (TOLD_TO_ALL.some((key) => before[key] !== after[key])) return null;
+	if (before.proxies === after.proxies) return NOBODY;
+	const changed: Id[] = [];
+	for (const [id, was, is] of differences<Proxy>(before.proxies, after.proxies)) {
+		if (was?.phase !== is?.phase || was?.address !== is?.address) changed.push(id);
+	}
+	return changed;
+}
+
+const NOBODY: readonly Id[] = [];

@@ -10,6 +10,21 @@ export const SAMPLE_SHARE = 0.02;
 export const LATE_INTERVALS = 1.5;
 /** Silence of an agent that takes its proxy off the list where the Worker cannot probe it. */
 export const SILENT_INTERVALS = 3;
+/** An agent's line shows life each 20 s, and is looked at each interval: so long after the last sign it is late. */
+export const LINE_LATE_MS = 52_000;
+/** So long a silence on its line takes a proxy off the list where the Worker cannot probe it. */
+export const LINE_SILENT_MS = 80_000;
+/** Between the probes of a proxy whose line broke: most likely its agent ended, and systemd starts it again within two seconds. */
+export const DOUBT_PAUSE_MS = 700;
+/** All lines end at a deploy, and come back within 30 s: until then nobody is late. At most once in so long. */
+export const FALL_SPACING_MS = 10 * 60_000;
+/** How often an agent reports on its line where nothing changes and no rule goes by what it reports. */
+export const IDLE_REPORT_SECONDS = 300;
+/** Messages on lines that are billed as one request, and the share of the plan's daily requests that reports of a set pace may use. */
+export const MESSAGES_A_REQUEST = 20;
+export const LINE_SHARE = 0.25;
+/** The pace changes in steps of so many seconds: each change is told to every line, and acknowledged. */
+export const PACE_STEP_SECONDS = 30;
 /** Boots in a row that never became ready close the boots gate. */
 export const BOOTS_TO_CLOSE = 3;
 /** Isolates may go on handing a proxy out for so long after its removal was published: the staleness that the documentation states. */
@@ -67,12 +82,17 @@ export const MOST_BANNED_PAIRS = 10_000;
 export const IDLE_LIST_MS = 5 * 60_000;
 /** Between lists at the least, however much there is to learn. */
 export const LIST_SPACING_MS = 1_000;
+export const DAY_SECONDS = 86_400;
 /** Share of its plan's daily requests that a deployment's heartbeats may use. */
 export const HEARTBEAT_SHARE = 0.5;
 /** A part of the deployment's budget that is not needed goes back after so long. */
 export const LEASE_RETURN_MS = 60_000;
 /** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
 export const PRICE_MS = 24 * 3_600_000;
+/** What another pool asked for and did not renew ends after so long; it is renewed, and what changes of it is told, at these intervals. */
+export const ASSIST_MS = 3 * 60_000;
+export const ASSIST_RENEWAL_MS = 60_000;
+export const ASSIST_SPACING_MS = 5_000;
 /** Below this share of an account's rate limit only deletes and finds go out. */
 export const RATE_RESERVE = 0.25;
 /** What was reported or posted counts for so many heartbeat intervals: two reports may be lost on the way. */

@@ -20,6 +20,12 @@ export interface Vitals {
 	readonly metrics: Readonly<Record<string, number>>;
 	/** When `metrics` were reported: at its last heartbeat. */
 	readonly metricsAt: Ms;
+	/** Its last report came on a line, where its life shows without any. */
+	readonly isLined: boolean;
+	/** Number of that report; 0: none. The next one tells its sessions as the difference from it. */
+	readonly report: number;
+	/** When its line broke; 0: it has been heard since, or probed well. */
+	readonly doubtedAt: Ms;
 	/** What its agent has counted since the VM was made. */
 	readonly counted: Counted;
 }
@@ -42,6 +48,10 @@ export interface LivenessFields {
 	readonly sampledAt: Ms;
 	/** The interval that agents are told, in seconds: stretched so that a deployment stays within its plan. */
 	readonly heartbeatSeconds: number;
+	/** As often as agents may report on their lines without a change, in seconds: likewise stretched. */
+	readonly lineSeconds: number;
+	/** When all lines were last found to be gone, as a deploy leaves them. */
+	readonly linesFellAt: Ms;
 }
 
 export const VITALS: Shape<Vitals> = record<Vitals>({
@@ -52,6 +62,9 @@ export const VITALS: Shape<Vitals> = record<Vitals>({
 	reportedAt: value(0),
 	metrics: value<Readonly<Record<string, number>>>({}),
 	metricsAt: value(0),
+	isLined: value<boolean>(false),
+	report: value(0),
+	doubtedAt: value(0),
 	counted: COUNTED,
 });
 
@@ -61,6 +74,8 @@ export const livenessSlice: Slice<LivenessFields> = {
 	drops: fact(list(record<Drop>({ session: value(""), at: value(0), proxy: value(null) }))),
 	sampledAt: vital(value(0)),
 	heartbeatSeconds: vital(value(30)),
+	lineSeconds: vital(value(30)),
+	linesFellAt: vital(value(0)),
 };
 
 /** What a probe found. */

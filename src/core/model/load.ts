@@ -40,8 +40,10 @@ export interface LoadFields {
 	readonly custom: Metrics;
 	/** What was said of the present rules and metrics source: once is enough. */
 	readonly told: readonly string[];
-	/** When rules last decided on the target, which they do once an interval. */
+	/** When rules last decided on the target, which they do once an interval, and when a rise was due in between. */
 	readonly decidedAt: Ms;
+	/** When a line last told of more connections than before, where there are rules. */
+	readonly pressedAt: Ms;
 	/** The sizes that rules asked for lately, the newest last, without those that a later one outdid. See window.ts. */
 	readonly scaleInWindow: readonly Wish[];
 	/** What the endpoint that `metricsSource` names answered last. */
@@ -57,6 +59,7 @@ export const loadSlice: Slice<LoadFields> = {
 	custom: fact(value<Metrics>({})),
 	told: fact(list(value(""))),
 	decidedAt: vital(value(0)),
+	pressedAt: vital(value(0)),
 	scaleInWindow: vital(list(record<Wish>({ at: value(0), target: value(0) }))),
 	source: vital(
 		nullable(

@@ -1,8 +1,9 @@
 /** What the proxies report and what was posted for them: samples, how fresh they are, and their weighted means. */
 import { SAMPLE_INTERVALS } from "./limits.ts";
+import { freshSeconds } from "./lines.ts";
 import { isKept, isPlain } from "./proxies.ts";
 import { AGENT_METRICS, isMetricName } from "./rules.ts";
-import type { Measurements, Metrics, Ms, Proxy, State } from "./state.ts";
+import type { Measurements, Metrics, Ms, Proxy, State, Vitals } from "./state.ts";
 
 /** The number of open client connections, which every agent reports. */
 export const ACTIVE = "active";
@@ -64,14 +65,14 @@ export function measurementsOf(state: State, now: Ms): Measurements | null {
 /** Whether a proxy's open connections are known to be none. */
 export function isIdle(state: State, proxy: Proxy, now: Ms): boolean {
 	const vitals = state.vitals.get(proxy.id);
-	return vitals !== undefined && vitals.active === 0 && isFresh(vitals.reportedAt, state, now);
+	return vitals !== undefined && vitals.active === 0 && isFresh(vitals.reportedAt, state, vitals, now);
 }
 
 /** Whether any proxy is known to have an open connection. */
 export function isInUse(state: State, now: Ms): boolean {
 	for (const proxy of state.proxies.values()) {
 		const vitals = state.vitals.get(proxy.id);
-		if (vitals !== undefined && vitals.active > 0 && isOurs(proxy) && isFresh(vitals.reportedAt, state, now)) return true;
+		if (vitals !== undefined && vitals.active > 0 && isOurs(proxy) && isFresh(vitals.reportedAt, state, vitals, now)) return true;
 	}
 	return false;
 }
@@ -79,7 +80,8 @@ export function isInUse(state: State, now: Ms): boolean {
 /** Whether its agent has reported all that it reports; of a VM without one that was taken in, whether somebody posts in its stead. */
 function hasReported(state: State, proxy: Proxy, now: Ms): boolean {
 	if (isPlain(proxy)) return Object.keys(proxy.posted).length > 0;
-	return isFresh(state.vitals.get(proxy.id)?.metricsAt ?? 0, state, now);
+	const vitals = state.vitals.get(proxy.id);
+	return vitals !== undefined && isFresh(vitals.metricsAt, state, vitals, now);
 }
 
 /** Whether clients may be using it here: not one that is being deleted, or let go. */
@@ -92,16 +94,16 @@ function sampleOf(state: State, proxy: Proxy, now: Ms): Metrics | null {
 	if (!isOurs(proxy)) return null;
 	const vitals = state.vitals.get(proxy.id);
 	const reported: [string, readonly [number, number]][] = [];
-	if (vitals !== undefined && isFresh(vitals.metricsAt, state, now)) {
+	if (vitals !== undefined && isFresh(vitals.metricsAt, state, vitals, now)) {
 		for (const [name, value] of Object.entries(vitals.metrics)) reported.push([name, [1, value]]);
 	}
-	if (vitals !== undefined && isFresh(vitals.reportedAt, state, now)) reported.push([ACTIVE, [1, vitals.active]]);
+	if (vitals !== undefined && isFresh(vitals.reportedAt, state, vitals, now)) reported.push([ACTIVE, [1, vitals.active]]);
 	const sample = { ...Object.fromEntries(reported), ...proxy.posted };
 	return Object.keys(sample).length === 0 ? null : sample;
 }
 
-function isFresh(at: Ms, state: State, now: Ms): boolean {
-	return isWithin(at, SAMPLE_INTERVALS * state.heartbeatSeconds, now);
+function isFresh(at: Ms, state: State, vitals: Vitals, now: Ms): boolean {
+	return isWithin(at, freshSeconds(state, vitals), now);
 }
 
 /** What lies in the future was dated by a clock that was set back since: nobody knows how old it is. */

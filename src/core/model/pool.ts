@@ -94,6 +94,9 @@ export interface Spec {
 	readonly spread: Spread;
 	/** The most VMs in one place; null: as many as there may be at all. */
 	readonly maxPerPlace: number | null;
+	/** The pool that stands in for what this one cannot place for so many seconds, as an endpoint or as `provider/name`; null: none does. */
+	readonly fallback: string | null;
+	readonly fallbackAfterSeconds: number;
 	/** Proxies that others run: handed out while they answer, never created or deleted. */
 	readonly statics: readonly StaticBackend[];
 }
@@ -132,6 +135,8 @@ const SPEC = record<Spec>({
 	places: list(PLACE),
 	spread: value<Spread>("pack"),
 	maxPerPlace: value<number | null>(null),
+	fallback: value<string | null>(null),
+	fallbackAfterSeconds: value(300),
 	statics: list(record<StaticBackend>({ address: value(""), port: value(0), access: value("") })),
 });
 

@@ -6,6 +6,7 @@ import { usualBootMs } from "./health.ts";
 import { leasedOf } from "./leases.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
+import { askedOf } from "./neighbours.ts";
 import { areAllClosed, placeGate, placeKey, placesIn } from "./places.ts";
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
 import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
@@ -40,6 +41,8 @@ export function summaryOf(state: State): CoreSummary {
 		...(leased > 0 ? { leased } : {}),
 		intervalSeconds: state.spec.intervalSeconds,
 		places: state.spec.places.map((place) => placeStanding(state, place)),
+		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
+		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
 		strays: state.strays.size,
 		foreign: state.foreign,
 	};
@@ -107,6 +110,7 @@ export function problemsOf(state: State): readonly string[] {
 	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
 	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
+	if (askedOf(state) > 0) sentences.push(`${state.asked.endpoint} stands in for ${askedOf(state)} of its proxies`);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots, endpoint)}`);
 	const stuck = stuckOf(state);

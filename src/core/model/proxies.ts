@@ -89,11 +89,6 @@ export function mayAct(state: State): boolean {
 	return state.suspended === null && state.breach === null && state.unreadable === null;
 }
 
-/** Whether its agent has been heard within `intervals` heartbeat intervals. */
-export function heardWithin(state: State, proxy: Proxy, intervals: number, now: Ms): boolean {
-	return (state.vitals.get(proxy.id)?.heardAt ?? 0) + intervals * state.heartbeatSeconds * 1000 > now;
-}
-
 const readyIn = summed<Proxy>((proxy) => (proxy.phase.at === "ready" ? 1 : 0));
 
 /** Proxies that are ready now. */

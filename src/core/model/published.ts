@@ -38,6 +38,10 @@ export interface PoolSummary {
 	readonly intervalSeconds?: number;
 	/** Proxies that somebody has for himself; missing: none. */
 	readonly leased?: number;
+	/** Tells the accounts of one cloud apart by a hash of their credentials. (Missing, as the following, in what an earlier version published.) */
+	readonly accountKey?: string;
+	/** The pool that stands in for its proxies, and for how many; missing: for none. */
+	readonly fallback?: { readonly endpoint: string; readonly count: number };
 	/** Where it may have VMs, in the order in which they are tried. (Missing in what an earlier version published.) */
 	readonly places?: readonly PlaceStanding[];
 	readonly strays: number;

@@ -18,6 +18,16 @@ export function withSessions(state: State, id: Id, told: readonly string[], acti
 	return withOnly(after, id, sessions);
 }
 
+/** A proxy's sessions after a difference from what it told last. */
+export function sessionsAfter(
+	state: State,
+	id: Id,
+	{ opened, closed }: { readonly opened: readonly string[]; readonly closed: readonly string[] },
+): readonly string[] {
+	const gone = new Set(closed);
+	return [...(state.sessions.get(id) ?? NONE).filter((session) => !gone.has(session)), ...opened];
+}
+
 /** The state without the sessions of a proxy: its connections ended with its VM or its agent. */
 export function withoutSessions(state: State, id: Id): State {
 	return state.sessions.has(id) ? withOnly(state, id, NONE) : state;

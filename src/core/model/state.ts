@@ -14,6 +14,7 @@ import { type LeaseFields, leaseSlice } from "./leases.ts";
 import { type LivenessFields, livenessSlice } from "./liveness.ts";
 import { type LoadFields, loadSlice } from "./load.ts";
 import { type MoneyFields, moneySlice } from "./money.ts";
+import { type NeighbourFields, neighbourSlice } from "./neighbours.ts";
 import { type PlaceFields, placeSlice } from "./places.ts";
 import { type Identity, type PoolFields, poolSlice, type Run } from "./pool.ts";
 import { type PublicationFields, publicationSlice } from "./publication.ts";
@@ -33,6 +34,7 @@ export type * from "./journal.ts";
 export type * from "./liveness.ts";
 export type * from "./load.ts";
 export type * from "./money.ts";
+export type * from "./neighbours.ts";
 export type * from "./places.ts";
 export type * from "./pool.ts";
 export type * from "./proxy.ts";
@@ -47,6 +49,7 @@ export interface State
 		LivenessFields,
 		GateFields,
 		PlaceFields,
+		NeighbourFields,
 		MoneyFields,
 		LoadFields,
 		FirewallFields,
@@ -67,6 +70,7 @@ const SLICES: Slice<State> = {
 	...livenessSlice,
 	...gateSlice,
 	...placeSlice,
+	...neighbourSlice,
 	...moneySlice,
 	...loadSlice,
 	...firewallSlice,

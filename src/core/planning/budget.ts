@@ -75,6 +75,11 @@ function sentence(which: string, bound: number, { hourly, currency }: Price): st
 	return `${which} of ${bound} ${currency} has no room for another VM at ${hourly}`;
 }
 
+/** Whether nothing bounds what VMs cost, or it is known what one costs in this place. */
+export function isPriced(state: State, place: Place | null): boolean {
+	return (state.spec.maxHourlyCost === null && state.money.budget === null) || priceAt(state, place) !== null;
+}
+
 /** Whether what the pool has stored as intents may be launched. An amount that VMs exceed already has no room for any. */
 export function isWithinBounds(state: State, now: Ms): boolean {
 	const { money, spec } = state;

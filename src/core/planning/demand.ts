@@ -4,7 +4,7 @@ import { awakeUntil, canWake, nextDecisionAt, told } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
 import { drainingOf, hasCloud, hasProven } from "../model/proxies.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
-import type { Measurements, State } from "../model/state.ts";
+import type { Measurements, Ms, State } from "../model/state.ts";
 import { highestWish, isWithinWindow, withWish } from "../model/window.ts";
 import type { Draft } from "./draft.ts";
 
@@ -40,7 +40,22 @@ function byRules(draft: Draft): void {
 	const within = clamp(draft.state.target, bounds);
 	const isForClient = isWanted && within === 1 && draft.state.target === 0;
 	setTarget(draft, within, isForClient ? "a client asks for a proxy" : `the bounds are ${spec.min} to ${spec.max}`);
-	if (draft.isDue(nextDecisionAt(draft.state, draft.now))) decide(draft, bounds);
+	if (draft.isDue(nextDecisionAt(draft.state, draft.now)) || isRiseDue(draft.state, draft.now)) decide(draft, bounds);
+}
+
+/** Whether more is wanted than there is since a line told of new connections: that need not wait for its turn, the ramp's steps do. */
+function isRiseDue(state: State, now: Ms): boolean {
+	const { spec, target, pressedAt, decidedAt, ramped } = state;
+	if (pressedAt <= decidedAt || pressedAt > now || target >= spec.max) return false;
+	if (ramped.isRise && now < ramped.at + spec.intervalSeconds * 1000) return false;
+	const measured = measurementsOf(state, now);
+	if (measured === null) return false;
+	const ranges = spec.rules.flatMap((text) => {
+		const rule = parseRule(text);
+		const total = rule === null || rule.metric === INSTANCES ? 0 : totalOf(rule.metric, measured);
+		return rule === null || total === null ? [] : [rangeOf(rule, total)];
+	});
+	return intersectionOf(ranges).range.least > target;
 }
 
 function decide(draft: Draft, bounds: Range): void {

@@ -3,8 +3,9 @@ import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/
 import { inPhase, nameOf, withFailed } from "../model/edit.ts";
 import { BACK_OFF, closed, isOneIncident, OPEN, pauseMs } from "../model/gates.ts";
 import { withBootTime } from "../model/health.ts";
-import { BOOTS_TO_CLOSE, PROBES_TO_FAIL, SILENT_INTERVALS } from "../model/limits.ts";
-import { heardWithin, isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
+import { BOOTS_TO_CLOSE, PROBES_TO_FAIL } from "../model/limits.ts";
+import { silentAt } from "../model/lines.ts";
+import { isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
 import { withCreate } from "../model/tally.ts";
 import { release, settleAdopting, settleReleasing } from "./adopt.ts";
@@ -94,9 +95,7 @@ function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
 
 /** Where a firewall keeps the Worker out, the agent's own word decides. */
 function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
-	const isHeard = proxy.registered && (isPlain(proxy) || heardWithin(draft.state, proxy, SILENT_INTERVALS, draft.now));
-	if (isHeard && !isPlain(proxy))
-		draft.wake((draft.state.vitals.get(proxy.id)?.heardAt ?? 0) + SILENT_INTERVALS * draft.state.heartbeatSeconds * 1000);
+	const isHeard = proxy.registered && (isPlain(proxy) || !draft.isDue(silentAt(draft.state, proxy.id)));
 	if (isHeard && phase.at !== "ready") {
 		draft.state = withBootTime(draft.state, proxy, draft.now);
 		draft.put({

@@ -4,6 +4,7 @@ import { type Place, placeGate, placeKey, placesIn } from "../model/places.ts";
 import { isKept, isSent, isUnsent, unsentOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
 import { measure } from "../model/table.ts";
+import { isPriced } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 
 interface Count {
@@ -63,7 +64,9 @@ export class Places {
 	/** The place of the next VM; undefined: none has room and is open. What is given is counted. */
 	next(): Place | null | undefined {
 		const open = placesIn(this.#draft.state).filter((place) => this.#isOpen(place));
-		const place = this.#first(open);
+		const priced = open.filter((place) => isPriced(this.#draft.state, place));
+		// Where none has a price that is known, the budget says so of the first.
+		const place = this.#first(priced.length > 0 ? priced : open);
 		if (place !== undefined) this.#count(place, 1);
 		return place;
 	}

@@ -3,6 +3,7 @@ import { unlistedUntil } from "../facts/listing.ts";
 import { inPhase, nameOf } from "../model/edit.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
 import { isIdle } from "../model/metrics.ts";
+import { assisting, unplaced } from "../model/neighbours.ts";
 import { placeKey } from "../model/places.ts";
 import {
 	billable,
@@ -11,6 +12,7 @@ import {
 	countReady,
 	deletingOf,
 	drainingOf,
+	hasCloud,
 	isKept,
 	isNewcomer,
 	isUnsent,
@@ -35,7 +37,7 @@ import { drain, retireUnhealthy, unhealthy } from "./replace.ts";
 export function scale(draft: Draft): void {
 	if (!mayAct(draft.state) || draft.state.run === "paused") return;
 	decideTarget(draft);
-	const { target } = draft.state;
+	const target = withAssists(draft, draft.state.target);
 	const ahead = retireAged(draft, target);
 	const sick = unhealthy(draft);
 	retireUnhealthy(draft, sick, target);
@@ -55,9 +57,26 @@ export function scale(draft: Draft): void {
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	noteHeld(draft);
+	noteUnplaced(draft);
 	for (const { phase, since } of deletingOf(draft.state.proxies)) {
 		if (phase.at === "deleting" && phase.acceptedAt === null) draft.wake(since + STUCK_DELETE_MS);
 	}
+}
+
+/** The target with what other pools want of this one, within its own bounds. */
+function withAssists(draft: Draft, own: number): number {
+	const { state, now } = draft;
+	if (state.run !== "running" || !hasCloud(state)) return own;
+	const { count, until } = assisting(state, now);
+	draft.wake(until);
+	return Math.max(own, Math.min(state.spec.max, own + count));
+}
+
+/** Since when proxies are missing for which nothing was made: another pool stands in for them in time. */
+function noteUnplaced(draft: Draft): void {
+	const { state, now } = draft;
+	const since = unplaced(state) === 0 ? null : Math.min(now, state.unplacedSince ?? now);
+	if (since !== state.unplacedSince) draft.state = { ...draft.state, unplacedSince: since };
 }
 
 /**

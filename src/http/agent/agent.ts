@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { type Directives, HeartbeatBody, parseBearer, RegisterBody } from "../../agent/protocol.ts";
 import type { AgentAnswer, PoolRpc } from "../../rpc/pool.ts";
-import { askPool, isPoolObject } from "../../rpc/reach.ts";
+import { askPool, isPoolObject, openLine } from "../../rpc/reach.ts";
 import { bearerOf, clientAddress } from "../base/auth.ts";
 import { requireJson } from "../base/body.ts";
 import { type AppContext, Endpoint } from "../base/context.ts";
-import { Unauthorized } from "../base/errors.ts";
+import { NotFound, Unauthorized, UpgradeRequired } from "../base/errors.ts";
 
 // What the agents call. None of it touches D1: an agent's token begins with its pool's object, and that knows the rest.
 
@@ -77,6 +77,22 @@ const heartbeatSchema = {
 	}),
 };
 
+const lineSchema = {
+	tags: ["Agents"],
+	security: [{ agent: [] }],
+	operationId: "openLine",
+	summary: "Open an agent's line",
+	description:
+		"A WebSocket, with the VM's key, on which the agent reports what changes and is told at once what it is to do; `src/agent/protocol.ts` says how. Where it is refused, heartbeats do.",
+	responses: {
+		101: { description: "The line is open." },
+		401: { description: "The key is not one of this deployment's, or not this agent's." },
+		404: { description: "Lines are switched off." },
+		426: { description: "The request asks for no WebSocket." },
+		503: { description: "The pool does not answer now." },
+	},
+};
+
 /** `POST /v1.1/register` */
 export class Register extends Endpoint {
 	override schema = { ...registerSchema, operationId: "register" };
@@ -113,6 +129,21 @@ export class Heartbeat extends Endpoint {
 	}
 }
 
+/** `GET /v1.1/agent` */
+export class OpenLine extends Endpoint {
+	override schema = lineSchema;
+	async handle(c: AppContext): Promise<Response> {
+		const key = bearerOf(c);
+		requireToken(c, key);
+		if (!c.get("config").global.agentLine) throw new NotFound("Lines are switched off (AGENT_LINE): report by calls.");
+		if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") throw new UpgradeRequired();
+		const said = await openLine(c.env, objectOf(key), c.req.raw);
+		if (said.webSocket === null) throw new Unauthorized(`Refused: ${await said.text()}.`);
+		// A new answer: headers are added to it on its way out, and those of a stub's are fixed.
+		return new Response(null, { status: 101, webSocket: said.webSocket });
+	}
+}
+
 /** `POST /register`, the other dialect's name for it. */
 export class RegisterAlias extends Register {
 	override schema = { ...registerSchema, operationId: "registerAlias" };
@@ -129,9 +160,13 @@ function requireToken(c: AppContext, bearer: string | null): asserts bearer is s
 	if (!parts || !isPoolObject(c.env, parts.object)) throw new Unauthorized("This is no token or key of this deployment.");
 }
 
+function objectOf(bearer: string): string {
+	return bearer.slice(0, bearer.indexOf("."));
+}
+
 async function answer(c: AppContext, bearer: string, question: (pool: PoolRpc) => Promise<AgentAnswer>): Promise<Response> {
 	requireToken(c, bearer);
-	const said = await askPool(c.env, bearer.slice(0, bearer.indexOf(".")), question);
+	const said = await askPool(c.env, objectOf(bearer), question);
 	if (!said.ok) throw new Unauthorized(`Refused: ${said.say}.`);
 	const directives: Directives = said.directives;
 	return c.json(directives);

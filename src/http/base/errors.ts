@@ -6,7 +6,7 @@ import { DatabaseUnavailable } from "../../d1/database.ts";
  * that says what was wrong and what is allowed. `app.onError` turns it into the answer; no handler builds one.
  */
 export class ApiError extends Error {
-	readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 422 | 429 | 500 | 503;
+	readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 422 | 426 | 429 | 500 | 503;
 	readonly headers: Readonly<Record<string, string>>;
 	constructor(status: ApiError["status"], name: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
 		super(detail);
@@ -55,6 +55,12 @@ export class MethodNotAllowed extends ApiError {
 		super(405, "MethodNotAllowed", `${method} is not allowed on ${path}; allowed are ${allowed.join(", ")}.`, {
 			Allow: allowed.join(", "),
 		});
+	}
+}
+
+export class UpgradeRequired extends ApiError {
+	constructor() {
+		super(426, "UpgradeRequired", "This is a WebSocket: ask for it with Upgrade: websocket.", { Upgrade: "websocket" });
 	}
 }
 

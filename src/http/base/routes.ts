@@ -28,7 +28,7 @@ export function byPut(base: EndpointClass): EndpointClass {
 }
 
 /** What version 1.0 of Reactor's dialect did not have. */
-const NEW_IN_1_1 = ["url", "info", "alias", "log", "sessions", "instances", "metadata", "login", "logout", "heartbeat"];
+const NEW_IN_1_1 = ["url", "info", "alias", "log", "sessions", "instances", "metadata", "login", "logout", "heartbeat", "agent"];
 
 /** Whether version 1.0 of that dialect had the routes at this pattern of version 1.1. */
 export function isInFirstVersion(pattern: string): boolean {

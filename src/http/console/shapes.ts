@@ -34,6 +34,8 @@ const POOL = {
 const PROXY = {
 	...UNREADY,
 	vm: "400000007",
+	region: "lon1",
+	size: "s-1vcpu-512mb-10gb",
 	created_at: MOMENT,
 	url: null,
 	load: { ...LOAD, cpu: 0.2 },
@@ -54,6 +56,8 @@ export const ConsoleProxy = z
 	.object({
 		id: z.string(),
 		vm: z.string().nullable().openapi({ description: "The cloud's id of its VM; null: not known yet." }),
+		region: z.string().nullable(),
+		size: z.string().nullable(),
 		address: z.string().nullable(),
 		phase: z.enum(PHASES),
 		since: moment.openapi({ description: "When the phase began." }),

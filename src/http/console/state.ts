@@ -5,7 +5,7 @@ import { endpointNameOf, listPools } from "../../d1/directory.ts";
 import { readLog } from "../../d1/logs.ts";
 import { eachPool } from "../../fleet/fleet.ts";
 import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
-import type { PublishedPool } from "../../read-model/snapshot.ts";
+import { homeOf, type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
 import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
 import type { Config } from "../../settings/environment.ts";
 import { type AppContext, Endpoint, metadata } from "../base/context.ts";
@@ -125,6 +125,7 @@ function unreadyProxy({ id, address, phase, since, why }: ShownProxy): UnreadyPr
 
 function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | undefined): ConsoleProxy {
 	const { id, vm, address, phase, since, createdAt, why, credentials, place } = shown;
+	const { region, size } = placeOfKey(place) ?? homeOf(pool.summary);
 	const sample = address === null ? undefined : samples?.byAddress[address];
 	const of = (metric: string) => sample?.[metric]?.[1];
 	const { provider, name, summary } = pool;
@@ -132,6 +133,8 @@ function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | unde
 	return {
 		id,
 		vm,
+		region,
+		size,
 		address,
 		phase,
 		since: time(since),

@@ -99,7 +99,7 @@ export function run(pool: Pool, action: RunAction, isUndo = false): Promise<bool
 	});
 }
 
-type Target = Pick<Proxy, "id" | "address" | "phase">;
+type Target = Pick<Proxy, "id" | "address" | "phase" | "since">;
 
 function shownOf(state: State, pool: Pool, id: string): Target | undefined {
 	const isSelected = state.selected?.provider === pool.provider && state.selected.instance === pool.instance;
@@ -122,16 +122,16 @@ export function destroy(pool: Pool, { id, address }: Target): Promise<boolean> {
 	});
 }
 
-export function restart(pool: Pool, { id, address }: Target): Promise<boolean> {
-	let wasSeen = false;
+export function restart(pool: Pool, { id, address, since }: Target): Promise<boolean> {
 	return carryOut({
 		title: `Restarting ${address ?? id}`,
 		call: () => done(api.DELETE("/restart", { params: { query: { ip_address: address ?? "" } } })),
 		see: (state) => {
 			const seen = shownOf(state, pool, id);
-			if (seen !== undefined && seen.phase !== "ready") wasSeen = true;
-			if (seen === undefined) return { left: wasSeen ? [] : ["not seen yet"], done: 1, of: 1 };
-			return seen.phase === "ready" ? { left: [], done: 1, of: 1 } : { left: [`${seen.address ?? seen.id} ${seen.phase}`], done: 0, of: 1 };
+			// Gone from those that are not ready: it is ready, or was replaced.
+			if (seen === undefined) return { left: [], done: 1, of: 1 };
+			const isBack = seen.phase === "ready" && seen.since !== since;
+			return isBack ? { left: [], done: 1, of: 1 } : { left: [`${seen.address ?? seen.id} ${seen.phase}`], done: 0, of: 1 };
 		},
 		said: (took) => `${address ?? id} is back, after ${took}.`,
 	});

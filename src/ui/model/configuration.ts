@@ -47,6 +47,17 @@ export function textOf(values: Values): string {
 		.join("\n");
 }
 
+/** What nearly every endpoint states; the rest has a default that is good. */
+const MAIN: Readonly<Record<string, readonly string[]>> = {
+	endpoint: ["cloud"],
+	scaling: ["min_instances", "max_instances", "rules", "max_hourly_cost"],
+};
+
+export function isMain(section: string, name: string, cloud: string): boolean {
+	if (section === "endpoint" && cloud === "" && name === "static_instances") return true;
+	return section.startsWith("cloud:") || (MAIN[section]?.includes(name) ?? false);
+}
+
 /** The sections to show: those of every endpoint, and those of its cloud; each with its fields in order. */
 export function sectionsFor(form: Form, cloud: string): readonly (readonly [string, readonly (readonly [string, Field])[]])[] {
 	return Object.entries(form)

@@ -19,11 +19,16 @@ export function duration(seconds: number): string {
 	return count < 3 && next !== undefined && rest > 0 ? `${count} ${unit} ${rest} ${next[0]}` : `${count} ${unit}`;
 }
 
+/** The same without seconds beside minutes: what is looked at again and again shall not flicker. */
+function coarse(seconds: number): string {
+	return duration(seconds >= 60 && seconds < 3_600 ? Math.floor(seconds / 60) * 60 : seconds);
+}
+
 /** "12 s ago", "in 3 min". */
 export function relative(at: number, now: number): string {
 	const seconds = (now - at) / 1_000;
 	if (Math.abs(seconds) < 1) return "now";
-	return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
+	return seconds > 0 ? `${coarse(seconds)} ago` : `in ${coarse(-seconds)}`;
 }
 
 /** In the viewer's zone, to the second, with the zone's name. */

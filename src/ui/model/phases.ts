@@ -44,7 +44,7 @@ export function standing(pool: Pool): { readonly dot: "good" | "wrong" | "idle" 
 	if (pool.state === "stopped" || pool.state === "paused" || pool.state === "removing") return { dot: "idle", word: pool.state };
 	if (pool.status === "degraded") return { dot: "wrong", word: pool.state === "suspended" ? "suspended" : "degraded" };
 	if (pool.state === "starting") return { dot: "starting", word: "starting" };
-	return { dot: "good", word: pool.ready < pool.wanted ? "filling" : "healthy" };
+	return pool.ready < pool.wanted ? { dot: "starting", word: "filling" } : { dot: "good", word: "healthy" };
 }
 
 /** Whether something is on its way, so that it is worth looking again soon. */

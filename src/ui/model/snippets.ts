@@ -121,5 +121,25 @@ console.log(answer.status);`,
 				},
 			],
 		},
+		{
+			name: "gateway",
+			title: "Gateway",
+			parts: [
+				{
+					says: "One address that rotates, on your machine; it follows the fleet's list:",
+					code: `curl -O ${origin}/gateway.mjs\n${needsKey ? 'MUSTER_KEY="$AUTH_KEY" ' : ""}node gateway.mjs --url ${origin}`,
+				},
+				{
+					says: "What you chose stands in the user name:",
+					code: `curl -x 'http://${userOf(username, query)}:any@127.0.0.1:8888' ${TARGET}`,
+				},
+			],
+		},
 	];
+}
+
+/** `user-session-abc`: a hyphen within a value is written twice. */
+function userOf(name: string, query: string): string {
+	const words = [...new URLSearchParams(query)].map(([key, value]) => `${key}-${value.replaceAll("-", "--")}`);
+	return encodeURIComponent([name === "" ? "user" : name, ...words].join("-"));
 }

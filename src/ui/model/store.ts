@@ -14,6 +14,8 @@ export const sessionProblem = signal<string | null>(null);
 export const state = signal<State | null>(null);
 /** When that came; milliseconds since the epoch. */
 export const receivedAt = signal(0);
+/** When the look began that brought what is shown: what was done before then shows in it. */
+export const lookedAt = signal(0);
 /** Why what is shown is not what is; null: it is. */
 export const disconnected = signal<string | null>(null);
 export const now = signal(Date.now());
@@ -62,6 +64,16 @@ function keep(next: Bucket): void {
 	sessionStorage.setItem(BUCKET, JSON.stringify(next));
 }
 
+/** Takes what a view asked for beside the looks out of the tab's bucket. */
+export function pay(billed: number): void {
+	keep(spent(bucket(), billed, Date.now()));
+}
+
+/** Whether only what is needed is to be asked for. */
+export function isPoor(): boolean {
+	return !isRich(bucket(), Date.now());
+}
+
 /** Looks now; at once again where something changes while it does. */
 export function look(): Promise<void> {
 	if (looking !== null) {
@@ -97,6 +109,7 @@ async function lookOnce(): Promise<void> {
 		firstVersion ??= answer.version;
 		isOutdated.value = firstVersion !== answer.version;
 		receivedAt.value = Date.now();
+		lookedAt.value = at;
 		now.value = Date.now();
 		state.value = { ...answer, pools: known };
 		disconnected.value = null;
@@ -130,7 +143,8 @@ function schedule(): void {
 	clearTimeout(timer);
 	if (document.visibilityState === "hidden" || session.value === "signedOut") return;
 	if (failures > 0) {
-		timer = setTimeout(look, RETRY_MS[Math.min(failures, RETRY_MS.length) - 1]);
+		const soonest = RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] ?? 0;
+		timer = setTimeout(look, Math.max(soonest, Math.min(LONGEST_MS, waitMs(bucket(), 1, true, Date.now()))));
 		return;
 	}
 	const moves = pending.value > 0 || pools.value.some(isMoving);

@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { type Pool, type State, sentenceOf } from "./api.ts";
 import { duration } from "./format.ts";
-import { look, now, pending, state } from "./store.ts";
+import { look, lookedAt, now, pending, state } from "./store.ts";
 
 /** How far it is; `left` empty: it is done. */
 export interface Progress {
@@ -88,7 +88,8 @@ effect(() => {
 	if (seen === null) return;
 	for (const [id, { see, said, since }] of [...watched]) {
 		const task = tasks.peek().find((one) => one.id === id);
-		if (task === undefined || Date.parse(seen.metadata.timestamp) < since - 1_000) continue;
+		// A look that began before the order was taken says nothing of it.
+		if (task === undefined || lookedAt.peek() < since) continue;
 		const progress = see(seen);
 		change(id, { progress });
 		if (progress.left.length === 0) end(id, said(duration((Date.now() - task.startedAt) / 1_000)), false);

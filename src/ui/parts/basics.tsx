@@ -18,23 +18,35 @@ export function Ago({ at, plain = false }: { readonly at: string | number | null
 
 const COPIED_MS = 1_500;
 
+/** Whether it is in the clipboard now. A page that came over plain HTTP from another machine has the old way alone. */
+async function copied(text: string): Promise<boolean> {
+	if (navigator.clipboard !== undefined)
+		return navigator.clipboard.writeText(text).then(
+			() => true,
+			() => false,
+		);
+	const area = document.createElement("textarea");
+	area.value = text;
+	document.body.append(area);
+	area.select();
+	const isDone = document.execCommand("copy");
+	area.remove();
+	return isDone;
+}
+
 /** Copies `text`, with a tick when it has. */
 export function Copy({ text, what, label }: { readonly text: string; readonly what: string; readonly label?: string }) {
 	const [isDone, setDone] = useState(false);
 	const copy = async (event: TargetedMouseEvent<HTMLButtonElement>) => {
 		event.stopPropagation();
-		await navigator.clipboard.writeText(text);
+		if (!(await copied(text))) return;
 		setDone(true);
 		setTimeout(() => setDone(false), COPIED_MS);
 	};
+	// A text that is seen is the name as well: who speaks to the page says what is seen.
+	const named = label === undefined ? { "aria-label": `Copy ${what}` } : {};
 	return (
-		<button
-			type="button"
-			class={label === undefined ? "icon copy" : "copy"}
-			onClick={copy}
-			title={`Copy ${what}`}
-			aria-label={`Copy ${what}`}
-		>
+		<button type="button" class={label === undefined ? "icon copy" : "copy"} onClick={copy} title={`Copy ${what}`} {...named}>
 			<Icon name={isDone ? "tick" : "copy"} />
 			{label !== undefined && <span>{isDone ? "Copied" : label}</span>}
 			<span class="hidden" role="status">

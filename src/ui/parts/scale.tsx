@@ -63,7 +63,7 @@ export function Stepper({ pool }: { readonly pool: Pool }) {
 	const step = (by: number) => setWanted(Math.min(MOST, Math.max(0, shown + by)));
 	if (min !== max)
 		return (
-			<Action onClick={() => openScale(pool)} label={`Scale ${nameOf(pool)}: ${min} to ${max}`}>
+			<Action onClick={() => openScale(pool)} label={`${min} – ${max}: scale ${nameOf(pool)}`}>
 				{min} – {max}
 			</Action>
 		);

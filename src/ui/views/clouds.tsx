@@ -1,11 +1,11 @@
 /** What each cloud needs, whether it has it, what it costs, and what else is in its account. */
 import { useEffect, useState } from "preact/hooks";
 import { nameOf } from "../model/actions.ts";
-import type { Pool } from "../model/api.ts";
-import { money, sentence } from "../model/format.ts";
+import { api, done, type Pool, type Schemas, sentenceOf } from "../model/api.ts";
+import { count, money, sentence } from "../model/format.ts";
 import { standing } from "../model/phases.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
-import { now, pools } from "../model/store.ts";
+import { canAct, now, pools } from "../model/store.ts";
 import { Dot } from "../parts/basics.tsx";
 import { Markdown } from "../parts/markdown.tsx";
 import { useConfiguration } from "./pool.tsx";
@@ -52,6 +52,36 @@ function Summary({ own }: { readonly own: readonly Pool[] }) {
 	);
 }
 
+/** Asks the cloud itself, by a call that creates nothing. */
+function Check({ provider, instance }: { readonly provider: string; readonly instance: string }) {
+	const [answer, setAnswer] = useState<Schemas["AccountCheck"] | string | "asking" | null>(null);
+	const check = async () => {
+		setAnswer("asking");
+		setAnswer(
+			await done(api.POST("/providers/{provider}/{instance}/check", { params: { path: { provider, instance } } })).catch(sentenceOf),
+		);
+	};
+	return (
+		<div class="buttons start">
+			<button type="button" onClick={check} disabled={answer === "asking" || !canAct.value}>
+				{answer === "asking" ? "Checking …" : "Check credentials"}
+			</button>
+			<span role="status">
+				{typeof answer === "string" && answer !== "asking" && <span class="fault">{answer}</span>}
+				{typeof answer === "object" && answer !== null && (
+					<>
+						<span class={answer.ok ? "good" : "fault"}>{answer.say}</span>{" "}
+						<span class="dim">
+							{answer.ms} ms
+							{answer.vms === null ? "" : `; ${count(answer.vms.own, "VM")} of this deployment, ${answer.vms.others} of others`}
+						</span>
+					</>
+				)}
+			</span>
+		</div>
+	);
+}
+
 function Cloud({ cloud, guide }: { readonly cloud: string; readonly guide: Guide }) {
 	const own = pools.value.filter(({ provider }) => provider === cloud);
 	const [first] = own;
@@ -76,7 +106,7 @@ function Cloud({ cloud, guide }: { readonly cloud: string; readonly guide: Guide
 						<Dot is={standing(pool).dot} /> <a href={hrefOfPool(pool)}>{nameOf(pool)}</a>
 					</h2>
 					{pool.problems.length === 0 ? (
-						<p class="dim">Its cloud takes its credentials, and nothing is in its account that it does not know.</p>
+						<p class="dim">Nothing is wrong, and nothing is in its account that it does not know.</p>
 					) : (
 						<ul>
 							{pool.problems.map((problem) => (
@@ -84,8 +114,16 @@ function Cloud({ cloud, guide }: { readonly cloud: string; readonly guide: Guide
 							))}
 						</ul>
 					)}
+					<Check provider={pool.provider} instance={pool.instance} />
 				</section>
 			))}
+			{own.length === 0 && (
+				<section class="card">
+					<h2>No pool runs here</h2>
+					<p class="dim">Whether the credentials that are set are good can be tried all the same.</p>
+					<Check provider={cloud} instance="default" />
+				</section>
+			)}
 			<section>
 				<h2>Settings{first === undefined ? "" : ` of ${nameOf(first)}`}</h2>
 				<ul class="needs">

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { nameOf } from "../model/actions.ts";
 import { api, done, Refused, sentenceOf } from "../model/api.ts";
-import { type Field, type Form, inert, sectionsFor, textOf, type Values, valuesOf, withoutEmpty } from "../model/configuration.ts";
+import { type Field, type Form, inert, isMain, sectionsFor, textOf, type Values, valuesOf, withoutEmpty } from "../model/configuration.ts";
 import { standing } from "../model/phases.ts";
 import { go, href, hrefOfPool, route } from "../model/route.ts";
 import { canAct, pools, state } from "../model/store.ts";
@@ -164,7 +164,7 @@ function List() {
 							</a>
 							<Action
 								onClick={() => show(`Another name for ${pool.endpoint}`, <AliasForm endpoint={pool.endpoint} />)}
-								label={`Add a name to ${pool.endpoint}`}
+								label={`Add name to ${pool.endpoint}`}
 							>
 								Add name
 							</Action>
@@ -215,8 +215,8 @@ function FieldInput({
 	const id = `${section}.${name}`;
 	const says = `${id}-says`;
 	return (
-		<label class="field" for={id}>
-			<span>{field.label}</span>
+		<div class="field">
+			<label for={id}>{field.label}</label>
 			{section === "endpoint" && name === "cloud" ? (
 				<select id={id} value={value} onChange={(event) => change(event.currentTarget.value)} aria-describedby={says}>
 					<option value="">none: static proxies only</option>
@@ -241,7 +241,43 @@ function FieldInput({
 			<small id={says} class={fault === undefined ? "dim" : "fault"}>
 				{fault ?? field.description.replaceAll("`", "")}
 			</small>
-		</label>
+		</div>
+	);
+}
+
+function Fields({
+	section,
+	fields,
+	values,
+	faults,
+	clouds,
+	change,
+}: {
+	readonly section: string;
+	readonly fields: readonly (readonly [string, Field])[];
+	readonly values: Values;
+	readonly faults: Refused["fields"];
+	readonly clouds: readonly string[];
+	readonly change: (section: string, key: string, value: string) => void;
+}) {
+	const shown = fields.filter(([, field]) => !inert(field));
+	if (shown.length === 0) return null;
+	return (
+		<fieldset>
+			<legend>{section}</legend>
+			{shown.map(([key, field]) => (
+				<FieldInput
+					key={key}
+					section={section}
+					name={key}
+					field={field}
+					clouds={clouds}
+					value={values[section]?.[key] ?? ""}
+					fault={faults[section]?.[key]}
+					change={(value) => change(section, key, value)}
+				/>
+			))}
+		</fieldset>
 	);
 }
 
@@ -308,7 +344,10 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 		go(href("endpoints"));
 	};
 
+	const change = (section: string, key: string, value: string) => setValues({ ...values, [section]: { ...values[section], [key]: value } });
+	const shared = { values, faults, clouds, change };
 	const known = text === null ? sectionsFor(form, cloud) : [];
+	const isDeep = Object.entries(faults).some(([section, fields]) => Object.keys(fields).some((key) => !isMain(section, key, cloud)));
 	const stray = Object.entries(faults).flatMap(([section, fields]) =>
 		Object.entries(fields)
 			.filter(([key]) => text !== null || !known.some(([one, shown]) => one === section && shown.some(([field]) => field === key)))
@@ -353,8 +392,8 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 				}}
 			>
 				{endpoint === null && (
-					<label class="field" for="endpoint-name">
-						<span>Name</span>
+					<div class="field">
+						<label for="endpoint-name">Name</label>
 						<input
 							id="endpoint-name"
 							value={name}
@@ -363,7 +402,7 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 							autoComplete="off"
 						/>
 						<small class="dim">By which the API knows it.</small>
-					</label>
+					</div>
 				)}
 				{text !== null ? (
 					<label class="field wide" for="endpoint-text">
@@ -377,25 +416,17 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 						/>
 					</label>
 				) : (
-					known.map(([section, fields]) => (
-						<fieldset key={section}>
-							<legend>{section}</legend>
-							{fields
-								.filter(([, field]) => !inert(field))
-								.map(([key, field]) => (
-									<FieldInput
-										key={key}
-										section={section}
-										name={key}
-										field={field}
-										clouds={clouds}
-										value={values[section]?.[key] ?? ""}
-										fault={faults[section]?.[key]}
-										change={(value) => setValues({ ...values, [section]: { ...values[section], [key]: value } })}
-									/>
-								))}
-						</fieldset>
-					))
+					<>
+						{known.map(([section, fields]) => (
+							<Fields key={section} section={section} fields={fields.filter(([key]) => isMain(section, key, cloud))} {...shared} />
+						))}
+						<details class="more" open={isDeep}>
+							<summary>More settings</summary>
+							{known.map(([section, fields]) => (
+								<Fields key={section} section={section} fields={fields.filter(([key]) => !isMain(section, key, cloud))} {...shared} />
+							))}
+						</details>
+					</>
 				)}
 				{sentence !== null && (
 					<p class="fault" role="alert">

@@ -1,13 +1,14 @@
 /** Is it well? What does it cost? What is it doing, and why? */
 import type { ComponentChildren } from "preact";
-import { nameOf } from "../model/actions.ts";
+import { nameOf, run, runConsequence } from "../model/actions.ts";
 import type { Pool, State } from "../model/api.ts";
 import { count, digits, money, monthly, percent, rate, sentence } from "../model/format.ts";
 import { standing } from "../model/phases.ts";
 import { href, hrefOfPool } from "../model/route.ts";
 import { now, state } from "../model/store.ts";
 import { Bar, countsOf, inWords, Legend } from "../parts/bar.tsx";
-import { Ago, Code, Dot, Empty, Icon } from "../parts/basics.tsx";
+import { Action, Ago, Code, Dot, Empty, Icon } from "../parts/basics.tsx";
+import { Charts } from "../parts/charts.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
 import { Stepper } from "../parts/scale.tsx";
 
@@ -128,7 +129,12 @@ function Problems({ seen }: { readonly seen: State }) {
 							<a href={hrefOfPool(pool)}>{nameOf(pool)}</a> {pool.problems.map((problem) => sentence(problem, now.value)).join(" · ")}
 						</p>
 						<div class="buttons">
-							<RunButtons pool={pool} />
+							<Action onClick={() => void run(pool, "start")} title={runConsequence(pool, "start")}>
+								Try now
+							</Action>
+							<a class="button" href={href("pool", [pool.provider, pool.instance], { tab: "plan" })}>
+								Why
+							</a>
 						</div>
 					</li>
 				))}
@@ -145,7 +151,8 @@ function PoolCard({ pool }: { readonly pool: Pool }) {
 			<div class="who">
 				<Dot is={dot} />
 				<a href={hrefOfPool(pool)} data-row={pool.endpoint}>
-					{nameOf(pool)}
+					{pool.provider}/<wbr />
+					{pool.instance}
 				</a>
 				<span class="state">
 					{word}
@@ -240,6 +247,7 @@ export function Overview() {
 					</ul>
 				</section>
 			)}
+			{seen.pools.length > 0 && <Charts pool={null} which={["ready", "traffic"]} />}
 		</>
 	);
 }

@@ -1,16 +1,20 @@
 /** One pool: its target and why, its proxies, its log, its settings. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { destroy, nameOf, priceOf, restart } from "../model/actions.ts";
-import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
-import { count, digits, duration, money, monthly, rate, sentence } from "../model/format.ts";
+import { api, done, type LogLine, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
+import { count, digits, money, monthly, rate, sentence } from "../model/format.ts";
 import { lookOf, PHASE_ORDER, standing } from "../model/phases.ts";
 import { go, href, refine, route } from "../model/route.ts";
 import { now, poolNamed, state } from "../model/store.ts";
 import { Bar, countsOf, Legend } from "../parts/bar.tsx";
 import { Action, Ago, Copy, Dot, Empty } from "../parts/basics.tsx";
+import type { Mark } from "../parts/chart.tsx";
+import { Charts } from "../parts/charts.tsx";
 import { ask } from "../parts/dialog.tsx";
 import { Log } from "../parts/log.tsx";
+import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
+import { Rolling } from "../parts/rolling.tsx";
 import { openScale } from "../parts/scale.tsx";
 import { type Column, sorted, Table } from "../parts/table.tsx";
 import { Tile } from "./overview.tsx";
@@ -34,6 +38,11 @@ export function useConfiguration(endpoint: string | undefined): Configuration | 
 		};
 	}, [endpoint]);
 	return configuration;
+}
+
+/** A proxy of somebody else's takes no orders: no VM is behind it. (No id of an own one holds a colon.) */
+export function isOrdered({ address, id }: Proxy): boolean {
+	return address !== null && !id.includes(":");
 }
 
 export function askDestroy(pool: Pool, proxy: Proxy): void {
@@ -106,14 +115,21 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
 			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
 		},
+		{
+			key: "region",
+			title: "Region",
+			card: "none",
+			by: ({ region }) => region,
+			cell: ({ region, size }) => <span title={size ?? ""}>{region ?? <span class="dim">–</span>}</span>,
+		},
 		{ key: "why", title: "Why", card: "line", by: ({ why }) => why, cell: ({ why }) => <span class="dim cut">{why}</span> },
 		{
 			key: "age",
 			title: "Age",
 			isNumber: true,
 			card: "none",
-			by: ({ created_at }) => -Date.parse(created_at),
-			cell: ({ created_at }) => <Ago at={created_at} plain />,
+			by: ({ created_at }) => -Date.parse(created_at) || null,
+			cell: ({ created_at }) => <Ago at={Date.parse(created_at) || null} plain />,
 		},
 		{
 			key: "connections",
@@ -161,7 +177,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 			cell: (proxy) => (
 				<span class="does">
 					{proxy.url !== null && <Copy text={proxy.url} what={`the URL of ${proxy.address}`} />}
-					{proxy.address !== null && proxy.phase !== "deleting" && (
+					{isOrdered(proxy) && proxy.phase !== "deleting" && (
 						<>
 							<Action onClick={() => askRestart(pool, proxy)} label={`Restart ${proxy.address}`} disabled={proxy.phase === "restarting"}>
 								Restart
@@ -184,7 +200,7 @@ function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: rea
 	const rows = useMemo(() => {
 		const text = filter.trim().toLowerCase();
 		const matches = (proxy: Proxy) =>
-			[proxy.address, proxy.id, proxy.vm, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
+			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
 		return sorted(
 			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
 			columns,
@@ -249,7 +265,15 @@ function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: rea
 }
 
 /** Numbers that it keeps, and what they rest on. */
-function Why({ pool, configuration }: { readonly pool: Pool; readonly configuration: Configuration | string | null }) {
+function Why({
+	pool,
+	configuration,
+	plan,
+}: {
+	readonly pool: Pool;
+	readonly configuration: Configuration | string | null;
+	readonly plan: ReturnType<typeof usePlan>;
+}) {
 	const scaling = typeof configuration === "object" && configuration !== null ? configuration.scaling : undefined;
 	const rules = Array.isArray(scaling?.rules) ? (scaling.rules as readonly string[]) : [];
 	const { min_scaling: min, max_scaling: max } = pool.scaling;
@@ -268,20 +292,7 @@ function Why({ pool, configuration }: { readonly pool: Pool; readonly configurat
 							: `the fewest that its bounds allow (${min} to ${max}): there is no rule`
 						: `as the load asks for, between ${min} and ${max}`}
 			</dd>
-			{rules.length > 0 && (
-				<>
-					<dt>Rules</dt>
-					<dd>
-						{rules.map((rule) => (
-							<code key={rule}>{rule}</code>
-						))}
-					</dd>
-					<dt>Pace</dt>
-					<dd>
-						at most {of("ramp_limit") ?? "5"} at a time; fewer only after {duration(Number(of("scale_in_window") ?? 300))} of less load
-					</dd>
-				</>
-			)}
+			{typeof plan === "object" && plan !== null && <Reasons plan={plan} />}
 			{pool.load !== null && (
 				<>
 					<dt>Load</dt>
@@ -343,12 +354,20 @@ function Settings({ configuration }: { readonly configuration: Configuration | s
 	);
 }
 
-const TABS = ["proxies", "log", "settings"] as const;
+const TABS = ["proxies", "history", "plan", "log", "settings"] as const;
+
+/** What its charts are marked with: where it was told to be otherwise, or was held back. */
+const MARKED = /^target changed|^configuration updated|breaker|refuse|sold out|capacity/i;
+
+function marksOf(log: readonly LogLine[]): readonly Mark[] {
+	return log.filter(({ text }) => MARKED.test(text)).map(({ at, text }) => ({ at: Date.parse(at), says: text }));
+}
 
 export function PoolView() {
 	const { parts, query } = route.value;
 	const pool = poolNamed(parts[0], parts[1]);
 	const configuration = useConfiguration(pool?.endpoint);
+	const plan = usePlan(pool);
 	const seen = state.value;
 	if (seen === null) return null;
 	if (pool === undefined)
@@ -428,9 +447,9 @@ export function PoolView() {
 			</div>
 			<section aria-labelledby="why" class="card">
 				<h2 id="why">Why {pool.wanted}</h2>
-				<Why pool={pool} configuration={configuration} />
+				<Why pool={pool} configuration={configuration} plan={plan} />
 			</section>
-			<nav class="tabs" aria-label="Of this pool">
+			<nav class="tabs plain" aria-label="Of this pool">
 				{TABS.map((one) => (
 					<a
 						key={one}
@@ -442,8 +461,17 @@ export function PoolView() {
 				))}
 			</nav>
 			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
+			{tab === "history" && (
+				<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} marks={marksOf(selected?.log ?? [])} />
+			)}
+			{tab === "plan" && <DryRun pool={pool} plan={plan} />}
 			{tab === "log" && (selected === null ? <p class="dim">Asking …</p> : <Log lines={selected.log} />)}
-			{tab === "settings" && <Settings configuration={configuration} />}
+			{tab === "settings" && (
+				<>
+					<Rolling pool={pool} />
+					<Settings configuration={configuration} />
+				</>
+			)}
 		</>
 	);
 }

@@ -4,15 +4,16 @@ import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
 import { digits, rate } from "../model/format.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
-import { canAct, poolNamed, state } from "../model/store.ts";
+import { canAct, pay, poolNamed, state } from "../model/store.ts";
 import { Action, Ago, Copy, Empty } from "../parts/basics.tsx";
 import { Log } from "../parts/log.tsx";
 import { Tile } from "./overview.tsx";
-import { askDestroy, askRestart, PhaseWord } from "./pool.tsx";
+import { askDestroy, askRestart, isOrdered, PhaseWord } from "./pool.tsx";
 
 function Sessions({ pool, proxy }: { readonly pool: Pool; readonly proxy: Proxy }) {
 	const [sessions, setSessions] = useState<readonly string[] | string | null>(null);
 	const ask = () => {
+		pay(2);
 		done(api.GET("/v1.1/endpoints/{endpoint}/sessions", { params: { path: { endpoint: pool.endpoint } } })).then(
 			(all) =>
 				setSessions(
@@ -124,12 +125,16 @@ export function ProxyView() {
 							<a class="button" href={href("use", [], { proxy: address, pool: nameOf(pool) })}>
 								Use it
 							</a>
-							<Action onClick={() => askRestart(pool, proxy)} disabled={phase === "restarting" || phase === "deleting"}>
-								Restart
-							</Action>
-							<Action kind="danger" onClick={() => askDestroy(pool, proxy)} disabled={phase === "deleting"}>
-								Destroy
-							</Action>
+							{isOrdered(proxy) && (
+								<>
+									<Action onClick={() => askRestart(pool, proxy)} disabled={phase === "restarting" || phase === "deleting"}>
+										Restart
+									</Action>
+									<Action kind="danger" onClick={() => askDestroy(pool, proxy)} disabled={phase === "deleting"}>
+										Destroy
+									</Action>
+								</>
+							)}
 						</>
 					)}
 				</div>
@@ -164,9 +169,11 @@ export function ProxyView() {
 					<dl class="facts">
 						<dt>VM</dt>
 						<dd class="mono">{vm ?? "not known yet"}</dd>
+						<dt>Place</dt>
+						<dd>{[proxy.region, proxy.size].filter(Boolean).join(" · ") || "–"}</dd>
 						<dt>Created</dt>
 						<dd>
-							<Ago at={created_at} />
+							<Ago at={Date.parse(created_at) || null} />
 						</dd>
 						<dt>{phase}</dt>
 						<dd>

@@ -54,37 +54,40 @@ function titleOf(): string {
 	return `${name} · Muster`;
 }
 
-/** Finds an address, a VM, a session, a pool. */
+function find(given: string): readonly { readonly key: string; readonly says: string; readonly note: string; readonly to: string }[] {
+	const wanted = given.trim().toLowerCase();
+	if (wanted === "") return [];
+	return [
+		...pools.value
+			.filter((pool) => nameOf(pool).includes(wanted) || pool.endpoint.includes(wanted))
+			.map((pool) => ({ key: pool.endpoint, says: nameOf(pool), note: "pool", to: hrefOfPool(pool) })),
+		...pools.value.flatMap((pool) =>
+			pool.unready
+				.filter(({ id, address }) => id.includes(wanted) || address?.includes(wanted))
+				.map(({ id, address, phase }) => ({
+					key: id,
+					says: address ?? id,
+					note: `${phase} in ${nameOf(pool)}`,
+					to: href("proxy", [pool.provider, pool.instance, id]),
+				})),
+		),
+		...(/^[\d.:a-f]{2,}$/.test(wanted) || wanted.length > 5
+			? pools.value.map((pool) => ({
+					key: `in ${pool.endpoint}`,
+					says: given.trim(),
+					note: `among the proxies of ${nameOf(pool)}`,
+					to: href("pool", [pool.provider, pool.instance], { filter: given.trim() }),
+				}))
+			: []),
+	].slice(0, 8);
+}
+
+/** Finds an address, a VM, a pool. */
 function Search() {
 	const input = useRef<HTMLInputElement>(null);
 	const [text, setText] = useState("");
-	const wanted = text.trim().toLowerCase();
-	const found =
-		wanted === ""
-			? []
-			: [
-					...pools.value
-						.filter((pool) => nameOf(pool).includes(wanted) || pool.endpoint.includes(wanted))
-						.map((pool) => ({ key: pool.endpoint, says: nameOf(pool), note: "pool", to: hrefOfPool(pool) })),
-					...pools.value.flatMap((pool) =>
-						pool.unready
-							.filter(({ id, address }) => id.includes(wanted) || address?.includes(wanted))
-							.map(({ id, address, phase }) => ({
-								key: id,
-								says: address ?? id,
-								note: `${phase} in ${nameOf(pool)}`,
-								to: href("proxy", [pool.provider, pool.instance, id]),
-							})),
-					),
-					...(/^[\d.:a-f]{2,}$/.test(wanted) || wanted.length > 5
-						? pools.value.map((pool) => ({
-								key: `in ${pool.endpoint}`,
-								says: text.trim(),
-								note: `among the proxies of ${nameOf(pool)}`,
-								to: href("pool", [pool.provider, pool.instance], { filter: text.trim() }),
-							}))
-						: []),
-				].slice(0, 8);
+	const wanted = text.trim();
+	const found = find(wanted);
 	const leave = (to: string) => {
 		setText("");
 		input.current?.blur();
@@ -107,7 +110,9 @@ function Search() {
 						setText("");
 						input.current?.blur();
 					}
-					if (event.key === "Enter" && found[0]) leave(found[0].to);
+					// What was typed a moment ago may not be drawn yet.
+					const [first] = find(event.currentTarget.value);
+					if (event.key === "Enter" && first) leave(first.to);
 				}}
 			/>
 			{wanted !== "" && (
@@ -335,7 +340,7 @@ export function Shell() {
 				<Search />
 				<span class="live" title={`Looked ${duration(age)} ago`}>
 					<Dot is={disconnected.value === null ? "good" : "wrong"} />
-					{disconnected.value === null ? "live" : "away"}
+					<span>{disconnected.value === null ? "live" : "away"}</span>
 				</span>
 				<Menu />
 			</header>

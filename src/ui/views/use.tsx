@@ -11,19 +11,16 @@ const PAUSE_MS = 300;
 
 export function UseIt() {
 	const { query } = route.value;
-	const [pool, region, session, proxy, client] = ["pool", "region", "session", "proxy", "client"].map((name) => query.get(name) ?? "") as [
-		string,
-		string,
-		string,
-		string,
-		string,
-	];
+	const [pool, country, region, session, proxy, client] = ["pool", "country", "region", "session", "proxy", "client"].map(
+		(name) => query.get(name) ?? "",
+	) as [string, string, string, string, string, string];
 	const [picked, setPicked] = useState<Schemas["Proxy"] | string | null>(null);
 	const [turn, setTurn] = useState(0);
 	const [provider, instance] = pool.split("/");
 	const selection = {
 		...(provider ? { provider } : {}),
 		...(instance ? { instance } : {}),
+		...(country === "" ? {} : { country }),
 		...(region === "" ? {} : { region }),
 		...(session === "" ? {} : { session }),
 	};
@@ -72,6 +69,15 @@ export function UseIt() {
 							</option>
 						))}
 					</select>
+				</label>
+				<label class="field">
+					<span>Country</span>
+					<input
+						value={country}
+						placeholder="any; or de,fr"
+						onInput={(event) => refine({ country: event.currentTarget.value.trim(), proxy: "" })}
+						maxLength={64}
+					/>
 				</label>
 				<label class="field">
 					<span>Region</span>

@@ -37,7 +37,7 @@ export const BOUNDS: readonly Bug[] = [
 				...create,
 				failed(state, effect, failure, now) {
 					const after = create.failed(state, effect, failure, now);
-					return { ...after, gates: { ...after.gates, launch: state.gates.launch } };
+					return { ...after, gates: { ...after.gates, launch: state.gates.launch }, places: state.places };
 				},
 			})),
 		],

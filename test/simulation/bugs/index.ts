@@ -9,6 +9,7 @@ import { LISTING } from "./listing.ts";
 import { MONEY } from "./money.ts";
 import { ORDERS } from "./orders.ts";
 import { PASS } from "./pass.ts";
+import { PLACES } from "./places.ts";
 import { PROBES } from "./probes.ts";
 import { REGISTRATION } from "./registration.ts";
 import { STORAGE } from "./storage.ts";
@@ -20,6 +21,7 @@ export const BUGS: readonly Bug[] = [
 	...INVENTORY,
 	...LISTING,
 	...BOUNDS,
+	...PLACES,
 	...DEADLINES,
 	...PROBES,
 	...REGISTRATION,

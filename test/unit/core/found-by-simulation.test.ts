@@ -4,11 +4,11 @@ import { apply } from "../../../src/core/apply.ts";
 import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
 import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
+import { VITALS } from "../../../src/core/model/liveness.ts";
 import { samplesOf } from "../../../src/core/model/metrics.ts";
 import { billable } from "../../../src/core/model/proxies.ts";
 import type { Proxy, State, Vitals, Vm } from "../../../src/core/model/state.ts";
 import { Table } from "../../../src/core/model/table.ts";
-import { COUNTED } from "../../../src/core/model/traffic.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
@@ -354,7 +354,7 @@ describe("what is spent", () => {
 	});
 });
 
-const SEEN_NOW = { heardAt: 0, seenAt: NOW, probedAt: 0, active: 0, reportedAt: 0, metrics: {}, metricsAt: 0, counted: COUNTED.initial };
+const SEEN_NOW = { ...VITALS.initial, seenAt: NOW };
 
 /** The pool with one VM on its way up, launched an hour ago. */
 function withBooting(state: State): State {

@@ -360,7 +360,7 @@ describe("an endpoint of the environment", () => {
 	};
 	const GENERATED = {
 		endpoint: { cloud: "digitalocean", unknown_timeout: 120, unregistered_timeout: 600, decommissioned_timeout: 600 },
-		scaling: { min_instances: 1, max_instances: 3, rules: [], spread: "pack" },
+		scaling: { min_instances: 1, max_instances: 3, rules: [], spread: "pack", fallback_after: 300 },
 		manager: { interval: 30 },
 		"cloud:digitalocean": {
 			access_token: "********",
@@ -381,7 +381,7 @@ describe("an endpoint of the environment", () => {
 		const given = {
 			...GENERATED,
 			endpoint: { ...GENERATED.endpoint, unknown_timeout: 60, metrics_source: "demo" },
-			scaling: { min_instances: 0, max_instances: 5, rules: ["2<=active<=4"], spread: "even", ramp_limit: 2 },
+			scaling: { min_instances: 0, max_instances: 5, rules: ["2<=active<=4"], spread: "even", fallback_after: 300, ramp_limit: 2 },
 			manager: { interval: 10 },
 		};
 		expect((await askRunning(pool, "POST", DEFAULT, given)).status).toBe(200);

@@ -109,7 +109,7 @@ const ENDPOINTS: readonly Row[] = [
 		undefined,
 		expect.objectContaining({
 			endpoint: expect.objectContaining({ cloud: "digitalocean" }),
-			scaling: { rules: [], spread: "pack", min_instances: 2, max_instances: 3 },
+			scaling: { rules: [], spread: "pack", fallback_after: 300, min_instances: 2, max_instances: 3 },
 			"cloud:digitalocean": expect.objectContaining({ access_token: "********" }),
 		}),
 	],

@@ -1,0 +1,63 @@
+/** How long a proxy may be silent, and for how long its report counts: by whether it has a line, where its life shows by itself. */
+import {
+	DAY_SECONDS,
+	HEARTBEAT_SHARE,
+	IDLE_REPORT_SECONDS,
+	LATE_INTERVALS,
+	LINE_LATE_MS,
+	LINE_SHARE,
+	LINE_SILENT_MS,
+	MESSAGES_A_REQUEST,
+	PACE_STEP_SECONDS,
+	SAMPLE_INTERVALS,
+	SILENT_INTERVALS,
+} from "./limits.ts";
+import { parseRule } from "./rules.ts";
+import type { Ms, State, Vitals } from "./state.ts";
+
+/** A line, and when it last showed life. */
+export interface LineLife {
+	readonly id: string;
+	readonly at: Ms;
+}
+
+/** When a proxy of which nothing more is heard is suspected; `heardAt` is its last sign of life. */
+export function lateAt(state: Pick<State, "heartbeatSeconds" | "linesFellAt">, heardAt: Ms, isLined: boolean): Ms {
+	if (isLined) return Math.max(heardAt, state.linesFellAt) + LINE_LATE_MS;
+	return heardAt + LATE_INTERVALS * state.heartbeatSeconds * 1000;
+}
+
+/** When a proxy of which nothing more is heard is off the list where nobody can probe it. */
+export function silentAt(state: State, id: string): Ms {
+	const vitals = state.vitals.get(id);
+	if (vitals?.isLined === true) return Math.max(vitals.heardAt, state.linesFellAt) + LINE_SILENT_MS;
+	return (vitals?.heardAt ?? 0) + SILENT_INTERVALS * state.heartbeatSeconds * 1000;
+}
+
+/** For how many seconds what it reported counts. */
+export function freshSeconds(state: State, vitals: Vitals): number {
+	return SAMPLE_INTERVALS * (vitals.isLined ? reportSeconds(state) : state.heartbeatSeconds);
+}
+
+/** Seconds within which an agent reports on its line though nothing has changed. */
+export function reportSeconds({ lineSeconds, spec }: State): number {
+	const neededSeconds = spec.rules.length > 0 ? spec.intervalSeconds : IDLE_REPORT_SECONDS;
+	return Math.max(lineSeconds, neededSeconds);
+}
+
+/** Numbers of open connections that an agent tells at once when it passes them: where rules ask for more or fewer proxies. */
+export function boundsToTell({ spec }: State): readonly number[] {
+	const rules = spec.rules.map(parseRule).filter((rule) => rule?.metric === "active");
+	const bounds = rules.flatMap((rule) => [rule?.lower?.value, rule?.upper?.value]);
+	return [...new Set(bounds.filter((bound) => bound !== undefined))].sort((a, b) => a - b);
+}
+
+/** How often agents may report, in seconds, so that a deployment of so many proxies stays within its plan: by calls, and on lines. */
+export function pacesOf(proxies: number, dailyRequests: number, intervalSeconds: number): { heartbeat: number; line: number } {
+	const daily = DAY_SECONDS * proxies;
+	const onLine = daily / (MESSAGES_A_REQUEST * dailyRequests * LINE_SHARE);
+	return {
+		heartbeat: Math.max(intervalSeconds, Math.ceil(daily / (dailyRequests * HEARTBEAT_SHARE))),
+		line: onLine <= intervalSeconds ? intervalSeconds : Math.ceil(onLine / PACE_STEP_SECONDS) * PACE_STEP_SECONDS,
+	};
+}

@@ -1,0 +1,126 @@
+/** The charts of a pool, or of all together, and the choice of their range. */
+import { digits, money, rate } from "../model/format.ts";
+import { type History, type Metric, RANGES, series, USUAL_RANGE, useHistory } from "../model/history.ts";
+import { refine, route } from "../model/route.ts";
+import { Chart, type Line, type Mark } from "./chart.tsx";
+
+interface Shown {
+	readonly title: string;
+	readonly lines: readonly (readonly [metric: Metric, name: string, colour: string, as?: Line["as"]])[];
+	readonly format: (value: number) => string;
+}
+
+const speed = (value: number) => {
+	const { value: text, unit } = rate(value);
+	return `${text} ${unit}`;
+};
+
+const CHARTS: Readonly<Record<string, Shown>> = {
+	ready: {
+		title: "Ready",
+		lines: [
+			["ready", "ready", "--ready", "area"],
+			["wanted", "wanted", "--ink", "step"],
+		],
+		format: digits,
+	},
+	traffic: {
+		title: "Traffic",
+		lines: [
+			["bytesOut", "out", "--booting", "area"],
+			["bytesIn", "in", "--ink"],
+		],
+		format: speed,
+	},
+	connections: { title: "Connections", lines: [["connections", "open", "--booting", "area"]], format: digits },
+	requests: {
+		title: "Requests a second",
+		lines: [
+			["requests", "requests", "--ink"],
+			["errors", "errors", "--failed", "area"],
+		],
+		format: digits,
+	},
+};
+
+export function Charts({
+	pool,
+	which,
+	marks = [],
+}: {
+	readonly pool: string | null;
+	readonly which: readonly (keyof typeof CHARTS)[];
+	readonly marks?: readonly Mark[];
+}) {
+	const range = route.value.query.get("range") ?? USUAL_RANGE;
+	const kept = useHistory(pool, range);
+	return (
+		<section aria-labelledby="over-time">
+			<div class="heading">
+				<h2 id="over-time">Over time</h2>
+				{/* biome-ignore lint/a11y/useSemanticElements: a fieldset would need a legend that nobody sees */}
+				<div class="ranges" role="group" aria-label="Range">
+					{RANGES.map(([name]) => (
+						<button
+							key={name}
+							type="button"
+							aria-pressed={range === name}
+							onClick={() => refine({ range: name === USUAL_RANGE ? "" : name })}
+						>
+							{name}
+						</button>
+					))}
+				</div>
+			</div>
+			{kept === null && <p class="dim">Asking …</p>}
+			{kept?.problem != null && <p class="fault">{kept.problem}</p>}
+			{kept?.history != null && <Drawn history={kept.history} range={range} which={which} marks={marks} />}
+		</section>
+	);
+}
+
+function Drawn({
+	history,
+	range,
+	which,
+	marks,
+}: {
+	readonly history: History;
+	readonly range: string;
+	readonly which: readonly string[];
+	readonly marks: readonly Mark[];
+}) {
+	const seconds = RANGES.find(([name]) => name === range)?.[1] ?? 86_400;
+	const { to } = history;
+	const at = history.points.map((point) => point.at);
+	const spent = history.totals.cost;
+	if (history.points.every(({ values }) => values.every((value) => value === null)))
+		return <p class="dim">Nothing is recorded of this time yet: a point comes each minute.</p>;
+	return (
+		<>
+			<div class="charts">
+				{which.map((name) => {
+					const chart = CHARTS[name];
+					if (chart === undefined) return null;
+					const lines = chart.lines.map(
+						([metric, title, colour, as]): Line => ({
+							name: title,
+							colour,
+							values: series(history, metric),
+							...(as === undefined ? {} : { as }),
+						}),
+					);
+					return (
+						<Chart key={name} title={chart.title} at={at} from={to - seconds} to={to} lines={lines} format={chart.format} marks={marks} />
+					);
+				})}
+			</div>
+			{spent != null && history.currency !== null && (
+				<p class="dim spent">
+					{money(spent, history.currency)} spent in this time
+					{history.currencies.length > 1 ? `, what is paid in ${history.currency} alone` : ""}
+				</p>
+			)}
+		</>
+	);
+}

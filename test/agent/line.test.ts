@@ -1,0 +1,202 @@
+import { describe, expect, it } from "vitest";
+import {
+	type Agent,
+	type AgentOptions,
+	ask,
+	basic,
+	eventually,
+	type FakeLine,
+	onLinux,
+	startAgent,
+	startWorker,
+	tcpOrigin,
+	tunnel,
+} from "./harness.ts";
+
+/** So that a test need not wait as long as a VM may. */
+const LIMITS = { LINE_AGAIN_SECONDS: [0.1, 0.3], LINE_REFUSED_SECONDS: 1 };
+
+type Limits = NonNullable<AgentOptions["limits"]>;
+const nameOf = (socket: { localAddress?: string; localPort?: number }) => `${socket.localAddress}:${socket.localPort}`;
+/** What a pool that folds all reports knows to be open. */
+function sessionsOf({ reports }: FakeLine): Set<string> {
+	let sessions = new Set<string>();
+	for (const { whole, opened, closed } of reports) {
+		sessions = new Set(whole ? opened : [...sessions, ...opened].filter((name) => !closed.includes(name)));
+	}
+	return sessions;
+}
+
+async function lined(limits: Limits = {}) {
+	const worker = await startWorker();
+	worker.lines = [];
+	const agent = await startAgent(worker, { limits: { ...LIMITS, ...limits } });
+	const line = await nextLine(worker);
+	await eventually(() => line.reports.some(({ heard }) => heard === 1), "the first order is acknowledged");
+	return { worker, agent, line };
+}
+
+function nextLine(worker: { readonly lines: FakeLine[] | null }, than?: FakeLine): Promise<FakeLine> {
+	return eventually(() => worker.lines?.findLast((line) => line !== than && line.isOpen), "a line");
+}
+
+const echoTunnel = async (agent: Agent) => tunnel(agent, `127.0.0.1:${await tcpOrigin((socket) => socket.pipe(socket))}`);
+
+describe.runIf(onLinux)("a line", () => {
+	it("is opened with the key after registering, begins with a whole report, and takes the heartbeats' place", async () => {
+		const { worker, line } = await lined();
+		expect(line.key).toBe(worker.registrations[0]?.body.key);
+		expect(line.reports[0]).toMatchObject({ number: 1, whole: true, opened: [], closed: [], active: 0, credentials: 1 });
+		expect(worker.heartbeats).toEqual([]);
+	});
+
+	it("tells sessions that open and close within a second or two, as numbered differences, and all of them when asked", async () => {
+		const { agent, line } = await lined();
+		const [one, other] = [await echoTunnel(agent), await echoTunnel(agent)];
+		await eventually(() => sessionsOf(line).size === 2, "both are told", 4000);
+		one.destroy();
+		await eventually(() => sessionsOf(line).size === 1, "one has closed", 6000);
+		expect([...sessionsOf(line)]).toEqual([nameOf(other)]);
+		expect(line.reports.map(({ number }) => number)).toEqual(line.reports.map((_, index) => index + 1));
+		expect(line.reports.slice(1).some(({ whole }) => whole)).toBe(false);
+		line.socket.send('{"whole": true}');
+		await eventually(() => line.reports.at(-1)?.whole, "a whole report", 4000);
+		expect(line.reports.at(-1)?.opened).toEqual([nameOf(other)]);
+		expect(line.reports.at(-1)?.counters?.opened).toBe(2);
+	});
+
+	it("says nothing while nothing changes, and ever less often while connections come and go", async () => {
+		const { agent, line } = await lined();
+		await new Promise((resolve) => setTimeout(resolve, 2500));
+		expect(line.reports.length).toBeLessThanOrEqual(2);
+		const before = line.reports.length;
+		for (let i = 0; i < 32; i++) {
+			await ask(agent, `CONNECT no-such-name.invalid:80 HTTP/1.1\r\n${basic()}\r\n`);
+			await new Promise((resolve) => setTimeout(resolve, 250));
+		}
+		expect(line.reports.length - before).toBeLessThanOrEqual(5);
+		expect(line.reports.length - before).toBeGreaterThan(1);
+	});
+
+	it("tells at once when its connections pass a bound", async () => {
+		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 0.5 });
+		// It is used to changes, and tells them seldom by now.
+		for (let i = 0; i < 8; i++) {
+			(await echoTunnel(agent)).destroy();
+			await new Promise((resolve) => setTimeout(resolve, 500));
+		}
+		for (let i = 0; i < 4; i++) await echoTunnel(agent);
+		await eventually(() => line.reports.at(-1)?.active === 4, "four are told", 2000);
+	});
+
+	it("brings orders, which are carried out and acknowledged at once", async () => {
+		const { agent, line, worker } = await lined();
+		const socket = await echoTunnel(agent);
+		const closed = new Promise((resolve) => socket.once("close", resolve));
+		const began = performance.now();
+		const drop = line.order({ drop: [nameOf(socket)] });
+		await closed;
+		expect(performance.now() - began).toBeLessThan(1000);
+		await eventually(() => line.reports.at(-1)?.heard === drop, "the drop is acknowledged", 2000);
+		line.order({ drop: [], credentials: { version: 2, username: "other", password: "words" } });
+		await eventually(() => line.reports.at(-1)?.credentials === 2, "new credentials are in force", 2000);
+		line.order({ drain: true });
+		await eventually(async () => {
+			const answer = await ask(agent, `CONNECT 127.0.0.1:1 HTTP/1.1\r\n${basic("other", "words")}\r\n`);
+			return answer.status === 503;
+		}, "no client is taken any more");
+		expect(worker.heartbeats).toEqual([]);
+	});
+
+	it("tells at once when a drained proxy has become idle", async () => {
+		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 1 });
+		const socket = await echoTunnel(agent);
+		await eventually(() => line.reports.at(-1)?.active === 1, "it is told", 4000);
+		line.order({ drain: true });
+		await eventually(() => line.reports.at(-1)?.heard === 2, "it is heard");
+		socket.destroy();
+		await eventually(() => line.reports.at(-1)?.active === 0, "idle", 3000);
+	});
+
+	it("that breaks is opened anew, and begins again with a whole report", async () => {
+		const { agent, line, worker } = await lined();
+		const socket = await echoTunnel(agent);
+		line.socket.terminate();
+		const next = await nextLine(worker, line);
+		await eventually(() => next.reports[0], "a report");
+		expect(next.reports[0]).toMatchObject({ number: 1, whole: true, opened: [nameOf(socket)] });
+		expect(worker.registrations).toHaveLength(1);
+	});
+
+	it("whose ping is not answered is given up", async () => {
+		const { line, worker } = await lined({ PING_SECONDS: 0.3, PONG_SECONDS: 0.5 });
+		await eventually(() => line.pingsMs.length >= 3, "pings");
+		expect(line.isOpen).toBe(true);
+		line.isAnswering = false;
+		const next = await nextLine(worker, line);
+		await eventually(() => !line.isOpen, "the old one is closed");
+		expect(next.isOpen).toBe(true);
+	});
+
+	it("that the pool closes for the key's sake makes the agent register again", async () => {
+		const { line, worker } = await lined();
+		line.socket.close(4401, "no");
+		await eventually(() => worker.registrations.length === 2, "it registers again");
+		await nextLine(worker, line);
+	});
+
+	it("takes fragments, pings between them and empty texts, and ends at what is malformed", async () => {
+		const { line, worker } = await lined();
+		const text = JSON.stringify({ order: 7, ...worker.directives, report: 300, bounds: [] });
+		line.socket.send(text.slice(0, 20), { fin: false });
+		line.socket.ping("x".repeat(125));
+		const ponged = new Promise((resolve) => line.socket.once("pong", (data) => resolve(String(data))));
+		line.socket.send("", { fin: false });
+		line.socket.send(text.slice(20), { fin: true });
+		line.socket.send("");
+		await eventually(() => line.reports.at(-1)?.heard === 7, "the order in pieces is heard");
+		expect(await ponged).toBe("x".repeat(125));
+		// A long one, in the form with eight bytes of length.
+		line.socket.send(JSON.stringify({ order: 8, ...worker.directives, report: 300, bounds: [], more: "y".repeat(70_000) }));
+		await eventually(() => line.reports.at(-1)?.heard === 8, "the long order is heard");
+		line.socket.send("no JSON");
+		const next = await nextLine(worker, line);
+		expect(next.isOpen).toBe(true);
+	});
+
+	it("that is refused is tried again later, and heartbeats go on meanwhile", async () => {
+		const worker = await startWorker();
+		worker.directives = { ...worker.directives, interval: 0.2 };
+		await startAgent(worker, { limits: LIMITS });
+		await eventually(() => worker.heartbeats.length >= 2, "heartbeats");
+		worker.lines = [];
+		const line = await nextLine(worker);
+		await eventually(() => line.reports.length > 0, "a report");
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		const beats = worker.heartbeats.length;
+		await new Promise((resolve) => setTimeout(resolve, 800));
+		expect(worker.heartbeats.length).toBe(beats);
+	});
+
+	it("that cannot be opened time and again gives way to heartbeats", async () => {
+		const worker = await startWorker();
+		worker.directives = { ...worker.directives, interval: 0.2 };
+		worker.lines = [];
+		worker.statuses.set("/v1.1/agent", 502);
+		await startAgent(worker, { limits: { ...LIMITS, LINE_REFUSED_SECONDS: 30 } });
+		await eventually(() => worker.heartbeats.length >= 2, "heartbeats");
+	});
+
+	it("moves to the pool's new address, and stays where it is when that leads nowhere", async () => {
+		const { line, worker } = await lined();
+		const other = await startWorker();
+		other.lines = [];
+		line.order({ url: other.url });
+		const moved = await nextLine(other);
+		moved.order({ url: "http://127.0.0.1:9" });
+		const back = await nextLine(other, moved);
+		await eventually(() => back.reports.length > 0, "a report");
+		expect(back.isOpen).toBe(true);
+		expect(worker.lines?.filter(({ isOpen }) => isOpen)).toEqual([]);
+	});
+});

@@ -1,0 +1,455 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { curl, Dev, freePort, temporaryState, within } from "../e2e/harness.ts";
+import { findings, NARROW, open, overhang, startChromium, type Watched, WIDE } from "./browser.ts";
+
+// The console in a real browser on a real fleet: each view and action, as somebody would use it.
+
+const KEY = "the-key-of-the-browser-tests";
+let browser: Browser;
+let dev: Dev;
+let base: string;
+const state = temporaryState();
+
+beforeAll(async () => {
+	[browser, dev] = await Promise.all([
+		startChromium(),
+		Dev.start(state.directory, { CLOUDS: "digitalocean,hetzner", DIGITALOCEAN_MIN_SCALING: "3", DIGITALOCEAN_MAX_SCALING: "3" }),
+	]);
+	base = `http://localhost:${dev.port}`;
+	await ready(5);
+});
+afterAll(async () => {
+	await browser?.close();
+	await dev?.stop();
+	state.remove();
+});
+
+function ready(count: number): Promise<void> {
+	return within(30_000, async () => expect(await dev.proxies()).toHaveLength(count));
+}
+
+/** Opens a view; the page must have done nothing that it must not when the test ends. */
+async function view(hash: string, options = {}): Promise<Watched> {
+	const watched = await open(browser, base, hash, options);
+	onTestFinished(async () => {
+		await watched.page.context().close();
+		expect(watched.faults).toEqual([]);
+	});
+	return watched;
+}
+
+/** A client that holds a connection open through a proxy, and says nothing in it. */
+async function tunnel(url: string, target: string): Promise<Socket> {
+	const { hostname, port, username, password } = new URL(url);
+	const socket = connect(Number(port), hostname);
+	const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+	socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: Basic ${login}\r\n\r\n`);
+	const [head] = (await once(socket, "data")) as [Buffer];
+	expect(head.toString()).toMatch(/^HTTP\/1\.1 200 /);
+	socket.resume().on("error", () => undefined);
+	return socket;
+}
+
+const VIEWS = [
+	["overview", "#/", "Pools"],
+	["pool", "#/pool/digitalocean/default", "Why 3"],
+	["pool's history", "#/pool/digitalocean/default?tab=history", "Over time"],
+	["pool's plan", "#/pool/digitalocean/default?tab=plan", "What would it do now?"],
+	["pool's log", "#/pool/digitalocean/default?tab=log", "target changed"],
+	["pool's settings", "#/pool/digitalocean/default?tab=settings", "access_token"],
+	["proxy", "#/proxy/digitalocean/default/ADDRESS", "Its life"],
+	["endpoints", "#/endpoints", "digitalocean-default"],
+	["endpoint's form", "#/endpoints/hetzner-default", "min instances"],
+	["snippets", "#/use", "Through this very proxy"],
+	["clouds", "#/clouds", "Scaleway"],
+	["cloud", "#/clouds/aws", "Credentials and permissions"],
+] as const;
+
+describe("every view", () => {
+	for (const [name, hash, shows] of VIEWS)
+		test(`${name}: wide and narrow, light and dark, without a serious finding of axe and without scrolling sideways`, async () => {
+			const address = (await dev.proxies()).find(({ provider }) => provider === "digitalocean")?.ip ?? "";
+			const { page } = await view(hash.replace("ADDRESS", address));
+			await page.getByText(shows).first().waitFor();
+			for (const viewport of [WIDE, NARROW]) {
+				await page.setViewportSize(viewport);
+				expect(await overhang(page), `${viewport.width}`).toBe(0);
+				for (const colorScheme of ["light", "dark"] as const) {
+					await page.emulateMedia({ colorScheme });
+					expect(await findings(page), `${viewport.width} ${colorScheme}`).toEqual([]);
+				}
+			}
+		});
+});
+
+describe("the overview", () => {
+	test("is usable a second after it was loaded, and says whether it is well and what it costs", async () => {
+		const { page } = await view("#/");
+		await page.getByText("All well").waitFor();
+		const took = await page.evaluate(() => performance.now());
+		expect(took).toBeLessThan(5_000);
+		await page
+			.getByText(/\$0\.01\d+/)
+			.first()
+			.waitFor();
+		expect(await page.getByRole("img", { name: "3 ready of 3 wanted proxies" }).count()).toBe(1);
+	});
+
+	test("scales by its stepper: says what it will come to, then how far it is, and takes it back", async () => {
+		const { page } = await view("#/");
+		await page.getByRole("button", { name: "One more in digitalocean/default" }).click();
+		await page.getByText(/Scale to 4: 1 more VM, about \$0\.00595\/h more/).waitFor();
+		await page.getByRole("button", { name: "Scale", exact: true }).click();
+		await page.getByText(/Scaling digitalocean\/default to 4/).waitFor();
+		await page.getByText(/digitalocean\/default: 4 ready after/).waitFor();
+		expect(await page.getByRole("img", { name: "4 ready of 4 wanted proxies" }).count()).toBe(1);
+		await page.getByRole("button", { name: "Undo" }).click();
+		await page.getByText(/digitalocean\/default: 3 ready after/).waitFor({ timeout: 60_000 });
+		await ready(5);
+	});
+
+	test("finds a pool and an address", async () => {
+		const { page } = await view("#/");
+		await page.getByText("All well").waitFor();
+		await page.keyboard.press("/");
+		await page.keyboard.type("hetz");
+		await page.keyboard.press("Enter");
+		await page.getByRole("heading", { name: "hetzner/default" }).waitFor();
+	});
+});
+
+describe("a pool", () => {
+	test("is paused and started", async () => {
+		const { page } = await view("#/pool/hetzner/default");
+		await page.getByRole("button", { name: "Pause" }).click();
+		await page.getByText("It neither launches nor scales in").waitFor();
+		await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+		await page.getByText(/hetzner\/default is paused, after/).waitFor();
+		await page.getByRole("button", { name: "Start", exact: true }).click();
+		await page.getByText(/hetzner\/default runs, after/).waitFor();
+	});
+
+	test("is stopped only once its name was typed, and its VMs are gone then", async () => {
+		const { page } = await view("#/pool/hetzner/default");
+		await page.getByRole("button", { name: "Stop", exact: true }).click();
+		const stop = page.getByRole("dialog").getByRole("button", { name: "Stop" });
+		expect(await stop.isDisabled()).toBe(true);
+		await page.getByRole("dialog").getByRole("textbox").fill("hetzner/default");
+		await stop.click();
+		await page.getByText(/hetzner\/default is stopped, and nothing of it is billed, after/).waitFor({ timeout: 60_000 });
+		expect((await dev.vms()).filter(({ provider }) => provider === "hetzner")).toEqual([]);
+		await page.getByRole("button", { name: "Start", exact: true }).click();
+		await page.getByText(/hetzner\/default runs, after/).waitFor({ timeout: 60_000 });
+		await ready(5);
+	});
+
+	test("shows why, filters and sorts its proxies, all of it in its address", async () => {
+		const { page } = await view("#/pool/digitalocean/default");
+		await page.getByText("as its bounds say").waitFor();
+		await page.getByText("and up to 2 more while others are replaced").waitFor();
+		const [{ ip } = { ip: "" }] = (await dev.proxies()).filter(({ provider }) => provider === "digitalocean");
+		await page.getByRole("searchbox", { name: "Filter proxies" }).fill(ip);
+		await page.getByText("1 of 3").waitFor();
+		expect(page.url()).toContain(`filter=${ip}`);
+		await page.reload();
+		await page.getByText("1 of 3").waitFor();
+		await page.getByRole("button", { name: "Age" }).click();
+		expect(page.url()).toContain("sort=age");
+	});
+
+	test("has the rolling replacement changed, and takes it back", async () => {
+		const { page } = await view("#/pool/digitalocean/default?tab=settings");
+		await page.getByLabel("At a time", { exact: true }).fill("1");
+		await page.getByLabel("A few at a time").check();
+		await page.getByRole("button", { name: "Save" }).click();
+		await page.getByText("Rolling replacement is on: 1 at a time, 3 stay ready.").waitFor();
+		expect((await dev.api("GET", "/rolling")).body.config).toMatchObject({ enabled: true, batch_size: 1 });
+		await dev.api("PATCH", "/rolling", { enabled: false, min_available: 3, batch_size: 2 });
+	});
+
+	test("tells of a bad bound before it is asked for", async () => {
+		const { page } = await view("#/pool/digitalocean/default");
+		await page.getByRole("button", { name: "Scale", exact: true }).click();
+		await page.getByLabel("Most").fill("1");
+		await page.getByText("The most must not be less than the fewest.").waitFor();
+		expect(await page.getByRole("dialog").getByRole("button", { name: "Scale" }).isDisabled()).toBe(true);
+		await page.keyboard.press("Escape");
+	});
+});
+
+describe("a proxy", () => {
+	test("is tested, and its URL works when it is pasted into a shell", async () => {
+		const [proxy] = await dev.proxies();
+		const { page } = await view(`#/proxy/${proxy?.provider}/${proxy?.instance}/${proxy?.ip}`);
+		await page.getByRole("button", { name: "Test" }).click();
+		await page.getByText(new RegExp(`The page came back through it\\. \\d+ ms, seen from ${proxy?.ip}`)).waitFor();
+		await page.getByRole("button", { name: "Copy its URL" }).click();
+		const copied = await page.evaluate(() => navigator.clipboard.readText());
+		expect((await curl("-x", copied, `http://localhost:${dev.cloudPort}/ip`)).out.trim()).toBe(proxy?.ip);
+	});
+
+	test("is restarted, and destroyed and replaced", async () => {
+		const [proxy] = (await dev.proxies()).filter(({ provider }) => provider === "digitalocean");
+		const { page } = await view("#/pool/digitalocean/default");
+		await page.getByRole("button", { name: `Restart ${proxy?.ip}` }).click();
+		await page.getByRole("dialog").getByRole("button", { name: "Restart" }).click();
+		await page.getByText(`${proxy?.ip} is back, after`).waitFor({ timeout: 60_000 });
+		await page.getByRole("button", { name: `Destroy ${proxy?.ip}` }).click();
+		await page.getByText("Its VM is deleted at once").waitFor();
+		await page.getByRole("dialog").getByRole("button", { name: "Destroy" }).click();
+		await page.getByText(`${proxy?.ip} is gone and replaced, after`).waitFor({ timeout: 60_000 });
+		await ready(5);
+	});
+
+	test("shows who is connected through it, and drops them", async () => {
+		const [proxy] = (await dev.proxies()).filter(({ provider }) => provider === "digitalocean");
+		const { page } = await view(`#/proxy/digitalocean/default/${proxy?.ip}`);
+		const client = await tunnel(proxy?.url ?? "", `localhost:${dev.cloudPort}`);
+		await page.getByRole("button", { name: /^Drop / }).click({ timeout: 60_000 });
+		await page.getByText(/is closed when its proxy reports next/).waitFor();
+		await within(20_000, () => expect(client.closed).toBe(true));
+	});
+});
+
+describe("endpoints", () => {
+	test("are created with what is wrong shown at its field, then as text, given a name, and deleted", async () => {
+		const { page } = await view("#/endpoints/new");
+		await page.getByLabel("Name", { exact: true }).fill("shop");
+		await page.getByLabel("cloud", { exact: true }).selectOption("digitalocean");
+		await page.getByLabel("access token").fill("local-shop");
+		await page.getByLabel("min instances").fill("3");
+		await page.getByLabel("max instances").fill("1");
+		await page.getByRole("button", { name: "Create" }).click();
+		await page.getByText("must not be less than min_instances").waitFor();
+		await page.getByLabel("max instances").fill("3");
+		await page.getByRole("button", { name: "As text" }).click();
+		const text = page.getByLabel("Configuration: INI or JSON");
+		expect(await text.inputValue()).toContain("min_instances = 3");
+		await text.fill((await text.inputValue()).replace("min_instances = 3", "min_instances = 1"));
+		await page.getByRole("button", { name: "Create" }).click();
+		await page.getByText("shop is there, and paused").waitFor();
+
+		await page.getByRole("button", { name: "Add name to shop" }).click();
+		await page.getByLabel("Further name").fill("boutique");
+		await page.getByRole("dialog").getByRole("button", { name: "Add name" }).click();
+		await page.getByText("a further name").waitFor();
+		await page.getByRole("button", { name: "Delete boutique" }).click();
+		await page.getByRole("dialog").getByRole("button", { name: "Delete name" }).click();
+		await page.getByText(/boutique is deleted/).waitFor();
+
+		await page.getByRole("button", { name: "Delete shop" }).click();
+		await page.getByRole("dialog").getByRole("textbox").fill("shop");
+		await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+		await page.getByText(/shop is deleted/).waitFor();
+	});
+
+	test("a fleet of a thousand rows is scrolled, filtered and sorted without a stutter", async () => {
+		const addresses = Array.from({ length: 1_000 }, (_, index) => `198.18.${index >> 8}.${index & 255}:3128`);
+		const made = await fetch(`${base}/v1.1/endpoints/thousand`, {
+			method: "PUT",
+			body: JSON.stringify({ endpoint: { static_instances: addresses }, scaling: { min_instances: 0, max_instances: 0 } }),
+		});
+		expect(made.status, await made.text()).toBe(200);
+		const { page } = await view("#/pool/static/thousand");
+		await page.getByText("198.18.0.0").first().waitFor();
+		expect(await page.getByRole("table").getAttribute("aria-rowcount")).toBe("1001");
+		// Those in view alone are drawn.
+		expect(await page.locator(".body .tr").count()).toBeLessThan(80);
+		// Wherever it is scrolled to, the rows that are in view are there a frame later.
+		for (const share of [0.2, 0.5, 0.9, 1, 0]) {
+			const blanks = await page.evaluate(async (at) => {
+				scrollTo(0, at * document.documentElement.scrollHeight);
+				await new Promise(requestAnimationFrame);
+				await new Promise(requestAnimationFrame);
+				const body = document.querySelector(".body")?.getBoundingClientRect();
+				const isBlank = (y: number) => document.elementFromPoint(200, y)?.closest(".tr") === null;
+				const heights = Array.from({ length: 20 }, (_, index) => 80 + index * 40);
+				return heights.filter((y) => body !== undefined && y > body.top && y < body.bottom && isBlank(y)).length;
+			}, share);
+			expect(blanks, `${share}`).toBe(0);
+			expect(await page.locator(".body .tr").count()).toBeLessThan(80);
+		}
+		await page.getByRole("searchbox", { name: "Filter proxies" }).fill("198.18.3.2");
+		await page.getByText(/of 1000/).waitFor();
+		expect(await page.locator(".body .tr").count()).toBeLessThan(30);
+		await page.setViewportSize(NARROW);
+		expect(await overhang(page)).toBe(0);
+		expect((await fetch(`${base}/v1.1/endpoints/thousand`, { method: "DELETE" })).status).toBe(200);
+	});
+});
+
+describe("what is pasted", () => {
+	test("works: curl with the address that is shown, for a session of one's own", async () => {
+		const { page } = await view("#/use");
+		await page.getByRole("combobox", { name: "Pool" }).selectOption("digitalocean/default");
+		await page.getByLabel("Session").fill("basket");
+		await page
+			.getByText(/session=basket/)
+			.first()
+			.waitFor();
+		await page.getByRole("button", { name: "Copy the curl snippet" }).first().click();
+		const copied = await page.evaluate(() => navigator.clipboard.readText());
+		const url = /'(http:[^']+)'/.exec(copied)?.[1] ?? "";
+		const { body } = await dev.api("GET", "/random?provider=digitalocean&instance=default&session=basket");
+		expect(url).toBe((body.proxy as { url: string }).url);
+		expect((await curl("-x", url, `http://localhost:${dev.cloudPort}/ip`)).code).toBe(0);
+		for (const name of ["Python requests", "Scrapy", "Playwright", "Node", "Gateway"]) {
+			await page.getByRole("link", { name }).click();
+			await page
+				.getByText(/session[=-]basket/)
+				.first()
+				.waitFor();
+		}
+	});
+
+	test("a selection that nothing meets is told in the API's sentence", async () => {
+		const { page } = await view("#/use?country=xx");
+		await page.getByRole("status").getByText(/xx/).waitFor();
+	});
+});
+
+describe("a cloud", () => {
+	test("is asked whether it takes the credentials, and creates nothing for it", async () => {
+		const before = await dev.creates();
+		const { page } = await view("#/clouds/digitalocean");
+		await page.getByRole("button", { name: "Check credentials" }).click();
+		await page.getByText(/\d+ ms; 3 VMs of this deployment/).waitFor();
+		expect(await dev.creates()).toEqual(before);
+	});
+
+	test("that has none says which permissions they need", async () => {
+		const { page } = await view("#/clouds/vultr");
+		await page.getByText("VULTR_API_TOKEN").first().waitFor();
+		await page.getByText("provisioning").first().waitFor();
+	});
+});
+
+describe("the keyboard alone", () => {
+	test("goes through views, rows and a dialog", async () => {
+		const { page } = await view("#/");
+		await page.getByText("All well").waitFor();
+		await page.keyboard.press("Tab");
+		await page.getByRole("button", { name: "Skip to the content" }).waitFor();
+		await page.keyboard.press("?");
+		await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+		await page.keyboard.press("Escape");
+		await page.keyboard.press("j");
+		await page.keyboard.press("j");
+		await page.keyboard.press("k");
+		await page.keyboard.press("Enter");
+		await page.getByRole("heading", { name: "digitalocean/default" }).waitFor();
+		await page.getByRole("row").nth(1).waitFor();
+		await page.keyboard.press("j");
+		await page.keyboard.press("Enter");
+		await page.getByRole("heading", { name: /^127\.77\./ }).waitFor();
+		for (const [key, heading] of [
+			["e", "Endpoints"],
+			["c", "Clouds"],
+			["u", "Use it"],
+			["p", "digitalocean/default"],
+		] as const) {
+			await page.keyboard.press("g");
+			await page.keyboard.press(key);
+			await page.getByRole("heading", { name: heading, exact: true }).waitFor();
+		}
+		await page.keyboard.press("g");
+		await page.keyboard.press("o");
+		await page.getByRole("heading", { name: "Pools" }).waitFor();
+	});
+});
+
+describe("looking", () => {
+	test("stops while the page is hidden, and goes on at once when it is not", async () => {
+		const { page, calls } = await view("#/");
+		await page.getByText("All well").waitFor();
+		const hide = (hidden: boolean) =>
+			page.evaluate(
+				(value) => {
+					Object.defineProperty(document, "visibilityState", { configurable: true, value });
+					document.dispatchEvent(new Event("visibilitychange"));
+				},
+				hidden ? "hidden" : "visible",
+			);
+		await hide(true);
+		await page.waitForTimeout(500);
+		const before = calls.length;
+		await page.waitForTimeout(12_000);
+		expect(calls.slice(before)).toEqual([]);
+		await hide(false);
+		await within(5_000, () => expect(calls.length).toBeGreaterThan(before));
+	});
+});
+
+describe("a deployment with a key", () => {
+	let closed: Dev;
+	let origin: string;
+	const own = temporaryState();
+	beforeAll(async () => {
+		closed = await Dev.start(own.directory, { AUTH_KEY: KEY, DIGITALOCEAN_MIN_SCALING: "1", DIGITALOCEAN_MAX_SCALING: "1" });
+		origin = `http://localhost:${closed.port}`;
+	});
+	afterAll(async () => {
+		await closed?.stop();
+		own.remove();
+	});
+
+	test("asks for it, refuses a wrong one, lets the right one in, and forgets it when signed out", async () => {
+		const { page, faults } = await open(browser, origin);
+		await page.getByLabel("Admin key").fill("not-the-key-of-this-deployment");
+		await page.getByRole("button", { name: "Sign in" }).click();
+		await page.getByText("The key is wrong.").waitFor();
+		expect(await findings(page)).toEqual([]);
+		await page.getByLabel("Admin key").fill(KEY);
+		await page.keyboard.press("Enter");
+		await page.getByRole("heading", { name: "Pools" }).waitFor();
+		expect(page.url()).not.toContain(KEY);
+		await page.reload();
+		await page.getByRole("heading", { name: "Pools" }).waitFor();
+		await page.getByLabel("Key and appearance").click();
+		await page.getByRole("button", { name: "Sign out" }).click();
+		await page.getByLabel("Admin key").waitFor();
+		expect(await page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]))).not.toContain(KEY);
+		expect(faults).toEqual([]);
+		await page.context().close();
+	});
+});
+
+test("a deployment without a key says how to set one", async () => {
+	const own = temporaryState();
+	const shut = await Dev.start(own.directory, { ALLOW_ANONYMOUS: "False", DIGITALOCEAN_ENABLED: "False" });
+	onTestFinished(async () => {
+		await shut.stop();
+		own.remove();
+	});
+	const { page } = await open(browser, `http://localhost:${shut.port}`);
+	await page.getByText("npx wrangler secret put AUTH_KEY").waitFor();
+	expect(await findings(page)).toEqual([]);
+	await page.context().close();
+});
+
+test("while Muster is away what was seen last stays, nothing can be clicked that would be a guess, and it goes on by itself", async () => {
+	const own = temporaryState();
+	const [port, cloudPort] = [await freePort(), await freePort()];
+	const first = new Dev(own.directory, port, cloudPort);
+	await first.ready();
+	const { page } = await open(browser, `http://localhost:${port}`);
+	await page.getByText("All well").waitFor({ timeout: 30_000 });
+	await first.stop();
+	await page.getByText("Muster does not answer.").waitFor({ timeout: 40_000 });
+	expect(await page.getByText("digitalocean/default").first().isVisible()).toBe(true);
+	expect(await page.getByRole("button", { name: "One more in digitalocean/default" }).isDisabled()).toBe(true);
+	const second = new Dev(own.directory, port, cloudPort);
+	onTestFinished(async () => {
+		await page.context().close();
+		await second.stop();
+		own.remove();
+	});
+	await second.ready();
+	await page.getByText("Muster does not answer.").waitFor({ state: "detached", timeout: 60_000 });
+	await within(20_000, async () =>
+		expect(await page.getByRole("button", { name: "One more in digitalocean/default" }).isDisabled()).toBe(false),
+	);
+});

@@ -1,0 +1,74 @@
+/** Slips of where VMs go. */
+import * as CreateRoom from "../../../src/core/effects/create.ts";
+import * as Neighbours from "../../../src/core/model/neighbours.ts";
+import * as Places from "../../../src/core/model/places.ts";
+import * as Placing from "../../../src/core/planning/placing.ts";
+import { type Bug, plant } from "../planting.ts";
+import { withChanged } from "./as-if.ts";
+
+export const PLACES: readonly Bug[] = [
+	{
+		name: "a place that is sold out is asked again at once, by all",
+		plants: [plant(Places, "placeGate", () => () => ({ until: 0, failures: 0, why: "", steppedAt: 0 }))],
+		isPlaced: true,
+	},
+	{
+		name: "a place that has refused is tried by several at a time",
+		plants: [
+			plant(Places, "placeGate", (placeGate) => (state, place) => ({ ...placeGate(state, place), failures: 0 })),
+			plant(Placing, "sentIn", () => () => 0),
+		],
+		isPlaced: true,
+	},
+	{
+		name: "wait for the first place, though others have room",
+		plants: [
+			plant(
+				Placing,
+				"Places",
+				(Original) =>
+					class extends Original {
+						override next() {
+							const place = super.next();
+							return place === null || place?.region === "here" ? place : undefined;
+						}
+						override moveUnsent() {
+							// They wait where they are.
+						}
+					},
+			),
+		],
+		isPlaced: true,
+	},
+	{
+		name: "what a fallback adds is never given back",
+		plants: [
+			plant(
+				Neighbours,
+				"wantedOfFallback",
+				(wanted, { askedOf }) =>
+					(state, now) =>
+						Math.max(wanted(state, now), askedOf(state)),
+			),
+		],
+		isPlaced: true,
+	},
+	{
+		name: "a create that is sent once more goes to another place",
+		plants: [
+			plant(CreateRoom, "create", (create) => ({
+				...create,
+				sent(state, effect, now, tokenHash) {
+					const sent = create.sent?.(state, effect, now, tokenHash) ?? state;
+					const other = state.spec.places.at(-1);
+					return withChanged(sent, effect.id, ({ formerTokenHash }) =>
+						formerTokenHash === null || other === undefined ? null : { place: other },
+					);
+				},
+			})),
+		],
+		focus: ["createAnswerLost"],
+		isPlaced: true,
+		provider: "hetzner",
+	},
+];

@@ -1,0 +1,204 @@
+import { runInDurableObject } from "cloudflare:test";
+import { exports } from "cloudflare:workers";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import type { LineOrder, LineReport } from "../../../src/agent/protocol.ts";
+import { PoolUnderTest, resetCloud } from "./harness.ts";
+
+beforeEach(resetCloud);
+
+/** A real WebSocket to the object. */
+interface Client {
+	readonly socket: WebSocket;
+	readonly orders: (LineOrder & { whole?: true })[];
+	readonly closes: { code: number; reason: string }[];
+	report(report: Partial<LineReport>): void;
+}
+
+const NOTHING = { active: 0, metrics: {}, credentials: 1, whole: true, opened: [], closed: [], heard: 0 } as const;
+
+const ask = (pool: PoolUnderTest, key: string) =>
+	pool.stub.fetch("https://muster.test/v1.1/agent", { headers: { Upgrade: "websocket", Authorization: `Bearer ${key}` } });
+
+async function dial(pool: PoolUnderTest, key: string): Promise<Client> {
+	const { webSocket, status } = await ask(pool, key);
+	if (webSocket === null) throw new Error(`no line: ${status}`);
+	webSocket.accept();
+	const client: Client = {
+		socket: webSocket,
+		orders: [],
+		closes: [],
+		report: (report) => webSocket.send(JSON.stringify({ ...NOTHING, ...report })),
+	};
+	webSocket.addEventListener("message", ({ data }) => {
+		if (data !== "pong") client.orders.push(JSON.parse(String(data)));
+	});
+	webSocket.addEventListener("close", ({ code, reason }) => {
+		client.closes.push({ code, reason });
+	});
+	onTestFinished(() => {
+		try {
+			webSocket.close();
+		} catch {
+			// The pool has closed it.
+		}
+	});
+	return client;
+}
+
+async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+	const deadline = Date.now() + 10_000;
+	while (!(await check())) {
+		if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+}
+
+/** A pool with one ready proxy, its VM key and its id. */
+async function ready() {
+	const pool = await new PoolUnderTest().start();
+	await pool.untilReady(1);
+	const [key = ""] = pool.keys.values();
+	const [id = ""] = (await pool.state()).proxies.keys();
+	return { pool, key, id };
+}
+
+const vitalsOf = async (pool: PoolUnderTest, id: string) => (await pool.state()).vitals.get(id);
+const socketsOf = (pool: PoolUnderTest) => pool.inside((_, ctx) => ctx.getWebSockets("agent").length);
+
+describe("a line", () => {
+	test("tells at once the whole wish, and takes reports: first all sessions, then what has changed", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		await until("an order", () => client.orders.length === 1);
+		expect(client.orders[0]).toMatchObject({ order: 1, drain: false, drop: [], report: 300, bounds: [], url: "https://muster.test" });
+		client.report({ number: 1, active: 2, opened: ["192.0.2.1:1", "192.0.2.1:2"], heard: 1 });
+		client.report({ number: 2, active: 2, whole: false, opened: ["192.0.2.1:3"], closed: ["192.0.2.1:1"] });
+		await until("both reports", async () => (await vitalsOf(pool, id))?.report === 2);
+		expect((await pool.state()).sessions.get(id)).toEqual(["192.0.2.1:2", "192.0.2.1:3"]);
+		expect(await vitalsOf(pool, id)).toMatchObject({ isLined: true, active: 2 });
+		expect(client.orders).toHaveLength(1);
+	});
+
+	test("is opened through the Worker, which adds its headers to the pool's answer", async () => {
+		const { pool, key } = await ready();
+		const headers = { Upgrade: "websocket", Authorization: `Bearer ${key}` };
+		const answer = await exports.default.fetch("https://muster.test/v1.1/agent", { headers });
+		expect([answer.status, answer.headers.has("X-Request-Id")]).toEqual([101, true]);
+		answer.webSocket?.accept();
+		expect(await socketsOf(pool)).toBe(1);
+		const other = await exports.default.fetch("https://muster.test/v1.1/agent", {
+			headers: { ...headers, Authorization: `Bearer ${key.slice(0, -1)}z` },
+		});
+		expect([other.status, await other.text()]).toEqual([401, "unauthorized"]);
+		answer.webSocket?.close();
+	});
+
+	test("is refused to a key that is not this proxy's, and closed once the proxy goes", async () => {
+		const { pool, key } = await ready();
+		const refused = await ask(pool, `${key.slice(0, -1)}z`);
+		expect([refused.status, await refused.text()]).toEqual([401, "the key is not this proxy's"]);
+		expect((await ask(pool, "nonsense")).status).toBe(401);
+		const client = await dial(pool, key);
+		await pool.stub.command({ do: "run", run: "stopped" });
+		await pool.settle();
+		client.report({ number: 1 });
+		await until("it is closed", () => client.closes.length > 0);
+		expect(client.closes[0]?.code).toBe(4401);
+	});
+
+	test("asks for a whole report where a number is missing, and takes nothing of a difference from what it does not know", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, opened: ["192.0.2.1:1"] });
+		client.report({ number: 3, whole: false, opened: ["192.0.2.1:9"] });
+		await until("it asks", () => client.orders.some(({ whole }) => whole === true));
+		expect((await pool.state()).sessions.get(id)).toEqual(["192.0.2.1:1"]);
+		client.report({ number: 4, active: 1, opened: ["192.0.2.1:9"] });
+		await until("it has all", async () => (await pool.state()).sessions.get(id)?.[0] === "192.0.2.1:9");
+	});
+
+	test("brings an order to drop a session at once, until the session is reported gone", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, active: 1, opened: ["192.0.2.1:1"] });
+		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
+		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
+		await until("the order", () => client.orders.some(({ drop }) => drop?.[0] === "192.0.2.1:1"));
+		const order = client.orders.at(-1)?.order ?? 0;
+		client.report({ number: 2, whole: false, closed: ["192.0.2.1:1"], heard: order });
+		await until("it is done", async () => (await pool.state()).drops.length === 0);
+		await until("the wish says so", () => client.orders.at(-1)?.drop?.length === 0);
+	});
+
+	test("is told again, on the next one, what was stored and not told", async () => {
+		const { pool, key } = await ready();
+		const client = await dial(pool, key);
+		await until("an order", () => client.orders.length === 1);
+		await pool.crash();
+		await until("the crash cuts it", () => client.closes.length > 0);
+		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
+		const next = await dial(pool, key);
+		await until("an order", () => next.orders.length === 1);
+		expect(next.orders[0]?.drop).toEqual(["192.0.2.1:1"]);
+	});
+
+	test("takes an older one's place", async () => {
+		const { pool, key, id } = await ready();
+		const [older, newer] = [await dial(pool, key), await dial(pool, key)];
+		await until("the older is closed", () => older.closes[0]?.code === 4001);
+		newer.report({ number: 1, active: 1, opened: ["192.0.2.1:2"] });
+		await until("the newer reports", async () => (await vitalsOf(pool, id))?.active === 1);
+		expect((await vitalsOf(pool, id))?.doubtedAt).toBe(0);
+	});
+
+	test("that breaks makes its proxy suspect, which is probed at once; one that ends with a word does not", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		client.socket.close(1000, "bye");
+		await until("it has ended", async () => (await socketsOf(pool)) === 0);
+		expect((await vitalsOf(pool, id))?.doubtedAt).toBe(0);
+		await dial(pool, key);
+		const before = Date.now();
+		// As the platform tells it of a connection that is cut.
+		await runInDurableObject(pool.stub, async (object, ctx) => {
+			const [socket] = ctx.getWebSockets("agent");
+			if (socket !== undefined) await (object as unknown as DurableObject).webSocketClose?.(socket, 1006, "", false);
+		});
+		expect((await vitalsOf(pool, id))?.doubtedAt).toBeGreaterThanOrEqual(before);
+		// At most one probe in 0.7 s.
+		await until("it is probed", async () => {
+			await pool.settle();
+			return (await vitalsOf(pool, id))?.doubtedAt === 0;
+		});
+		expect((await vitalsOf(pool, id))?.probedAt).toBeGreaterThanOrEqual(before);
+	});
+
+	test("shows life by pings that wake nobody and change no row", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1 });
+		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
+		const before = (await vitalsOf(pool, id))?.heardAt ?? 0;
+		await new Promise((resolve) => setTimeout(resolve, 150));
+		const ponged = new Promise<void>((resolve) => {
+			client.socket.addEventListener("message", ({ data }) => {
+				if (data === "pong") resolve();
+			});
+		});
+		client.socket.send("ping");
+		await ponged;
+		expect((await vitalsOf(pool, id))?.heardAt).toBe(before);
+		await pool.settle();
+		expect((await vitalsOf(pool, id))?.heardAt).toBeGreaterThan(before);
+	});
+
+	test("that says what cannot be read is closed", async () => {
+		const { pool, key } = await ready();
+		for (const words of ["no JSON", "{}", JSON.stringify({ ...NOTHING, number: 0 })]) {
+			const client = await dial(pool, key);
+			client.socket.send(words);
+			await until("it is closed", () => client.closes.length > 0);
+			expect(client.closes[0]?.code).toBe(1008);
+		}
+	});
+});
