@@ -40,6 +40,14 @@ function bare(proxies: number): Response {
 		auth_enabled: true,
 		url: "http://username:password@192.0.2.1:8899",
 		provider: "digitalocean",
+		instance: "bench0",
+		server: "http://192.0.2.1:8899",
+		username: "username",
+		password: "password",
+		socks5: "socks5://username:password@192.0.2.1:8899",
+		region: "lon1",
+		size: "small",
+		country: null,
 	};
 	return Response.json({
 		at: new Date().toISOString(),

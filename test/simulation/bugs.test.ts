@@ -18,6 +18,7 @@ const SHOWN_SOON = [
 	"put tags on a VM without recording it",
 	"launch without a part of the deployment's budget",
 	"no ramp",
+	"give a proxy that is leased to another lease",
 ];
 
 describe("a planted bug is caught", () => {

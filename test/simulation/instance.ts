@@ -100,6 +100,12 @@ export class Instance {
 		this.order({ do: "wake" });
 	}
 
+	/** A client leases, or reports. */
+	use(command: Command): void {
+		this.host.world.watch.count(command.do);
+		this.order(command);
+	}
+
 	post(address: string | null, metrics: Metrics): void {
 		this.host.world.watch.count("post");
 		this.order({ do: "metrics", address, metrics });

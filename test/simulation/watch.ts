@@ -15,6 +15,7 @@ import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { Leases } from "./watch-leases.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
 import { Waiting } from "./watch-waiting.ts";
@@ -63,6 +64,7 @@ export class Watch {
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
 	private readonly replacements = new Replacements();
+	readonly leases = new Leases((promise, say) => this.broken(promise, say));
 	readonly places: PlaceWatch;
 
 	constructor(world: World) {
@@ -417,6 +419,7 @@ export class Watch {
 		this.scaled(host, before, after);
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
+		this.leases.committed(host, before, after, this.isClockSound);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -583,6 +586,7 @@ export class Watch {
 		for (const id of listed) record.hiddenAt.delete(id);
 		record.listed = listed;
 		this.waiting.published(host, listed);
+		this.leases.published(host, listed, publication.now);
 		this.world.note(
 			() => `${host.object} published ${publication.version}${isHeld ? "" : " without an answer"}: ready ${[...listed].join(" ")}`,
 		);
@@ -607,6 +611,7 @@ export class Watch {
 			this.broken("8", `a pass of ${host.object} ended without an alarm`);
 			return;
 		}
+		if (this.isClockSound) this.leases.passed(host, state);
 		const intervalMs = state.spec.intervalSeconds * SECOND;
 		if (host.alarmAt > host.now() + intervalMs)
 			this.broken("8", `a pass of ${host.object} ended with its alarm more than an interval ahead`);

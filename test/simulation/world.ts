@@ -11,6 +11,7 @@ import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
 import { textOf } from "./demand.ts";
 import { Faults } from "./faults.ts";
+import { Holders } from "./holders.ts";
 import { Host, type HostConfig } from "./host.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
@@ -62,6 +63,7 @@ export class World {
 	readonly agents: Agents;
 	readonly clients: Clients;
 	readonly crowd: Crowd;
+	readonly holders: Holders;
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
@@ -111,6 +113,7 @@ export class World {
 		};
 		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
+		this.holders = new Holders(this, new Random(`holders ${scenario.seed}`));
 		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));
 	}
 
@@ -133,6 +136,7 @@ export class World {
 			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
 			this.cron();
 			if (!scenario.isUnused) this.clients.begin();
+			if (hasHolders(scenario)) this.holders.begin();
 			if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
 			clock.at(faultsEnd, () => this.mend());
 			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
@@ -312,6 +316,7 @@ export class World {
 		// Where a bound leaves no room for a replacement, a pool would never be as it should.
 		for (const deployment of this.budgets.keys()) this.budgets.set(deployment, ROOMY);
 		this.note(() => "the faults are over");
+		if (hasHolders(this.scenario)) this.holders.end();
 		for (const host of this.hosts) {
 			const { state } = host;
 			if (state === null) continue;
@@ -405,6 +410,10 @@ export class World {
 	}
 }
 
+function hasHolders({ seed, isUnused }: Scenario): boolean {
+	return !isUnused && seed % 3 === 1;
+}
+
 function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" | "api"): Settings {
 	const { min, max, intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds } = setup;
 	return {
@@ -429,7 +438,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			fallbackAfterSeconds: 300,
 			maxHourlyCost: setup.maxHourlyCost,
 			// Few are destroyed in an hour: the usual bound would never be reached.
-			...{ banCoolDownSeconds: 900, replaceBanned: 0, replaceBannedBy: [] },
+			...{ banCoolDownSeconds: 900, replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0, replaceBannedBy: [] },
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({

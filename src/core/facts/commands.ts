@@ -96,7 +96,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog(withProxy(state, resting), now, "INFO", `restarting ${nameOf(proxy)}`);
 		}
 		case "wake":
-			return woken(state, now);
+			return woken(state, command.callers ?? 1, now);
 		case "metrics":
 			return applyPosted(state, command);
 		case "adopt":
@@ -210,10 +210,11 @@ export function applyRolling(state: State, { patched, environment }: RollingWord
 	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);
 }
 
-/** A wake is taken down once an interval: a row is not worth a write at each request. */
-function woken(state: State, now: Ms): State {
+/** A wake is taken down once an interval, or where more ask: a row is not worth a write at each request. */
+function woken(state: State, callers: number, now: Ms): State {
 	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
-	return isKnown || !canWake(state) ? state : { ...state, wokenAt: now };
+	if (!canWake(state) || (isKnown && callers <= state.wokenFor)) return state;
+	return { ...state, wokenAt: isKnown ? state.wokenAt : now, wokenFor: callers };
 }
 
 /** Something has changed that may have mended what creates, boots or calls failed of: each is tried at once, by one. */

@@ -58,6 +58,11 @@ export function usualBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms {
 	return Math.max(SHORTEST_PATIENCE_MS, sorted[Math.ceil(USUAL_SHARE * sorted.length) - 1] ?? 0);
 }
 
+/** How long half of the last boots took; null: none was seen. */
+export function medianBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms | null {
+	return [...bootTimes].sort((a, b) => a - b)[Math.floor(bootTimes.length / 2)] ?? null;
+}
+
 /** How the pool stands now; the same object where nothing has changed. */
 export function standingOf(state: State, now: Ms): Standing {
 	const { standing, run, target, spec } = state;

@@ -2,6 +2,7 @@
 import type { Metrics, Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { hasCloud, mayAct } from "./proxies.ts";
+import { parseRule, rangeOf } from "./rules.ts";
 import { list, nullable, record, value } from "./shape.ts";
 import { fact, type Slice, shown, vital } from "./slice.ts";
 import type { State } from "./state.ts";
@@ -36,6 +37,8 @@ export interface LoadFields {
 	readonly ramped: { readonly at: Ms; readonly isRise: boolean };
 	/** When a client last asked for a proxy and found none; 0: never, or it does not matter any more. */
 	readonly wokenAt: Ms;
+	/** How many clients asked at that time. */
+	readonly wokenFor: number;
 	/** Metrics posted for the endpoint as a whole, the newest names first. */
 	readonly custom: Metrics;
 	/** What was said of the present rules and metrics source: once is enough. */
@@ -56,6 +59,7 @@ export const loadSlice: Slice<LoadFields> = {
 	target: shown(fact(value(0))),
 	ramped: fact(record<LoadFields["ramped"]>({ at: value(0), isRise: value<boolean>(false) })),
 	wokenAt: fact(value(0)),
+	wokenFor: fact(value(1)),
 	custom: fact(value<Metrics>({})),
 	told: fact(list(value(""))),
 	decidedAt: vital(value(0)),
@@ -85,6 +89,19 @@ export function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms 
 /** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
 export function awakeUntil({ spec, wokenAt }: State): Ms {
 	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
+}
+
+/** Clients that one proxy is started for where no rule says how many connections one shall have. */
+const CALLERS_A_PROXY = 10;
+
+/** How many proxies those who asked in vain are started for: what the rules ask for so many connections, and no more than rules add at one time. */
+export function wantedByCallers({ spec, wokenFor }: State): number {
+	const needs = spec.rules.flatMap((text) => {
+		const rule = parseRule(text);
+		return rule?.metric === "active" && rule.upper !== null ? [rangeOf(rule, wokenFor).least] : [];
+	});
+	const wanted = needs.length > 0 ? Math.max(...needs) : Math.ceil(wokenFor / CALLERS_A_PROXY);
+	return Math.min(Math.max(1, wanted), Math.max(1, spec.rampLimit), spec.max);
 }
 
 /** Sentences that are remembered as said. */

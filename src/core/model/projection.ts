@@ -2,7 +2,7 @@
 
 import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
-import { usualBootMs } from "./health.ts";
+import { medianBootMs, usualBootMs } from "./health.ts";
 import { leasedOf } from "./leases.ts";
 import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
@@ -37,6 +37,7 @@ export function summaryOf(state: State): CoreSummary {
 		isSuspended: state.suspended !== null || state.breach !== null,
 		standing: state.standing,
 		usualBootMs: usualBootMs(state),
+		...(state.bootTimes.length > 0 ? { bootMs: medianBootMs(state) } : {}),
 		unreported: state.unreported,
 		...(leased > 0 ? { leased } : {}),
 		intervalSeconds: state.spec.intervalSeconds,

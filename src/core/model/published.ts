@@ -34,6 +34,8 @@ export interface PoolSummary {
 	readonly isSuspended?: boolean;
 	readonly standing?: Standing;
 	readonly usualBootMs?: Ms;
+	/** How long half of its last boots took; missing: none was seen. */
+	readonly bootMs?: Ms | null;
 	readonly unreported?: readonly Unreported[];
 	readonly intervalSeconds?: number;
 	/** Proxies that somebody has for himself; missing: none. */

@@ -1,4 +1,7 @@
-/** Proxies that operators destroy: each leaves at once, and so many of their successors are launched in an hour. */
+/**
+ * Proxies that operators destroy: each leaves at once, and so many of their successors are launched in an hour. Those that are replaced for their bans
+ * count with them.
+ */
 import type { Ms } from "./basics.ts";
 import { list, record, value } from "./shape.ts";
 import { fact, type Slice } from "./slice.ts";
@@ -24,7 +27,7 @@ const WINDOW_MS: Ms = 60 * MINUTE;
 /** Replacing a small pool once, whole, is no mistake. */
 const LEAST_REPLACEMENTS = 6;
 
-/** The state once an operator has destroyed a proxy that may cost money. */
+/** The state once an operator has destroyed a proxy that may cost money, or one is replaced for its bans. */
 export function withDestroy(state: State, now: Ms): State {
 	const minute = Math.floor(now / MINUTE) * MINUTE;
 	const others = recent(state, now).filter(({ at }) => at !== minute);
@@ -42,6 +45,11 @@ export function waitingReplacements(state: State, now: Ms): { readonly count: nu
 	const counted = recent(state, now);
 	const destroyed = counted.reduce((sum, { count }) => sum + count, 0);
 	return { count: Math.max(0, destroyed - replacementLimit(state)), until: leavesAt(counted[0]?.at ?? now) };
+}
+
+/** How many more may be replaced now, by an operator's order or of the pool's own accord. */
+export function replacementsLeft(state: State, now: Ms): number {
+	return Math.max(0, replacementLimit(state) - recent(state, now).reduce((sum, { count }) => sum + count, 0));
 }
 
 /** Why successors wait. Without numbers that change with each destroy: it is logged once. */

@@ -1,6 +1,6 @@
 /** What the target is: an operator's bounds at once; where rules are given, what the measured load asks for, once an interval. */
 import { withUnreported } from "../model/health.ts";
-import { awakeUntil, canWake, nextDecisionAt, told } from "../model/load.ts";
+import { awakeUntil, canWake, nextDecisionAt, told, wantedByCallers } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
 import { drainingOf, hasCloud, hasProven } from "../model/proxies.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
@@ -35,11 +35,13 @@ function isAwake(draft: Draft): boolean {
 function byRules(draft: Draft): void {
 	const { spec } = draft.state;
 	// Rules that ask for none while a client is connected would have it cut off, and ask for a proxy again: a VM at each turn.
-	const isWanted = isAwake(draft) || (canWake(draft.state) && isInUse(draft.state, draft.now));
-	const bounds: Range = { least: isWanted ? Math.max(1, spec.min) : spec.min, most: spec.max };
+	const asked = isAwake(draft) ? wantedByCallers(draft.state) : 0;
+	const isWanted = asked > 0 || (canWake(draft.state) && isInUse(draft.state, draft.now));
+	const bounds: Range = { least: isWanted ? Math.max(1, asked, spec.min) : spec.min, most: spec.max };
 	const within = clamp(draft.state.target, bounds);
-	const isForClient = isWanted && within === 1 && draft.state.target === 0;
-	setTarget(draft, within, isForClient ? "a client asks for a proxy" : `the bounds are ${spec.min} to ${spec.max}`);
+	const isForClients = isWanted && within === bounds.least && draft.state.target < within && within > spec.min;
+	const clients = draft.state.wokenFor === 1 ? "a client asks for a proxy" : `${draft.state.wokenFor} clients ask for a proxy`;
+	setTarget(draft, within, isForClients ? clients : `the bounds are ${spec.min} to ${spec.max}`);
 	if (draft.isDue(nextDecisionAt(draft.state, draft.now)) || isRiseDue(draft.state, draft.now)) decide(draft, bounds);
 }
 

@@ -27,6 +27,7 @@ import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
 import type { Id, Place, Proxy } from "../model/state.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
+import { retireBanned } from "./bans.ts";
 import { affordable, noteHeld, takeBackUnaffordable } from "./budget.ts";
 import { decideTarget } from "./demand.ts";
 import type { Draft } from "./draft.ts";
@@ -38,7 +39,7 @@ export function scale(draft: Draft): void {
 	if (!mayAct(draft.state) || draft.state.run === "paused") return;
 	decideTarget(draft);
 	const target = withAssists(draft, draft.state.target);
-	const ahead = retireAged(draft, target);
+	const ahead = retireAged(draft, target) + retireBanned(draft, target);
 	const sick = unhealthy(draft);
 	retireUnhealthy(draft, sick, target);
 	const stillSick = sick.filter((proxy) => draft.state.proxies.get(proxy.id)?.phase.at === "unready").length;

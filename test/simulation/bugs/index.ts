@@ -5,6 +5,7 @@ import { DEADLINES } from "./deadlines.ts";
 import { DEMAND } from "./demand.ts";
 import { FINISHING } from "./finishing.ts";
 import { INVENTORY } from "./inventory.ts";
+import { LEASES } from "./leases.ts";
 import { LISTING } from "./listing.ts";
 import { MONEY } from "./money.ts";
 import { ORDERS } from "./orders.ts";
@@ -29,5 +30,6 @@ export const BUGS: readonly Bug[] = [
 	...ORDERS,
 	...ADOPTION,
 	...MONEY,
+	...LEASES,
 	...DEMAND,
 ];

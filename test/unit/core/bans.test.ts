@@ -3,6 +3,7 @@ import { apply } from "../../../src/core/apply.ts";
 import { coolingOf, coolUntil, isCooling, type OutcomeName } from "../../../src/core/model/bans.ts";
 import { MOST_BANNED_PAIRS, MOST_HOSTS } from "../../../src/core/model/limits.ts";
 import type { State } from "../../../src/core/model/state.ts";
+import { plan } from "../../../src/core/plan.ts";
 import { changeOfCooling, coolingFor } from "../../../src/read-model/cooling.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
@@ -120,6 +121,71 @@ describe("what is kept", () => {
 		}
 		expect(coolingOf(state).size).toBeLessThanOrEqual(MOST_HOSTS);
 		expect(pairs()).toBeLessThanOrEqual(MOST_BANNED_PAIRS);
+	});
+});
+
+describe("a proxy that too many sites have banned", () => {
+	const HOSTS = ["a.example", "b.example", "c.example"];
+	const strict = (spec: Partial<State["spec"]>, count = 4) => {
+		const state = pool(count);
+		return { ...state, spec: { ...state.spec, max: count + 4, ...spec } };
+	};
+	const bannedBy = (state: State, ids: readonly string[], hosts: readonly string[]) =>
+		ids.reduce((all, id) => hosts.reduce((before, host) => report(before, "banned", NOW, host, id), all), state);
+	let drawn = 0;
+	const planned = (state: State, at = NOW) => plan(state, at, () => (drawn++ * 0.618) % 1).state;
+	const inPhase = (state: State, at: string) => [...state.proxies.values()].filter(({ phase }) => phase.at === at);
+	/** Every VM that was asked for is there and serves. */
+	const grown = (state: State) => {
+		const [model] = pool(1).proxies.values();
+		if (model === undefined) throw new Error("no model");
+		let { proxies } = state;
+		for (const { id } of inPhase(state, "launching")) {
+			proxies = proxies.with(id, { ...model, id, address: `198.51.100.${drawn++}`, phase: { at: "ready", vm: id } });
+		}
+		return { ...state, proxies };
+	};
+
+	test("is replaced, once its successor is ready; it is not while nobody asked for that, or fewer have", () => {
+		for (const state of [strict({}), strict({ replaceBanned: 4 })])
+			expect(inPhase(planned(bannedBy(state, [FIRST], HOSTS)), "launching")).toEqual([]);
+		const waiting = planned(bannedBy(strict({ replaceBanned: 3 }), [FIRST], HOSTS));
+		expect([inPhase(waiting, "launching").length, inPhase(waiting, "ready").length, inPhase(waiting, "draining")]).toEqual([1, 4, []]);
+		const after = planned(grown(waiting));
+		expect(inPhase(after, "draining").map(({ id, why }) => [id, why])).toEqual([[FIRST, "banned by too many sites"]]);
+		expect(inPhase(after, "launching")).toEqual([]);
+	});
+
+	test("is replaced for the ban of one site that is named, and not once it has cooled down", () => {
+		const state = bannedBy(strict({ replaceBannedBy: ["b.example"] }), [FIRST], ["b.example"]);
+		expect(inPhase(planned(state), "launching")).toHaveLength(1);
+		expect(inPhase(planned(state, NOW + 15 * MINUTE), "launching")).toEqual([]);
+		expect(inPhase(planned(bannedBy(strict({ replaceBannedBy: ["b.example"] }), [FIRST], ["c.example"])), "launching")).toEqual([]);
+	});
+
+	test("waits for its turn: a batch at a time, and no more in an hour than may be replaced in one", () => {
+		let state = strict({ replaceBanned: 1, maxReplacementsPerHour: 3 });
+		const ids = [...state.proxies.keys()];
+		state = bannedBy(state, ids, HOSTS);
+		state = planned(state);
+		expect(inPhase(state, "launching")).toHaveLength(2);
+		let launched = 2;
+		for (let turn = 0; turn < 10; turn++) {
+			state = planned(grown(state), NOW + turn);
+			for (const { id } of inPhase(state, "draining")) state = { ...state, proxies: state.proxies.without(id) };
+			state = planned(state, NOW + turn);
+			launched += inPhase(state, "launching").length;
+			state = bannedBy(grown(state), [...state.proxies.keys()], HOSTS);
+		}
+		expect(launched).toBe(3);
+		expect(state.proxies.size).toBe(4);
+	});
+
+	test("that somebody has leased stays", () => {
+		const state = bannedBy(strict({ replaceBanned: 1 }), [FIRST], HOSTS);
+		const proxy = proxyOf(state);
+		const lease = { id: "a", until: NOW + HOUR, wishes: { regions: null, exclude: [], host: null }, replaces: null };
+		expect(inPhase(planned({ ...state, proxies: state.proxies.with(FIRST, { ...proxy, lease }) }), "launching")).toEqual([]);
 	});
 });
 

@@ -336,6 +336,32 @@ describe("a pool that may be empty", () => {
 		expect(pool.pass(3).at(-1)).toBe(0);
 	});
 
+	test("wakes as many as those who ask at the same time need, by its rules, and no more than rules add at one time", () => {
+		const wokenFor = (callers: number, spec: Partial<Spec> = {}) => {
+			const pool = new Pool(0, { min: 0, max: 20, rules: ["1<=active<=4"], rampLimit: 10, ...spec });
+			pool.command({ do: "wake", callers });
+			pool.look();
+			return pool.target;
+		};
+		expect(wokenFor(1)).toBe(1);
+		expect(wokenFor(12)).toBe(3);
+		expect(wokenFor(1_000)).toBe(10);
+		expect(wokenFor(1_000, { max: 4 })).toBe(4);
+		expect(wokenFor(50, { rules: ["cpu<50"] }), "no rule says how many connections one has").toBe(5);
+		expect(wokenFor(50, { rules: ["cpu<50"], rampLimit: 2 })).toBe(2);
+	});
+
+	test("wakes more when more ask, within the same interval too", () => {
+		const pool = asleep();
+		pool.command({ do: "wake" });
+		pool.look();
+		pool.command({ do: "wake", callers: 9 });
+		pool.command({ do: "wake", callers: 2 });
+		pool.look();
+		expect(pool.target).toBe(3);
+		expect(pool.said).toContain("target changed 1 => 3: 9 clients ask for a proxy");
+	});
+
 	test("takes a wake down once an interval", () => {
 		const pool = asleep();
 		pool.command({ do: "wake" });
