@@ -61,7 +61,9 @@ export async function carryOut(effect: Effect, state: State, world: World): Prom
 		outcome = { on: "failed", effect, failure: failureOf(effect, error), startedAt };
 	}
 	const rate = world.takeRate();
-	return rate === null ? outcome : { ...outcome, rate };
+	const answers = world.takeAnswers();
+	const counted = Object.keys(answers).length === 0 ? outcome : { ...outcome, answers };
+	return rate === null ? counted : { ...counted, rate };
 }
 
 /** An error that is no provider's leaves open whether a VM was made. */

@@ -1,9 +1,10 @@
 import type { EffectOf, ResultOf } from "../core/effects/index.ts";
 import { summaryOf } from "../core/model/projection.ts";
-import type { State } from "../core/model/state.ts";
+import type { EndedVm, LogEntry, State } from "../core/model/state.ts";
+import { eventOf, kindOf } from "../core/model/told.ts";
 import { ProviderError } from "../providers/base/provider.ts";
 import type { Changes } from "../read-model/ledger.ts";
-import type { Publication } from "../read-model/publish.ts";
+import type { EventRow, Publication } from "../read-model/publish.ts";
 import type { World } from "./world.ts";
 
 /** What D1 shows beside the summary and the log stays. */
@@ -33,12 +34,34 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 		summary: { ...world.names(), ...summaryOf(state) },
 		credentials: state.unreadable === null ? credentialsOf(state) : null,
 		...changes,
+		pool: `${state.pool.provider}/${state.pool.name}`,
 		log: state.log,
+		events: state.log.flatMap((entry) => eventRowOf(state, entry)),
+		ended: state.ended.map((ended) => ({ ...ended, ...placeOf(state, ended, world) })),
 	});
 	if (isHeld === null) throw new ProviderError({ kind: "notFound", say: "the directory does not know the pool" });
 	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "another version is there" });
 	acknowledge();
-	return { logSeq: state.logSeq };
+	return { logSeq: state.logSeq, ended: state.ended.map(({ id }) => id) };
+}
+
+function eventRowOf(state: State, entry: LogEntry): readonly EventRow[] {
+	const kind = kindOf(entry);
+	if (kind === null) return [];
+	const { seq, at, severity, text } = entry;
+	return [{ seq, at, severity, text, kind, proxy: eventOf(state, entry).proxy }];
+}
+
+/** Size and region that a VM was made with: the settings of now, where they are the same. */
+function placeOf(
+	state: State,
+	{ account, place }: EndedVm,
+	world: World,
+): { readonly size: string | null; readonly region: string | null } {
+	if (place !== null) return { size: place.size, region: place.region };
+	if (account !== state.account) return { size: null, region: null };
+	const { size, region } = world.names().settings;
+	return { size: typeof size === "string" ? size : null, region: typeof region === "string" ? region : null };
 }
 
 function credentialsOf({ credentials }: State): Publication["credentials"] {

@@ -14,6 +14,8 @@ export interface World {
 	readonly provider: (place?: Place | null) => Provider;
 	/** The rate limit that the provider's last answer stated; null where there was none since. */
 	readonly takeRate: () => Rate | null;
+	/** How many answers of the provider came since, by HTTP status, or `lost`. */
+	readonly takeAnswers: () => Readonly<Record<string, number>>;
 	/** The boot token that was minted for this intent. Throws a ProviderError where it was lost. */
 	readonly takeToken: (id: Id) => string;
 	/** cloud-init user data for a VM that boots with this token. */

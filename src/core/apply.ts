@@ -11,6 +11,7 @@ import { withLog } from "./model/edit.ts";
 import { pacesOf } from "./model/lines.ts";
 import { mendedPlaces } from "./model/places.ts";
 import { isAlike, type Ms, type State } from "./model/state.ts";
+import { withCalls } from "./model/tally.ts";
 
 /** What a cloud says stands in a reason behind what it is about. */
 const MOST_SAY_CHARS = MOST_WHY_CHARS - 100;
@@ -35,11 +36,11 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "sent":
 			return roomOf(event.effect).sent?.(state, event.effect, now, event.tokenHash ?? null) ?? state;
 		case "done":
-			return roomOf(event.effect).done(withRate(state, event), event.effect, event.result, now, event.startedAt);
+			return roomOf(event.effect).done(withAnswers(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
 			const { effect, startedAt } = event;
 			const failure = { ...event.failure, say: bounded(event.failure.say, MOST_SAY_CHARS) };
-			return roomOf(effect).failed(refusedByAccount(withRate(state, event), effect, failure, now, startedAt), effect, failure, now);
+			return roomOf(effect).failed(refusedByAccount(withAnswers(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":
 			return applyFleet(state, event);
@@ -63,8 +64,10 @@ export function apply(state: State, event: Event, now: Ms): State {
 	}
 }
 
-function withRate(state: State, { rate }: Event & { readonly on: "done" | "failed" }): State {
-	return rate === undefined ? state : { ...state, rate };
+/** What the provider's answers say beside what was asked. */
+function withAnswers(state: State, { rate, answers }: Event & { readonly on: "done" | "failed" }): State {
+	const counted = answers === undefined ? state : withCalls(state, answers);
+	return rate === undefined ? counted : { ...counted, rate };
 }
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */

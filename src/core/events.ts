@@ -7,6 +7,9 @@ import type { Failure } from "./model/failure.ts";
 import type { LineLife } from "./model/lines.ts";
 import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
 
+/** Answers of the provider that came meanwhile, to whatever calls, by HTTP status or `lost`. */
+export type Answers = Readonly<Record<string, number>>;
+
 /** An effect was done, `startedAt` is when it went out. `rate`: the account's rate limit as the provider's answer stated it. */
 export type Done<Name extends Call = Call> = {
 	readonly [One in Name]: {
@@ -15,6 +18,7 @@ export type Done<Name extends Call = Call> = {
 		readonly result: ResultOf<One>;
 		readonly startedAt: Ms;
 		readonly rate?: Rate;
+		readonly answers?: Answers;
 	};
 }[Name];
 
@@ -24,6 +28,7 @@ export interface Failing {
 	readonly failure: Failure;
 	readonly startedAt: Ms;
 	readonly rate?: Rate;
+	readonly answers?: Answers;
 }
 
 /** What came of an effect. */

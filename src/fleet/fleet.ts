@@ -1,5 +1,6 @@
 import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
@@ -12,6 +13,7 @@ import {
 	type WaitingScaling,
 	writeSetting,
 } from "../d1/settings.ts";
+import { pruneVms } from "../d1/vms.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, Told } from "../rpc/pool.ts";
 import { askPool, askRegister } from "../rpc/reach.ts";
@@ -20,6 +22,7 @@ import type { StoredConfiguration } from "../settings/configuration.ts";
 import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
 import { intervalsOf } from "../settings/manager.ts";
 import { logError } from "../values/log.ts";
+import { noteAlerts, sendAlerts } from "./alerts.ts";
 import { compareDirectory, type Directory, deploymentOf } from "./directory.ts";
 import { collect } from "./records.ts";
 import { readShadows } from "./shadow.ts";
@@ -48,10 +51,14 @@ export async function tend(env: Env, now: number): Promise<void> {
 	await attempt("ticks", async () => {
 		const facts = { ...(await readFacts(env)), ...(directory === null ? {} : { deployments: idsOf(directory) }) };
 		if (directory !== null && directory.lacking.length > 0) await attempt("pools that D1 has lost", () => bringBack(env, directory, facts));
-		await tickPools(env, facts, now, directory);
+		await tickPools(env, facts, now, { directory });
 	});
 	if (directory !== null) await attempt("what D1 has lost", () => noteLost(env, directory));
+	const { alertWebhook } = readConfig(env).global;
+	if (alertWebhook !== null) await attempt("alerts on their way", () => sendAlerts(env.DB, alertWebhook, now));
 	await attempt("logs", () => pruneLogs(env.DB, now));
+	await attempt("events", () => pruneEvents(env.DB, now));
+	await attempt("VMs that are gone", () => pruneVms(env.DB, now));
 	await attempt("mark", () => writeSetting(env.DB, "written_at", String(now)));
 }
 
@@ -109,20 +116,28 @@ function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
 
 /**
  * Ticks every pool in the directory, removed ones too: these still have VMs to delete. Six at a time, {@link POOLS_A_RUN} a
- * run; where there are more the run's minute says which. Never throws for a pool that does not answer.
+ * run; where there are more the run's minute says which. `cron`: how they fare is collected too. Never throws for a pool that does not answer.
  */
-export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.now(), directory: Directory | null = null): Promise<void> {
+export async function tickPools(
+	env: Env,
+	facts: FleetFacts,
+	now: number = Date.now(),
+	cron: { readonly directory: Directory | null } | null = null,
+): Promise<void> {
+	const directory = cron?.directory ?? null;
 	const listed = await listPools(env.DB);
 	const pools = rotated(listed, now).slice(0, POOLS_A_RUN);
 	// Without them nobody is asked: pools keep an hour of samples.
-	const records = await attempt("what pools told last", () => readRecords(env.DB));
+	const records = cron === null ? null : await attempt("what pools told last", () => readRecords(env.DB));
 	const told = new Map<string, Told>();
 	const heard = new Set<string>();
 	await eachPool(pools, (entry) =>
 		attempt(`${entry.provider}/${entry.name}`, async () => {
 			const { object, version } = entry;
 			const pool = await askPool(env, object, (stub) =>
-				stub.tick(facts, { is: "there", version }, records === null ? undefined : (records[object]?.settledAt ?? 0)),
+				records === null
+					? stub.tick(facts, { is: "there", version })
+					: stub.tick(facts, { is: "there", version }, records[object]?.settledAt ?? 0),
 			);
 			if (pool === null) return forgetEmpty(env, entry, now);
 			if (pool.told !== undefined) told.set(object, pool.told);
@@ -133,6 +148,8 @@ export async function tickPools(env: Env, facts: FleetFacts, now: number = Date.
 		}),
 	);
 	if (records !== null && pools.length > 0) await attempt("history", () => collect(env.DB, records, told, listed, now));
+	const { alertWebhook } = readConfig(env).global;
+	if (alertWebhook !== null && told.size > 0) await attempt("alerts", () => noteAlerts(env.DB, told, listed, now));
 	const isNews = directory !== null && [...heard].some((id) => !idsOf(directory).includes(id));
 	if (isNews) await askRegister(env, { deployment: null, pools: directory.register.pools, heard: [...heard] });
 }

@@ -24,7 +24,8 @@ export async function collect(
 			if (known !== undefined) records[object] = known;
 			continue;
 		}
-		const record: PoolRecord = { ...news, meters: grown(known?.meters, news.meters), at: now, settledAt: known?.settledAt ?? 0 };
+		const { causes: _, ...fares } = news;
+		const record: PoolRecord = { ...fares, meters: grown(known?.meters, news.meters), at: now, settledAt: known?.settledAt ?? 0 };
 		const newest = record.samples.at(-1)?.[0] ?? 0;
 		const isDue = Math.floor(newest / SETTLE_SECONDS) > Math.floor(record.settledAt / SETTLE_SECONDS);
 		if (isDue) settled.push([object, record]);

@@ -4,12 +4,14 @@ import { cors } from "hono/cors";
 import { matchedRoutes } from "hono/route";
 import { getPathNoStrict } from "hono/utils/url";
 import manifest from "../../package.json" with { type: "json" };
+import { bounded } from "../core/model/bounds.ts";
+import { addEvent } from "../d1/events.ts";
 import { PoolUnreachable } from "../rpc/reach.ts";
-import { logError } from "../values/log.ts";
+import { logError, logWarning } from "../values/log.ts";
 import { Heartbeat, OpenLine, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, metadata } from "./base/context.ts";
+import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, laterOf, metadata } from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -35,8 +37,12 @@ import { GetConsoleState } from "./console/state.ts";
 import { TestProxy } from "./console/test.ts";
 import { GetDocs, GetOpenApi, GetOpenApiOfDuplicates } from "./docs.ts";
 import { CheckAccount } from "./monitoring/check.ts";
+import { ListDeliveries, TestDelivery } from "./monitoring/deliveries.ts";
+import { ListEvents } from "./monitoring/events.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
+import { GetMetrics } from "./monitoring/metrics.ts";
 import { GetPlan } from "./monitoring/plan.ts";
+import { ListGoneVms } from "./monitoring/vms.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
 import { Probe } from "./probe.ts";
 import { adminAlone, requireCaller, requireEndpointKey } from "./reactor/access.ts";
@@ -97,6 +103,11 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/ui/test", "admin", TestProxy],
 	["get", "/history", "admin", GetHistory],
 	["get", "/history.csv", "admin", GetHistoryCsv],
+	["get", "/history/vms", "admin", ListGoneVms],
+	["get", "/events", "admin", ListEvents],
+	["get", "/metrics", "admin", GetMetrics],
+	["get", "/deliveries", "admin", ListDeliveries],
+	["post", "/deliveries/test", "admin", TestDelivery],
 	["get", "/health", "public", GetHealth],
 	["get", "/probe", "public", Probe],
 	["get", "/docs", "public", GetDocs],
@@ -240,7 +251,8 @@ for (const route of ROUTES) {
 		await letPass(c);
 		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
-		return next();
+		await next();
+		if (endpoint.isOrder && c.res.ok) laterOf(c)(noteOrder(c));
 	});
 	router[method](path, endpoint);
 }
@@ -302,6 +314,19 @@ function doorOf(route: Route | undefined): (c: AppContext) => Promise<void> {
 
 function namedHolder(c: AppContext, access: "admin" | "endpoint"): Promise<KeyHolder> {
 	return access === "endpoint" ? requireEndpointKey(c) : requireKey(c, (given) => adminAlone(c, given));
+}
+
+/** Tells who ordered what, by the name of the key. The query, which may hold a key, is left out. */
+async function noteOrder(c: AppContext): Promise<void> {
+	const actor = c.get("holder") ?? "nobody";
+	const { provider, instance = "default" } = c.req.param() as Record<string, string>;
+	const text = bounded(`${c.req.method} ${c.req.path} by ${actor}`);
+	const pool = provider === undefined ? "" : `${provider}/${instance}`;
+	try {
+		await addEvent(c.env.DB, { at: Date.now(), pool, severity: "INFO", kind: "order", proxy: "", text, actor });
+	} catch (error) {
+		logWarning(`an order is not among the events: ${text}`, error);
+	}
 }
 
 async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {

@@ -2,6 +2,7 @@
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
+import { causesOf } from "../core/model/causes.ts";
 import { metersOf } from "../core/model/meters.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
@@ -47,6 +48,7 @@ export function toldOf(state: State, since: number, now: Ms): Told {
 		pool: `${state.pool.provider}/${state.pool.name}`,
 		currency: currencyOf(state),
 		meters: metersOf(state, now),
+		causes: causesOf(state, now),
 		samples: samplesAfter(state, since),
 	};
 }

@@ -42,6 +42,8 @@ export class Outside {
 	private readonly ledger = new Ledger();
 	private readonly tokens = new Map<Id, string>();
 	private rate: Rate | null = null;
+	/** How many answers of the cloud of each status came since somebody took them. */
+	private readonly answers = new Map<string, number>();
 
 	constructor(env: () => Env, { object, source }: Pick<PoolBirth, "object" | "source">, now: () => number, derived: () => Derived | null) {
 		this.env = env;
@@ -99,6 +101,9 @@ export class Outside {
 				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
 				this.callsMade++;
 			},
+			observeAnswer: (code) => {
+				this.answers.set(code, (this.answers.get(code) ?? 0) + 1);
+			},
 			observeRate: (rate) => {
 				if (use === "pass") this.rate = rate;
 			},
@@ -115,6 +120,11 @@ export class Outside {
 				const { rate } = this;
 				this.rate = null;
 				return rate;
+			},
+			takeAnswers: () => {
+				const answers = Object.fromEntries(this.answers);
+				this.answers.clear();
+				return answers;
 			},
 			takeToken: (id) => this.takeToken(id),
 			userData,

@@ -1,5 +1,6 @@
 import type { PoolSummary, ProxyRow } from "../core/model/published.ts";
-import type { Id, LogEntry, Ms } from "../core/model/state.ts";
+import type { EndedVm, Id, LogEntry, Ms } from "../core/model/state.ts";
+import type { EventKind } from "../core/model/told.ts";
 import { onDatabase } from "../d1/database.ts";
 import type { CoolingChange } from "./cooling.ts";
 import type { PartChange, PartEdit } from "./ledger.ts";
@@ -27,6 +28,23 @@ export interface Publication {
 	/** Null or missing: D1 shows it. */
 	readonly cooling?: CoolingChange | null;
 	readonly log: readonly LogEntry[];
+	/** Of the log what is an event of the deployment's stream; missing as `pool` and `ended`: nothing. */
+	readonly events?: readonly EventRow[];
+	/** `provider/name`. */
+	readonly pool?: string;
+	/** VMs that are gone. */
+	readonly ended?: readonly EndedRow[];
+}
+
+export interface EventRow extends LogEntry {
+	readonly kind: EventKind;
+	/** What it is about: a proxy's id or address, or its VM; empty: the pool. */
+	readonly proxy: string;
+}
+
+export interface EndedRow extends EndedVm {
+	readonly size: string | null;
+	readonly region: string | null;
 }
 
 /**
@@ -84,6 +102,14 @@ const INSERT_LOG = `INSERT INTO logs (object, seq, at, severity, text)
 	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?4) WHERE ${IS_CURRENT}
 	ON CONFLICT (object, seq) DO UPDATE SET at = excluded.at, text = excluded.text WHERE excluded.at > at`;
 
+// An entry whose failure repeats is one event.
+const INSERT_EVENTS = `INSERT OR IGNORE INTO events (object, seq, at, pool, severity, kind, proxy, text)
+	SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?4) WHERE ${IS_CURRENT}`;
+
+const INSERT_VMS = `INSERT OR IGNORE INTO vms (ended_at, object, id, pool, vm, address, size, region, created_at, ready_at, reason, why, hourly, currency, cost)
+	SELECT value ->> 0, ?1, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9,
+		value ->> 10, value ->> 11, value ->> 12, value ->> 13 FROM json_each(?4) WHERE ${IS_CURRENT}`;
+
 const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
 
 /**
@@ -95,7 +121,7 @@ const READ_VERSION = "SELECT incarnation, version FROM pools WHERE object = ?1";
  *
  * Rows written: one for the pool, one for each part from the second on, and of the proxies one each, one more when an
  * address changes and one or two when a proxy enters, changes in or leaves a queue; what is the same costs nothing. What travels to D1
- * grows with what changed and not with the pool: of a part that is edited only the places that changed.
+ * grows with what changed and not with the pool: of a part that is edited only the places that changed. An event is two rows, a VM that is gone one.
  */
 export async function publish(db: D1Database, publication: Publication): Promise<boolean | null> {
 	const { object, incarnation, version } = publication;
@@ -119,6 +145,11 @@ export async function publish(db: D1Database, publication: Publication): Promise
 
 	for (const rows of chunks(publication.log.map(({ seq, at, severity, text }) => [seq, at, severity, text])))
 		statements.push(statement(INSERT_LOG, rows));
+
+	const { pool = "", events = [], ended = [] } = publication;
+	for (const rows of chunks(events.map(({ seq, at, severity, kind, proxy, text }) => [seq, at, pool, severity, kind, proxy, text])))
+		statements.push(statement(INSERT_EVENTS, rows));
+	for (const rows of chunks(ended.map((vm) => endedTuple(vm, pool)))) statements.push(statement(INSERT_VMS, rows));
 
 	const read = db.prepare(READ_VERSION).bind(object);
 	const results = await onDatabase(() => db.batch<{ incarnation: number; version: number }>([...statements, read]), PUBLISH_DEADLINE_MS);
@@ -171,6 +202,11 @@ function inTurns(texts: readonly string[], most: number): readonly (readonly str
 
 function proxyTuple(row: ProxyRow): readonly unknown[] {
 	return [row.id, row.vm, row.address, row.phase, row.credentials, row.since, row.createdAt, row.why, row.place];
+}
+
+function endedTuple(ended: EndedRow, pool: string): readonly unknown[] {
+	const { endedAt, id, vm, address, size, region, createdAt, readyAt, reason, why, hourly, currency, cost } = ended;
+	return [endedAt, id, pool, vm, address, size, region, createdAt, readyAt, reason, why, hourly, currency, cost];
 }
 
 /** Rows as JSON arrays of at most MAX_JSON_LENGTH characters each (a single longer row is an array of its own). */

@@ -2,6 +2,7 @@ import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.t
 import type { Seen } from "../core/facts/listing.ts";
 import type { Foreseen } from "../core/foresee.ts";
 import type { Counts } from "../core/model/bans.ts";
+import type { Causes } from "../core/model/causes.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
 import type { LeaseShown, LeaseWishes } from "../core/model/leases.ts";
@@ -138,6 +139,8 @@ export interface Told {
 	/** Of its costs; empty: no price is known. */
 	readonly currency: string;
 	readonly meters: Meters;
+	/** What operators are alerted to. */
+	readonly causes: Causes;
 	/** In order of time. */
 	readonly samples: readonly Sample[];
 }

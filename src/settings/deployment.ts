@@ -2,13 +2,21 @@ import type { Rolling } from "../core/model/state.ts";
 import { isEverywhere } from "../values/addresses.ts";
 import { type Env, textOf, trimmedOf } from "../values/environment.ts";
 import { readSetting, readTable, type Values } from "../values/setting.ts";
+import { isPublicAddress } from "./destinations.ts";
 import { INSECURE_URL_RULE, isInsecureOrigin } from "./kinds.ts";
 import { DEPLOYMENT, type DeploymentSetting, TIMES } from "./table.ts";
 
 export type Timing = Values<typeof TIMES>;
 type Read = Values<typeof DEPLOYMENT>;
 /** What `Global` has in another form. */
-type Composed = keyof Timing | "proxyUsername" | "proxyPassword" | "rollingEnabled" | "rollingMinAvailable" | "rollingBatchSize";
+type Composed =
+	| keyof Timing
+	| `alertWebhook${"Url" | "Secret" | "Format"}`
+	| "proxyUsername"
+	| "proxyPassword"
+	| "rollingEnabled"
+	| "rollingMinAvailable"
+	| "rollingBatchSize";
 
 /** What holds for the whole deployment: the settings of the table under their names there, but for those that belong together. */
 export interface Global extends Omit<Read, Composed> {
@@ -16,6 +24,8 @@ export interface Global extends Omit<Read, Composed> {
 	readonly proxyCredentials: { readonly username: string; readonly password: string } | null;
 	/** HOST_IP as it was given, or null. */
 	readonly hostIpGiven: string | null;
+	/** Who is told of alerts; null: nobody. */
+	readonly alertWebhook: { readonly url: string; readonly secret: string | null; readonly format: "json" | "slack" | "discord" } | null;
 	/** True only where no admin key is set in the environment, not even a bad one. One set through the API still closes the deployment. */
 	readonly allowAnonymous: boolean;
 	/** Requests a day that the plan includes. */
@@ -31,9 +41,13 @@ const DAILY_REQUESTS = { free: 100_000, paid: 333_333 } as const;
 /** `suspending` holds what every pool rests on and cannot rest on as it is; `problems` what is wrong besides, with a safe default in its place. */
 export function readGlobal(env: Env): { global: Global; suspending: string[]; problems: string[] } {
 	const { values, faults } = readVariables(env);
-	const { proxyUsername, proxyPassword, rollingEnabled, rollingMinAvailable, rollingBatchSize, ...rest } = values;
+	const { proxyUsername, proxyPassword, rollingEnabled, rollingMinAvailable, rollingBatchSize, ...others } = values;
+	const { alertWebhookUrl, alertWebhookSecret, alertWebhookFormat, ...rest } = others;
 	const timing = readTable(TIMES, (_, field) => values[field]);
 	const isUrlRefused = values.publicUrl !== null && isInsecureOrigin(values.publicUrl) && !values.allowInsecureUrl;
+	const isWebhookRefused = alertWebhookUrl !== null && !values.allowInsecureUrl && !isPublicAddress(alertWebhookUrl);
+	// A signature that was asked for and cannot be made is not left out.
+	const isUnsigned = faults.has("alertWebhookSecret");
 	const plain = Object.fromEntries(Object.entries(rest).filter(([field]) => !(field in TIMES))) as Omit<Read, Composed>;
 
 	const suspending: string[] = [];
@@ -46,10 +60,16 @@ export function readGlobal(env: Env): { global: Global; suspending: string[]; pr
 	}
 	suspending.push(...accessFaults(env, values, faults));
 	if (isUrlRefused) suspending.push(`${DEPLOYMENT.publicUrl.variable} ${INSECURE_URL_RULE}`);
+	if (isWebhookRefused)
+		problems.push(`${DEPLOYMENT.alertWebhookUrl.variable} must be a public https address (ALLOW_INSECURE_URL=True takes any)`);
 	const global: Global = {
 		...plain,
 		publicUrl: isUrlRefused ? null : plain.publicUrl,
 		proxyCredentials: proxyUsername !== null && proxyPassword !== null ? { username: proxyUsername, password: proxyPassword } : null,
+		alertWebhook:
+			alertWebhookUrl === null || isWebhookRefused || isUnsigned
+				? null
+				: { url: alertWebhookUrl, secret: alertWebhookSecret, format: alertWebhookFormat },
 		hostIpGiven: textOf(env, DEPLOYMENT.hostIps.variable) ?? null,
 		// A key that is set and does not count must not leave the deployment open.
 		allowAnonymous: values.allowAnonymous && trimmedOf(env, DEPLOYMENT.authKey.variable) === undefined,

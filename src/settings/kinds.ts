@@ -258,3 +258,23 @@ function loginIn(user: string | undefined): readonly [string, string] | null | u
 		return undefined;
 	}
 }
+
+/** Longer ones are a mistake. */
+const MOST_WEBHOOK_CHARS = 2_000;
+const MIN_WEBHOOK_SECRET_CHARS = 16;
+
+/** A whole address that alerts are sent to. */
+export const webhookAddress = () =>
+	made("an http(s) address, such as https://hooks.example.com/alerts", (text) => {
+		const url = URL.parse(text);
+		const isMeant =
+			url !== null && text.length <= MOST_WEBHOOK_CHARS && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+		return isMeant ? url.href : null;
+	});
+
+/** What alerts are signed with. */
+export const webhookSecret = () =>
+	textThat(
+		`${MIN_WEBHOOK_SECRET_CHARS} to ${MAX_KEY_CHARS} printable ASCII characters without spaces`,
+		(text) => text.length >= MIN_WEBHOOK_SECRET_CHARS && text.length <= MAX_KEY_CHARS && /^[\x21-\x7e]+$/.test(text),
+	);

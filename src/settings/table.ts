@@ -244,11 +244,33 @@ export const DEPLOYMENT = {
 		example: "https://muster.example.workers.dev",
 		is: "the address that proxies report to, `https://host[:port]`; plain `http` for a loopback address only",
 	},
+	/** Null: nobody is told. */
+	alertWebhookUrl: {
+		variable: "ALERT_WEBHOOK_URL",
+		group: "deployment",
+		schema: kinds.webhookAddress().nullable().default(null),
+		isSecret: true,
+		example: "https://hooks.example.com/alerts",
+		is: "where alerts are POSTed to: a public `https` address",
+	},
+	alertWebhookSecret: {
+		variable: "ALERT_WEBHOOK_SECRET",
+		group: "deployment",
+		schema: kinds.webhookSecret().nullable().default(null),
+		isSecret: true,
+		is: "signs alerts, as [Standard Webhooks](https://www.standardwebhooks.com/) has it: 16 characters or more, or `whsec_` and base64",
+	},
+	alertWebhookFormat: {
+		variable: "ALERT_WEBHOOK_FORMAT",
+		group: "deployment",
+		schema: word(["json", "slack", "discord"], "json, slack or discord").default("json"),
+		is: "`json`, or what the incoming webhooks of `slack` or `discord` take",
+	},
 	allowInsecureUrl: {
 		variable: "ALLOW_INSECURE_URL",
 		group: "deployment",
 		schema: flag(false),
-		is: "`True`: `PUBLIC_URL` and `POST /v1.1/url` take plain `http` for any address. Every key then travels in clear",
+		is: "`True`: `PUBLIC_URL` and `POST /v1.1/url` take plain `http` for any address, and `ALERT_WEBHOOK_URL` any at all. Every key then travels in clear",
 	},
 	plan: {
 		variable: "PLAN",

@@ -29,6 +29,7 @@ function poolAt(name: CloudName, terms: Terms) {
 		now: () => clock.now(),
 		provider: () => driver,
 		takeRate: () => null,
+		takeAnswers: () => ({}),
 		takeToken: (id) => tokens.get(id) ?? "",
 		userData: async (_state, token) => `#cloud-config\n# ${token}\n`,
 		probe: async ({ address }) => (silent.has(address) ? { is: "silent" } : { is: "ok", active: 0 }),

@@ -150,11 +150,11 @@ test("an endpoint grows with its connections, shrinks when they end, idle proxie
 	const steps = log.filter((text) => text.startsWith("target changed"));
 	expect(steps).toContainEqual(expect.stringMatching(/^target changed \d => 1: active is 2 in all: 2<=active<=4 asks for 1\b/));
 	for (const text of [
-		`deleted ${first.ip}`,
+		`deleted ${first.ip}: one too many`,
 		"stopped",
 		"target changed 1 => 0: stopped",
 		`decommissioning ${busy.ip}: one too many`,
-		`deleted ${busy.ip}`,
+		`deleted ${busy.ip}: one too many`,
 	]) {
 		expect(log).toContain(text);
 	}

@@ -28,6 +28,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 	const lostAnswer = () => new Error("D1 does not answer");
 	return {
 		now: () => host.now(),
+		takeAnswers: () => ({}),
 		provider: (place) => new SimulatedProvider(instance, state, later, place ?? null),
 		takeRate: () => {
 			const { rate } = instance;

@@ -40,6 +40,7 @@ describe("what is asked for nothing", () => {
 			authKey: null,
 			allowAnonymous: false,
 			allowShortKey: false,
+			alertWebhook: null,
 			allowInsecureUrl: false,
 			publicUrl: null,
 			encryptionKeys: [],

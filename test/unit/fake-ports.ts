@@ -107,7 +107,7 @@ export function succeed(effect: Effect, state: State): Outcome {
 		case "create":
 			return { ...done, effect, result: vmOf(effect.id, state) };
 		case "publish":
-			return { ...done, effect, result: { logSeq: state.logSeq } };
+			return { ...done, effect, result: { logSeq: state.logSeq, ended: [] } };
 		case "list":
 			return { ...done, effect, result: [] };
 		case "probe":

@@ -151,7 +151,7 @@ describe("the address that agents call", () => {
 		await askWith(poolsAnswering({ tick }), "https://second.test/", key);
 		expect(await origin()).toBe("https://first.test");
 		const facts = { agentUrl: "https://first.test", rolling: null, proxies: 0, intervals: {} };
-		expect(tick.mock.calls).toEqual([[facts, { is: "there", version: 0 }, 0]]);
+		expect(tick.mock.calls).toEqual([[facts, { is: "there", version: 0 }]]);
 	});
 
 	test("is not remembered where PUBLIC_URL names it", async () => {

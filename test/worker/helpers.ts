@@ -43,7 +43,20 @@ export async function bodyOf(response: Response): Promise<any> {
 
 /** Empties the database and what the isolate remembers of it. */
 export async function startAfresh(): Promise<void> {
-	const tables = ["settings", "pools", "names", "ready_parts", "proxies", "logs", "history", "records", "vms"];
+	const tables = [
+		"settings",
+		"pools",
+		"names",
+		"ready_parts",
+		"proxies",
+		"logs",
+		"history",
+		"records",
+		"vms",
+		"events",
+		"alerts",
+		"deliveries",
+	];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	await runInDurableObject(env.POOL.getByName("register"), async (_, { storage }) => storage.deleteAll());
 	forgetEverything();

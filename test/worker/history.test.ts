@@ -34,7 +34,7 @@ class Steady {
 	}
 	told(since: number): Told {
 		const samples = this.samples.filter(([at = 0]) => at > since).map((sample) => [...sample]);
-		return { pool: `digitalocean/${this.name}`, currency: "USD", meters: METERS, samples };
+		return { pool: `digitalocean/${this.name}`, currency: "USD", meters: METERS, causes: {}, samples };
 	}
 }
 
@@ -186,7 +186,7 @@ describe("GET /history", () => {
 		await collect(
 			env.DB,
 			{},
-			new Map([[object, { pool: "digitalocean/default", currency: "USD", meters: METERS, samples }]]),
+			new Map([[object, { pool: "digitalocean/default", currency: "USD", meters: METERS, causes: {}, samples }]]),
 			[{ object }],
 			now * 1_000,
 		);

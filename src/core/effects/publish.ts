@@ -3,7 +3,7 @@ import { withGate, withProxy } from "../model/edit.ts";
 import { BACK_OFF, closed, OPEN } from "../model/gates.ts";
 import { projectionHash } from "../model/projection.ts";
 import { drainingOf } from "../model/proxies.ts";
-import type { Ms, State } from "../model/state.ts";
+import type { Id, Ms, State } from "../model/state.ts";
 import type { AnyEffect } from "../planning/draft.ts";
 import type { Room } from "./room.ts";
 
@@ -18,6 +18,8 @@ export interface Publish extends AnyEffect {
 /** D1 holds it; `logSeq` is the last entry of the log that went along. */
 export interface Published {
 	readonly logSeq: number;
+	/** VMs that are gone, and of which it holds a row now. */
+	readonly ended: readonly Id[];
 }
 
 export const publish: Room<Publish, Published> = {
@@ -41,7 +43,7 @@ export const publish: Room<Publish, Published> = {
 		return { ...state, published: { ...state.published, version } };
 	},
 
-	done(state, { hash }, { logSeq }, now, startedAt) {
+	done(state, { hash }, { logSeq, ended }, now, startedAt) {
 		let after: State = { ...state, gates: { ...state.gates, publish: OPEN } };
 		// What began in the very millisecond in which it went out may not have gone along.
 		const isWhole = projectionHash(state) === hash;
@@ -52,7 +54,8 @@ export const publish: Room<Publish, Published> = {
 		}
 		// An entry that was renewed since keeps its number.
 		const log = after.log.filter((entry) => entry.seq > logSeq || entry.at > startedAt);
-		return { ...after, published: { hash, version: after.published.version }, log };
+		const untold = ended.length === 0 ? after.ended : after.ended.filter(({ id }) => !ended.includes(id));
+		return { ...after, published: { hash, version: after.published.version }, log, ended: untold };
 	},
 
 	failed(state, _effect, failure, now) {

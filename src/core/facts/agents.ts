@@ -1,7 +1,6 @@
 /** What agents say, and how probes find them, folded in. */
-import { inPhase, nameOf, withLog, withProxy, withVitals } from "../model/edit.ts";
-import { OPEN } from "../model/gates.ts";
-import { withBootTime } from "../model/health.ts";
+import { inPhase, nameOf, withGateMended, withLog, withProxy, withVitals } from "../model/edit.ts";
+import { sayReady, withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
@@ -115,8 +114,8 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 				wasReady: true,
 				readyAt: proxy.readyAt ?? now,
 			};
-			const gates = heard.gates.boots.failures === 0 ? heard.gates : { ...heard.gates, boots: OPEN };
-			return withLog(withProxy(withBootTime({ ...heard, gates }, proxy, now), up), now, "INFO", `ready ${nameOf(proxy)}`);
+			const open = withGateMended(heard, "boots", now);
+			return withLog(withProxy(withBootTime(open, proxy, now), up), now, "INFO", sayReady(proxy, now));
 		}
 		const isWell = (Object.keys(WELL) as (keyof typeof WELL)[]).every((key) => proxy[key] === WELL[key]);
 		return isWell ? heard : withProxy(heard, { ...proxy, ...WELL });

@@ -1,7 +1,7 @@
 /** Small changes of the state, from which the folding of facts and the making of plans are put together. */
 import { bounded, newest } from "./bounds.ts";
 import { BACK_OFF, type Gate, type GateName, OPEN, pauseMs } from "./gates.ts";
-import { KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
+import { BOOTS_TO_CLOSE, KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import { VITALS } from "./liveness.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
 import { withEnded } from "./tally.ts";
@@ -92,8 +92,23 @@ export function withGate(state: State, which: GateName, gate: Gate, now: Ms, sev
 	return withRepeated({ ...state, gates: { ...state.gates, [which]: gate } }, now, severity, gate.why);
 }
 
+/** What is said once a gate that was closed lets calls through again; of the others nobody is told. */
+const MENDED: Readonly<Partial<Record<GateName, string>>> = {
+	auth: "the provider takes our credentials again",
+	launch: "creates are done again",
+	boots: "boots become ready again",
+};
+
 /** The gate starts anew, but one that is closed just now stays so (another call of the burst closed it). */
 export function withGateOpened(state: State, which: GateName, now: Ms): State {
-	const { failures, until } = state.gates[which];
-	return failures === 0 || until > now ? state : { ...state, gates: { ...state.gates, [which]: OPEN } };
+	return state.gates[which].until > now ? state : withGateMended(state, which, now);
+}
+
+/** The gate starts anew. */
+export function withGateMended(state: State, which: GateName, now: Ms): State {
+	const { failures } = state.gates[which];
+	if (failures === 0) return state;
+	const after = { ...state, gates: { ...state.gates, [which]: OPEN } };
+	const said = MENDED[which];
+	return said === undefined || (which === "boots" && failures < BOOTS_TO_CLOSE) ? after : withLog(after, now, "INFO", said);
 }

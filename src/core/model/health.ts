@@ -52,6 +52,12 @@ export function withBootTime(state: State, { createdAt, isAdopted, wasReady }: P
 	return withBoot({ ...state, bootTimes: [...state.bootTimes, now - createdAt].slice(-KEPT_BOOT_TIMES) }, now - createdAt);
 }
 
+/** For the log: the first time with how long that took. */
+export function sayReady({ address, id, createdAt, isAdopted, wasReady }: Proxy, now: Ms): string {
+	const name = address ?? id;
+	return isAdopted || wasReady || now < createdAt ? `ready ${name}` : `ready ${name}: after ${Math.round((now - createdAt) / 1000)} s`;
+}
+
 /** How long a pool may be short before that is told of: what nineteen in twenty of its own boots took, and two minutes at the least. */
 export function usualBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms {
 	const sorted = [...bootTimes].sort((a, b) => a - b);

@@ -68,7 +68,7 @@ function sampleOf(state: State, last: Sample | undefined, at: number, now: Ms): 
 /** How many of what there are now. */
 export function gaugesOf(state: State): Readonly<Record<(typeof GAUGES)[number], number>> {
 	let connections = 0;
-	for (const { active } of state.vitals.values()) connections += active;
+	for (const [id, { active }] of state.vitals) if (state.proxies.has(id)) connections += active;
 	return { ready: countReady(state) + countUp(state), wanted: state.standing.wanted, billed: billable(state), connections };
 }
 

@@ -2,8 +2,9 @@
 import type { Id, Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { priceOf } from "./cost.ts";
+import { PLACE, type Place } from "./places.ts";
 import { isUnsent, vmOf } from "./proxies.ts";
-import { list, record, type Shape, value } from "./shape.ts";
+import { list, nullable, record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, vital } from "./slice.ts";
 import type { Proxy, State } from "./state.ts";
 import { sumOf, type Traffic, totalCounted, trafficShape } from "./traffic.ts";
@@ -36,6 +37,8 @@ export interface EndedVm {
 	readonly address: string | null;
 	/** Fingerprint of the account's settings that it was launched with. */
 	readonly account: string;
+	/** Where it was, and how large; null: where and as the account says. */
+	readonly place: Place | null;
 	readonly createdAt: Ms;
 	readonly readyAt: Ms | null;
 	readonly endedAt: Ms;
@@ -61,6 +64,7 @@ const ENDED: Shape<EndedVm> = record<EndedVm>({
 	vm: value(""),
 	address: value<string | null>(null),
 	account: value(""),
+	place: nullable(PLACE),
 	createdAt: value(0),
 	readyAt: value<Ms | null>(null),
 	endedAt: value(0),
@@ -142,7 +146,8 @@ export function spentSoFar(state: State, now: Ms): Readonly<Record<string, numbe
 /** What clients have sent through all proxies that the pool ever had, as far as it was reported. */
 export function trafficOf(state: State): Traffic {
 	let sum = state.tally.gone;
-	for (const { counted } of state.vitals.values()) if (counted.boot !== "") sum = sumOf(sum, totalCounted(counted));
+	// After a crash vitals may still hold what a proxy had that is gone since, and is counted among these.
+	for (const [id, { counted }] of state.vitals) if (counted.boot !== "" && state.proxies.has(id)) sum = sumOf(sum, totalCounted(counted));
 	return sum;
 }
 
@@ -166,6 +171,7 @@ export function withEnded(state: State, id: Id, now: Ms): State {
 		vm,
 		address: proxy.address,
 		account: proxy.account,
+		place: proxy.place,
 		createdAt: proxy.createdAt,
 		readyAt: proxy.readyAt,
 		endedAt: now,

@@ -1,8 +1,8 @@
 /** What time alone brings about: every phase that waits ends here. */
 import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/deadlines.ts";
-import { inPhase, nameOf, withFailed } from "../model/edit.ts";
-import { BACK_OFF, closed, isOneIncident, OPEN, pauseMs } from "../model/gates.ts";
-import { withBootTime } from "../model/health.ts";
+import { inPhase, nameOf, withFailed, withGateMended } from "../model/edit.ts";
+import { BACK_OFF, closed, isOneIncident, pauseMs } from "../model/gates.ts";
+import { sayReady, withBootTime } from "../model/health.ts";
 import { BOOTS_TO_CLOSE, PROBES_TO_FAIL } from "../model/limits.ts";
 import { silentAt } from "../model/lines.ts";
 import { isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
@@ -103,8 +103,8 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 			wasReady: true,
 			readyAt: proxy.readyAt ?? draft.now,
 		});
-		draft.say("INFO", `ready ${nameOf(proxy)}`);
-		bootSucceeded(draft);
+		draft.say("INFO", sayReady(proxy, draft.now));
+		draft.state = withGateMended(draft.state, "boots", draft.now);
 	} else if (!isHeard && phase.at === "ready") {
 		draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its agent is silent", draft.now));
 		draft.say("WARNING", `dropped ${nameOf(proxy)}: its agent is silent`);
@@ -131,7 +131,7 @@ function settleDeleting(draft: Draft, proxy: Proxy, phase: Phase & { at: "deleti
 	const isAcceptedAndGone = phase.acceptedAt !== null && proxy.absentAt !== null && proxy.absentAt >= phase.acceptedAt;
 	if (!isAcceptedAndGone && !isBelievedGone(draft.state, proxy)) return;
 	draft.remove(proxy.id);
-	draft.say("INFO", `deleted ${nameOf(proxy)}`);
+	draft.say("INFO", `deleted ${nameOf(proxy)}: ${proxy.why}`);
 }
 
 function dropIfGone(draft: Draft, proxy: Proxy): boolean {
@@ -174,9 +174,4 @@ function bootFailed(draft: Draft, { createdAt }: Proxy): void {
 	const boots = { failures, until, why, steppedAt: isClosed ? draft.now : 0 };
 	draft.state = { ...draft.state, gates: { ...gates, boots } };
 	if (failures === BOOTS_TO_CLOSE) draft.say("ERROR", why);
-}
-
-function bootSucceeded(draft: Draft): void {
-	const { gates } = draft.state;
-	if (gates.boots.failures > 0) draft.state = { ...draft.state, gates: { ...gates, boots: OPEN } };
 }

@@ -46,6 +46,8 @@ export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
 	static readonly takesText: boolean = false;
 	/** Of an endpoint's routes: a proxy's own key opens it too, where it is about the caller's endpoint. */
 	static readonly opensToProxies: boolean = false;
+	/** What it changes is an event that says whose key ordered it. */
+	static readonly isOrder: boolean = false;
 	abstract override handle(c: AppContext): Promise<Response> | Response;
 }
 

@@ -10,6 +10,7 @@ export type Route = readonly [method: Method, path: string, access: Access, endp
 export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & {
 	readonly maxBodyBytes: number;
 	readonly takesText: boolean;
+	readonly isOrder: boolean;
 	readonly opensToProxies: boolean;
 };
 

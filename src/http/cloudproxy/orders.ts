@@ -55,6 +55,7 @@ const restartQueueSchema = {
 
 /** `DELETE /destroy?ip_address=` */
 export class DestroyProxy extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = destroySchema;
 	async handle(c: AppContext): Promise<Response> {
 		return order(c, "destroy", (await this.getValidatedData<typeof destroySchema>()).query.ip_address);
@@ -63,6 +64,7 @@ export class DestroyProxy extends Endpoint {
 
 /** `DELETE /restart?ip_address=` */
 export class RestartProxy extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = restartSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return order(c, "restart", (await this.getValidatedData<typeof restartSchema>()).query.ip_address);

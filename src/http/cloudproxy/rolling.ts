@@ -116,6 +116,7 @@ export class GetRolling extends Endpoint {
 
 /** `PATCH /rolling`: kept in D1 first, so that a pool that is made meanwhile learns of it too. */
 export class PatchRolling extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = patchSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { body } = await this.getValidatedData<typeof patchSchema>();

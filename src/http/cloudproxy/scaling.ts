@@ -54,6 +54,7 @@ const DONE = "scaling configuration updated successfully";
 
 /** `PATCH /providers/{provider}`: its default instance. */
 export class ScaleProvider extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = providerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof providerSchema>();
@@ -71,6 +72,7 @@ export class ScaleProvider extends Endpoint {
 
 /** `PATCH /providers/{provider}/{instance}` */
 export class ScaleInstance extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = instanceSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof instanceSchema>();

@@ -1,16 +1,29 @@
 import { z } from "zod";
+import { ValidationError } from "../base/errors.ts";
 
-/** An instant as it is given: Unix seconds. */
-export type Instant = number;
+const INSTANT = "must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970";
 
-/** A query parameter that is an instant, as RFC 3339 or Unix seconds. */
+/** Unix seconds; null: it is no instant. */
+function parsed(text: string): number | null {
+	const seconds = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Date.parse(text) / 1000;
+	return Number.isFinite(seconds) && seconds >= 0 ? Math.floor(seconds) : null;
+}
+
+/** An instant, given as RFC 3339 or in Unix seconds, in Unix seconds. Throws ValidationError. */
+export function secondsOf(text: string, field: string): number {
+	const seconds = parsed(text);
+	if (seconds === null) throw new ValidationError(`${field} ${INSTANT}.`, [{ section: "query", field, message: INSTANT }]);
+	return seconds;
+}
+
+/** A query parameter that is an instant, as RFC 3339 or Unix seconds; it becomes Unix seconds. */
 export function instant(description: string) {
 	return z
 		.string()
-		.transform((text, context): Instant => {
-			const seconds = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Date.parse(text) / 1000;
-			if (Number.isFinite(seconds) && seconds >= 0) return Math.floor(seconds);
-			context.addIssue({ code: "custom", message: "must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970" });
+		.transform((text, context): number => {
+			const seconds = parsed(text);
+			if (seconds !== null) return seconds;
+			context.addIssue({ code: "custom", message: INSTANT });
 			return z.NEVER;
 		})
 		.optional()
@@ -22,3 +35,22 @@ export const poolParam = z
 	.max(200)
 	.optional()
 	.openapi({ description: "One pool, as `provider/instance`; all unless given.", example: "digitalocean/default" });
+
+/** How many a page may have, and has unless it is said. */
+export function limitParam(most: number, usual: number) {
+	const message = `must be a whole number from 1 to ${most}`;
+	return z
+		.string()
+		.regex(/^\d{1,6}$/, message)
+		.default(String(usual))
+		.transform(Number)
+		.pipe(z.number().min(1, message).max(most, message))
+		.openapi({ type: "integer", minimum: 1, maximum: most, default: usual, description: `How many at most, from 1 to ${most}.` });
+}
+
+/** Cursors of the stream of events. */
+export const CURSOR = /^e\d{1,15}$/;
+
+export function cursorOf(text: string): number {
+	return Number(text.slice(1));
+}

@@ -136,6 +136,7 @@ export class GetEndpoint extends Endpoint {
 
 /** `PUT /v1.1/endpoints/{endpoint}` */
 export class PutEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = putSchema;
@@ -157,6 +158,7 @@ export class PutEndpoint extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}` */
 export class PostEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = postSchema;
@@ -179,6 +181,7 @@ export class PostEndpoint extends Endpoint {
 
 /** `DELETE /v1.1/endpoints/{endpoint}` */
 export class DeleteEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof deleteSchema>();
@@ -195,6 +198,7 @@ export class DeleteEndpoint extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}/alias` */
 export class AliasEndpoint extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = aliasSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof aliasSchema>();

@@ -149,6 +149,7 @@ const domainSchema = {
 
 /** `POST /v1.1/auth_key` */
 export class SetAuthKey extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = keySchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { auth_key: key } = (await this.getValidatedData<typeof keySchema>()).body;
@@ -171,6 +172,7 @@ export class GetUrl extends Endpoint {
 
 /** `POST /v1.1/url` */
 export class SetUrl extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = setUrlSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { url } = (await this.getValidatedData<typeof setUrlSchema>()).body;

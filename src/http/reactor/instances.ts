@@ -94,6 +94,7 @@ function isMapWanted(c: AppContext, map: string | null | undefined): boolean {
 
 /** `POST /v1.1/endpoints/{endpoint}/instances/{instance}` */
 export class AssociateEndpointInstance extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = associateSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof associateSchema>();
@@ -104,6 +105,7 @@ export class AssociateEndpointInstance extends Endpoint {
 
 /** `DELETE /v1.1/endpoints/{endpoint}/instances/{instance}` */
 export class DisassociateEndpointInstance extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = disassociateSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof disassociateSchema>();

@@ -141,6 +141,7 @@ export class GetManagerConfig extends Endpoint {
 
 /** `POST /v1.1/managers/configs/{manager}` */
 export class PostManagerConfig extends Endpoint {
+	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -162,6 +163,7 @@ export class PostManagerConfig extends Endpoint {
 
 /** `DELETE /v1.1/managers/configs/{manager}` */
 export class DeleteManagerConfig extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { manager } = (await this.getValidatedData<typeof deleteSchema>()).params;

@@ -61,6 +61,7 @@ export class GetEndpointState extends Endpoint {
 
 /** `POST /v1.1/endpoints/{endpoint}/state` */
 export class PostEndpointState extends Endpoint {
+	static override readonly isOrder = true;
 	override schema = { ...actSchema, operationId: "actOnEndpoint" };
 	async handle(c: AppContext): Promise<Response> {
 		const { params, body } = await this.getValidatedData<typeof actSchema>();

@@ -95,7 +95,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 	const deadlineMs = Math.min(reads ? READ_DEADLINE_MS : CHANGE_DEADLINE_MS, wanted.deadlineMs ?? Number.POSITIVE_INFINITY);
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), deadlineMs);
-	let response: Response;
+	let response: Response | undefined;
 	let text: string | null;
 	try {
 		// Called as a bare function: the platform's fetch refuses another `this`.
@@ -112,6 +112,7 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 		throw fail(lost, stop.signal.aborted ? `no answer within ${deadlineMs / 1000} s` : `the connection failed (${messageOf(error)})`);
 	} finally {
 		clearTimeout(timer);
+		context.observeAnswer?.(response === undefined ? "lost" : String(response.status));
 	}
 
 	const { status, headers } = response;

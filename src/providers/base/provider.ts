@@ -161,6 +161,8 @@ export interface ProviderContext {
 	readonly countCall: () => void;
 	/** Called with the rate limit that an answer states. */
 	readonly observeRate: (rate: Rate) => void;
+	/** Called with each call's HTTP status, or `lost` where none came; missing: nobody counts them. */
+	readonly observeAnswer?: (code: string) => void;
 	/** Resolves so many milliseconds later, for clouds that want to be asked again for the outcome of what they accepted. */
 	readonly wait: (ms: number) => Promise<void>;
 }

@@ -11,6 +11,7 @@ import { Action, Ago, Code, Dot, Empty, Icon } from "../parts/basics.tsx";
 import { Charts } from "../parts/charts.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
 import { Stepper } from "../parts/scale.tsx";
+import { LatestEvents } from "./events.tsx";
 
 export function Tile({
 	name,
@@ -248,6 +249,7 @@ export function Overview() {
 				</section>
 			)}
 			{seen.pools.length > 0 && <Charts pool={null} which={["ready", "traffic"]} />}
+			{seen.pools.length > 0 && <LatestEvents />}
 		</>
 	);
 }

@@ -11,6 +11,7 @@ import { Action, Ago, Copy, Dot, Empty } from "../parts/basics.tsx";
 import type { Mark } from "../parts/chart.tsx";
 import { Charts } from "../parts/charts.tsx";
 import { ask } from "../parts/dialog.tsx";
+import { GoneVms } from "../parts/gone.tsx";
 import { Log } from "../parts/log.tsx";
 import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
 import { RunButtons } from "../parts/pool-actions.tsx";
@@ -462,7 +463,10 @@ export function PoolView() {
 			</nav>
 			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
 			{tab === "history" && (
-				<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} marks={marksOf(selected?.log ?? [])} />
+				<>
+					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} marks={marksOf(selected?.log ?? [])} />
+					<GoneVms pool={pool} />
+				</>
 			)}
 			{tab === "plan" && <DryRun pool={pool} plan={plan} />}
 			{tab === "log" && (selected === null ? <p class="dim">Asking …</p> : <Log lines={selected.log} />)}

@@ -11,6 +11,7 @@ import { Dialogs, isAsking, show } from "../parts/dialog.tsx";
 import { Tasks } from "../parts/tasks.tsx";
 import { Clouds } from "./clouds.tsx";
 import { Endpoints } from "./endpoints.tsx";
+import { Events } from "./events.tsx";
 import { Overview } from "./overview.tsx";
 import { PoolView } from "./pool.tsx";
 import { ProxyView } from "./proxy.tsx";
@@ -19,6 +20,7 @@ import { UseIt } from "./use.tsx";
 
 const VIEWS = [
 	{ view: "overview", title: "Overview", key: "o" },
+	{ view: "events", title: "Events", key: "v" },
 	{ view: "endpoints", title: "Endpoints", key: "e" },
 	{ view: "use", title: "Use it", key: "u" },
 	{ view: "clouds", title: "Clouds", key: "c" },
@@ -34,6 +36,8 @@ function View() {
 			return <ProxyView />;
 		case "endpoints":
 			return <Endpoints />;
+		case "events":
+			return <Events />;
 		case "use":
 			return <UseIt />;
 		case "clouds":
@@ -218,6 +222,7 @@ const KEYS = [
 	["/", "search"],
 	["g o", "overview"],
 	["g p", "first pool that needs you, or the first"],
+	["g v", "events"],
 	["g e", "endpoints"],
 	["g u", "use it"],
 	["g c", "clouds"],
@@ -247,13 +252,13 @@ const CHORD_MS = 1_000;
 
 function useKeyboard(): void {
 	useEffect(() => {
-		let gAt = 0;
+		let gAt = Number.NEGATIVE_INFINITY;
 		const press = (event: KeyboardEvent) => {
 			const { target, key } = event;
 			const isTyping = target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 			if (isTyping || event.ctrlKey || event.metaKey || event.altKey || isAsking() || session.peek() !== "in") return;
 			const isChord = event.timeStamp - gAt < CHORD_MS;
-			gAt = 0;
+			gAt = Number.NEGATIVE_INFINITY;
 			if (isChord) {
 				const view = VIEWS.find((one) => one.key === key)?.view;
 				const pool = pools.peek().find(({ status }) => status === "degraded") ?? pools.peek()[0];

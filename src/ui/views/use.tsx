@@ -26,6 +26,8 @@ export function UseIt() {
 	};
 	const asked = new URLSearchParams(selection).toString();
 	useEffect(() => {
+		// What is copied must be what was chosen.
+		setPicked(null);
 		const timer = setTimeout(() => {
 			const answer = proxy === "" ? anyOf(selection) : byAddress(proxy, selection);
 			answer.then(
@@ -128,12 +130,13 @@ export function UseIt() {
 					</a>
 				))}
 			</nav>
-			{current?.parts.map(({ says, code }) => (
-				<section key={says}>
-					<p>{says}</p>
-					<Code text={code} what={`the ${current.title} snippet`} />
-				</section>
-			))}
+			{picked !== null &&
+				current?.parts.map(({ says, code }) => (
+					<section key={says}>
+						<p>{says}</p>
+						<Code text={code} what={`the ${current.title} snippet`} />
+					</section>
+				))}
 		</>
 	);
 }

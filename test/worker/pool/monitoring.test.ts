@@ -73,5 +73,13 @@ describe("cron", () => {
 		const last = (await readRecords(env.DB))[pool.object];
 		expect(last?.meters.counters.deletes).toEqual({ scale_in: 1 });
 		expect(last?.meters.billed).toBe(0);
+		const { events } = (await ask("GET", "/events?pool=digitalocean/default")).body;
+		const kinds = events.map(({ kind }: { kind: string }) => kind);
+		expect(kinds).toEqual(expect.arrayContaining(["created", "ready", "scaled", "drained", "deleting", "deleted"]));
+		expect(events.find(({ kind }: { kind: string }) => kind === "ready").text).toMatch(/^ready [\d.]+: after \d+ s$/);
+		const { vms, totals } = (await ask("GET", "/history/vms?pool=digitalocean/default")).body;
+		expect(vms[0]).toMatchObject({ reason: "scale_in", size: "s-1vcpu-512mb-10gb", ready_after: expect.any(Number), currency: "USD" });
+		expect(vms[0].cost).toBeGreaterThan(0);
+		expect(totals[0].count).toBeGreaterThan(0);
 	});
 });

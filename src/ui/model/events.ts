@@ -1,0 +1,74 @@
+/** The stream of what happened in all pools. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { api, done, type Schemas, sentenceOf } from "./api.ts";
+import { isPoor, pay, state } from "./store.ts";
+
+export type Event = Schemas["Event"];
+export type Severity = Event["severity"];
+
+interface Page {
+	/** The newest first. */
+	readonly events: readonly Event[];
+	readonly previous: string | null;
+	readonly problem: string | null;
+	readonly at: number;
+}
+
+const EVERY_MS = 30_000;
+const POOR_EVERY_MS = 900_000;
+const MOST = 50;
+const kept = signal<ReadonlyMap<string, Page>>(new Map());
+
+interface Wanted {
+	readonly pool: string;
+	readonly severity: string;
+}
+
+function keyOf({ pool, severity }: Wanted): string {
+	return `${pool} ${severity}`;
+}
+
+async function ask(wanted: Wanted, before: string | null = null): Promise<void> {
+	const key = keyOf(wanted);
+	const old = kept.peek().get(key);
+	const query = {
+		limit: MOST,
+		...(wanted.pool === "" ? {} : { pool: wanted.pool }),
+		...(wanted.severity === "" ? {} : { severity: wanted.severity as Severity }),
+		...(before === null ? {} : { before }),
+	};
+	let next: Page;
+	try {
+		pay(1);
+		const { events, previous } = await done(api.GET("/events", { params: { query } }));
+		const newest = [...events].reverse();
+		const isOlder = before !== null;
+		next = { events: isOlder ? [...(old?.events ?? []), ...newest] : newest, previous, problem: null, at: Date.now() };
+	} catch (error) {
+		next = { events: old?.events ?? [], previous: old?.previous ?? null, problem: sentenceOf(error), at: Date.now() };
+	}
+	kept.value = new Map([...kept.peek(), [key, next]]);
+}
+
+/** What happened, and how to have older ones. Null: it is being asked. */
+export function useEvents(wanted: Wanted): { readonly page: Page | null; readonly older: () => void } {
+	const key = keyOf(wanted);
+	useEffect(() => {
+		const look = () => {
+			if (document.visibilityState === "hidden") return;
+			const age = Date.now() - (kept.peek().get(key)?.at ?? 0);
+			if (age >= (isPoor() ? POOR_EVERY_MS : EVERY_MS)) void ask(wanted);
+		};
+		look();
+		const timer = setInterval(look, 10_000);
+		return () => clearInterval(timer);
+	}, [key]);
+	// Whatever changes a pool is an event as well.
+	const fleet = state.value?.pools.map(({ endpoint, ready, wanted, state }) => `${endpoint} ${ready} ${wanted} ${state}`).join() ?? "";
+	useEffect(() => {
+		if ((kept.peek().get(key)?.at ?? 0) > 0 && !isPoor()) void ask(wanted);
+	}, [fleet]);
+	const page = kept.value.get(key) ?? null;
+	return { page, older: () => void ask(wanted, page?.previous ?? null) };
+}

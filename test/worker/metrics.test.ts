@@ -1,0 +1,138 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, test } from "vitest";
+import { metersOf } from "../../src/core/model/meters.ts";
+import { newState } from "../../src/core/model/state.ts";
+import { collect } from "../../src/fleet/records.ts";
+import { familiesOf } from "../../src/http/monitoring/metrics.ts";
+import { exposition } from "../../src/values/exposition.ts";
+import { ADMIN_KEY, ask, askPlainly, askWith, counted, failing, startAfresh } from "./helpers.ts";
+
+const NOW = 1_764_000_000_000;
+const identity = (name: string) => ({ object: name, provider: "digitalocean", name, deployment: "d", incarnation: 0, tag: "t" });
+/** Pools that have done everything that is counted. */
+async function tell(names: readonly string[]): Promise<void> {
+	const told = new Map(
+		names.map((name) => {
+			const state = {
+				...newState(identity(name), 0),
+				providerCalls: { "200": 41, "429": 1, lost: 2 },
+				tally: {
+					creates: { created: 3, refused: 1 },
+					deletes: { scale_in: 2 },
+					boots: { counts: [0, 0, 1, 2], sumMs: 131_000 },
+					gone: { bytesIn: 10, bytesOut: 2_000, requests: 7, errors: 1, opened: 5 },
+					spent: { USD: 1_500_000, EUR: 20_000 },
+				},
+			};
+			const meters = { ...metersOf(state, NOW), cost: { hourly: 0.0119, currency: "USD" }, maxHourlyCost: 0.1 };
+			return [name, { pool: `digitalocean/${name}`, currency: "USD", meters, causes: {}, samples: [] }] as const;
+		}),
+	);
+	await collect(
+		env.DB,
+		{},
+		told,
+		names.map((object) => ({ object })),
+		NOW,
+	);
+}
+
+beforeEach(startAfresh);
+
+/** Each series of a text, with empty labels left out and the others in order. */
+function seriesIn(text: string): readonly string[] {
+	const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+	return lines.map((line) => {
+		const [, name, labels = ""] = /^([a-z_]+)(?:\{(.*)\})? \S+$/.exec(line) ?? [];
+		expect(name, line).toBeDefined();
+		const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
+			.filter(([, , value]) => value !== "")
+			.map(([, key, value]) => `${key}=${value}`);
+		return `${name} ${pairs.sort().join(" ")}`;
+	});
+}
+
+describe("GET /metrics", () => {
+	test("has no series twice, whatever the pools are called", async () => {
+		await tell(["default", "nyc", 'a"b\\c', ""]);
+		for (const accept of ["text/plain", "application/openmetrics-text"]) {
+			const series = seriesIn(await (await ask("/metrics", { headers: { Accept: accept } })).text());
+			expect(series.length).toBeGreaterThan(150);
+			expect(new Set(series).size).toBe(series.length);
+		}
+	});
+
+	test("takes the newer of two pools of one name: one is being emptied while the other begins", () => {
+		const meters = metersOf(newState(identity("default"), 0), NOW);
+		const record = { pool: "digitalocean/default", currency: "", samples: [], settledAt: 0 };
+		const families = familiesOf({ a: { ...record, at: 1, meters }, b: { ...record, at: 2, meters: { ...meters, wanted: 7 } } }, 0.5);
+		expect(exposition(families, "text")).toContain('muster_proxies_desired{provider="digitalocean",pool="default"} 7');
+	});
+
+	test("is refused by the renderer where a series would be there twice, an empty label counting as none", () => {
+		const samples = [
+			{ labels: { a: "1", b: "" }, value: 1 },
+			{ labels: { a: "1" }, value: 2 },
+		];
+		expect(() => exposition([{ name: "x", type: "gauge", help: "X.", samples }], "text")).toThrow("twice");
+	});
+
+	test("says what was counted, in either format", async () => {
+		await tell(["default"]);
+		const text = await ask("/metrics");
+		expect(text.headers.get("Content-Type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+		const plain = await text.text();
+		const of = '{provider="digitalocean",pool="default"';
+		for (const line of [
+			"# TYPE muster_vm_creates_total counter",
+			`muster_vm_creates_total${of},outcome="created"} 3`,
+			`muster_vm_creates_total${of},outcome="lost"} 0`,
+			`muster_vm_deletes_total${of},reason="scale_in"} 2`,
+			`muster_provider_calls_total${of},code="429"} 1`,
+			`muster_agent_bytes_total${of},direction="out"} 2000`,
+			`muster_cost_per_hour${of},currency="USD"} 0.0119`,
+			`muster_cost_total${of},currency="EUR"} 0.02`,
+			"# TYPE muster_boot_seconds histogram",
+			`muster_boot_seconds_bucket${of},le="30.0"} 1`,
+			`muster_boot_seconds_bucket${of},le="45.0"} 3`,
+			`muster_boot_seconds_bucket${of},le="+Inf"} 3`,
+			`muster_boot_seconds_sum${of}} 131`,
+			`muster_boot_seconds_count${of}} 3`,
+			`muster_proxies${of},phase="ready"} 0`,
+		])
+			expect(plain.split("\n")).toContain(line);
+		expect(plain).not.toContain("# EOF");
+		expect(plain.endsWith("\n")).toBe(true);
+
+		const wanted =
+			"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+		const open = await ask("/metrics", { headers: { Accept: wanted } });
+		expect(open.headers.get("Content-Type")).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+		const body = await open.text();
+		expect(body.endsWith("\n# EOF\n")).toBe(true);
+		expect(body).toContain("# TYPE muster_vm_creates counter");
+		expect(body).toContain("# TYPE muster_build info");
+		expect(
+			(await ask("/metrics", { headers: { Accept: "text/plain, application/openmetrics-text;q=0.2" } })).headers.get("Content-Type"),
+		).toContain("0.0.4");
+	});
+
+	test("has no address and no secret in it", async () => {
+		await tell(["default"]);
+		expect(await (await ask("/metrics")).text()).not.toMatch(/\d+\.\d+\.\d+\.\d+|p@ss/);
+	});
+
+	test("reads fewer than 30 rows, however many pools there are", async () => {
+		await tell(Array.from({ length: 60 }, (_, index) => `pool${index}`));
+		const { db, rows } = counted(env.DB);
+		const response = await askWith({ DB: db }, "/metrics", { headers: { Authorization: `Bearer ${ADMIN_KEY}` } });
+		expect(seriesIn(await response.text()).length).toBeGreaterThan(60 * 30);
+		expect(rows.read).toBeLessThan(30);
+	});
+
+	test("fails with an error's status, so that Prometheus calls it down: without a key, with a wrong one, without a database", async () => {
+		expect((await askPlainly("/metrics")).status).toBe(401);
+		expect((await ask("/metrics", { headers: { "X-Auth-Key": "wrong-key-of-the-right-length" } })).status).toBe(401);
+		expect((await askWith({ DB: failing() }, "/metrics", { headers: { "X-Auth-Key": ADMIN_KEY } })).status).toBe(503);
+	});
+});
