@@ -26,6 +26,8 @@ export class Leases {
 	}
 
 	committed(host: Host, before: State, after: State, isClockSound: boolean): void {
+		// Whoever starts a pool anew has it replace what was held back.
+		if (after.destroys.length === 0) this.retiredAt.delete(host.object);
 		if (before.proxies === after.proxies && before.waitingLeases === after.waitingLeases) return;
 		const [had, has] = [allOf(before), allOf(after)];
 		if (has.length > new Set(has.map(({ id }) => id)).size) this.broken("17", `a lease of ${host.object} names two proxies`);
