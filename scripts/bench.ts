@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
- * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent|core` leaves the rest out; with
+ * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|agent|gateway|core` leaves the rest out; with
  * `--against <revision>` the core, or the agent, of that revision is measured beside this one; of the agent `--rows TEXT` measures only the
  * rows whose name holds it. Linux.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";
 import { benchCore } from "./bench/core.ts";
+import { benchGateway } from "./bench/gateway.ts";
 import { benchPatch } from "./bench/patch.ts";
 import { benchWorker, bundleBytes } from "./bench/worker.ts";
 
@@ -45,6 +46,7 @@ if (isWanted("patch")) {
 	});
 }
 if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", say })));
+if (isWanted("gateway")) lines.push(...(await benchGateway({ rows: values.rows ?? "", say })));
 if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, say)));
 
 const columns = ["what", "measured", "goal", "also"] as const;

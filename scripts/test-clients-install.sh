@@ -19,7 +19,7 @@ if [ "${1:-}" = --all ]; then
 fi
 npm="undici@8.13.1 axios@1.21.1 got@16.1.0 hpagent@1.2.0 node-fetch@3.3.2 http-proxy-agent@9.1.0 https-proxy-agent@9.1.0
 	socks-proxy-agent@10.1.0 proxy-agent@8.0.3 superagent@10.4.2 global-agent@4.1.6 make-fetch-happen@16.0.1 request@2.88.2
-	tunnel@0.0.6 playwright-core@1.65.1 puppeteer-core@25.16.0"
+	tunnel@0.0.6 playwright-core@1.65.1 puppeteer-core@25.16.0 @crawlee/cheerio@3.18.1"
 
 missing=""
 for package in $debian; do

@@ -9,7 +9,7 @@ import { median } from "./load.ts";
 import { cpuSeconds, residentBytes } from "./processes.ts";
 import { agentConfig, agentSource, type Proxy, PYTHON, startAgent, startRivals, startWorker } from "./rivals.ts";
 
-const LOAD = join(import.meta.dirname, "load");
+export const LOAD = join(import.meta.dirname, "load");
 const GIGABYTE = 1e9;
 /** Until a proxy has done what is left when its client has its answer. */
 const SETTLE_MS = 150;
@@ -30,8 +30,8 @@ export interface AgentOptions {
 	readonly say: (text: string) => void;
 }
 
-const Ports = z.object({ echo: z.number(), http: z.number(), bulk: z.number() });
-type Ports = z.infer<typeof Ports>;
+export const Ports = z.object({ echo: z.number(), http: z.number(), bulk: z.number() });
+export type Ports = z.infer<typeof Ports>;
 const Figures = z.object({
 	seconds: z.number(),
 	connections: z.number(),
@@ -51,7 +51,7 @@ interface Load {
 	readonly bulkBytes?: number;
 }
 
-interface Row extends Load {
+export interface Row extends Load {
 	readonly what: string;
 	readonly goal: string;
 	readonly rounds: number;
@@ -68,9 +68,9 @@ interface Run extends Figures {
 
 const per10k = (run: Run, load: Load) => (run.cpu / load.count) * 10_000;
 const perGigabyte = (run: Run, load: Load) => run.cpu / ((load.count * (load.bulkBytes ?? 0)) / GIGABYTE);
-const cpuText = (figure: number) => `${figure.toFixed(2)} CPU s`;
-const BULK = { kind: "connect", service: "bulk", rounds: 3, figure: perGigabyte, text: cpuText } as const;
-const SHORT = { rounds: 4, count: 2000, atOnce: 32, figure: per10k, text: cpuText } as const;
+export const cpuText = (figure: number) => `${figure.toFixed(2)} CPU s`;
+export const BULK = { kind: "connect", service: "bulk", rounds: 3, figure: perGigabyte, text: cpuText } as const;
+export const SHORT = { rounds: 4, count: 2000, atOnce: 32, figure: per10k, text: cpuText } as const;
 
 /** The goals of the project for its agent, each for the row as it stands. */
 const ROWS: readonly Row[] = [
@@ -121,7 +121,7 @@ export async function benchAgent({ against, rows, say }: AgentOptions): Promise<
 		for (const row of ROWS.filter(({ what }) => what.includes(rows))) add(await measure(row, proxies, ports, say));
 		for (const count of MEMORY) {
 			const what = `resident, ${count.toLocaleString("en")} idle tunnels`;
-			if (what.includes(rows)) add([await memory(what, count, proxies, ports)]);
+			if (what.includes(rows)) add([await memory(what, count === 1000 ? "≤ 31 MiB" : "≤ 45 MiB", count, proxies, ports)]);
 		}
 		const permission = "permission check of a public destination";
 		if (permission.includes(rows)) add([await permissions(permission, root, against)]);
@@ -134,8 +134,17 @@ export async function benchAgent({ against, rows, say }: AgentOptions): Promise<
 	}
 }
 
-/** All proxies that can carry it, in turns; the medians of the rounds. A proxy that fails some of the exchanges is told of. */
-async function measure(row: Row, proxies: readonly Proxy[], ports: Ports, say: AgentOptions["say"]): Promise<AgentLine[]> {
+/**
+ * All proxies that can carry it, in turns; the medians of the rounds. A proxy that fails some of the exchanges is told of. `subject` names the
+ * first one, beside which the others are shown.
+ */
+export async function measure(
+	row: Row,
+	proxies: readonly Proxy[],
+	ports: Ports,
+	say: AgentOptions["say"],
+	subject = "agent",
+): Promise<AgentLine[]> {
 	const able = proxies.filter(({ speaks }) => speaks.includes(row.kind === "socks" ? "socks" : "http"));
 	const runs = new Map<string, Run[]>(["straight", ...able.map(({ name }) => name)].map((name) => [name, []]));
 	for (const proxy of able) {
@@ -155,17 +164,17 @@ async function measure(row: Row, proxies: readonly Proxy[], ports: Ports, say: A
 	const added = (name: string, figure: (run: Run) => number) => of(name, figure) - (row.isLatency ? of("straight", figure) : 0);
 	const figure = (name: string) => added(name, (run) => row.figure(run, row));
 	const wall = (name: string) => of(name, ({ seconds }) => seconds);
-	const mine = figure("agent");
+	const mine = figure(subject);
 	const cells = able.map(({ name }) => {
 		const text = row.isLatency ? `${row.text(figure(name))} (${added(name, (run) => run.p99).toFixed(2)})` : row.text(figure(name));
-		const ratio = name === "agent" ? "" : `, agent ${(mine / figure(name)).toFixed(2)} ×`;
+		const ratio = name === subject ? "" : `, ${subject} ${(mine / figure(name)).toFixed(2)} ×`;
 		return { name, text: `${text}${ratio}` };
 	});
 	const speeds = able.map(({ name }) => {
 		const each = row.bulkBytes
 			? `${Math.round((row.count * row.bulkBytes) / wall(name) / 1e6)} MB/s`
 			: `${Math.round(row.count / wall(name))}/s`;
-		return { name, text: name === "agent" ? each : `${each}, agent ${(wall(name) / wall("agent")).toFixed(2)} ×` };
+		return { name, text: name === subject ? each : `${each}, ${subject} ${(wall(name) / wall(subject)).toFixed(2)} ×` };
 	});
 	for (const { name } of able) {
 		const failed = (runs.get(name) ?? []).reduce((sum, run) => sum + run.failed, 0);
@@ -180,8 +189,8 @@ async function measure(row: Row, proxies: readonly Proxy[], ports: Ports, say: A
 }
 
 function line(what: string, goal: string, cells: readonly { readonly name: string; readonly text: string }[]): AgentLine {
-	const [agent, ...others] = cells;
-	return { what, goal, measured: agent?.text ?? "", also: others.map(({ name, text }) => `${name} ${text}`).join("; ") };
+	const [subject, ...others] = cells;
+	return { what, goal, measured: subject?.text ?? "", also: others.map(({ name, text }) => `${name} ${text}`).join("; ") };
 }
 
 function client(load: Load, proxy: Proxy | null, ports: Ports, hold: boolean): ChildProcess {
@@ -208,14 +217,14 @@ async function exchange(load: Load, proxy: Proxy | null, ports: Ports): Promise<
 }
 
 /** The first line that a program prints. Throws when it ends without one. */
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
+export async function firstLine({ stdout }: ChildProcess): Promise<string> {
 	if (stdout === null) throw new Error("the program has no output");
 	for await (const text of createInterface({ input: stdout })) return text;
 	throw new Error("the program ended without a word");
 }
 
 /** Each proxy in turn, with so many tunnels through which 32 bytes went and nothing more comes. */
-async function memory(what: string, count: number, proxies: readonly Proxy[], ports: Ports): Promise<AgentLine> {
+export async function memory(what: string, goal: string, count: number, proxies: readonly Proxy[], ports: Ports): Promise<AgentLine> {
 	const cells: { name: string; text: string }[] = [];
 	for (const proxy of proxies) {
 		const kind = proxy.speaks.includes("http") ? "connect" : "socks";
@@ -228,7 +237,7 @@ async function memory(what: string, count: number, proxies: readonly Proxy[], po
 		holder.stdin?.end();
 		await ended;
 	}
-	return line(what, count === 1000 ? "≤ 31 MiB" : "≤ 45 MiB", cells);
+	return line(what, goal, cells);
 }
 
 async function permissions(what: string, root: string, against: string | null): Promise<AgentLine> {

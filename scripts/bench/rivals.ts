@@ -134,7 +134,7 @@ function isInstalled(program: string): boolean {
 	}
 }
 
-function run(command: readonly string[], stderr: "ignore" | "inherit", env: NodeJS.ProcessEnv = {}): ChildProcess {
+export function run(command: readonly string[], stderr: "ignore" | "inherit", env: NodeJS.ProcessEnv = {}): ChildProcess {
 	const limited = ["-c", `ulimit -n ${OPEN_FILES} 2>/dev/null; exec "$@"`, "sh", ...command];
 	return spawn("sh", limited, { stdio: ["ignore", "ignore", stderr], env: { PATH, ...env } });
 }
@@ -218,7 +218,7 @@ export async function startAgent(root: string, revision: string | null, url: str
 /** Which Python runs the agent and the load: the machine's own unless a run is to show another version. */
 export const PYTHON = process.env.MUSTER_TEST_PYTHON ?? "python3";
 
-async function listening({ name, process, host, port }: Proxy): Promise<void> {
+export async function listening({ name, process, host, port }: Proxy): Promise<void> {
 	const deadline = performance.now() + 10_000;
 	for (;;) {
 		const isUp = await new Promise<boolean>((resolve) => {

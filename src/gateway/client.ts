@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { Exit } from "./exits.ts";
 import type { Gateway } from "./gateway.ts";
 import { relay } from "./relay.ts";
+import type { Source } from "./source.ts";
 import { allFailed, held, isExitsFault, MAX_TRIES, openTunnel } from "./tunnel.ts";
 import { Upstream, type UpstreamUser } from "./upstream.ts";
 import { BadUser, type Choice } from "./user.ts";
@@ -205,7 +206,7 @@ export class Client implements UpstreamUser {
 	#send(exchange: Exchange, exit: Exit): void {
 		[this.#exit, this.#exitsChoice] = [exit, exchange.choice];
 		// A connection that was kept may be closed just now. Whoever cannot be asked twice is asked on a new one.
-		const upstream = Upstream.to(exit, this, exchange.isRepeatable);
+		const upstream = Upstream.to(exit, this, this.#socket, exchange.isRepeatable);
 		this.#upstream = upstream;
 		exchange.unread = EMPTY;
 		upstream.socket.write(`${exchange.text}${exit.authorizationLine}\r\n`, "latin1");
@@ -295,7 +296,7 @@ export class Client implements UpstreamUser {
 			const whole = Buffer.allocUnsafe(text.length + size);
 			whole.write(text, "latin1");
 			rest.copy(whole, text.length, 0, size);
-			if (!this.#socket.write(whole)) this.#upstream?.socket.pause();
+			this.#write(whole);
 		}
 		if (size < rest.length) exchange.isUpstreamKept = false;
 		if (answer.isDone) this.#finish(exchange);
@@ -309,9 +310,12 @@ export class Client implements UpstreamUser {
 	#pass(exchange: Exchange, answer: Body, chunk: Buffer): void {
 		const size = answer.take(chunk);
 		if (size < chunk.length) exchange.isUpstreamKept = false;
-		const isTaken = this.#socket.write(size === chunk.length ? chunk : chunk.subarray(0, size));
+		this.#write(size === chunk.length ? chunk : chunk.subarray(0, size));
 		if (answer.isDone) this.#finish(exchange);
-		else if (!isTaken) this.#upstream?.socket.pause();
+	}
+
+	#write(part: Buffer): void {
+		if (!this.#socket.write(part) && this.#socket.writableLength > 0) this.#upstream?.socket.pause();
 	}
 
 	#onDrain = (): void => {
@@ -337,7 +341,7 @@ export class Client implements UpstreamUser {
 		this.#becomeTunnel(upstream.detach(), rest);
 	}
 
-	#becomeTunnel(upstream: Socket, early: Buffer): void {
+	#becomeTunnel(source: Source, early: Buffer): void {
 		this.#isOver = true;
 		const socket = this.#socket;
 		socket.setTimeout(0);
@@ -346,7 +350,7 @@ export class Client implements UpstreamUser {
 		if (early.length > 0) socket.write(early);
 		const ahead = this.#ahead;
 		this.#ahead = EMPTY;
-		relay(socket, upstream, ahead, this.#gateway.tunnelOpened(socket));
+		relay(socket, source, ahead, this.#gateway.tunnelOpened(socket));
 	}
 
 	async #tunnel(authority: string, choice: Choice): Promise<void> {
@@ -356,13 +360,13 @@ export class Client implements UpstreamUser {
 		const opened = await openTunnel(this.#gateway, authority, choice, want);
 		this.#want = null;
 		if (want.isOver || this.#isOver) {
-			if ("socket" in opened) opened.socket.destroy();
+			if ("source" in opened) opened.source.socket.destroy();
 			return;
 		}
-		if (!("socket" in opened)) return this.#refuse(opened, false);
-		this.#exit = opened.exit;
+		if (!("source" in opened)) return this.#refuse(opened, false);
+		this.#exit = opened.source.exit;
 		this.#socket.write(`HTTP/1.1 200 Connection established\r\n${this.#exitLines()}\r\n`, "latin1");
-		this.#becomeTunnel(opened.socket, opened.early);
+		this.#becomeTunnel(opened.source, opened.early);
 	}
 
 	onUpstreamEnd(): void {

@@ -3,6 +3,8 @@ import type { Upstream } from "./upstream.ts";
 
 /** A proxy of the fleet, as this gateway uses it. It stays the same object for as long as the list shows it unchanged. */
 export class Exit {
+	/** What Muster knows it by. */
+	readonly id: string;
 	readonly ip: string;
 	readonly port: number;
 	/** The header line that proves who asks, with its end; empty where the proxy asks for nothing. Only ever sent to this proxy. */
@@ -13,7 +15,7 @@ export class Exit {
 	readonly instance: string;
 	readonly region: string | null;
 	readonly country: string | null;
-	/** What sessions rank it by. */
+	/** The same as numbers, by which sessions rank it. */
 	readonly hash: Hash;
 	/** Kept connections that nobody uses, the last used one last. */
 	readonly idle: Upstream[] = [];
@@ -22,6 +24,7 @@ export class Exit {
 	isGone = false;
 
 	constructor(listed: Listed) {
+		this.id = listed.id;
 		this.ip = listed.ip;
 		this.port = listed.port;
 		this.provider = listed.provider.toLowerCase();

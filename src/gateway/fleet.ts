@@ -20,6 +20,12 @@ const BAN_MS = 60_000;
 const MAX_BAN_HOSTS = 2_000;
 const HOLD_MS = 60_000;
 const RETRY_SECONDS = 5;
+const MAX_CHOICES = 1_000;
+/** Hosts for which a list of its own is followed; the first named go first. */
+const MAX_HOSTS = 200;
+const MAX_LIVES = 10_000;
+/** Calls at once for those who wait. */
+const MAX_TOLD = 50;
 const LIST = "/proxies.txt?format=json";
 const NONE: ReadonlySet<Exit> = new Set();
 
@@ -37,9 +43,27 @@ export class Refused extends Error {}
 
 interface Waiter {
 	readonly choice: Choice;
+	/** Muster knows that it waits: as many proxies are started as there are who ask. */
+	isTold: boolean;
 	readonly done: (exit: Exit) => void;
 	readonly failed: (error: NoExit) => void;
 	readonly deadlineMs: number;
+}
+
+/** A list that is followed: of all that is ready, or of what does not cool down for a host. */
+interface Followed {
+	readonly path: string;
+	tag: string | undefined;
+	askedAtMs: number;
+	usedAtMs: number;
+	/** Ids of those listed; null: not read yet. */
+	ids: ReadonlySet<string> | null;
+}
+
+/** Since when a session keeps to an exit, and how often it has moved on. */
+interface Life {
+	sinceMs: number;
+	moves: number;
 }
 
 export interface FleetOptions {
@@ -58,13 +82,16 @@ export class Fleet {
 	/** By destination, and of each by exit, until when. */
 	readonly #bans = new Map<string, Map<Exit, number>>();
 	#byChoice = new Map<string, readonly Exit[]>();
-	#tag: string | undefined;
+	readonly #all = followed(LIST);
+	readonly #hosts = new Map<string, Followed>();
+	readonly #lives = new Map<string, Life>();
 	#askedAtMs = Number.NEGATIVE_INFINITY;
 	#knownAtMs = Number.NEGATIVE_INFINITY;
 	#usedAtMs = Number.NEGATIVE_INFINITY;
 	#timer: NodeJS.Timeout | undefined;
 	#asking: Promise<void> | null = null;
 	#isStale = false;
+	#isAllWanted = true;
 	#isClosed = false;
 	readonly #waiters = new Set<Waiter>();
 	#saidLast = "";
@@ -131,7 +158,7 @@ export class Fleet {
 		const now = performance.now();
 		if (now - this.#usedAtMs > IDLE_AFTER_MS) this.#wakeUp(now);
 		this.#usedAtMs = now;
-		const among = this.#among(choice);
+		const among = this.#among(choice, now);
 		const isSound = (exit: Exit) => exit.suspectUntilMs <= now && (authority === undefined || !this.isBanned(exit, authority));
 		if (choice.session === null && tried.size === 0) {
 			const any = among[Math.floor(Math.random() * among.length)];
@@ -140,7 +167,7 @@ export class Fleet {
 		const fresh = among.filter((exit) => !tried.has(exit));
 		const sound = fresh.filter(isSound);
 		const left = sound.length > 0 ? sound : fresh;
-		if (choice.session !== null) return bestFor(choice.session, left);
+		if (choice.session !== null) return this.#keptBy(choice.session, choice.lifetimeSeconds, left, now);
 		return left[Math.floor(Math.random() * left.length)] ?? null;
 	}
 
@@ -148,7 +175,7 @@ export class Fleet {
 	hold(choice: Choice, want: Want): Promise<Exit> {
 		const deadlineMs = performance.now() + (this.#options.holdMs ?? HOLD_MS);
 		return new Promise((done, failed) => {
-			const waiter = { choice, done, failed, deadlineMs };
+			const waiter = { choice, isTold: false, done, failed, deadlineMs };
 			this.#waiters.add(waiter);
 			want.onEnd(() => {
 				this.#waiters.delete(waiter);
@@ -166,20 +193,50 @@ export class Fleet {
 
 	/** Asks for the list now, or as soon as it may be asked for again. */
 	refresh(): void {
+		this.#isAllWanted = true;
 		// What is being read now may be older than the reason to ask.
 		if (this.#asking !== null) this.#isStale = true;
 		else this.#schedule(Math.max(0, this.#askedAtMs + AT_ONCE_MS - performance.now()));
 	}
 
-	#among(choice: Choice): readonly Exit[] {
-		if (choice.filter === "") return this.#exits;
-		let among = this.#byChoice.get(choice.filter);
+	#among(choice: Choice, now: number): readonly Exit[] {
+		let among = choice.filter === "" ? this.#exits : this.#byChoice.get(choice.filter);
 		if (among === undefined) {
 			among = this.#exits.filter((exit) => choice.admits(exit));
-			if (this.#byChoice.size > 1000) this.#byChoice.clear();
+			if (this.#byChoice.size > MAX_CHOICES) this.#byChoice.clear();
 			this.#byChoice.set(choice.filter, among);
 		}
-		return among;
+		if (choice.host === null) return among;
+		let host = this.#hosts.get(choice.host);
+		if (host === undefined) {
+			host = followed(`${LIST}&host=${encodeURIComponent(choice.host)}`);
+			this.#hosts.set(choice.host, host);
+			const [oldest] = this.#hosts.keys();
+			if (this.#hosts.size > MAX_HOSTS && oldest !== undefined) this.#hosts.delete(oldest);
+		}
+		host.usedAtMs = now;
+		const { ids } = host;
+		// One that is not known yet is waited for.
+		return ids === null ? [] : among.filter((exit) => ids.has(exit.id));
+	}
+
+	/** The exit that a session keeps to, and after its lifetime the one that it would keep to under another name. */
+	#keptBy(session: string, lifetimeSeconds: number | null, exits: readonly Exit[], now: number): Exit | null {
+		if (lifetimeSeconds === null) return bestFor(session, exits);
+		const life = this.#lives.get(session) ?? { sinceMs: now, moves: 0 };
+		const nameOf = (moves: number) => (moves === 0 ? session : `${session}/${moves}`);
+		const before = bestFor(nameOf(life.moves), exits);
+		const isOver = now - life.sinceMs >= lifetimeSeconds * 1000;
+		if (isOver) life.sinceMs = now;
+		this.#lives.delete(session);
+		this.#lives.set(session, life);
+		const [oldest] = this.#lives.keys();
+		if (this.#lives.size > MAX_LIVES && oldest !== undefined) this.#lives.delete(oldest);
+		if (!isOver || exits.length < 2) return before;
+		for (;;) {
+			const next = bestFor(nameOf(++life.moves), exits);
+			if (next !== before) return next;
+		}
 	}
 
 	/** Nobody has asked for long, and what is known may be old: the next look is not to wait. */
@@ -217,9 +274,7 @@ export class Fleet {
 
 	async #look(): Promise<void> {
 		try {
-			const listed = await this.#list();
-			if (listed !== null) this.#adopt(listed);
-			this.#knownAtMs = performance.now();
+			for (const list of this.#due()) await this.#read(list);
 			this.#say(this.#exits.length === 0 ? "no proxy is ready" : "");
 		} catch (error) {
 			this.#say(error instanceof Error ? error.message : String(error));
@@ -229,14 +284,28 @@ export class Fleet {
 		}
 	}
 
-	/** Null where nothing has changed. */
-	async #list(): Promise<readonly Listed[] | null> {
-		const response = await this.#call(LIST, this.#tag);
-		if (response.status === 304) return null;
-		const listed = listedIn(await response.json());
-		if (listed === null) throw new Error("Muster's answer is not a list of proxies.");
-		this.#tag = response.headers.get("etag") ?? undefined;
-		return listed;
+	/** Those that somebody waits for; else the one that was read longest ago, so that there is one call at a time whatever is followed. */
+	#due(): readonly Followed[] {
+		const now = performance.now();
+		const hosts = [...this.#hosts.values()].filter(({ usedAtMs }) => now - usedAtMs <= IDLE_AFTER_MS);
+		const unread = hosts.filter(({ ids }) => ids === null);
+		const isAllWanted = this.#isAllWanted || this.#waiters.size > 0;
+		this.#isAllWanted = false;
+		if (isAllWanted) return [this.#all, ...unread];
+		return [[this.#all, ...hosts].reduce((a, b) => (a.askedAtMs <= b.askedAtMs ? a : b))];
+	}
+
+	async #read(list: Followed): Promise<void> {
+		list.askedAtMs = performance.now();
+		const response = await this.#call(list.path, list.tag);
+		if (response.status !== 304) {
+			const listed = listedIn(await response.json());
+			if (listed === null) throw new Error("Muster's answer is not a list of proxies.");
+			list.tag = response.headers.get("etag") ?? undefined;
+			list.ids = new Set(listed.map(({ id }) => id));
+			if (list === this.#all) this.#adopt(listed);
+		}
+		if (list === this.#all) this.#knownAtMs = performance.now();
 	}
 
 	async #call(path: string, tag: string | undefined, statuses: readonly number[] = []): Promise<Response> {
@@ -286,25 +355,30 @@ export class Fleet {
 			if (exit === null) waiter.failed(new NoExit("No proxy of the fleet became ready in time.", RETRY_SECONDS));
 			else waiter.done(exit);
 		}
-		const choices = new Map([...this.#waiters].map(({ choice }) => [choice.filter, choice]));
-		for (const choice of choices.values()) await this.#wake(choice);
+		const untold = [...this.#waiters].filter(({ isTold }) => !isTold).slice(0, MAX_TOLD);
+		for (const waiter of untold) waiter.isTold = true;
+		const choices = new Map([...this.#waiters].map(({ choice }) => [choice.query, choice]));
+		const told = untold.length > 0 ? untold.map(({ choice }) => choice) : [...choices.values()].slice(0, MAX_TOLD);
+		await Promise.all(told.map((choice) => this.#wake(choice)));
 	}
 
 	/** Asking for a proxy wakes a pool that sleeps. Where there is none that could be woken nobody waits in vain. */
 	async #wake(choice: Choice): Promise<void> {
-		let status: number;
+		let response: Response;
+		let why: unknown;
 		try {
-			const response = await this.#call(`/random${choice.query}`, undefined, [404, 422, 503]);
-			status = response.status;
-			await response.body?.cancel();
+			response = await this.#call(`/random${choice.query}`, undefined, [404, 422, 503]);
+			why = response.status === 404 || response.status === 422 ? await response.json() : await response.body?.cancel();
 		} catch {
 			// The next look says it.
 			return;
 		}
-		if (status !== 404 && status !== 422) return;
-		for (const waiter of [...this.#waiters].filter((each) => each.choice.filter === choice.filter)) {
+		if (response.status !== 404 && response.status !== 422) return;
+		const detail = typeof why === "object" && why !== null && "detail" in why ? String(why.detail) : "";
+		const retryAfterSeconds = Number(response.headers.get("retry-after") ?? RETRY_SECONDS) || RETRY_SECONDS;
+		for (const waiter of [...this.#waiters].filter((each) => each.choice.query === choice.query)) {
 			this.#waiters.delete(waiter);
-			waiter.failed(new NoExit("The fleet has no proxy of the kind that is asked for.", RETRY_SECONDS));
+			waiter.failed(new NoExit(`The fleet has no proxy of the kind that is asked for. ${detail}`.trim(), retryAfterSeconds));
 		}
 	}
 
@@ -314,4 +388,8 @@ export class Fleet {
 		this.#saidLast = what;
 		this.#options.log(what === "" ? `${this.#exits.length} proxies are ready` : what);
 	}
+}
+
+function followed(path: string): Followed {
+	return { path, tag: undefined, askedAtMs: Number.NEGATIVE_INFINITY, usedAtMs: Number.NEGATIVE_INFINITY, ids: null };
 }

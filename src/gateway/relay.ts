@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Source } from "./source.ts";
 
 const peers = Symbol("the other end");
 const told = Symbol("what is done at the end");
@@ -13,11 +14,13 @@ interface End extends Socket {
  * direction. `early` has come from the client already. `onEnd` is called once both are closed, with the bytes that the client and the other
  * side sent. The handlers are shared by all, so that an idle tunnel costs little.
  */
-export function relay(client: Socket, upstream: Socket, early: Buffer, onEnd: (bytesUp: number, bytesDown: number) => void): void {
-	const [a, b] = [client as End, upstream as End];
+export function relay(client: Socket, source: Source, early: Buffer, onEnd: (bytesUp: number, bytesDown: number) => void): void {
+	const [a, b] = [client as End, source.socket as End];
 	[a[peers], b[peers], a[told]] = [b, a, onEnd];
+	a.on("data", onData);
+	source.onData = (chunk) => onData.call(b, chunk);
+	source.sink = client;
 	for (const end of [a, b]) {
-		end.on("data", onData);
 		end.on("drain", onDrain);
 		end.on("end", onFinish);
 		end.on("error", onError);
@@ -34,7 +37,8 @@ export function relay(client: Socket, upstream: Socket, early: Buffer, onEnd: (b
 
 function onData(this: End, chunk: Buffer): void {
 	const peer = this[peers];
-	if (peer?.writable && !peer.write(chunk)) this.pause();
+	// A socket that got much says that it is full even if all of it has gone out.
+	if (peer?.writable && !peer.write(chunk) && peer.writableLength > 0) this.pause();
 }
 
 function onDrain(this: End): void {

@@ -88,14 +88,14 @@ export function serveSocks(gateway: Gateway, socket: Socket, early: Buffer, fall
 		gateway.stats.tunnels++;
 		const opened = await openTunnel(gateway, authority, wanted, want);
 		if (want.isOver || socket.destroyed) {
-			if ("socket" in opened) opened.socket.destroy();
+			if ("source" in opened) opened.source.socket.destroy();
 			return;
 		}
-		if (!("socket" in opened)) return reply(REPLIES[opened.error] ?? 1);
+		if (!("source" in opened)) return reply(REPLIES[opened.error] ?? 1);
 		socket.off("close", onClose).off("end", onEnd);
 		socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
 		if (opened.early.length > 0) socket.write(opened.early);
-		relay(socket, opened.socket, data, gateway.tunnelOpened(socket));
+		relay(socket, opened.source, data, gateway.tunnelOpened(socket));
 	};
 
 	const onData = (chunk: Buffer) => {

@@ -1,9 +1,7 @@
-import { connect, type Socket } from "node:net";
 import { Exit } from "./exits.ts";
 import { NoExit } from "./fleet.ts";
 import type { Gateway } from "./gateway.ts";
-import { ignore } from "./relay.ts";
-import { CONNECT_MS } from "./upstream.ts";
+import { Source } from "./source.ts";
 import type { Choice } from "./user.ts";
 import type { Want } from "./want.ts";
 import { type Head, headEnd, parseHead, type Refusal } from "./wire.ts";
@@ -14,8 +12,7 @@ export const MAX_TRIES = 5;
 
 /** A tunnel through an exit. */
 export interface Tunnel {
-	readonly socket: Socket;
-	readonly exit: Exit;
+	readonly source: Source;
 	/** What the destination has said already. */
 	readonly early: Buffer;
 }
@@ -37,7 +34,7 @@ export async function openTunnel(gateway: Gateway, authority: string, choice: Ch
 		const began = performance.now();
 		const outcome = await dial(picked, authority, want);
 		if (outcome !== "lost" && outcome !== "timeout") {
-			if ("socket" in outcome) return outcome;
+			if ("source" in outcome) return outcome;
 			const { status, said } = outcome;
 			if (!isExitsFault(status, said)) {
 				if (status === 502 || status === 504)
@@ -81,36 +78,34 @@ function destinationsFault(exit: Exit, { status, said }: { readonly status: numb
 
 function dial(exit: Exit, authority: string, want: Want): Promise<Outcome> {
 	return new Promise((resolve) => {
-		const socket = connect({ host: exit.ip, port: exit.port, noDelay: true, allowHalfOpen: true, timeout: CONNECT_MS });
+		const source = new Source(exit);
+		const { socket } = source;
 		let answer: Buffer = Buffer.alloc(0);
 		const done = (outcome: Outcome) => {
-			socket.removeAllListeners();
-			socket.setTimeout(0);
-			socket.on("error", ignore);
-			if (typeof outcome === "string" || !("socket" in outcome)) socket.destroy();
+			source.clear();
+			if (typeof outcome === "string" || !("source" in outcome)) socket.destroy();
 			resolve(outcome);
 		};
 		want.onEnd(() => done("lost"));
 		socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${exit.authorizationLine}\r\n`, "latin1");
 		socket.once("connect", () => socket.setTimeout(ANSWER_MS));
 		socket.once("timeout", () => done("timeout"));
-		socket.once("error", () => done("lost"));
 		socket.once("end", () => done("lost"));
 		socket.once("close", () => done("lost"));
-		socket.on("data", (chunk) => {
+		source.onData = (chunk) => {
 			answer = answer.length === 0 ? chunk : Buffer.concat([answer, chunk]);
 			try {
 				const end = headEnd(answer);
 				if (end < 0) return;
 				const said = parseHead(answer.toString("latin1", 0, end));
 				const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(said.first)?.[1] ?? 0);
-				if (status === 0) return done("lost");
-				if (status >= 300 || status < 200) return done({ said, status });
+				if (status < 200) return done("lost");
+				if (status >= 300) return done({ said, status });
 				socket.pause();
-				done({ socket, exit, early: answer.subarray(end) });
+				done({ source, early: answer.subarray(end) });
 			} catch {
 				done("lost");
 			}
-		});
+		};
 	});
 }

@@ -1,8 +1,7 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Exit } from "./exits.ts";
-import { ignore } from "./relay.ts";
+import { Source } from "./source.ts";
 
-export const CONNECT_MS = 5_000;
 /** Shorter than the agent's own 60 s, so that it seldom is the one who closes. */
 const WARM_MS = 20_000;
 const MAX_WARM = 64;
@@ -10,6 +9,7 @@ const MAX_WARM = 64;
 /** Who an upstream connection is in use by. */
 export interface UpstreamUser {
 	onUpstreamConnected(): void;
+	/** May keep the chunk only by writing it to its own socket. */
 	onUpstreamData(chunk: Buffer): void;
 	onUpstreamDrain(): void;
 	/** The exit ended its side in order. */
@@ -21,38 +21,43 @@ export interface UpstreamUser {
 /** A connection to an exit for requests in absolute form, one after the other. */
 export class Upstream {
 	readonly exit: Exit;
-	readonly socket: Socket;
 	/** Nothing was asked on it before. */
 	isFresh = true;
 	isConnected = false;
-	#user: UpstreamUser | null;
+	readonly #source: Source;
+	#user: UpstreamUser | null = null;
 	#isTimeout = false;
 
-	/** A connection that was kept, else a new one; the newest of the kept ones, so that a crowd's shrink again. */
-	static to(exit: Exit, user: UpstreamUser, mayBeKept: boolean): Upstream {
+	/**
+	 * A connection that was kept, else a new one; the newest of the kept ones, so that a crowd's shrink again. `sink` is the user's own socket, to
+	 * which it writes what comes.
+	 */
+	static to(exit: Exit, user: UpstreamUser, sink: Socket, mayBeKept: boolean): Upstream {
 		const kept = mayBeKept ? exit.idle.pop() : undefined;
-		if (kept === undefined) return new Upstream(exit, user);
-		kept.isFresh = false;
-		kept.#user = user;
-		kept.socket.setTimeout(0);
-		return kept;
+		const upstream = kept ?? new Upstream(exit);
+		upstream.#user = user;
+		upstream.#source.sink = sink;
+		if (kept !== undefined) {
+			kept.isFresh = false;
+			kept.socket.setTimeout(0);
+		}
+		return upstream;
 	}
 
-	private constructor(exit: Exit, user: UpstreamUser) {
+	private constructor(exit: Exit) {
 		this.exit = exit;
-		this.#user = user;
-		const socket = connect({ host: exit.ip, port: exit.port, noDelay: true, allowHalfOpen: true, timeout: CONNECT_MS });
-		this.socket = socket;
+		this.#source = new Source(exit);
+		const { socket } = this.#source;
 		socket.once("connect", () => {
 			this.isConnected = true;
 			socket.setTimeout(0);
 			this.#user?.onUpstreamConnected();
 		});
-		socket.on("data", (chunk) => {
+		this.#source.onData = (chunk) => {
 			if (this.#user) this.#user.onUpstreamData(chunk);
 			// What comes unasked is nobody's.
 			else socket.destroy();
-		});
+		};
 		socket.on("drain", () => this.#user?.onUpstreamDrain());
 		socket.on("end", () => {
 			if (this.#user) this.#user.onUpstreamEnd();
@@ -62,8 +67,6 @@ export class Upstream {
 			this.#isTimeout = true;
 			socket.destroy();
 		});
-		// "close" follows.
-		socket.on("error", ignore);
 		socket.on("close", () => {
 			const at = exit.idle.indexOf(this);
 			if (at >= 0) exit.idle.splice(at, 1);
@@ -73,14 +76,19 @@ export class Upstream {
 		});
 	}
 
+	get socket(): Socket {
+		return this.#source.socket;
+	}
+
 	/** Its exchange is over and the next one may come. */
 	release(): void {
-		this.#user = null;
 		const { idle, isGone } = this.exit;
 		if (isGone || idle.length >= MAX_WARM || this.socket.destroyed) {
 			this.drop();
 			return;
 		}
+		this.#user = null;
+		this.#source.sink = null;
 		this.socket.setTimeout(WARM_MS);
 		idle.push(this);
 	}
@@ -91,11 +99,10 @@ export class Upstream {
 		this.socket.destroy();
 	}
 
-	/** The bare socket, for what is no longer HTTP. */
-	detach(): Socket {
+	/** The bare connection, for what is no longer HTTP. */
+	detach(): Source {
 		this.#user = null;
-		this.socket.removeAllListeners();
-		this.socket.on("error", ignore);
-		return this.socket;
+		this.#source.clear();
+		return this.#source;
 	}
 }

@@ -145,6 +145,31 @@ describe("one address in front of a fleet", () => {
 		expect(await readAnswer(socket)).toMatchObject({ status: 400, body: expect.stringContaining("sesion is no key") });
 	});
 
+	test("leaves out what cools down for the site that the user name says", async () => {
+		const { muster, agents } = await startFleet(3);
+		const [a, b] = agents;
+		muster.cooling.set("shop.example", [a?.address ?? "", b?.address ?? ""]);
+		const { port } = await startGateway(muster);
+		const origin = await httpOrigin(echo);
+		for (let i = 0; i < 8; i++) expect((await ask(port, origin, asUser(`${USERNAME}-host-Shop.example`))).from).toBe(agents[2]?.address);
+		expect(muster.calls.filter(({ query }) => query.includes("host=")).length).toBe(1);
+		const others = new Set<string>();
+		for (let i = 0; i < 30; i++) others.add((await ask(port, origin)).from);
+		expect(others.size).toBe(3);
+	});
+
+	test("moves a session on after its lifetime, and not before", async () => {
+		const { muster } = await startFleet(3);
+		const { port } = await startGateway(muster);
+		const origin = await httpOrigin(echo);
+		const exitOf = async (lifetime: string) => (await ask(port, origin, asUser(`${USERNAME}-session-a-lifetime-${lifetime}`))).from;
+		const first = await exitOf("1s");
+		await new Promise((done) => setTimeout(done, 1100));
+		const second = await exitOf("1s");
+		expect(second).not.toBe(first);
+		for (let i = 0; i < 3; i++) expect(await exitOf("1h")).toBe(second);
+	});
+
 	test("asks for its own user name and password where it is given one", async () => {
 		const { muster } = await startFleet(1);
 		const { port } = await startGateway(muster, ["--user", "me:pass:word"]);
@@ -401,17 +426,17 @@ describe("the fleet's list", () => {
 		expect(gateway.fleet.exits[0]).toBe(exit);
 	});
 
-	test("may be empty: clients are held while the fleet wakes", async () => {
+	test("may be empty: clients are held while the fleet wakes, which is told of each of them", async () => {
 		const { muster } = await startFleet(1);
 		const { entries } = muster;
 		muster.entries = [];
 		muster.randomStatus = 503;
 		const { port } = await startGateway(muster);
 		const origin = await httpOrigin(echo);
-		const held = ask(port, origin);
-		await eventually(() => muster.calls.some(({ path }) => path === "/random"), "the waking");
+		const held = Array.from({ length: 5 }, () => ask(port, origin));
+		await eventually(() => muster.calls.filter(({ path }) => path === "/random").length >= 5, "the waking");
 		muster.entries = entries;
-		expect((await held).from).toBe(entries[0]?.agent.address);
+		for (const { from } of await Promise.all(held)) expect(from).toBe(entries[0]?.agent.address);
 	});
 
 	test("holds clients for no longer than it says, and not where nothing can be woken", async () => {

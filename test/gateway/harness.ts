@@ -21,6 +21,8 @@ export interface Entry {
 export interface Muster {
 	readonly url: string;
 	entries: readonly Entry[];
+	/** By host, the addresses that cool down for it. */
+	readonly cooling: Map<string, readonly string[]>;
 	/** What `/random` answers while nothing is ready. */
 	randomStatus: number;
 	/** Instead of any answer. */
@@ -36,7 +38,7 @@ export interface Muster {
 }
 
 export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
-	const muster: Muster = { url: "", entries, randomStatus: 404, status: 200, calls: [], reports: [] };
+	const muster: Muster = { url: "", entries, cooling: new Map(), randomStatus: 404, status: 200, calls: [], reports: [] };
 	const answer = async (request: IncomingMessage, response: ServerResponse) => {
 		const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://muster.test");
 		const say = (status: number, body?: unknown, headers: Record<string, string> = {}) => {
@@ -52,7 +54,8 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 			return say(200, {});
 		}
 		if (pathname !== "/proxies.txt" || searchParams.get("format") !== "json") return say(404, {});
-		const proxies = muster.entries.map(listed);
+		const cooling = muster.cooling.get(searchParams.get("host") ?? "") ?? [];
+		const proxies = muster.entries.map(listed).filter(({ ip }) => !cooling.includes(ip));
 		const tag = `"${digitsOf(hash64(JSON.stringify(proxies)))}"`;
 		if (request.headers["if-none-match"] === tag) return say(304, undefined, { etag: tag });
 		say(200, proxies, { etag: tag });
