@@ -41,7 +41,9 @@ function Modal({ title, close, children }: { readonly title: string; readonly cl
 		const opener = document.activeElement;
 		ref.current?.showModal();
 		return () => {
-			if (opener instanceof HTMLElement) opener.focus();
+			// Where Escape closed it the browser has done so, and the viewer may be elsewhere by now.
+			const isLost = document.activeElement === null || document.activeElement === document.body;
+			if (isLost && opener instanceof HTMLElement) opener.focus();
 		};
 	}, []);
 	return (
