@@ -58,7 +58,7 @@ function cloudRows(cloud: CloudName): readonly Row[] {
 	return [...(enabled === undefined ? [] : [enabled]), ...own, ...named];
 }
 
-const SECTIONS = ["endpoint", "scaling", "manager"];
+const SECTIONS = ["endpoint", "static", "scaling", "manager"];
 
 function endpointRows(): readonly Row[] {
 	const rows = [...Object.values<PoolSetting>(ENDPOINT), ...Object.values<PoolSetting>(TUNING)].flatMap((setting) => {

@@ -1,9 +1,14 @@
 import type { EffectOf } from "../core/effects/index.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { State, Verdict } from "../core/model/state.ts";
+import { accessOf } from "../values/access.ts";
 import type { World } from "./world.ts";
 
-export function probeStatic({ address, port }: EffectOf<"probeStatic">, state: State, world: World): Promise<Verdict> {
+export function probeStatic({ address, port, access }: EffectOf<"probeStatic">, state: State, world: World): Promise<Verdict> {
 	world.countCall();
-	return world.probePlainly({ address, port, credentials: credentialsAsked(state), agentUrl: state.agentUrl });
+	const own = accessOf(access);
+	const { scheme = "http" } = own ?? {};
+	const login = own?.login ? { version: 0, username: own.login[0], password: own.login[1] } : null;
+	const credentials = own === null ? credentialsAsked(state) : login;
+	return world.probePlainly({ address, port, scheme, credentials, agentUrl: state.agentUrl });
 }

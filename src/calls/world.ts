@@ -5,6 +5,7 @@ import type { Held, Reservation } from "../d1/leases.ts";
 import type { Provider } from "../providers/base/provider.ts";
 import type { Ledger } from "../read-model/ledger.ts";
 import type { Publication } from "../read-model/publish.ts";
+import type { Scheme } from "../values/access.ts";
 
 /** What effects need of the world. Production and the simulator each bring their own. */
 export interface World {
@@ -64,6 +65,8 @@ export interface ProbeTarget {
 export interface PlainTarget {
 	readonly address: string;
 	readonly port: number;
+	/** How the proxy is spoken to; missing: by HTTP. */
+	readonly scheme?: Scheme;
 	readonly credentials: Credentials | null;
 	/** What is asked for through the proxy; null: nobody knows yet. */
 	readonly agentUrl: string | null;

@@ -90,7 +90,12 @@ export async function ensurePools(env: Env, now: number, lacking: readonly Known
 	tellShadows(shadows, now);
 	const isMissing = (pool: PoolConfig) =>
 		pool.enabled && !shadows.has(pool.endpoint) && !isStarted(entries, pool) && !isLacking(lacking, pool);
-	const missing = config.pools.filter(isMissing).slice(0, NEW_POOLS_A_RUN);
+	// Those that are in the directory were begun a moment ago, mostly, and are about to publish: they keep no other from being made.
+	const isBegun = (pool: PoolConfig) => entries.some(({ provider, name }) => provider === pool.provider && name === pool.name);
+	const missing = config.pools
+		.filter(isMissing)
+		.sort((a, b) => Number(isBegun(a)) - Number(isBegun(b)))
+		.slice(0, NEW_POOLS_A_RUN);
 	if (missing.length === 0) return;
 	const deployment = await deploymentOf(env);
 	const facts = factsOf(config, await readSettings(env.DB, FACTS), await listManagers(env.DB), entries);

@@ -66,7 +66,8 @@ function isListed(value: unknown): value is Listed {
 		typeof ip === "string" &&
 		typeof port === "number" &&
 		typeof url === "string" &&
-		URL.canParse(url) &&
+		// Those that speak nothing but SOCKS are not understood.
+		URL.parse(url)?.protocol === "http:" &&
 		typeof provider === "string" &&
 		typeof instance === "string"
 	);

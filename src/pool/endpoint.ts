@@ -24,7 +24,8 @@ import type { Config, PoolConfig } from "../settings/environment.ts";
 import { withKeptSecrets } from "../settings/kept-secrets.ts";
 import { environmentSays } from "../settings/pools.ts";
 import { Reader } from "../settings/reader.ts";
-import { isSealedWithFirst } from "../values/secrets.ts";
+import { ENDPOINT } from "../settings/table.ts";
+import { isSealedWithFirst, seal, unseal } from "../values/secrets.ts";
 
 /** What a pool keeps of its endpoint's configuration: one row of its own storage. */
 export interface StoredEndpoint {
@@ -36,7 +37,12 @@ export interface StoredEndpoint {
 	readonly intervalSeconds: number | null;
 	/** Addresses of its static backends' host names, as they were found last; missing in what an earlier version stored. */
 	readonly hosts?: Hosts;
+	/** The list of proxies that was fetched last, encrypted as the configuration's secrets are, and when that was. */
+	readonly fetched?: { readonly sealed: string; readonly at: number };
 }
+
+/** Where a fetched list is kept among an endpoint's secrets. */
+const FETCHED = { section: "static", key: "fetched" } as const;
 
 /** What a pool runs by, wherever it comes from. Holds secrets. */
 export interface Derived {
@@ -61,6 +67,8 @@ export function deriveApi(stored: StoredEndpoint, pool: Pick<State["pool"], "obj
 		suspending: [...suspending, ...locked],
 		addresses,
 		hosts: stored.hosts ?? {},
+		fetched:
+			stored.fetched === undefined ? null : unseal(global.encryptionKeys, { object: pool.object, ...FETCHED }, stored.fetched.sealed),
 		isPosted,
 	});
 	const settings = withInterval(read.settings, stored.intervalSeconds);
@@ -142,6 +150,25 @@ export function rehosted(stored: StoredEndpoint, found: Hosts): StoredEndpoint |
 	return JSON.stringify(hosts) === JSON.stringify(stored.hosts ?? {}) ? null : { ...stored, hosts };
 }
 
+/** The address that a configuration's list of proxies is fetched from, and how often; null: it names none. */
+export function listOf(
+	{ configuration }: StoredEndpoint,
+	object: string,
+	config: Config,
+): { readonly url: string; readonly everyMs: number } | null {
+	const reader = new Reader(openSecrets(config.global.encryptionKeys, object, configuration).configuration);
+	const url = reader.read(ENDPOINT.staticUrl);
+	return url === null ? null : { url, everyMs: reader.read(ENDPOINT.staticMinutes) * 60_000 };
+}
+
+const listIn = (configuration: StoredConfiguration, object: string, config: Config) =>
+	listOf({ configuration, environment: null, intervalSeconds: null }, object, config)?.url ?? null;
+
+/** The same with a list that was fetched. */
+export function relisted(stored: StoredEndpoint, object: string, config: Config, text: string, at: number): StoredEndpoint {
+	return { ...stored, fetched: { sealed: seal(config.global.encryptionKeys, { object, ...FETCHED }, text), at } };
+}
+
 /** Of a pool made through the API. `given` has its secrets encrypted, but for masks; `found` are the addresses of its host names. */
 export function reconfiguredApi(
 	given: StoredConfiguration,
@@ -153,10 +180,13 @@ export function reconfiguredApi(
 	const { merged, faults } = withKeptSecrets(given, stored?.configuration ?? {}, config.addresses);
 	const hosts = hostsOf(merged, found, stored?.hosts);
 	const endpoint: StoredEndpoint = { configuration: merged, environment: null, intervalSeconds: stored?.intervalSeconds ?? null, hosts };
+	// What was fetched from an address holds until that address is another.
+	const isSameList = listIn(merged, pool.object, config) === (stored === null ? null : listIn(stored.configuration, pool.object, config));
 	const derived = deriveApi(endpoint, pool, config, true);
 	const all = joinedFaults(unknownHosts(given, found), joinedFaults(derived.faults, faults));
 	if (Object.keys(all).length > 0) return { ok: false, faults: all };
-	return { ok: true, endpoint, bounds: derived.settings.spec };
+	const kept = isSameList && stored?.fetched !== undefined ? { fetched: stored.fetched } : {};
+	return { ok: true, endpoint: { ...endpoint, ...kept }, bounds: derived.settings.spec };
 }
 
 /**

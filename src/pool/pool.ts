@@ -38,6 +38,7 @@ import { type Config, readConfig } from "../settings/environment.ts";
 import { addressesOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { Lines } from "./lines.ts";
+import { fetchList } from "./list.ts";
 import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
 import { fetchThrough } from "./probe.ts";
 import { compareStored } from "./register.ts";
@@ -103,6 +104,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		if (live === null) return null;
 		live.learn(facts, alarmAt, seen);
 		this.ctx.waitUntil(this.refreshHosts());
+		this.ctx.waitUntil(this.refreshList());
 		const { state } = live.controller;
 		const { pool, run } = state;
 		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
@@ -166,6 +168,21 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		if (live?.settings.rehost(found)) live.controller.configure();
 	}
 	private lookedUpAt = Number.NEGATIVE_INFINITY;
+
+	/** Fetches its list of proxies once it is due; one that cannot be had is tried again a minute later. */
+	private async refreshList(): Promise<void> {
+		const list = this.live?.settings.list() ?? null;
+		const now = this.now();
+		if (list === null || now < list.dueAt || (now >= this.listedAt && now - this.listedAt < LOOK_UP_SPACING_MS)) return;
+		this.listedAt = now;
+		const text = await fetchList(list.url);
+		const { live } = this;
+		// It may have got another address meanwhile.
+		if (text === null || live === null || live.settings.list()?.url !== list.url) return;
+		live.settings.relist(text, now);
+		live.controller.configure();
+	}
+	private listedAt = Number.NEGATIVE_INFINITY;
 
 	async opens(key: string): Promise<boolean> {
 		return this.live?.settings.opens(key) ?? false;

@@ -3,6 +3,8 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { AGENT_PORT, PROBE_HOST, ProbeBody } from "../agent/protocol.ts";
 import type { Credentials, Verdict } from "../core/model/state.ts";
 import { EXIT_HEADER, type Fetched } from "../rpc/pool.ts";
+import type { Scheme } from "../values/access.ts";
+import { type Login, Stream, throughSocks } from "./socks.ts";
 
 /** A proxy that has not answered by then is silent (milliseconds, from the connection's start). */
 const PROBE_DEADLINE_MS = 3_000;
@@ -26,18 +28,26 @@ export async function probe(target: { address: string; keyHash: string; credenti
  * In plain HTTP, since nothing of it is secret and a proxy fetches nothing else for an absolute-form request. Never throws.
  */
 export async function probePlainly(
-	target: { address: string; port: number; credentials: Credentials | null; agentUrl: string | null },
+	target: { address: string; port: number; scheme?: Scheme; credentials: Login | null; agentUrl: string | null },
 	see: (head: string) => void = () => {},
 ): Promise<Verdict> {
-	const host = target.agentUrl === null ? undefined : URL.parse(target.agentUrl)?.host;
+	const url = target.agentUrl === null ? null : URL.parse(target.agentUrl);
 	// Nothing is wrong with the proxy: we do not know ourselves what to ask it for.
-	if (host === undefined) return { is: "egress" };
+	if (url === null) return { is: "egress" };
+	const { host, hostname, port } = url;
 	const nonce = randomBytes(16).toString("hex");
-	const question = requestText(`http://${host}/probe?nonce=${nonce}`, host, target.credentials);
-	return asked(target.address, target.port, question, (body, head) => {
+	const path = `/probe?nonce=${nonce}`;
+	const judge: Judge = (body, head) => {
 		see(head);
 		return body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" };
-	});
+	};
+	if (target.scheme !== "socks5") {
+		return asked(target.address, target.port, requestText(`http://${host}${path}`, host, target.credentials), judge);
+	}
+	const { credentials } = target;
+	return asked(target.address, target.port, requestText(path, host, null), judge, (stream) =>
+		throughSocks(stream, { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 80 }, credentials),
+	);
 }
 
 /** Fetches our own `/probe` page through a proxy, as a client of it would, and tells how long that took and where it came out. Never throws. */
@@ -52,7 +62,10 @@ export async function fetchThrough(target: Parameters<typeof probePlainly>[0]): 
 
 type Judge = (body: string, head: string) => Verdict;
 
-async function asked(hostname: string, port: number, question: string, judge: Judge): Promise<Verdict> {
+/** What comes before the question; what it comes to where the question need not be asked. */
+type Introduce = (stream: Stream) => Promise<Verdict | null>;
+
+async function asked(hostname: string, port: number, question: string, judge: Judge, introduce?: Introduce): Promise<Verdict> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<Verdict>((resolve) => {
 		timer = setTimeout(() => resolve({ is: "silent" }), PROBE_DEADLINE_MS);
@@ -62,7 +75,7 @@ async function asked(hostname: string, port: number, question: string, judge: Ju
 		socket = connect({ hostname: hostname.includes(":") ? `[${hostname}]` : hostname, port });
 		// Its own rejection is that of the reads and writes below.
 		socket.closed.catch(() => undefined);
-		return await Promise.race([exchange(socket, question, judge), late]);
+		return await Promise.race([exchange(socket, question, judge, introduce), late]);
 	} catch {
 		return { is: "refused" };
 	} finally {
@@ -71,11 +84,13 @@ async function asked(hostname: string, port: number, question: string, judge: Ju
 	}
 }
 
-async function exchange(socket: Socket, question: string, judge: Judge): Promise<Verdict> {
+async function exchange(socket: Socket, question: string, judge: Judge, introduce?: Introduce): Promise<Verdict> {
 	await socket.opened;
-	const writer = socket.writable.getWriter();
-	await writer.write(new TextEncoder().encode(question));
-	const text = await readAll(socket.readable);
+	const stream = new Stream(socket);
+	const refused = await introduce?.(stream);
+	if (refused) return refused;
+	await stream.send(new TextEncoder().encode(question));
+	const text = await stream.rest(MAX_ANSWER_BYTES);
 	const status = /^HTTP\/1\.[01] (\d{3}) /.exec(text)?.[1];
 	if (status === "407") return { is: "credentials" };
 	if (status === "502") return { is: "egress" };
@@ -84,20 +99,10 @@ async function exchange(socket: Socket, question: string, judge: Judge): Promise
 	return judge(text.slice(end + 4), text.slice(0, end));
 }
 
-function requestText(url: string, host: string, credentials: Credentials | null): string {
+function requestText(url: string, host: string, credentials: Login | null): string {
 	const login = credentials === null ? null : Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
 	const authorization = login === null ? "" : `Proxy-Authorization: Basic ${login}\r\n`;
 	return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${authorization}Connection: close\r\n\r\n`;
-}
-
-async function readAll(readable: ReadableStream<Uint8Array>): Promise<string> {
-	const decoder = new TextDecoder();
-	let text = "";
-	for await (const chunk of readable) {
-		text += decoder.decode(chunk, { stream: true });
-		if (text.length >= MAX_ANSWER_BYTES) break;
-	}
-	return text;
 }
 
 function judgeBody(body: string, nonce: string, keyHash: string): Verdict {

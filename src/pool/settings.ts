@@ -11,11 +11,13 @@ import {
 	deriveApi,
 	deriveEnvironment,
 	generated,
+	listOf,
 	opens,
 	type Reconfigured,
 	reconfiguredApi,
 	reconfiguredEnvironment,
 	rehosted,
+	relisted,
 	resealed,
 	type StoredEndpoint,
 	withBounds,
@@ -90,6 +92,18 @@ export class PoolSettings {
 		const endpoint = this.endpoint === null ? null : rehosted(this.endpoint, found);
 		if (endpoint !== null) this.save(endpoint);
 		return endpoint !== null;
+	}
+
+	/** Where its list of proxies is fetched from, and when next (milliseconds since the epoch); null: from nowhere. */
+	list(): { readonly url: string; readonly dueAt: number } | null {
+		if (this.endpoint === null || this.birth.source !== "api") return null;
+		const list = listOf(this.endpoint, this.birth.object, this.config());
+		return list === null ? null : { url: list.url, dueAt: (this.endpoint.fetched?.at ?? 0) + list.everyMs };
+	}
+
+	/** Takes in a list that was fetched. */
+	relist(text: string, now: number): void {
+		if (this.endpoint !== null) this.save(relisted(this.endpoint, this.birth.object, this.config(), text, now));
 	}
 
 	/** What would come of another configuration, with the addresses of its host names; nothing is changed. */

@@ -148,5 +148,5 @@ function changeOf(part: number, proxies: readonly ReadyEntry[], before: readonly
 }
 
 function isSame(a: ReadyEntry, b: ReadyEntry | undefined): boolean {
-	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && a[4] === b[4];
+	return b !== undefined && a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && a[4] === b[4] && a[5] === b[5];
 }

@@ -1,5 +1,6 @@
 import type { ReadyEntry } from "../core/model/published.ts";
 import { countryOf } from "../providers/index.ts";
+import { accessOf } from "../values/access.ts";
 import { hash64, nameOf, scoreOf } from "../values/rendezvous.ts";
 import { coolingFor } from "./cooling.ts";
 import { type PublishedPool, pickReady, type ReadyProxy, readyPage, type Snapshot, snapshotOf, whereIs, withEntries } from "./snapshot.ts";
@@ -11,6 +12,8 @@ export interface Selection {
 	readonly instances: ReadonlySet<string> | null;
 	/** Regions (or zones, or locations) as pools publish them. */
 	readonly regions: ReadonlySet<string> | null;
+	/** Muster's own proxies, or those that others run. */
+	readonly sources: ReadonlySet<Source> | null;
 	/** ISO 3166-1 alpha-2. */
 	readonly countries: ReadonlySet<string> | null;
 	/** Addresses that are not wanted. */
@@ -21,8 +24,11 @@ export interface Selection {
 	readonly session: string | null;
 }
 
+export const SOURCES = ["own", "static"] as const;
+export type Source = (typeof SOURCES)[number];
+
 export const EVERYTHING: Selection = {
-	...{ providers: null, instances: null, regions: null, countries: null },
+	...{ providers: null, instances: null, regions: null, countries: null, sources: null },
 	...{ exclude: new Set(), host: null, session: null },
 };
 
@@ -31,8 +37,8 @@ export function isEverything(wanted: Selection): boolean {
 	return isEveryPool(wanted) && wanted.exclude.size === 0 && wanted.host === null && wanted.session === null;
 }
 
-function isEveryPool({ providers, instances, regions, countries }: Selection): boolean {
-	return providers === null && instances === null && regions === null && countries === null;
+function isEveryPool({ providers, instances, regions, countries, sources }: Selection): boolean {
+	return providers === null && instances === null && regions === null && countries === null && sources === null;
 }
 
 /** What a pool is selected by, or one of its proxies. */
@@ -40,23 +46,44 @@ export interface Whereabouts {
 	readonly provider: string;
 	readonly name: string;
 	readonly regions: readonly string[];
+	/** Countries beside those of its regions: of proxies that others run. Asked for only where countries matter. */
+	readonly countries?: () => readonly string[];
 }
 
 /** Whether what is there is among what is asked for. */
-export function isSelected({ provider, name, regions }: Whereabouts, wanted: Selection): boolean {
+export function isSelected({ provider, name, regions, countries }: Whereabouts, wanted: Selection): boolean {
 	return (
 		(wanted.providers === null || wanted.providers.has(provider)) &&
 		(wanted.instances === null || wanted.instances.has(name.toLowerCase())) &&
 		(wanted.regions === null || regions.some((region) => wanted.regions?.has(region.toLowerCase()))) &&
-		(wanted.countries === null || regions.some((region) => wanted.countries?.has(countryOf(provider, region) ?? "")))
+		(wanted.countries === null ||
+			countries?.().some((country) => wanted.countries?.has(country)) ||
+			regions.some((region) => wanted.countries?.has(countryOf(provider, region) ?? "")))
 	);
 }
 
 /** Where a pool's proxies are, all of them together. */
-export function whereaboutsOf({ provider, name, summary }: PublishedPool): Whereabouts {
+export function whereaboutsOf({ provider, name, summary, parts }: PublishedPool): Whereabouts {
 	const shown = summary?.settings.region;
 	const own = summary?.places?.map(({ region }) => region) ?? [];
-	return { provider, name, regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [] };
+	return {
+		provider,
+		name,
+		regions: own.length > 0 ? own : typeof shown === "string" ? [shown] : [],
+		countries: () => parts.flatMap((part) => countriesIn(part.entries())),
+	};
+}
+
+/** Of each list that was read, the countries of proxies that others run. */
+const countriesKnown = new WeakMap<readonly ReadyEntry[], readonly string[]>();
+
+function countriesIn(entries: readonly ReadyEntry[]): readonly string[] {
+	let countries = countriesKnown.get(entries);
+	if (countries === undefined) {
+		countries = [...new Set(entries.flatMap((entry) => accessOf(entry[5])?.country ?? []))];
+		countriesKnown.set(entries, countries);
+	}
+	return countries;
 }
 
 /** What of a snapshot is asked for; the snapshot itself where that is all of it. `now`: milliseconds since the epoch. */
@@ -69,17 +96,30 @@ export function selectFrom(snapshot: Snapshot, wanted: Selection, now: number): 
 		pools.map((each) => {
 			const pool = host === null ? each : withoutCooling(each, host, now);
 			const isEach = isPlaceAsked && isSpread(pool);
-			if (exclude.size === 0 && !isEach) return pool;
-			const { provider, name } = pool;
-			const isThere = (entry: ReadyEntry) => isSelected({ provider, name, regions: [whereIs({ pool, entry }).region ?? ""] }, wanted);
-			return withEntries(pool, (entry) => !exclude.has(entry[1]) && (!isEach || isThere(entry)));
+			if (exclude.size === 0 && !isEach && wanted.sources === null) return pool;
+			const isOfSource = ([id]: ReadyEntry) => wanted.sources === null || wanted.sources.has(sourceOf(id));
+			return withEntries(pool, (entry) => !exclude.has(entry[1]) && isOfSource(entry) && (!isEach || isThere(pool, entry, wanted)));
 		}),
 	);
 }
 
+/** No id of an own proxy holds a colon. */
+const sourceOf = (id: string): Source => (id.includes(":") ? "static" : "own");
+
+/** A proxy that others run is in the country that its list says, and in no region. */
+function isThere(pool: PublishedPool, entry: ReadyEntry, wanted: Selection): boolean {
+	const { provider, name } = pool;
+	if (sourceOf(entry[0]) === "own") return isSelected({ provider, name, regions: [whereIs({ pool, entry }).region ?? ""] }, wanted);
+	const country = accessOf(entry[5])?.country ?? null;
+	return isSelected({ provider, name, regions: [], countries: () => (country === null ? [] : [country]) }, wanted);
+}
+
 /** Whether its proxies are in more than one place, or were before its settings changed: then each is asked for its own. */
 export function isSpread({ summary, parts }: PublishedPool): boolean {
-	return (summary?.places?.length ?? 0) > 1 || parts.some((part) => part.entries().some((entry) => entry[4] !== undefined));
+	return (
+		(summary?.places?.length ?? 0) > 1 ||
+		parts.some((part) => part.entries().some((entry) => entry[4] !== undefined || entry[5] !== undefined))
+	);
 }
 
 function withoutCooling(pool: PublishedPool, host: string, now: number): PublishedPool {

@@ -28,6 +28,8 @@ export class UnreadableConfiguration extends Error {}
 
 /** Keys of the sections that Muster reads, of which none is a secret. */
 const OPEN_SECTIONS = ["endpoint", "scaling", "manager"];
+/** A list of bought proxies holds their passwords, and the address that it is fetched from may hold a key. */
+const STATIC_SECRETS = ["list", "url"];
 /** How secrets are named where nothing says which keys are some. */
 const SECRET_NAME = /pass(wor[dt]|wd|phrase)?$|secret|token|credential|(^|[_-])key$/i;
 const MAX_NAME_LENGTH = 200;
@@ -118,6 +120,7 @@ export function definitionOf(section: string, registry: Registry = PROVIDERS): P
 /** Whether what stands there is a secret: the provider says so, or, where nobody says what it is, its name does. */
 export function isSecret(section: string, key: string): boolean {
 	if (OPEN_SECTIONS.includes(section)) return false;
+	if (section === "static") return STATIC_SECRETS.includes(key);
 	const definition = definitionOf(section);
 	if (definition === undefined) return SECRET_NAME.test(key);
 	const field = fieldOf(definition.settings, key);

@@ -10,7 +10,7 @@ import { readSetting, readTable } from "../values/setting.ts";
 import { definitionOf, type EndpointConfiguration, type Faults, mapValues } from "./configuration.ts";
 import type { Global } from "./deployment.ts";
 import { type Addresses, refusalOfAddress } from "./destinations.ts";
-import { CLOUD_RULE, HASH_DIGITS, MOST_NAMES, MOST_STATICS, STATICS_RULE } from "./kinds.ts";
+import { CLOUD_RULE, goodList, HASH_DIGITS, LIST_RULE, MOST_NAMES, MOST_STATICS, MOST_STATICS_CHARS, STATICS_RULE } from "./kinds.ts";
 import { type Placed, Reader } from "./reader.ts";
 import { ENDPOINT, OF_NO_EFFECT, type PoolSetting, TUNING, type Tuning } from "./table.ts";
 
@@ -37,6 +37,8 @@ export interface EndpointSource {
 	readonly addresses: Addresses;
 	/** Addresses of the host names among its static backends, as far as they are known. */
 	readonly hosts?: Hosts;
+	/** The list of proxies that was fetched last; null: none was. */
+	readonly fetched?: string | null;
 	/** It is posted just now: what one that is stored is forgiven is refused. */
 	readonly isPosted?: boolean;
 }
@@ -55,7 +57,7 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 	readKey(reader);
 	const { provider, definition } = readCloud(reader);
 	const { account, shown, places } = readAccount(reader, provider, definition, source);
-	const tuning = readTuning(reader, global.timing, source.hosts);
+	const tuning = readTuning(reader, global.timing, source.hosts, source.fetched);
 	const slip = source.isPosted ? slipIn(tuning.rules) : null;
 	if (slip !== null) reader.fault(...TUNING.rules.at, slip);
 	for (const section of Object.keys(configuration)) checkOtherCloud(reader, section, provider, configuration, source);
@@ -85,7 +87,12 @@ export function readEndpoint(configuration: EndpointConfiguration, source: Endpo
 }
 
 /** The keys of `endpoint`, `scaling` and `manager` that shape the pool; an environment pool's too. `usual` holds where it says nothing. */
-export function readTuning(reader: Reader, usual: Partial<Tuning>, hosts: Hosts = {}): Tuning & Pick<Settings["spec"], "statics"> {
+export function readTuning(
+	reader: Reader,
+	usual: Partial<Tuning>,
+	hosts: Hosts = {},
+	fetched: string | null = null,
+): Tuning & Pick<Settings["spec"], "statics"> {
 	const tuning = readTable<typeof TUNING>(TUNING, (setting: Placed<unknown>, field) =>
 		reader.read(setting, usual[field] ?? setting.endpointDefault),
 	);
@@ -95,7 +102,7 @@ export function readTuning(reader: Reader, usual: Partial<Tuning>, hosts: Hosts 
 		reader.fault(...TUNING.min.at, `must not be more than max_instances, which is ${usually} unless it is given`);
 		reader.fault(...TUNING.max.at, "must not be less than min_instances");
 	}
-	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader, hosts) };
+	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader, hosts, fetched) };
 }
 
 /** An endpoint's own key, as it proves itself by hash; null where it has none. */
@@ -193,17 +200,24 @@ function checkOtherCloud(
 }
 
 /** The proxies that others run; one that stands twice counts once. A host name stands for its addresses, and for none while these are not known. */
-function readStatics(reader: Reader, hosts: Hosts): Settings["spec"]["statics"] {
+function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Settings["spec"]["statics"] {
 	const usual = reader.read(ENDPOINT.port) || AGENT_PORT;
 	const given = reader.read(ENDPOINT.staticInstances);
-	const all = given.flatMap(({ host, isName, port }) => {
+	const bought = [...reader.read(ENDPOINT.staticList), ...goodList(fetched === null ? [] : [fetched])];
+	const all = [...given, ...bought].flatMap(({ host, isName, port, access }) => {
 		const addresses = isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
-		return addresses.map((address) => ({ address, port: port ?? usual }));
+		return addresses.map((address) => ({ address, port: port ?? usual, access }));
 	});
 	const unique = [...new Map(all.map((backend) => [`${backend.address} ${backend.port}`, backend])).values()];
 	const names = new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])));
 	if (unique.length > MOST_STATICS || names.size > MOST_NAMES) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
-	return unique.slice(0, MOST_STATICS);
+	let chars = 0;
+	const fitting = unique.slice(0, MOST_STATICS).filter(({ address, access }) => {
+		chars += address.length + access.length;
+		return chars <= MOST_STATICS_CHARS;
+	});
+	if (chars > MOST_STATICS_CHARS) reader.fault(...ENDPOINT.staticList.at, `must be ${LIST_RULE}`);
+	return fitting;
 }
 
 /** The host names among a configuration's static backends; of what is wrong with them, as many as may be there. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseRules } from "../core/model/rules.ts";
 import type { Budget, ProviderName } from "../core/model/state.ts";
 import { CLOUD_NAMES, PROVIDERS } from "../providers/index.ts";
+import { accessText } from "../values/access.ts";
 import { normaliseCidr } from "../values/addresses.ts";
 import { normaliseHost } from "../values/hosts.ts";
 import { amountIn, listOf, textThat, word } from "../values/kinds.ts";
@@ -166,11 +167,13 @@ export interface GivenBackend {
 	readonly host: string;
 	readonly isName: boolean;
 	readonly port: number | null;
+	/** As in the core (`StaticBackend`). */
+	readonly access: string;
 }
-export const MOST_STATICS = 1_000;
+export const MOST_STATICS = 5_000;
 /** Each costs a question a minute. */
 export const MOST_NAMES = 20;
-export const STATICS_RULE = `at most ${MOST_STATICS} addresses or ${MOST_NAMES} host names, each with or without a port, such as 192.0.2.1, 192.0.2.1:3128 or proxy.example.com:3128`;
+export const STATICS_RULE = `at most ${MOST_STATICS} addresses or ${MOST_NAMES} host names, each with or without a port, such as 192.0.2.1, 192.0.2.1:3128, socks5://192.0.2.1:1080 or proxy.example.com:3128; credentials belong into static.list`;
 
 export const backends = () =>
 	z.array(z.string()).transform((texts, context): readonly GivenBackend[] => {
@@ -183,8 +186,17 @@ export const goodBackends = (texts: readonly string[]): readonly GivenBackend[] 
 /** RFC 1123 names with a dot; what ends in digits alone is a mistyped address. */
 const HOST_NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** `ip`, `ip:port`, or `[ip]:port` and `ip` for IPv6, or `name` and `name:port`; null for anything else. */
+/** `ip`, `ip:port`, or `[ip]:port` and `ip` for IPv6, or `name` and `name:port`, with `socks5://` before it or not; null for anything else. */
 function backendOf(text: string): GivenBackend | null {
+	const [, scheme, rest = ""] = /^(?:(http|socks5h?):\/\/)?(.*)$/i.exec(text) ?? [];
+	const place = placeIn(rest.replace(/\/$/, ""));
+	if (place === null) return null;
+	const isSocks = scheme?.toLowerCase().startsWith("socks5") ?? false;
+	// With the deployment's credentials as well, which this kind has nothing of its own for.
+	return { ...place, access: isSocks ? accessText({ scheme: "socks5", login: null, country: null }) : "" };
+}
+
+function placeIn(text: string): Omit<GivenBackend, "access"> | null {
 	const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
 	const host = six ?? four ?? text;
 	const port = digits === undefined ? null : Number(digits);
@@ -193,6 +205,58 @@ function backendOf(text: string): GivenBackend | null {
 	if (ipaddr.IPv6.isValid(host) && host.includes(":")) return { host: ipaddr.IPv6.parse(host).toString(), isName: false, port };
 	const name = host.toLowerCase();
 	return HOST_NAME.test(name) ? { host: name, isName: true, port } : null;
+}
+
+const MOST_ACCESS_CHARS = 512;
+/** Their addresses and credentials together: a pool keeps them in one row beside other things, and a row has 2 MB. */
+export const MOST_STATICS_CHARS = 280_000;
+
+export const LIST_RULE = `at most ${MOST_STATICS} proxies by address and port, one a line, such as http://user:password@192.0.2.1:3128, socks5://192.0.2.1:1080 or 192.0.2.1:3128:user:password, each with a country behind it or not (de); 280 KB together`;
+
+/** Bought proxies: a list as it is pasted, lines or items. What is wrong is told by its number, never by its text. */
+export const backendList = () =>
+	z.array(z.string()).transform((texts, context): readonly GivenBackend[] => {
+		const lines = linesOf(texts);
+		const wrong = lines.flatMap((line, index) => (boughtBackend(line) === null ? [index + 1] : []));
+		const few = wrong.slice(0, 5).join(", ");
+		if (lines.length > MOST_STATICS) context.addIssue({ code: "custom", message: LIST_RULE });
+		else if (wrong.length > 0) context.addIssue({ code: "custom", message: `${LIST_RULE}: number ${few} is none` });
+		return goodList(texts);
+	});
+export const goodList = (texts: readonly string[]): readonly GivenBackend[] =>
+	linesOf(texts)
+		.slice(0, MOST_STATICS)
+		.flatMap((line) => boughtBackend(line) ?? []);
+
+const linesOf = (texts: readonly string[]) =>
+	texts
+		.flatMap((text) => text.split(/[\r\n,]+/))
+		.map((line) => line.trim())
+		.filter((line) => line !== "" && !line.startsWith("#"));
+
+/** Names have addresses that change, and are looked up: there is no room for thousands. */
+function boughtBackend(line: string): GivenBackend | null {
+	const [, text = "", country = ""] = /^(\S+)(?:\s+([A-Za-z]{2}))?$/.exec(line) ?? [];
+	const [, scheme = "http", user, rest = ""] = /^(?:(http|socks5h?):\/\/)?(?:([^@/]*)@)?(.*)$/i.exec(text) ?? [];
+	const [, plain = rest, name, password] = /^((?:\[[^\]]+\]|[^:]+):\d{1,5}):([^:]+):(.+)$/.exec(rest) ?? [];
+	const place = placeIn(plain.replace(/\/$/, ""));
+	if (place === null || place.isName || place.port === null) return null;
+	const login = name !== undefined && password !== undefined ? ([name, password] as const) : loginIn(user);
+	if (login === undefined || login?.some((part) => new TextEncoder().encode(part).length > MAX_CREDENTIAL_BYTES)) return null;
+	const isSocks = scheme.toLowerCase().startsWith("socks5");
+	const access = accessText({ scheme: isSocks ? "socks5" : "http", login, country: country.toLowerCase() || null });
+	return access.length > MOST_ACCESS_CHARS ? null : { ...place, access };
+}
+
+/** `user:password` of a URL; null: none is given; undefined: it cannot be read. */
+function loginIn(user: string | undefined): readonly [string, string] | null | undefined {
+	if (user === undefined || user === "") return null;
+	const at = user.indexOf(":");
+	try {
+		return at < 0 ? [decodeURIComponent(user), ""] : [decodeURIComponent(user.slice(0, at)), decodeURIComponent(user.slice(at + 1))];
+	} catch {
+		return undefined;
+	}
 }
 
 /** Longer ones are a mistake. */

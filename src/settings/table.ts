@@ -409,6 +409,29 @@ export const ENDPOINT = {
 		usually: "none",
 		is: "proxies of your own, `ip[:port]` or `host.name[:port]`, which is looked up each minute. In `/random` while a probe through them passes; never created or deleted",
 	},
+	staticList: {
+		at: ["static", "list"],
+		isList: true,
+		isSecret: true,
+		schema: kinds.backendList().default([]),
+		salvage: kinds.goodList,
+		usually: "none",
+		is: "bought proxies, one a line, up to 5,000: `http://user:password@ip:port`, `socks5://…`, `ip:port:user:password`, a country behind it or not (`de`). As static instances, with their own credentials",
+	},
+	staticUrl: {
+		at: ["static", "url"],
+		isSecret: true,
+		schema: textThat("an https address", (text) => text.length <= 2_048 && URL.parse(text)?.protocol === "https:")
+			.nullable()
+			.default(null),
+		usually: "none",
+		is: "where such a list is fetched from, over https, at most 1 MB",
+	},
+	staticMinutes: {
+		at: ["static", "minutes"],
+		schema: whole(60, { min: 5, max: 1_440 }),
+		is: "how often it is fetched, in minutes",
+	},
 	/** 0: the agent's. */
 	port: {
 		at: ["endpoint", "port"],

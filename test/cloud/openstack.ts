@@ -53,6 +53,7 @@ export const devAccount: DevAccount = async (mount) => ({
 	SIZE: "m1.tiny",
 	NETWORK: "private",
 	FLOATING_NETWORK: "public",
+	HOURLY_PRICE: "0.01",
 });
 
 const FAILURES: Readonly<Record<number, readonly [title: string, message: string]>> = {

@@ -12,6 +12,8 @@ export interface ProbeStatic extends OfProxy {
 	readonly call: "probeStatic";
 	readonly address: string;
 	readonly port: number;
+	/** As in the settings. */
+	readonly access: string;
 }
 
 export const probeStatic: Room<ProbeStatic, Verdict> = {
@@ -31,7 +33,7 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 			const pauseMs = probePauseMs(healthOf(state, id).failures, everyMs, state.spec);
 			const probedAt = state.staticsProbed.get(id) ?? 0;
 			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
-			draft.call<ProbeStatic>({ call: "probeStatic", id, address: backend.address, port: backend.port });
+			draft.call<ProbeStatic>({ call: "probeStatic", id, ...backend });
 		}
 	},
 

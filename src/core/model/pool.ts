@@ -42,6 +42,8 @@ export interface PatchedRolling extends Rolling {
 export interface StaticBackend {
 	readonly address: string;
 	readonly port: number;
+	/** How it is spoken to, its own credentials and its country, where it is not as the deployment's own (`values/access.ts`); else empty. */
+	readonly access: string;
 }
 
 /** The pool's settings as the core needs them. */
@@ -135,7 +137,7 @@ const SPEC = record<Spec>({
 	maxPerPlace: value<number | null>(null),
 	fallback: value<string | null>(null),
 	fallbackAfterSeconds: value(300),
-	statics: list(record<StaticBackend>({ address: value(""), port: value(0) })),
+	statics: list(record<StaticBackend>({ address: value(""), port: value(0), access: value("") })),
 });
 
 export interface PoolFields {

@@ -52,9 +52,17 @@ export interface PoolSummary {
 
 /**
  * A ready proxy: id, address, version of the credentials it accepts (0: none asked), its port where it is not 8899 (else null or missing), and
- * its place (`region:size`) where that is not the only one of its pool, whose settings say it.
+ * its place (`region:size`) where that is not the only one of its pool, whose settings say it (else null or missing), and how it is reached where
+ * others run it and it is not as the deployment's own (`values/access.ts`).
  */
-export type ReadyEntry = readonly [id: Id, address: string, credentials: number, port?: number | null, place?: string];
+export type ReadyEntry = readonly [
+	id: Id,
+	address: string,
+	credentials: number,
+	port?: number | null,
+	place?: string | null,
+	access?: string,
+];
 
 /** One of a pool's places, and what keeps VMs from being launched there; missing: nothing does. */
 export interface PlaceStanding extends Place {

@@ -4,12 +4,24 @@ import type { ProxyRow, ReadyEntry } from "./published.ts";
 import type { Id, State, StaticBackend, StaticHealth } from "./state.ts";
 
 /** How a static backend is called, in lists and in the log. No proxy's id holds a colon. */
-export function staticId({ address, port }: StaticBackend): Id {
+export function staticId({ address, port }: Pick<StaticBackend, "address" | "port">): Id {
 	return `${address}:${port}`;
 }
 
 export function isStatic(state: State, id: Id): boolean {
-	return state.spec.statics.some((backend) => staticId(backend) === id);
+	return idsOf(state.spec.statics).has(id);
+}
+
+/** Of lists that were asked before: they may be long, and each of their members is asked for. */
+const known = new WeakMap<readonly StaticBackend[], ReadonlySet<Id>>();
+
+function idsOf(statics: readonly StaticBackend[]): ReadonlySet<Id> {
+	let ids = known.get(statics);
+	if (ids === undefined) {
+		ids = new Set(statics.map(staticId));
+		known.set(statics, ids);
+	}
+	return ids;
 }
 
 const UNKNOWN: StaticHealth = { isUp: false, failures: 0, since: 0 };
@@ -37,6 +49,7 @@ export function staticEntries(state: State, usualPort: number): ReadyEntry[] {
 		const id = staticId(backend);
 		if (!healthOf(state, id).isUp) return [];
 		const entry = [id, backend.address, version] as const;
+		if (backend.access !== "") return [[...entry, backend.port, null, backend.access]];
 		return [backend.port === usualPort ? entry : [...entry, backend.port]];
 	});
 }

@@ -11,10 +11,11 @@ const TEXT = "text/plain; charset=utf-8";
 /** How each format shows one proxy: its line, or null where that proxy cannot be had that way. */
 const LINES = {
 	url: ({ url }: Proxy) => url,
-	text: hostAndPort,
-	"host:port": hostAndPort,
-	"host:port:user:pass": (proxy: Proxy) =>
+	text: byHttp(hostAndPort),
+	"host:port": byHttp(hostAndPort),
+	"host:port:user:pass": byHttp((proxy) =>
 		proxy.username === null ? hostAndPort(proxy) : `${hostAndPort(proxy)}:${proxy.username}:${proxy.password}`,
+	),
 	socks5: ({ socks5 }: Proxy) => socks5,
 } as const satisfies Readonly<Record<string, (proxy: Proxy) => string | null>>;
 
@@ -51,6 +52,11 @@ function listed(ready: ReadyProxy, show: Show): ListedProxy {
 	const shown = show(ready);
 	const id = digitsOf(hash64(nameOf(ready.pool.object, ready.entry[0])));
 	return { id, ...shown, country: shown.country ?? countryOf(ready.pool.provider, shown.region) };
+}
+
+/** Who is told no scheme takes it for an HTTP proxy. */
+function byHttp(line: (proxy: Proxy) => string): (proxy: Proxy) => string | null {
+	return (proxy) => (proxy.url.startsWith("http:") ? line(proxy) : null);
 }
 
 function hostAndPort({ ip, port }: Pick<Proxy, "ip" | "port">): string {

@@ -78,7 +78,8 @@ export class GetProxyAutoConfig extends Endpoint {
 		const { query } = await this.getValidatedData<typeof pacSchema>();
 		const { snapshot, age } = await readForList(c);
 		const proxies = selected(c, snapshot, query);
-		const asks = proxies.length > 0 ? proxies.some(({ entry }) => entry[2] !== 0) : c.get("config").global.proxyCredentials !== null;
+		const asks =
+			proxies.length > 0 ? proxies.some((proxy) => readyProxy(proxy).auth_enabled) : c.get("config").global.proxyCredentials !== null;
 		if (asks)
 			throw new Conflict(
 				"These proxies ask for credentials, which a PAC cannot carry: set ONLY_HOST_IP=True and HOST_IP, without PROXY_USERNAME, or use the gateway.",

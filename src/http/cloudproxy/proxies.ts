@@ -14,6 +14,7 @@ import {
 	type Snapshot,
 	whereIs,
 } from "../../read-model/snapshot.ts";
+import { accessOf, type Scheme } from "../../values/access.ts";
 import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -188,10 +189,12 @@ export function isNavigation(c: AppContext): boolean {
 export function readyProxy(proxy: ReadyProxy): Proxy {
 	const {
 		pool,
-		entry: [id, address, version, port],
+		entry: [id, address, version, port, , access],
 	} = proxy;
-	const credentials = version === 0 ? null : credentialsOf(pool.credentials, version);
-	return proxyObject({ address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) }, pool, credentials);
+	const own = access === undefined ? null : accessOf(access);
+	const credentials = own === null ? (version === 0 ? null : credentialsOf(pool.credentials, version)) : own.login;
+	const listener = { address, port: port ?? AGENT_PORT, isStatic: id.includes(":"), ...whereIs(proxy) };
+	return proxyObject(own === null ? listener : { ...listener, scheme: own.scheme, country: own.country }, pool, credentials);
 }
 
 /** Any proxy; one that has not acknowledged credentials yet will accept the newest. */
@@ -214,12 +217,19 @@ interface Listener {
 	readonly isStatic: boolean;
 	readonly region: string | null;
 	readonly size: string | null;
+	/** Where it is somebody else's, as far as it is told. */
+	readonly scheme?: Scheme;
+	readonly country?: string | null;
 }
 type Owner = Pick<PublishedPool, "provider" | "name" | "summary">;
 type UsernameAndPassword = readonly [username: string, password: string];
 
-function proxyObject({ address, port, isStatic, region, size }: Listener, owner: Owner, credentials: UsernameAndPassword | null): Proxy {
-	const url = proxyUrl(address, port, credentials);
+function proxyObject(
+	{ address, port, isStatic, region, size, scheme = "http", country = null }: Listener,
+	owner: Owner,
+	credentials: UsernameAndPassword | null,
+): Proxy {
+	const url = proxyUrl(address, port, credentials, scheme);
 	return {
 		ip: address,
 		port,
@@ -228,20 +238,20 @@ function proxyObject({ address, port, isStatic, region, size }: Listener, owner:
 		provider: owner.provider,
 		instance: owner.name,
 		display_name: owner.summary?.displayName ?? PROVIDER_NAMES[owner.provider] ?? owner.provider,
-		server: credentials === null ? url : proxyUrl(address, port, null),
+		server: credentials === null ? url : proxyUrl(address, port, null, scheme),
 		username: credentials === null ? null : credentials[0],
 		password: credentials === null ? null : credentials[1],
-		socks5: isStatic ? null : `socks5${url.slice("http".length)}`,
+		socks5: scheme === "socks5" ? url : isStatic ? null : `socks5${url.slice("http".length)}`,
 		region: isStatic ? null : region,
 		size: isStatic ? null : size,
-		country: isStatic || region === null ? null : (owner.summary?.countries?.[region] ?? null),
+		country: isStatic ? country : region === null ? null : (owner.summary?.countries?.[region] ?? null),
 	};
 }
 
 /** The URL that a client gives to its HTTP library. Everything but letters, digits and `-._~` is percent-encoded. */
-export function proxyUrl(address: string, port: number, credentials: UsernameAndPassword | null): string {
+export function proxyUrl(address: string, port: number, credentials: UsernameAndPassword | null, scheme: Scheme = "http"): string {
 	const host = address.includes(":") ? `[${address}]` : address;
-	return `http://${credentials ? userOf(credentials) : ""}${host}:${port}`;
+	return `${scheme}://${credentials ? userOf(credentials) : ""}${host}:${port}`;
 }
 
 /** Of credentials that were read, how they stand in a URL: a page shows the same ones a hundred times. */

@@ -1,6 +1,15 @@
 import { z } from "zod";
 import { COUNTRIES, isRegion, PROVIDER_NAMES } from "../../providers/index.ts";
-import { coolestOf, isSelected, type Selection, selectFrom, type Whereabouts, whereaboutsOf } from "../../read-model/select.ts";
+import {
+	coolestOf,
+	isSelected,
+	type Selection,
+	SOURCES,
+	type Source,
+	selectFrom,
+	type Whereabouts,
+	whereaboutsOf,
+} from "../../read-model/select.ts";
 import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
@@ -21,6 +30,7 @@ export const selectionQuery = {
 	instance: text("Only proxies of instances of this name, such as `default`, or of these, comma-separated."),
 	region: text("Only proxies in this region (zone, location), as /providers shows it, such as `lon1`, or in these, comma-separated."),
 	country: text("Only proxies in this country (ISO 3166-1 alpha-2), such as `de`, or in these, comma-separated."),
+	source: text("`own`: only proxies that Muster runs; `static`: only those that others run."),
 	exclude: z
 		.string({ error: "must be addresses, comma-separated" })
 		.optional()
@@ -41,6 +51,7 @@ export function selectionOf(query: z.infer<typeof Query>): Selection {
 		instances: namesIn(query.instance, "instance"),
 		regions: namesIn(query.region, "region"),
 		countries: namesIn(query.country, "country"),
+		sources: sourcesIn(query.source),
 		exclude: addressesIn(query.exclude ?? ""),
 		host: hostIn(query.host),
 		session: query.session ?? null,
@@ -58,6 +69,14 @@ function hostIn(given: string | undefined): string | null {
 	const host = given === undefined ? null : normaliseHost(given);
 	if (host === null && given !== undefined) throw invalid("host", "must be a host name or an address");
 	return host;
+}
+
+function sourcesIn(given: string | undefined): ReadonlySet<Source> | null {
+	const names = namesIn(given, "source");
+	if (names === null) return null;
+	const sources = SOURCES.filter((source) => names.has(source));
+	if (sources.length < names.size) throw invalid("source", `must be one of ${SOURCES.join(", ")}`);
+	return new Set(sources);
 }
 
 function addressesIn(given: string): ReadonlySet<string> {
@@ -91,7 +110,9 @@ export function requireKnown(config: Config, snapshot: Snapshot, wanted: Selecti
 	refuse("provider", wanted.providers, (name) => Object.hasOwn(PROVIDER_NAMES, name), Object.keys(PROVIDER_NAMES));
 	refuse("instance", wanted.instances, (name) => isAmong(instances, name), instances);
 	refuse("region", wanted.regions, (name) => isAmong(regions, name) || isRegion(name), regions);
-	refuse("country", wanted.countries, (code) => COUNTRIES.has(code), [...COUNTRIES].sort());
+	const told = () => (wanted.countries === null ? [] : places.flatMap((place) => place.countries?.() ?? []));
+	const countries = new Set([...COUNTRIES, ...told()]);
+	refuse("country", wanted.countries, (code) => countries.has(code), [...countries].sort());
 }
 
 function refuse(field: string, wanted: ReadonlySet<string> | null, isKnown: (name: string) => boolean, known: readonly string[]): void {

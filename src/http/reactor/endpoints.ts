@@ -120,6 +120,9 @@ export class ListEndpoints extends Endpoint {
 	}
 }
 
+/** A pasted list of 5,000 proxies is some 300 KB. */
+const MAX_CONFIGURATION_BYTES = 512 * 1024;
+
 /** `GET /v1.1/endpoints/{endpoint}` */
 export class GetEndpoint extends Endpoint {
 	override schema = getSchema;
@@ -135,6 +138,7 @@ export class GetEndpoint extends Endpoint {
 export class PutEndpoint extends Endpoint {
 	static override readonly isOrder = true;
 	static override readonly takesText = true;
+	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = putSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const given = await readConfiguration(c);
@@ -156,6 +160,7 @@ export class PutEndpoint extends Endpoint {
 export class PostEndpoint extends Endpoint {
 	static override readonly isOrder = true;
 	static override readonly takesText = true;
+	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const given = await readConfiguration(c);

@@ -9,7 +9,7 @@ import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
 
 beforeEach(resetCloud);
 
-const BACKEND: StaticBackend = { address: "127.77.250.1", port: 8899 };
+const BACKEND: StaticBackend = { address: "127.77.250.1", port: 8899, access: "" };
 
 /** A pool without a proxy of its own and with these static backends. */
 async function poolWith(statics: readonly StaticBackend[]): Promise<PoolUnderTest> {
@@ -32,7 +32,7 @@ async function listed() {
 describe("a static backend", () => {
 	test("is handed out while it brings our own page back, off the list after three failures, and back after one success", async () => {
 		await setAgent(BACKEND.address, { keyHash: "" });
-		const pool = await poolWith([BACKEND, { address: "127.77.250.2", port: 1 }]);
+		const pool = await poolWith([BACKEND, { address: "127.77.250.2", port: 1, access: "" }]);
 		expect(await listed()).toEqual([["127.77.250.1:8899", "127.77.250.1", 1]]);
 		await setAgent(BACKEND.address, { keyHash: "", isSilent: true });
 		await pool.advance(60, 5);
@@ -102,6 +102,68 @@ describe("a static backend", () => {
 		const many = Array.from({ length: 21 }, (_, index) => `a${index}.example.com`);
 		expect((await ask("POST", at, { endpoint: { static_instances: many } })).status).toBe(400);
 	});
+
+	test("that was bought is probed and handed out with its own credentials and scheme, and its list is a secret", async () => {
+		const sell = (address: string, port: number, login: string) =>
+			fetch(`http://bought.test/${address}`, { method: "PUT", body: JSON.stringify({ port, login }) });
+		await sell("127.77.250.21", 3128, "ann:s3cret-one");
+		await sell("127.77.250.21", 1080, "ann:s3cret-two");
+		await sell("127.77.250.22", 3128, "ann:s3cret-three");
+		const at = "/v1.1/endpoints/bought";
+		await ask("DELETE", at);
+		const list = [
+			"http://ann:s3cret-one@127.77.250.21:3128 de",
+			"socks5://ann:s3cret-two@127.77.250.21:1080 fr",
+			"127.77.250.22:3128:ann:s3cret-wrong",
+		];
+		expect((await ask("PUT", at, { static: { list: list.join("\n") } })).status).toBe(200);
+		expect((await ask("GET", at)).body.static).toEqual({ list: "********" });
+		const pool = new PoolUnderTest((await findEndpoint(bindings.DB, "bought")) ?? "");
+		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0 });
+		await pool.until(async () => (await pool.state()).statics.size === 3, "a probe of each");
+		await pool.settle();
+		const found = async (query: string) => {
+			forgetEverything();
+			return (await ask("GET", `/?instance=bought&limit=10${query}`)).body.proxies;
+		};
+		await pool.until(async () => (await found("")).length === 2, "both that answer");
+		expect(await found("&country=de")).toMatchObject([
+			{ url: "http://ann:s3cret-one@127.77.250.21:3128", username: "ann", password: "s3cret-one", country: "de", socks5: null },
+		]);
+		const socks = "socks5://ann:s3cret-two@127.77.250.21:1080";
+		expect(await found("&country=fr&source=static")).toMatchObject([{ url: socks, server: "socks5://127.77.250.21:1080", socks5: socks }]);
+		expect(await found("&source=own")).toEqual([]);
+		const logs = await bindings.DB.prepare("SELECT text FROM logs WHERE object = ?").bind(pool.object).all<{ text: string }>();
+		expect(JSON.stringify(logs.results)).not.toContain("s3cret");
+	}, 60_000);
+
+	test("comes from a list that is fetched, again and again; what was fetched holds while it cannot be had", async () => {
+		const publish = (text: string) => fetch("https://lists.test/mine?key=s3cret", { method: "PUT", body: text });
+		await publish("# ours\nhttp://ann:one@127.77.250.31:3128\n127.77.250.32:3128 nl\n");
+		const at = "/v1.1/endpoints/listed";
+		await ask("DELETE", at);
+		const given = { static: { url: "https://lists.test/mine?key=s3cret", minutes: 5 } };
+		expect((await ask("PUT", at, given)).status).toBe(200);
+		expect((await ask("GET", at)).body.static).toEqual({ url: "********", minutes: 5 });
+		const pool = new PoolUnderTest((await findEndpoint(bindings.DB, "listed")) ?? "");
+		const statics = async () => (await pool.state()).spec.statics.map(({ address }) => address);
+		const tickAfter = async (seconds: number) => {
+			await pool.setClock(Date.now() + seconds * 1_000);
+			await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0 });
+		};
+		await tickAfter(60);
+		await pool.until(async () => (await statics()).join() === "127.77.250.31,127.77.250.32", "the list");
+		await publish("not a list");
+		await tickAfter(400);
+		await pool.crash();
+		expect(await statics()).toEqual(["127.77.250.31", "127.77.250.32"]);
+		await publish("127.77.250.33:3128");
+		await tickAfter(800);
+		await pool.until(async () => (await statics()).join() === "127.77.250.33", "the new list");
+		expect((await ask("POST", at, { static: { url: "http://lists.test/mine" } })).body).toEqual({
+			static: { url: "must be an https address" },
+		});
+	}, 60_000);
 
 	test("that goes on answering costs no row", async () => {
 		await setAgent(BACKEND.address, { keyHash: "" });

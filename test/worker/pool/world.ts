@@ -23,6 +23,8 @@ export async function world(incoming: Incoming): Promise<MiniflareResponse> {
 	const url = new URL(incoming.url);
 	const text = await incoming.text();
 	if (url.host === "agents.test") return agent(url, incoming.method, text);
+	if (url.host === "bought.test") return bought(url, text);
+	if (url.host === "lists.test") return list(url, incoming.method, text);
 	if (url.host === "names.test") return setName(url.pathname.slice(1), text);
 	if (url.host === "cloudflare-dns.com") return answerName(url);
 	if (url.host !== "cloud.test") return new MiniflareResponse(`nothing is at ${url.host}`, { status: 599 });
@@ -90,4 +92,53 @@ function answerProbe(socket: Socket, address: string): void {
 			`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
 		);
 	});
+}
+
+/** `PUT /<address>` `{port, login}` starts a proxy there as others sell them: HTTP and SOCKS5 on one port, for one user alone. */
+async function bought(url: URL, text: string): Promise<MiniflareResponse> {
+	const { port, login } = JSON.parse(text) as { port: number; login: string };
+	const server = createServer((socket) => sell(socket, login));
+	await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, url.pathname.slice(1), resolve));
+	server.unref();
+	return new MiniflareResponse(null, { status: 204 });
+}
+
+/** What it brings back is our own page, whichever way it is asked. */
+function sell(socket: Socket, login: string): void {
+	const [username = "", password = ""] = login.split(":");
+	const answer = (text: string) => {
+		const nonce = /\/probe\?nonce=([0-9a-f]{32}) HTTP/.exec(text)?.[1] ?? "";
+		socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${nonce}`);
+	};
+	let step: "hello" | "login" | "connect" | "request" = "hello";
+	socket.on("error", () => socket.destroy());
+	socket.on("data", (data) => {
+		if (step === "hello" && data[0] !== 5) {
+			const isKnown = data.toString("latin1").includes(`Proxy-Authorization: Basic ${Buffer.from(login).toString("base64")}\r\n`);
+			if (isKnown) answer(data.toString("latin1"));
+			else socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nConnection: close\r\n\r\n");
+		} else if (step === "hello") {
+			step = "login";
+			socket.write(Uint8Array.of(5, data.includes(2, 2) ? 2 : 0xff));
+		} else if (step === "login") {
+			const expected = Buffer.of(1, username.length, ...Buffer.from(username), password.length, ...Buffer.from(password));
+			step = "connect";
+			socket.write(Uint8Array.of(1, data.equals(expected) ? 0 : 1));
+		} else if (step === "connect") {
+			step = "request";
+			const wanted = Buffer.of(5, 1, 0, 3, 11, ...Buffer.from("muster.test"), 1, 187);
+			socket.write(
+				Uint8Array.of(5, data.equals(wanted) || data.equals(Buffer.of(...wanted.subarray(0, 16), 0, 80)) ? 0 : 4, 0, 1, 0, 0, 0, 0, 0, 0),
+			);
+		} else answer(data.toString("latin1"));
+	});
+}
+
+/** Lists of proxies as others publish them: `PUT https://lists.test/<name>` sets one, null takes it away. */
+const lists = new Map<string, string>();
+
+function list(url: URL, method: string, text: string): MiniflareResponse {
+	if (method === "PUT") lists.set(url.pathname, text);
+	const known = lists.get(url.pathname);
+	return known === undefined ? new MiniflareResponse("gone", { status: 404 }) : new MiniflareResponse(known);
 }
