@@ -1,4 +1,5 @@
 /** What a pool answers of itself, read from its state. */
+
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
@@ -9,7 +10,9 @@ import { rollingStatus } from "../core/model/rolling.ts";
 import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Ms, Proxy, State } from "../core/model/state.ts";
+import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
 import type { PoolOutcomes, PoolStatus, Told } from "../rpc/pool.ts";
+import type { Live } from "./live.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
 	const addresses: string[] = [];
@@ -61,4 +64,18 @@ export function sessionsOf(state: State): Record<string, string> {
 		for (const session of sessions) all[session] = backend;
 	}
 	return all;
+}
+
+/** Whether its account's credentials are good, by the cloud's own word; null where there is no cloud. Creates nothing. */
+export async function checkOf(
+	{ controller: { state }, outside }: Pick<Live, "controller" | "outside">,
+	now: () => Ms,
+): Promise<AccountCheck | null> {
+	if (state.pool.provider === "static") return null;
+	const ids = new Set([state.pool.deployment, ...state.deployments]);
+	return checkAccount(
+		() => outside.provider(state, "check"),
+		({ tags }) => ids.has(tags.deployment ?? ""),
+		now,
+	);
 }

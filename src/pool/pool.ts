@@ -1,8 +1,7 @@
-import { DurableObject } from "cloudflare:workers";
 import type { HeartbeatBody } from "../agent/protocol.ts";
 import { AGENT_PORT, parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
-import { type AgentReply, Controller } from "../controller/controller.ts";
+import { Controller } from "../controller/controller.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
@@ -13,9 +12,7 @@ import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
 import { isReady } from "../core/model/proxies.ts";
 import { judgeKey } from "../core/model/registration.ts";
-import type { Ms, State } from "../core/model/state.ts";
-import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
-import type { Env } from "../rpc/env.ts";
+import type { AccountCheck } from "../providers/base/check.ts";
 import type {
 	AgentAnswer,
 	CommandOutcome,
@@ -34,56 +31,18 @@ import type {
 import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
-import { type Config, readConfig } from "../settings/environment.ts";
-import { addressesOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
+import { addressesOf, checkOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
-import { Lines } from "./lines.ts";
-import { fetchList } from "./list.ts";
-import { enliven, enlivenStored, identityOf, type Live, refusalOfRetagging, type Surroundings } from "./live.ts";
+import { leaseOf } from "./lease.ts";
+import { enliven, identityOf, refusalOfRetagging } from "./live.ts";
+import { GONE, MALFORMED, PoolObject } from "./object.ts";
 import { fetchThrough } from "./probe.ts";
 import { compareStored } from "./register.ts";
 import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
-import { Store } from "./store.ts";
 
-/** Every tick that cron gives asks again; others, of requests that change facts, do not. */
-const LOOK_UP_SPACING_MS = 45_000;
-const GONE = { error: "notFound", say: "This pool does not exist any more." } as const;
-const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
-
-/** One pool as the Worker calls it. What it decides is the controller's; here are the object's storage, clock and alarm. */
-export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
-	private readonly store: Store;
-	private readonly lines: Lines;
-	private live: Live | null = null;
-	private readonly surroundings: Surroundings;
-	private read: { readonly env: Env; readonly config: Config } | null = null;
-	/** The clock, in milliseconds since the epoch; a test may drive it. */
-	protected now: () => Ms = () => Date.now();
-
-	constructor(ctx: DurableObjectState, env: Env) {
-		super(ctx, env);
-		this.store = new Store(ctx.storage);
-		this.lines = new Lines(ctx);
-		this.surroundings = {
-			ctx,
-			lines: this.lines,
-			env: () => this.env,
-			store: this.store,
-			now: () => this.now(),
-			config: () => this.config(),
-			ended: () => {
-				this.live = null;
-			},
-		};
-		const stored = this.store.load();
-		if (stored === null) return;
-		ctx.blockConcurrencyWhile(async () => {
-			this.live = enlivenStored(this.surroundings, stored, await ctx.storage.getAlarm());
-			this.live.controller.hearLines(true);
-		});
-	}
-
+/** One pool as the Worker calls it: what it decides is the controller's. */
+export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 	async start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void> {
 		if (this.live === null) {
 			const { state, rows } = Controller.birth(identityOf(birth), this.now(), birth.source === "api" ? "paused" : "running");
@@ -103,8 +62,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		const { live } = this;
 		if (live === null) return null;
 		live.learn(facts, alarmAt, seen);
-		this.ctx.waitUntil(this.refreshHosts());
-		this.ctx.waitUntil(this.refreshList());
+		this.ctx.waitUntil(this.refresher.refresh());
 		const { state } = live.controller;
 		const { pool, run } = state;
 		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
@@ -157,33 +115,6 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return fetchThrough({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl });
 	}
 
-	/** Looks its static backends' host names up again, once a minute: cron ticks no oftener. What does not answer stays as it was. */
-	private async refreshHosts(): Promise<void> {
-		const names = this.live?.settings.hostNames() ?? [];
-		const now = this.now();
-		if (names.length === 0 || (now >= this.lookedUpAt && now - this.lookedUpAt < LOOK_UP_SPACING_MS)) return;
-		this.lookedUpAt = now;
-		const found = await resolveAll(names);
-		const { live } = this;
-		if (live?.settings.rehost(found)) live.controller.configure();
-	}
-	private lookedUpAt = Number.NEGATIVE_INFINITY;
-
-	/** Fetches its list of proxies once it is due; one that cannot be had is tried again a minute later. */
-	private async refreshList(): Promise<void> {
-		const list = this.live?.settings.list() ?? null;
-		const now = this.now();
-		if (list === null || now < list.dueAt || (now >= this.listedAt && now - this.listedAt < LOOK_UP_SPACING_MS)) return;
-		this.listedAt = now;
-		const text = await fetchList(list.url);
-		const { live } = this;
-		// It may have got another address meanwhile.
-		if (text === null || live === null || live.settings.list()?.url !== list.url) return;
-		live.settings.relist(text, now);
-		live.controller.configure();
-	}
-	private listedAt = Number.NEGATIVE_INFINITY;
-
 	async opens(key: string): Promise<boolean> {
 		return this.live?.settings.opens(key) ?? false;
 	}
@@ -210,15 +141,7 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 	}
 
 	async check(): Promise<AccountCheck | null> {
-		const { live } = this;
-		if (live === null || live.controller.state.pool.provider === "static") return null;
-		const { controller, outside } = live;
-		const ids = new Set([controller.state.pool.deployment, ...controller.state.deployments]);
-		return checkAccount(
-			() => outside.provider(controller.state, "check"),
-			({ tags }) => ids.has(tags.deployment ?? ""),
-			this.now,
-		);
+		return this.live === null ? null : checkOf(this.live, this.now);
 	}
 
 	async instances(): Promise<InstanceIds | null> {
@@ -237,18 +160,8 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		return this.of((state) => outcomesOf(state, this.now()));
 	}
 
-	async lease({ ids, seconds, wishes }: LeaseRequest): Promise<LeaseOutcome> {
-		const { live } = this;
-		if (live === null) return { ok: false, ...GONE };
-		const { controller } = live;
-		const refusal = controller.refusalOf({ do: "lease", ids, seconds, wishes });
-		if (refusal !== null) return { ok: false, ...refusal };
-		await controller.command({ do: "lease", ids, seconds, wishes });
-		const leases = leasesOf(controller.state).filter(({ id }) => ids.includes(id));
-		const none = leases.filter(({ proxy }) => proxy === null).map(({ id }) => id);
-		// Nobody waits for these, and the proxy that is free next is not theirs.
-		if (none.length > 0) await controller.command({ do: "endLeases", ids: none });
-		return { ok: true, leases: leases.filter(({ proxy }) => proxy !== null) };
+	async lease(request: LeaseRequest): Promise<LeaseOutcome> {
+		return this.live === null ? { ok: false, ...GONE } : leaseOf(this.live.controller, request);
 	}
 
 	async leases(): Promise<readonly LeaseShown[] | null> {
@@ -281,48 +194,5 @@ export class Pool extends DurableObject<Env> implements PoolRpc, RegisterRpc {
 		const state = this.live?.controller.state;
 		if (state === undefined || key === null || state.proxies.get(key.id)?.address !== request.address) return false;
 		return judgeKey(state, key.id, sha256(request.key)).is === "accepted";
-	}
-
-	/** An agent's line, whose key the Worker has not checked. */
-	override async fetch(request: Request): Promise<Response> {
-		const bearer = /^Bearer (\S+)$/.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
-		if (this.live === null) return new Response(GONE.say, { status: 401 });
-		return this.live.agents.open(bearer);
-	}
-
-	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-		const line = this.lines.lineOf(socket);
-		if (line?.kind === "agent") this.live?.agents.heard(line, message);
-	}
-
-	override async webSocketClose(socket: WebSocket, _code: number, _reason: string, wasClean: boolean): Promise<void> {
-		const line = this.lines.lineOf(socket);
-		this.lines.ended(socket);
-		if (line?.kind === "agent") this.live?.agents.ended(line, wasClean);
-	}
-
-	override async webSocketError(socket: WebSocket): Promise<void> {
-		const line = this.lines.lineOf(socket);
-		this.lines.ended(socket);
-		if (line?.kind === "agent") this.live?.agents.ended(line, false);
-	}
-
-	override async alarm(): Promise<void> {
-		await this.live?.controller.alarm();
-	}
-
-	private of<Answer>(read: (state: State) => Answer): Answer | null {
-		return this.live === null ? null : read(this.live.controller.state);
-	}
-
-	private ofAgent(bearer: string, ask: (controller: Controller, id: string, keyHash: string) => AgentReply): AgentAnswer {
-		const key = parseBearer(bearer);
-		return this.live === null || key === null ? MALFORMED : ask(this.live.controller, key.id, sha256(bearer));
-	}
-
-	/** Read once an environment: it does not change under a running instance. */
-	private config(): Config {
-		if (this.read?.env !== this.env) this.read = { env: this.env, config: readConfig(this.env) };
-		return this.read.config;
 	}
 }

@@ -1,0 +1,96 @@
+import { DurableObject } from "cloudflare:workers";
+import { parseBearer } from "../agent/protocol.ts";
+import type { AgentReply, Controller } from "../controller/controller.ts";
+import type { Ms, State } from "../core/model/state.ts";
+import type { Env } from "../rpc/env.ts";
+import type { AgentAnswer } from "../rpc/pool.ts";
+import { type Config, readConfig } from "../settings/environment.ts";
+import { sha256 } from "./hash.ts";
+import { Lines } from "./lines.ts";
+import { enlivenStored, type Live, type Surroundings } from "./live.ts";
+import { Refresher } from "./refresh.ts";
+import { Store } from "./store.ts";
+
+export const GONE = { error: "notFound", say: "This pool does not exist any more." } as const;
+export const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
+
+/** A pool's object as the platform calls it: storage, clock, alarm and lines, and the pool in memory, which they keep going. */
+export abstract class PoolObject extends DurableObject<Env> {
+	protected readonly store: Store;
+	private readonly lines: Lines;
+	protected readonly refresher = new Refresher(
+		() => this.live,
+		() => this.now(),
+	);
+	protected live: Live | null = null;
+	protected readonly surroundings: Surroundings;
+	private read: { readonly env: Env; readonly config: Config } | null = null;
+	/** The clock, in milliseconds since the epoch; a test may drive it. */
+	protected now: () => Ms = () => Date.now();
+
+	constructor(ctx: DurableObjectState, env: Env) {
+		super(ctx, env);
+		this.store = new Store(ctx.storage);
+		this.lines = new Lines(ctx);
+		this.surroundings = {
+			ctx,
+			lines: this.lines,
+			env: () => this.env,
+			store: this.store,
+			now: () => this.now(),
+			config: () => this.config(),
+			ended: () => {
+				this.live = null;
+			},
+		};
+		const stored = this.store.load();
+		if (stored === null) return;
+		ctx.blockConcurrencyWhile(async () => {
+			this.live = enlivenStored(this.surroundings, stored, await ctx.storage.getAlarm());
+			this.live.controller.hearLines(true);
+		});
+	}
+
+	/** An agent's line, whose key the Worker has not checked. */
+	override async fetch(request: Request): Promise<Response> {
+		const bearer = /^Bearer (\S+)$/.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
+		if (this.live === null) return new Response(GONE.say, { status: 401 });
+		return this.live.agents.open(bearer);
+	}
+
+	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		if (line?.kind === "agent") this.live?.agents.heard(line, message);
+	}
+
+	override async webSocketClose(socket: WebSocket, _code: number, _reason: string, wasClean: boolean): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		this.lines.ended(socket);
+		if (line?.kind === "agent") this.live?.agents.ended(line, wasClean);
+	}
+
+	override async webSocketError(socket: WebSocket): Promise<void> {
+		const line = this.lines.lineOf(socket);
+		this.lines.ended(socket);
+		if (line?.kind === "agent") this.live?.agents.ended(line, false);
+	}
+
+	override async alarm(): Promise<void> {
+		await this.live?.controller.alarm();
+	}
+
+	protected of<Answer>(read: (state: State) => Answer): Answer | null {
+		return this.live === null ? null : read(this.live.controller.state);
+	}
+
+	protected ofAgent(bearer: string, ask: (controller: Controller, id: string, keyHash: string) => AgentReply): AgentAnswer {
+		const key = parseBearer(bearer);
+		return this.live === null || key === null ? MALFORMED : ask(this.live.controller, key.id, sha256(bearer));
+	}
+
+	/** Read once an environment: it does not change under a running instance. */
+	private config(): Config {
+		if (this.read?.env !== this.env) this.read = { env: this.env, config: readConfig(this.env) };
+		return this.read.config;
+	}
+}
