@@ -175,7 +175,8 @@ test("an endpoint that may be empty starts a proxy for the client that asks for 
 	expect(await logOf("sleeper")).toContain("target changed 0 => 1: a client asks for a proxy");
 	// The boot limit of 8 s after the last one who asked in vain.
 	await within(8_000 + WINDOW_SECONDS * 1000 + DECIDED_MS + DONE_MS, async () => expect(await proxiesOf("sleeper")).toEqual([]));
-	expect((await logOf("sleeper")).some((text) => text.startsWith("target changed 1 => 0"))).toBe(true);
+	// Who asks again and again may count as several.
+	expect((await logOf("sleeper")).some((text) => /^target changed [12] => 0/.test(text))).toBe(true);
 	await act("sleeper", "stop");
 });
 
