@@ -282,7 +282,9 @@ function declare(cases: number): void {
 					const hasPassed = answer.length >= 14 && answer[2] === 1 && answer[3] === 0 && answer[4] === 5 && answer[5] === 0;
 					served += hasPassed ? 1 : 0;
 					// Whoever got in knew name and password, in that order, after a method that both know.
-					const bytes = greetings[index] as Buffer;
+					const sent = greetings[index] as Buffer;
+					// Ends of lines ahead of the first request are skipped (RFC 9112 2.2), whatever it is then.
+					const bytes = sent.subarray(sent.findIndex((byte) => byte !== 13 && byte !== 10));
 					const methods = bytes.subarray(2, 2 + (bytes[1] ?? 0));
 					const rest = bytes.subarray(2 + methods.length);
 					const knows =
@@ -291,7 +293,7 @@ function declare(cases: number): void {
 							.subarray(2)
 							.toString("latin1")
 							.startsWith(`${USERNAME}${String.fromCharCode(PASSWORD.length)}${PASSWORD}`);
-					if (hasPassed && !knows) expect.fail(`seed ${SEED + at + index}: ${bytes.toString("hex")}`);
+					if (hasPassed && !knows) expect.fail(`seed ${SEED + at + index}: ${sent.toString("hex")}`);
 				}
 			}
 			expect(served).toBeGreaterThan(cases / 10);

@@ -83,7 +83,10 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 	},
 	{
 		name: "go by the price of the settings that were",
-		plants: [plant(Cost, "priceNow", (priceNow) => (state) => priceNow(state) ?? state.money.prices.at(-1) ?? null)],
+		plants: [
+			plant(Cost, "priceNow", (priceNow) => (state) => priceNow(state) ?? state.money.prices.at(-1) ?? null),
+			plant(Cost, "priceAt", (priceAt) => (state, place) => priceAt(state, place) ?? state.money.prices.at(-1) ?? null),
+		],
 		focus: ["priceChanges", "slowCalls"],
 	},
 ];
