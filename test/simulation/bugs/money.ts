@@ -20,7 +20,6 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 				return after === state ? state : withLease(after, { isOver: state.money.lease.isOver });
 			}),
 		],
-		focus: ["databaseFails", "vmDeleted"],
 	},
 	{
 		name: "ignore the pool's own bound on cost",
