@@ -366,7 +366,15 @@ describe("an endpoint of the environment", () => {
 			decommissioned_timeout: 600,
 			ban_cool_down: 900,
 		},
-		scaling: { min_instances: 1, max_instances: 3, rules: [], spread: "pack", fallback_after: 300 },
+		scaling: {
+			min_instances: 1,
+			max_instances: 3,
+			rules: [],
+			spread: "pack",
+			fallback_after: 300,
+			replace_banned: 0,
+			replace_banned_by: [],
+		},
 		manager: { interval: 30 },
 		"cloud:digitalocean": {
 			access_token: "********",
@@ -387,7 +395,16 @@ describe("an endpoint of the environment", () => {
 		const given = {
 			...GENERATED,
 			endpoint: { ...GENERATED.endpoint, unknown_timeout: 60, metrics_source: "demo" },
-			scaling: { min_instances: 0, max_instances: 5, rules: ["2<=active<=4"], spread: "even", fallback_after: 300, ramp_limit: 2 },
+			scaling: {
+				min_instances: 0,
+				max_instances: 5,
+				rules: ["2<=active<=4"],
+				spread: "even",
+				fallback_after: 300,
+				ramp_limit: 2,
+				replace_banned: 0,
+				replace_banned_by: [],
+			},
 			manager: { interval: 10 },
 		};
 		expect((await askRunning(pool, "POST", DEFAULT, given)).status).toBe(200);

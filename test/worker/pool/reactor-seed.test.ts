@@ -109,7 +109,15 @@ const ENDPOINTS: readonly Row[] = [
 		undefined,
 		expect.objectContaining({
 			endpoint: expect.objectContaining({ cloud: "digitalocean" }),
-			scaling: { rules: [], spread: "pack", fallback_after: 300, min_instances: 2, max_instances: 3 },
+			scaling: {
+				rules: [],
+				spread: "pack",
+				fallback_after: 300,
+				replace_banned: 0,
+				replace_banned_by: [],
+				min_instances: 2,
+				max_instances: 3,
+			},
 			"cloud:digitalocean": expect.objectContaining({ access_token: "********" }),
 		}),
 	],
