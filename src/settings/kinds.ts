@@ -60,12 +60,15 @@ export function goodCidrs(text: string): readonly string[] {
 
 const MOST_SITES = 100;
 
-/** Hosts of sites, as they are reported. */
+/** Hosts of sites, as they are reported: in a text, or in a list as configurations are shown. */
 export const siteNames = () =>
-	made<readonly string[]>(`at most ${MOST_SITES} host names, comma-separated, such as shop.example, maps.example`, (text) => {
-		const hosts = listOf(text).map(normaliseHost);
-		return hosts.length <= MOST_SITES && hosts.every((host) => host !== null) ? [...new Set(hosts)] : null;
-	});
+	z.preprocess(
+		(given) => (Array.isArray(given) ? given.join() : given),
+		made<readonly string[]>(`at most ${MOST_SITES} host names, comma-separated, such as shop.example, maps.example`, (text) => {
+			const hosts = listOf(text).map(normaliseHost);
+			return hosts.length <= MOST_SITES && hosts.every((host) => host !== null) ? [...new Set(hosts)] : null;
+		}),
+	);
 
 /** An address as an origin, without a slash at its end. */
 export const origin = () => made("http(s)://host[:port], without a path, such as https://muster.example.com", publicOrigin);

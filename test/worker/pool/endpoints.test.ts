@@ -403,7 +403,7 @@ describe("an endpoint of the environment", () => {
 				fallback_after: 300,
 				ramp_limit: 2,
 				replace_banned: 0,
-				replace_banned_by: [],
+				replace_banned_by: ["shop.example", "maps.example"],
 			},
 			manager: { interval: 10 },
 		};
