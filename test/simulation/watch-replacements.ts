@@ -10,6 +10,8 @@ const SLACK_MS = 2 * MINUTE;
  */
 export class Replacements {
 	private readonly destroyedAt = new Map<string, Ms[]>();
+	/** VMs that an operator had taken in: until one is ready nobody knows whether it will serve, and no proxy is missing for it. */
+	private readonly takenIn = new Set<string>();
 
 	/** The pool was started anew, or moved: it may replace what is missing. */
 	restarted(object: string): void {
@@ -29,7 +31,9 @@ export class Replacements {
 		let [added, kept] = [0, 0];
 		for (const [id, { phase, wasReady }] of after.proxies) {
 			if (phase.at === "launching" && !before.proxies.has(id)) added++;
-			if (phase.at === "draining" || phase.at === "deleting" || phase.at === "releasing" || phase.at === "adopting") continue;
+			if (phase.at === "adopting") this.takenIn.add(id);
+			if (this.takenIn.has(id) && !wasReady) continue;
+			if (phase.at === "draining" || phase.at === "deleting" || phase.at === "releasing") continue;
 			if (phase.at === "unready" && wasReady) return null;
 			kept++;
 		}
