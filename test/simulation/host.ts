@@ -43,7 +43,7 @@ export class Host {
 	skewMs: Ms = 0;
 	passes = 0;
 	/** No call may go out earlier, in truth and by its own clock: a provider said so. */
-	notBefore = { at: 0, byClock: 0 };
+	notBefore = { at: 0, byClock: 0, saidAt: 0 };
 	instance: Instance | null = null;
 	private timer: Timer | null = null;
 	private isHandling = false;

@@ -187,7 +187,7 @@ class SimulatedProvider implements Provider {
 				const { failure } = answer;
 				if (failure.retryAt === undefined) return reject(new host.world.core.ProviderError(failure));
 				if (instance.isListening && failure.retryAt > host.notBefore.at) {
-					host.notBefore = { at: failure.retryAt, byClock: failure.retryAt + host.skewMs };
+					host.notBefore = { at: failure.retryAt, byClock: failure.retryAt + host.skewMs, saidAt: host.world.clock.now };
 				}
 				reject(new host.world.core.ProviderError({ ...failure, retryAt: failure.retryAt + host.skewMs }));
 			}),

@@ -223,9 +223,9 @@ export class Watch {
 		const isMutation = isChange || effect.call === "create" || effect.call === "finish";
 		const isRetag = effect.call === "adopt" || effect.call === "release";
 		const isProvider = isMutation || isRetag || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
-		// 10: nothing before Retry-After.
+		// 10: nothing before Retry-After, but what went out in the very instant in which the answer came.
 		const earlyMs = Math.min(host.notBefore.at - this.world.clock.now, host.notBefore.byClock - host.now());
-		if (isProvider && !instance.isSuperseded && earlyMs > 0) {
+		if (isProvider && !instance.isSuperseded && earlyMs > 0 && host.notBefore.saidAt < this.world.clock.now) {
 			this.broken("10", `${effect.call} goes out ${earlyMs} ms before the provider said to come back`);
 		}
 		// And the last quarter of an account's calls is for deletes and finds, but for those of the pass that reached it.
