@@ -338,7 +338,10 @@ describe("the keyboard alone", () => {
 		await page.keyboard.press("?");
 		await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
 		await page.keyboard.press("Escape");
+		await page.getByRole("dialog", { name: "Keyboard" }).waitFor({ state: "hidden" });
 		await page.keyboard.press("j");
+		const first = page.locator("[data-row]:focus, [data-row]:focus-within");
+		await first.waitFor();
 		await page.keyboard.press("j");
 		await page.keyboard.press("k");
 		await page.keyboard.press("Enter");
