@@ -8,5 +8,7 @@ export default defineConfig({
 		testTimeout: 120_000,
 		hookTimeout: 180_000,
 		fileParallelism: false,
+		// A browser on a busy machine misses a moment now and then; what is broken fails again.
+		retry: 1,
 	},
 });
