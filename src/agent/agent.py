@@ -55,6 +55,7 @@ HALF_CLOSED_SECONDS = 5
 HALF_CLOSED_TUNNEL_SECONDS = 50
 # How long a client that was answered may be silent, and how long it may go on sending, before it is cut.
 LINGER_SECONDS = 2
+MOST_LINGERING = 80
 LINGER_MOST_SECONDS = 30
 # The same silence where the other side was cut: it is told as soon as it has what came before.
 QUIET_SECONDS = 0.25
@@ -1396,6 +1397,9 @@ class Client(Side):
     def part(self, is_cutting: bool = False) -> None:
         self.agent.sessions.pop(self, None)
         super().part(is_cutting)
+        if not self.out and self.agent.room() < -MOST_LINGERING and self.state == LINGER:
+            # Those who wait for their last bytes to arrive hold descriptors as well: what the margin of 128 has for them is used up.
+            self.close()
 
     def close(self, is_cut: bool = False) -> None:
         self.reader = None
