@@ -85,7 +85,8 @@ test("an agent killed for good is out of the list within 3 intervals, and its VM
 	const { id } = await dev.vmAt(victim.ip);
 	await dev.control("POST", `/vms/${id}/kill-agent?forever=1`);
 	// Three failed probes five seconds apart take an agent off the list; a refused connection does not make that sooner.
-	await within(Math.max(3 * INTERVAL_MS, 16_000), async () =>
+	// The rest is for a busy machine.
+	await within(Math.max(3 * INTERVAL_MS, 24_000), async () =>
 		expect((await dev.proxies()).map((proxy) => proxy.ip)).not.toContain(victim.ip),
 	);
 	await within(TIMES.unregisteredTimeout * 1000 + BOOT_MS + 15_000, async () =>
