@@ -7,7 +7,8 @@ import { createServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { type Agent, basic, dial, listen, onLinux, PASSWORD, readToEnd, startAgent, startWorker, USERNAME } from "./harness.ts";
 
-const SEED = Number(process.env.MUSTER_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+// A test run is to say the same each time: whoever looks for more names another seed.
+const SEED = Number(process.env.MUSTER_FUZZ_SEED ?? 1);
 const AT_ONCE = 20;
 
 /** Mulberry32: numbers from 0 to 1 that a seed repeats. */
