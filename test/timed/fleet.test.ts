@@ -61,7 +61,8 @@ test("a restarted proxy is gone from the list at once, is power-cycled, and come
 test("a VM deleted behind Muster's back is replaced within unknown_timeout + 1 interval + boot time", async () => {
 	const victim = await dev.vmAt((await dev.random()).ip);
 	await dev.control("DELETE", `/vms/${victim.id}`);
-	await within(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 1000, async () => {
+	// The rest is for a busy machine.
+	await within(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 5000, async () => {
 		const proxies = await dev.proxies();
 		expect(proxies).toHaveLength(2);
 		expect(proxies.map((proxy) => proxy.ip)).not.toContain(victim.ip);
