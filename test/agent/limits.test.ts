@@ -125,7 +125,10 @@ describe.runIf(onLinux)("the agent's limits", () => {
 		// Far fewer than it reckons with.
 		const agent = await startAgent(await startWorker(), { descriptors: 40, limits: { MAX_STRANGERS: 1000 } });
 		for (let round = 0; round < 3; round++) {
+			// All at once: it would close the oldest in time if they came one by one.
+			agent.signal("SIGSTOP");
 			const strangers = await many(60, () => dial(agent).catch(() => null));
+			agent.signal("SIGCONT");
 			await new Promise((resolve) => setTimeout(resolve, 500));
 			for (const socket of strangers) socket?.destroy();
 		}
