@@ -78,8 +78,8 @@ export default defineConfig({
 			node("sdks", 120),
 			// It waits more than it works.
 			node("e2e", 180, { sequence: { groupOrder: 1 } }),
-			// After all others: it measures how soon things happen, on the whole machine. What others do on it meanwhile is measured too, hence once more.
-			node("timed", 180, { fileParallelism: false, retry: 1, sequence: { groupOrder: 2 } }),
+			// After all others: it measures how soon things happen, on the whole machine.
+			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
 			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
 			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
 				// One local cloud serves all its files, and one file's faults would strike another's pool.

@@ -18,7 +18,7 @@ import { type Budget, type Id, type Identity, type Ms, newState, type Run, type 
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges } from "./codec.ts";
-import { mustArm, type Ports, pass, rearm } from "./pass.ts";
+import { alarmTime, mustArm, type Ports, pass, rearm } from "./pass.ts";
 
 /** What carries a pool: a Durable Object, or the simulator. */
 export interface Host {
@@ -356,7 +356,8 @@ export class Controller {
 	}
 
 	/** Always the earlier of what is armed and what is due: a wake-up that arrived in the meantime is never overwritten. */
-	private arm(at: Ms): void {
+	private arm(dueAt: Ms): void {
+		const at = alarmTime(dueAt, this.host.now());
 		if (!mustArm(this.armedAt, at)) return;
 		this.host.setAlarm(at);
 		this.armedAt = at;

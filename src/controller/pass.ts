@@ -147,6 +147,14 @@ export function mustArm(armedAt: Ms | null, at: Ms): boolean {
 	return armedAt === null || at < armedAt;
 }
 
+/**
+ * When the alarm is set that is due at `at`: a whole millisecond, after now. workerd never delivers one that a handler sets for the very
+ * millisecond that it was called for (findings/workerd-alarm-same-millisecond.sh).
+ */
+export function alarmTime(at: Ms, now: Ms): Ms {
+	return Math.max(Math.ceil(at), Math.floor(now) + 1);
+}
+
 /** Arms the alarm for when the state as it is now has something to do. */
 export function rearm(ports: Pick<Ports, "load" | "commit" | "now" | "random">): void {
 	const state = ports.load();

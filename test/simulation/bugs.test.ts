@@ -7,6 +7,7 @@ const SHOWN_SOON = [
 	"skip the intent: a create goes out unrecorded",
 	"wait for all that is under way before anything else goes out",
 	"forget a row that changed",
+	"arm for what is due now, while the handler was called for now",
 	"trust one list: what it lacks is gone",
 	"delete what is not tagged for this pool",
 	"count only ready proxies as billable",

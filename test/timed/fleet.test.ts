@@ -62,7 +62,7 @@ test("a VM deleted behind Muster's back is replaced within unknown_timeout + 1 i
 	const victim = await dev.vmAt((await dev.random()).ip);
 	await dev.control("DELETE", `/vms/${victim.id}`);
 	// The rest is for a busy machine.
-	await within(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 5000, async () => {
+	await within(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 2000, async () => {
 		const proxies = await dev.proxies();
 		expect(proxies).toHaveLength(2);
 		expect(proxies.map((proxy) => proxy.ip)).not.toContain(victim.ip);
@@ -87,7 +87,7 @@ test("an agent killed for good is out of the list within 3 intervals, and its VM
 	await dev.control("POST", `/vms/${id}/kill-agent?forever=1`);
 	// Three failed probes five seconds apart take an agent off the list; a refused connection does not make that sooner.
 	// The rest is for a busy machine.
-	await within(Math.max(3 * INTERVAL_MS, 24_000), async () =>
+	await within(Math.max(3 * INTERVAL_MS, 18_000), async () =>
 		expect((await dev.proxies()).map((proxy) => proxy.ip)).not.toContain(victim.ip),
 	);
 	await within(TIMES.unregisteredTimeout * 1000 + BOOT_MS + 15_000, async () =>

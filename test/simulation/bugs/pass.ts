@@ -57,6 +57,10 @@ export const PASS: readonly Bug[] = [
 		plants: [plant(PassModule, "mustArm", () => (armedAt, at) => armedAt !== at)],
 	},
 	{
+		name: "arm for what is due now, while the handler was called for now",
+		plants: [plant(PassModule, "alarmTime", () => (at, now) => Math.max(at, now))],
+	},
+	{
 		name: "arm for later as soon as a pass begins",
 		plants: [
 			plant(PassModule, "pass", (pass) => (ports, callsAPass) => {
