@@ -21,13 +21,13 @@ interface Line {
 
 const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" }, rows: { type: "string" } } });
 const isWanted = (part: string) => values.only === undefined || values.only === part;
-const say = (text: string) => console.error(`  ${text}`);
+const print = (text: string) => console.error(`  ${text}`);
 const lines: Line[] = [];
 
 if (isWanted("worker")) {
 	const bytes = bundleBytes();
 	lines.push({ what: "bundle, gzip", measured: `${Math.round(bytes / 1024)} KB`, goal: "≤ 400 KB", also: "" });
-	for (const { proxies, route, ratio, perSecond, p99Ms, rowsRead } of await benchWorker(say)) {
+	for (const { proxies, route, ratio, perSecond, p99Ms, rowsRead } of await benchWorker(print)) {
 		const isCacheOff = route.endsWith("cache off");
 		lines.push({
 			what: `${proxies} proxies, ${route}`,
@@ -38,7 +38,7 @@ if (isWanted("worker")) {
 	}
 }
 if (isWanted("patch")) {
-	const { medianMs, p95Ms } = await benchPatch(say);
+	const { medianMs, p95Ms } = await benchPatch(print);
 	lines.push({
 		what: "PATCH to ready, minus boot",
 		measured: `p95 ${Math.round(p95Ms)} ms`,
@@ -46,10 +46,10 @@ if (isWanted("patch")) {
 		also: `median ${Math.round(medianMs)} ms, 20 rounds`,
 	});
 }
-if (isWanted("live")) lines.push(...(await benchLive(say)));
-if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", say })));
-if (isWanted("gateway")) lines.push(...(await benchGateway({ rows: values.rows ?? "", say })));
-if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, say)));
+if (isWanted("live")) lines.push(...(await benchLive(print)));
+if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", print })));
+if (isWanted("gateway")) lines.push(...(await benchGateway({ rows: values.rows ?? "", print })));
+if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, print)));
 
 const columns = ["what", "measured", "goal", "also"] as const;
 const widths = columns.map((column) => Math.max(column.length, ...lines.map((line) => line[column].length)));

@@ -72,7 +72,7 @@ console.log(`VMs created ${tally.made}`);
 console.log(`effects     ${table(tally.effects)}`);
 console.log(`passes      ${tally.passes}, heartbeats ${tally.heartbeats}`);
 console.log(`violations  ${tally.failing.length}`);
-for (const { seed, say } of tally.failing.slice(0, NAMED_FAILURES)) console.log(`  seed ${seed}: ${say}`);
+for (const { seed, message } of tally.failing.slice(0, NAMED_FAILURES)) console.log(`  seed ${seed}: ${message}`);
 const core = await loadCore();
 for (const { seed } of tally.failing.slice(0, SHOWN_FAILURES)) {
 	console.log(`\n${report(await shrink(await run(scenarioOf(seed, options), core), core))}`);

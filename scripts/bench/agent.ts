@@ -27,7 +27,7 @@ export interface AgentOptions {
 	readonly against: string | null;
 	/** Leaves out each row whose name does not hold this. */
 	readonly rows: string;
-	readonly say: (text: string) => void;
+	readonly print: (text: string) => void;
 }
 
 export const Ports = z.object({ echo: z.number(), http: z.number(), bulk: z.number() });
@@ -99,7 +99,7 @@ const MEMORY = [1000, 5000];
  * The agent, the very text that VMs run, beside the C proxies that are installed: each row in turns (A B C A B C …) under the same load, in
  * CPU seconds of the proxy (with its children) and in wall time. All of it on loopback; at most 8,000 connections a row and proxy.
  */
-export async function benchAgent({ against, rows, say }: AgentOptions): Promise<AgentLine[]> {
+export async function benchAgent({ against, rows, print }: AgentOptions): Promise<AgentLine[]> {
 	const root = mkdtempSync(join(tmpdir(), "muster-bench-agent-"));
 	// Started by root, squid becomes another user before it reads its files.
 	chmodSync(root, 0o755);
@@ -111,14 +111,14 @@ export async function benchAgent({ against, rows, say }: AgentOptions): Promise<
 		await startAgent(root, null, url, proxies);
 		if (against !== null) await startAgent(root, against, url, proxies);
 		const { missing } = await startRivals(root, proxies);
-		if (missing.length > 0) say(`not beside it, as not installed: apt-get install ${missing.join(" ")}`);
-		for (const { name, login } of proxies) if (login === null) say(`${name} asks for no credentials here`);
+		if (missing.length > 0) print(`not beside it, as not installed: apt-get install ${missing.join(" ")}`);
+		for (const { name, login } of proxies) if (login === null) print(`${name} asks for no credentials here`);
 		const lines: AgentLine[] = [];
 		const add = (measured: readonly AgentLine[]) => {
-			for (const { what, measured: mine, also } of measured) say(`${what}: ${mine}; ${also}`);
+			for (const { what, measured: mine, also } of measured) print(`${what}: ${mine}; ${also}`);
 			lines.push(...measured);
 		};
-		for (const row of ROWS.filter(({ what }) => what.includes(rows))) add(await measure(row, proxies, ports, say));
+		for (const row of ROWS.filter(({ what }) => what.includes(rows))) add(await measure(row, proxies, ports, print));
 		for (const count of MEMORY) {
 			const what = `resident, ${count.toLocaleString("en")} idle tunnels`;
 			if (what.includes(rows)) add([await memory(what, count === 1000 ? "≤ 31 MiB" : "≤ 45 MiB", count, proxies, ports)]);
@@ -142,7 +142,7 @@ export async function measure(
 	row: Row,
 	proxies: readonly Proxy[],
 	ports: Ports,
-	say: AgentOptions["say"],
+	print: AgentOptions["print"],
 	subject = "agent",
 ): Promise<AgentLine[]> {
 	const able = proxies.filter(({ speaks }) => speaks.includes(row.kind === "socks" ? "socks" : "http"));
@@ -178,9 +178,9 @@ export async function measure(
 	});
 	for (const { name } of able) {
 		const failed = (runs.get(name) ?? []).reduce((sum, run) => sum + run.failed, 0);
-		if (failed > 0) say(`${row.what}: ${failed} of ${row.count * row.rounds} failed at ${name}`);
+		if (failed > 0) print(`${row.what}: ${failed} of ${row.count * row.rounds} failed at ${name}`);
 		const connections = of(name, (run) => run.connections);
-		if (row.perConnection && connections > row.count / 2) say(`${row.what}: ${name} keeps no connection`);
+		if (row.perConnection && connections > row.count / 2) print(`${row.what}: ${name} keeps no connection`);
 	}
 	const lines = [line(row.what, row.goal, cells)];
 	if (row.isLatency) return lines;

@@ -88,7 +88,7 @@ await pool.settle();
 const vms = vmsOf(proxies);
 const list = await each(
 	200,
-	() => pool.fold({ call: "list" }, vms),
+	() => pool.dispatch({ call: "list" }, vms),
 	() => {
 		pool.now += 1_000;
 	},

@@ -44,8 +44,8 @@ export class BenchPool {
 	}
 
 	/** What came of an effect, as a pass takes it in. */
-	fold(effect: Effect, result: unknown): void {
-		this.carried.fold(effect, result);
+	dispatch(effect: Effect, result: unknown): void {
+		this.carried.dispatch(effect, result);
 	}
 
 	plan(): void {

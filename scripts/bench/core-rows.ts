@@ -69,7 +69,7 @@ export function writeSyntheticPool(storage: BenchStorage, proxies: number): void
 		listedAt: NOW,
 		sampledAt: NOW,
 	};
-	const birth = { ...pool, source: "environment", facts: { agentUrl: facts.agentUrl, rolling: null, proxies } };
+	const initial = { ...pool, source: "environment", facts: { agentUrl: facts.agentUrl, rolling: null, proxies } };
 	const { sql } = storage;
 	storage.transactionSync(() => {
 		sql.exec("CREATE TABLE schema_version (version INTEGER NOT NULL)");
@@ -80,7 +80,7 @@ export function writeSyntheticPool(storage: BenchStorage, proxies: number): void
 		sql.exec("CREATE TABLE metadata (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID");
 		sql.exec("CREATE TABLE more_vitals (part INTEGER PRIMARY KEY, json TEXT NOT NULL)");
 		sql.exec("INSERT INTO schema_version (version) VALUES (?)", 3);
-		sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, ?)", JSON.stringify(birth), JSON.stringify(facts));
+		sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, ?)", JSON.stringify(initial), JSON.stringify(facts));
 		sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, ?, ?)", NOW, JSON.stringify(vitals));
 		for (const proxy of all) sql.exec("INSERT INTO proxies (id, json) VALUES (?, ?)", idOf(proxy), JSON.stringify(proxyOf(proxy)));
 	});

@@ -21,10 +21,10 @@ export interface Surroundings {
 /** A stored pool in memory, as production carries it. */
 export interface Carried {
 	state(): State;
-	/** Takes in a fact that a request brings: folded, stored, and the alarm armed for what follows from it. */
+	/** Takes in a fact that a request brings: applied, stored, and the alarm armed for what follows from it. */
 	take(fact: unknown): void;
-	/** Takes in what came of an effect, as a pass does: folded and stored. */
-	fold(effect: Effect, result: unknown): void;
+	/** Takes in what came of an effect, as a pass does: applied and stored. */
+	dispatch(effect: Effect, result: unknown): void;
 	/** What the alarm does. Throws where it fails. */
 	pass(): Promise<void>;
 	plan(): void;
@@ -65,7 +65,7 @@ interface ControllerOfNow {
 	alarm(): Promise<void>;
 	/** Private there: what a request's own method does but for judging its key and answering. */
 	take(fact: unknown): void;
-	fold(outcome: unknown): void;
+	dispatch(outcome: unknown): void;
 }
 
 async function withController(take: Import): Promise<Tree["carry"]> {
@@ -104,7 +104,7 @@ async function withController(take: Import): Promise<Tree["carry"]> {
 		return {
 			state: () => controller.state,
 			take: (fact) => controller.take(fact),
-			fold: (effect, result) => controller.fold({ on: "done", effect, result, startedAt: around.now() }),
+			dispatch: (effect, result) => controller.dispatch({ on: "done", effect, result, startedAt: around.now() }),
 			pass: async () => {
 				await controller.alarm();
 				if (failure !== null) throw failure;
@@ -169,7 +169,7 @@ async function withRunner(take: Import): Promise<Tree["carry"]> {
 		return {
 			state: () => state,
 			take: (fact) => takeFact(ports, fact),
-			fold: (effect, result) => ports.commit(state, apply(state, eventOf(effect, result, state), around.now()), null),
+			dispatch: (effect, result) => ports.commit(state, apply(state, eventOf(effect, result, state), around.now()), null),
 			pass: () => pass(ports),
 			plan: () => plan(state, around.now(), around.random),
 		};

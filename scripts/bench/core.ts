@@ -24,15 +24,15 @@ export interface CoreLine {
 }
 
 /** `against`: a revision of this repository, or null for this tree alone. `say` is told of each step. */
-export async function benchCore(against: string | null, say: (text: string) => void): Promise<readonly CoreLine[]> {
-	if (against === null) return lines(figuresOf(PROJECT, null, say), null, null);
+export async function benchCore(against: string | null, print: (text: string) => void): Promise<readonly CoreLine[]> {
+	if (against === null) return lines(figuresOf(PROJECT, null, print), null, null);
 	const parent = mkdtempSync(join(tmpdir(), "muster-bench-core-"));
 	const checkout = join(parent, "other");
 	try {
 		execFileSync("git", ["-C", PROJECT, "worktree", "add", "--detach", checkout, against], { stdio: "ignore" });
 		symlinkSync(join(PROJECT, "node_modules"), join(checkout, "node_modules"));
-		const figures = figuresOf(PROJECT, checkout, say);
-		return lines(figures, against, simulations(checkout, say));
+		const figures = figuresOf(PROJECT, checkout, print);
+		return lines(figures, against, simulations(checkout, print));
 	} finally {
 		execFileSync("git", ["-C", PROJECT, "worktree", "remove", "--force", checkout], { stdio: "ignore" });
 		rmSync(parent, { recursive: true, force: true });
@@ -42,11 +42,11 @@ export async function benchCore(against: string | null, say: (text: string) => v
 /** By size: of this tree and of the other. */
 type Figures = ReadonlyMap<number, { readonly here: CoreFigures; readonly there: CoreFigures | null }>;
 
-function figuresOf(here: string, there: string | null, say: (text: string) => void): Figures {
+function figuresOf(here: string, there: string | null, print: (text: string) => void): Figures {
 	return new Map(
 		SIZES.map((size) => {
 			const run = (root: string, whose: string) => {
-				say(`core, ${size} proxies: ${whose}`);
+				print(`core, ${size} proxies: ${whose}`);
 				return figures(root, size);
 			};
 			return [size, { here: run(here, "this tree"), there: there === null ? null : run(there, "the other revision") }];
@@ -69,10 +69,10 @@ interface Simulated {
 }
 
 /** The same seeds in both trees, a few in one and then in the other, until both have had enough. */
-function simulations(there: string, say: (text: string) => void): { readonly here: Simulated; readonly there: Simulated } {
+function simulations(there: string, print: (text: string) => void): { readonly here: Simulated; readonly there: Simulated } {
 	let [here, other] = [NOTHING, NOTHING];
 	for (let from = 1; Math.max(here.cpuSeconds, other.cpuSeconds) < ENOUGH_SIMULATION_SECONDS; from += SEEDS_A_RUN) {
-		say(`simulation, seeds ${from} to ${from + SEEDS_A_RUN - 1} in both trees`);
+		print(`simulation, seeds ${from} to ${from + SEEDS_A_RUN - 1} in both trees`);
 		here = sum(here, simulate(PROJECT, from));
 		other = sum(other, simulate(there, from));
 	}

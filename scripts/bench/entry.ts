@@ -102,7 +102,7 @@ async function fill(env: Env, proxies: number): Promise<Response> {
 				billable: count,
 				problems: [],
 				degraded: false,
-				strays: 0,
+				orphans: 0,
 				foreign: { pools: 0, deployments: 0 },
 			},
 			credentials: { "1": ["user", "password"] },

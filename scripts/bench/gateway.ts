@@ -26,7 +26,7 @@ const ROWS: readonly Row[] = [
  * The gateway as it is served, in front of one agent; beside it the agent alone, and proxy-chain in the gateway's place, all in turns under the same
  * load. CPU seconds are those of the gateway (or proxy-chain, or the agent) alone. proxy-chain comes from npm into a folder that goes again.
  */
-export async function benchGateway({ rows, say }: Pick<AgentOptions, "rows" | "say">): Promise<AgentLine[]> {
+export async function benchGateway({ rows, print }: Pick<AgentOptions, "rows" | "print">): Promise<AgentLine[]> {
 	const root = mkdtempSync(join(tmpdir(), "muster-bench-gateway-"));
 	const started: Proxy[] = [];
 	const origin = spawn(PYTHON, [join(LOAD, "origin.py")], { stdio: ["pipe", "pipe", "inherit"] });
@@ -43,7 +43,7 @@ export async function benchGateway({ rows, say }: Pick<AgentOptions, "rows" | "s
 		const rival = await startProxyChain(root, proxyUrl, started);
 		const lines: AgentLine[] = [];
 		for (const row of ROWS.filter(({ what }) => what.includes(rows))) {
-			const measured = await measure(row, [gateway, rival, agent], ports, say, "gateway");
+			const measured = await measure(row, [gateway, rival, agent], ports, print, "gateway");
 			lines.push(...withGoals(measured, row));
 		}
 		const what = `resident, ${IDLE_TUNNELS.toLocaleString("en")} idle tunnels`;

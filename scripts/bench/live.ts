@@ -49,7 +49,7 @@ async function untilIs(what: string, limitMs: number, check: () => Promise<boole
 	return performance.now() - began;
 }
 
-async function measure(isLined: boolean, port: number, say: (text: string) => void): Promise<{ drops: number[]; deaths: number[] }> {
+async function measure(isLined: boolean, port: number, print: (text: string) => void): Promise<{ drops: number[]; deaths: number[] }> {
 	const state = temporaryState();
 	const dev = await Dev.start(state.directory, {
 		AGENT_LINE: isLined ? "True" : "False",
@@ -61,7 +61,7 @@ async function measure(isLined: boolean, port: number, say: (text: string) => vo
 		UNREGISTERED_TIMEOUT: "600",
 	});
 	try {
-		say(`live, ${isLined ? "lines" : "calls"}: ${PROXIES} VMs boot`);
+		print(`live, ${isLined ? "lines" : "calls"}: ${PROXIES} VMs boot`);
 		await untilIs("all are ready", BOOT_LIMIT_MS, async () => (await proxiesOf(dev)).length === PROXIES);
 		const proxies = await proxiesOf(dev);
 		const drops: number[] = [];
@@ -87,12 +87,12 @@ async function measure(isLined: boolean, port: number, say: (text: string) => vo
 	}
 }
 
-export async function benchLive(say: (text: string) => void): Promise<Line[]> {
+export async function benchLive(print: (text: string) => void): Promise<Line[]> {
 	const echo = createServer((socket) => socket.pipe(socket).on("error", () => socket.destroy()));
 	await new Promise<void>((done) => echo.listen(0, "127.0.0.1", done));
 	const { port } = echo.address() as { port: number };
 	try {
-		const [lined, called] = [await measure(true, port, say), await measure(false, port, say)];
+		const [lined, called] = [await measure(true, port, print), await measure(false, port, print)];
 		const [drops, deaths] = [inWords(lined.drops), inWords(lined.deaths)];
 		const [calledDrops, calledDeaths] = [inWords(called.drops), inWords(called.deaths)];
 		return [

@@ -16,7 +16,7 @@ const ROUND_LIMIT_MS = 60_000;
  * What Muster itself adds between a PATCH that asks for one proxy more and that proxy in `GET /`: the time it took without the VM's
  * boot, in milliseconds, over {@link ROUNDS} rounds against the local cloud with real agents.
  */
-export async function benchPatch(say: (text: string) => void): Promise<{ readonly medianMs: number; readonly p95Ms: number }> {
+export async function benchPatch(print: (text: string) => void): Promise<{ readonly medianMs: number; readonly p95Ms: number }> {
 	const directory = mkdtempSync(join(tmpdir(), "muster-bench-"));
 	const [port, cloudPort] = [await freePort(), await freePort()];
 	const dev = spawn(process.execPath, [join(PROJECT, "scripts/dev.ts")], {
@@ -55,7 +55,7 @@ export async function benchPatch(say: (text: string) => void): Promise<{ readonl
 			await until(base, 1);
 			await untilVms(cloudPort, 1);
 		}
-		say(`PATCH to ready, without the boot, in ms: ${overheads.map(Math.round).join(" ")}`);
+		print(`PATCH to ready, without the boot, in ms: ${overheads.map(Math.round).join(" ")}`);
 		return { medianMs: quantile(overheads, 0.5), p95Ms: quantile(overheads, 0.95) };
 	} finally {
 		dev.kill("SIGINT");

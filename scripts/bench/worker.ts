@@ -44,7 +44,7 @@ export function bundleBytes(): number {
 }
 
 /** The Worker's routes against a bare one of the same Worker, in one process of workerd. */
-export async function benchWorker(say: (text: string) => void): Promise<readonly WorkerRow[]> {
+export async function benchWorker(print: (text: string) => void): Promise<readonly WorkerRow[]> {
 	// It would ask Cloudflare where it is.
 	process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 	const harness = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "wrangler.toml") }] });
@@ -56,7 +56,7 @@ export async function benchWorker(say: (text: string) => void): Promise<readonly
 		for (const proxies of SIZES) {
 			const filled = await fetch(new URL(`/fill?proxies=${proxies}`, url));
 			if (!filled.ok) throw new Error(`the database could not be filled: ${await filled.text()}`);
-			rows.push(...(await measure(Number(url.port), proxies, say)));
+			rows.push(...(await measure(Number(url.port), proxies, print)));
 		}
 		return rows;
 	} finally {
@@ -64,7 +64,7 @@ export async function benchWorker(say: (text: string) => void): Promise<readonly
 	}
 }
 
-async function measure(port: number, proxies: number, say: (text: string) => void): Promise<WorkerRow[]> {
+async function measure(port: number, proxies: number, print: (text: string) => void): Promise<WorkerRow[]> {
 	for (const path of [...NAMES.map(bareOf), ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2, CONNECTIONS);
 	const rounds: Record<Name, { ratio: number; perSecond: number; p99Ms: number }[]> = {
 		random: [],
@@ -85,7 +85,7 @@ async function measure(port: number, proxies: number, say: (text: string) => voi
 				before = after;
 			}
 		}
-		say(`${proxies} proxies, round ${round + 1}: bare ${bares.map(Math.round).join(", ")} requests/s`);
+		print(`${proxies} proxies, round ${round + 1}: bare ${bares.map(Math.round).join(", ")} requests/s`);
 	}
 	const rowsRead: number[] = [];
 	for (const path of ["/random", "/?limit=10"]) {

@@ -9,9 +9,9 @@ import type { World } from "./world.ts";
 export async function adopt({ id, vm }: EffectOf<"adopt">, { pool }: State, world: World): Promise<Vm> {
 	const { get, retag } = retagging(world.provider());
 	const found = await get(vm);
-	if (found === null || found.state === "going") throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
+	if (found === null || found.state === "going") throw new ProviderError({ kind: "notFound", message: `there is no VM "${vm}"` });
 	if (isAnothers(found, pool))
-		throw new ProviderError({ kind: "conflict", say: `VM "${vm}" carries the tags of another pool or deployment` });
+		throw new ProviderError({ kind: "conflict", message: `VM "${vm}" carries the tags of another pool or deployment` });
 	const tags = { deployment: pool.deployment, pool: pool.tag, intent: id };
 	await retag(vm, tags);
 	return { ...found, tags };

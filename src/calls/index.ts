@@ -30,7 +30,7 @@ type CarryOut<Name extends Call> = (effect: EffectOf<Name>, state: State, world:
 
 const CALLS: { readonly [Name in Call]: CarryOut<Name> } = {
 	delete: deleteVm,
-	deleteStray: deleteVm,
+	deleteOrphan: deleteVm,
 	adopt,
 	release,
 	find,
@@ -71,6 +71,6 @@ export async function carryOut(effect: Effect, state: State, world: World): Prom
 /** An error that is no provider's leaves open whether a VM was made. */
 function failureOf({ call }: Effect, error: unknown): Failure {
 	if (error instanceof ProviderError) return error.failure;
-	const say = error instanceof Error ? error.message : "it failed without a reason";
-	return { kind: call === "create" || call === "finish" ? "unknown" : "transient", say };
+	const message = error instanceof Error ? error.message : "it failed without a reason";
+	return { kind: call === "create" || call === "finish" ? "unknown" : "transient", message };
 }

@@ -39,8 +39,8 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 		events: state.log.flatMap((entry) => eventRowOf(state, entry)),
 		ended: state.ended.map((ended) => ({ ...ended, ...placeOf(state, ended, world) })),
 	});
-	if (isHeld === null) throw new ProviderError({ kind: "notFound", say: "the directory does not know the pool" });
-	if (!isHeld) throw new ProviderError({ kind: "conflict", say: "another version is there" });
+	if (isHeld === null) throw new ProviderError({ kind: "notFound", message: "the directory does not know the pool" });
+	if (!isHeld) throw new ProviderError({ kind: "conflict", message: "another version is there" });
 	acknowledge();
 	return { logSeq: state.logSeq, ended: state.ended.map(({ id }) => id) };
 }

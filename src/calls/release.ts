@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 export async function release({ vm }: EffectOf<"release">, { pool }: State, world: World): Promise<null> {
 	const { get, retag } = retagging(world.provider());
 	const found = await get(vm);
-	if (found === null) throw new ProviderError({ kind: "notFound", say: `there is no VM "${vm}"` });
+	if (found === null) throw new ProviderError({ kind: "notFound", message: `there is no VM "${vm}"` });
 	if (!isAnothers(found, pool)) await retag(vm, null);
 	return null;
 }

@@ -6,6 +6,6 @@ import type { World } from "./world.ts";
 export async function reserve(effect: EffectOf<"reserve">, { pool }: State, world: World): Promise<ResultOf<"reserve">> {
 	const held = await world.database.reserve({ ...effect, object: pool.object, now: world.now() });
 	if (held === null)
-		throw new ProviderError({ kind: "conflict", say: "a newer request is there, or the directory does not know the pool" });
+		throw new ProviderError({ kind: "conflict", message: "a newer request is there, or the directory does not know the pool" });
 	return held;
 }

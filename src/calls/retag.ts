@@ -8,6 +8,7 @@ export function canRetag(provider: Provider): boolean {
 /** What changes the tags of VMs. Throws a ProviderError where the cloud cannot. */
 export function retagging(provider: Provider): Required<Pick<Provider, "get" | "retag">> {
 	const { get, retag } = provider;
-	if (get === undefined || retag === undefined) throw new ProviderError({ kind: "conflict", say: "this cloud cannot change a VM's tags" });
+	if (get === undefined || retag === undefined)
+		throw new ProviderError({ kind: "conflict", message: "this cloud cannot change a VM's tags" });
 	return { get: get.bind(provider), retag: retag.bind(provider) };
 }

@@ -14,6 +14,9 @@ export const MOST_ROW_CHARS = 1_400_000;
 const FACTS = fieldsStored("facts");
 const VITALS = fieldsStored("vitals");
 
+/** Fields that earlier versions stored by other names. */
+const FORMER_NAMES: Readonly<Record<string, Key>> = { gates: "breakers", strays: "orphans" };
+
 /** What is stored of a pool. */
 export interface StoredRows {
 	readonly facts: string;
@@ -77,7 +80,13 @@ export function decode({ facts, proxies, vitals }: StoredRows): State {
 		return [proxy.id, proxy];
 	});
 	const lagging = vitals.length === 0 ? {} : fieldsOf(vitals.join(""));
-	return revived({ ...stored, ...lagging, proxies: entries });
+	return revived({ ...renamed(stored), ...lagging, proxies: entries });
+}
+
+function renamed(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+	return Object.fromEntries(
+		Object.entries(fields).map(([name, value]) => [Object.hasOwn(FORMER_NAMES, name) ? FORMER_NAMES[name] : name, value]),
+	);
 }
 
 function fieldsOf(json: string): Record<string, unknown> {

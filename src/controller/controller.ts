@@ -81,7 +81,7 @@ export interface LineReport extends Omit<Report, "sessions" | "number"> {
 	readonly closed: readonly string[];
 }
 
-export type AgentReply = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
+export type AgentReply = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly message: string };
 
 /** A command waits so long for D1 to show its change; it is stored in any case. */
 const READABLE_DEADLINE_MS = 3_000;
@@ -95,7 +95,7 @@ const OVERDUE_MS = 60_000;
 const VITALS_INTERVALS = 2;
 
 /**
- * One pool in memory: decides when a fact is folded in, stored, answered for, and when the alarm comes; the alarm alone acts. Both of its
+ * One pool in memory: decides when a fact is applied, stored, answered for, and when the alarm comes; the alarm alone acts. Both of its
  * hosts run it as it is.
  */
 export class Controller {
@@ -124,7 +124,7 @@ export class Controller {
 		this.ports = {
 			load: () => this.loaded(),
 			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
-			fold: (event) => this.fold(event),
+			dispatch: (event) => this.dispatch(event),
 			call: (effect, state) => this.call(effect, state),
 			mintToken: (id) => host.mintToken(id),
 			callsMade: () => host.callsMade(),
@@ -136,7 +136,7 @@ export class Controller {
 	}
 
 	/** The state of a pool that is made now, and the rows that hold it. */
-	static birth(pool: Identity, now: Ms, run: Run): { readonly state: State; readonly rows: RowChanges } {
+	static initial(pool: Identity, now: Ms, run: Run): { readonly state: State; readonly rows: RowChanges } {
 		const state = newState(pool, now, run);
 		return { state, rows: changesBetween(null, state, true) };
 	}
@@ -226,7 +226,7 @@ export class Controller {
 		return null;
 	}
 
-	/** Folded even when refused for its address: the VM may have a new one, and the inventory is asked. */
+	/** Applied even when refused for its address: the VM may have a new one, and the inventory is asked. */
 	register(request: Registration & { readonly tokenHash: string }): AgentReply {
 		const { id, tokenHash, keyHash, address } = request;
 		const judgement = judgeRegistration(this.state, request, this.host.now());
@@ -264,10 +264,10 @@ export class Controller {
 		if (this.state.proxies.has(id)) this.take({ on: "lineLost", id });
 	}
 
-	/** Folds in what the lines show by themselves. `isLoaded`: the pool has just come into memory. */
+	/** Applies what the lines show by themselves. `isLoaded`: the pool has just come into memory. */
 	hearLines(isLoaded = false): void {
 		const lives = this.host.lines?.();
-		if (lives !== undefined) this.fold({ on: "lines", lives, isLoaded });
+		if (lives !== undefined) this.dispatch({ on: "lines", lives, isLoaded });
 	}
 
 	unregister(keyHash: string, id: Id): AgentReply {
@@ -277,9 +277,9 @@ export class Controller {
 	}
 
 	private reply(id: Id, judgement: Judgement): AgentReply {
-		if (judgement.is === "refused") return { ok: false, say: judgement.say };
+		if (judgement.is === "refused") return { ok: false, message: judgement.message };
 		const directives = directivesFor(this.state, id, this.host.now());
-		return directives === null ? { ok: false, say: "this pool is not running" } : { ok: true, directives };
+		return directives === null ? { ok: false, message: "this pool is not running" } : { ok: true, directives };
 	}
 
 	/** The alarm has come. Never throws. */
@@ -317,7 +317,7 @@ export class Controller {
 	/** Takes in a fact from outside a pass, and sees to it that what follows from it is done. An alarm that the platform has lost is set anew. */
 	private take(event: Event): void {
 		const before = this.state;
-		this.fold(event);
+		this.dispatch(event);
 		const isLost = this.armedAt === null || this.armedAt < this.host.now() - OVERDUE_MS;
 		if (this.isPassing) {
 			// The pass looks again, and arms the alarm at its end.
@@ -330,7 +330,7 @@ export class Controller {
 		if (this.armedAt === null || this.armedAt > this.host.now()) rearm(this.ports);
 	}
 
-	private fold(event: Event): void {
+	private dispatch(event: Event): void {
 		const before = this.state;
 		this.commit(before, apply(before, event, this.host.now()), null, event);
 	}

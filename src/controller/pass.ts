@@ -11,8 +11,8 @@ export interface Ports {
 	load(): State;
 	/** Stores what changed, and sees to an alarm at min(armed, wakeAt). Throws where this instance was superseded. */
 	commit(before: State, after: State, wakeAt: Ms | null): void;
-	/** Folds a fact in and stores what came of it. */
-	fold(event: Event): void;
+	/** Applies a fact and stores what came of it. */
+	dispatch(event: Event): void;
 	/** Does one effect. Never throws: a failure is an outcome. */
 	call(effect: Effect, state: State): Promise<Outcome>;
 	/** Mints a boot token, keeps it for the call that follows, and returns its SHA-256 in hex. */
@@ -66,7 +66,7 @@ class Running {
 	private readonly callsAPass: number;
 	private readonly subjects = new Set<string>();
 	private readonly slots: Record<Slot, number> = { create: 0, call: 0, probe: 0, database: 0 };
-	private dispatched = 0;
+	private started = 0;
 	private databaseCalls = 0;
 	private publications = 0;
 	private publishAt: Ms = 0;
@@ -107,7 +107,7 @@ class Running {
 		if (this.slots[slot] >= MOST_OF_A_KIND[slot]) return false;
 		if (slot === "database") return this.databaseCalls < DATABASE_CALLS_A_PASS;
 		const connections = create + call + probe;
-		const isSpent = Math.max(this.dispatched, this.ports.callsMade() + connections + database) >= this.callsAPass;
+		const isSpent = Math.max(this.started, this.ports.callsMade() + connections + database) >= this.callsAPass;
 		return !isSpent && connections < MOST_CONNECTIONS && (slot === "probe" || create + call < MOST_TO_PROVIDER);
 	}
 
@@ -124,14 +124,14 @@ class Running {
 		this.subjects.add(subject);
 		this.slots[room.slot]++;
 		if (room.slot === "database") this.databaseCalls++;
-		else this.dispatched++;
+		else this.started++;
 		if (effect.call === "publish") this.publishAt = ports.now() + PUBLISH_SPACING_MS * 2 ** this.publications++;
 		try {
 			if (room.isMutating) {
 				const token = room.mintsToken && "id" in effect ? { tokenHash: ports.mintToken(effect.id) } : {};
-				ports.fold({ on: "sent", effect, ...token });
+				ports.dispatch({ on: "sent", effect, ...token });
 			}
-			ports.fold(await ports.call(effect, ports.load()));
+			ports.dispatch(await ports.call(effect, ports.load()));
 		} catch (thrown) {
 			this.error = { thrown };
 		} finally {

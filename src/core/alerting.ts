@@ -55,7 +55,7 @@ export function alertsOf(
 		}
 		const kept: Partial<Record<CauseName, Told>> = {};
 		for (const cause of CAUSES) {
-			const next = judged(known[cause], { object, cause, pool: news.pool, say: news.causes[cause] }, now, alerts);
+			const next = judged(known[cause], { object, cause, pool: news.pool, message: news.causes[cause] }, now, alerts);
 			if (next !== null) kept[cause] = next;
 		}
 		if (Object.keys(kept).length > 0) after[object] = kept;
@@ -68,18 +68,18 @@ interface Said {
 	readonly cause: CauseName;
 	readonly pool: string;
 	/** Undefined: it is not so. */
-	readonly say: string | undefined;
+	readonly message: string | undefined;
 }
 
-function judged(known: Told | undefined, { object, cause, pool, say }: Said, now: Ms, alerts: Alert[]): Told | null {
+function judged(known: Told | undefined, { object, cause, pool, message }: Said, now: Ms, alerts: Alert[]): Told | null {
 	const { since = null, toldAt = null } = known ?? {};
 	const wasToldLately = toldAt !== null && toldAt <= now && now < toldAt + ALERT_SPACING_MS;
 	const add = (kind: AlertKind, begunAt: Ms, text: string) =>
 		alerts.push({ id: `${object.slice(0, 16)}-${kind}-${begunAt}-${now}`, kind, pool, at: now, since: begunAt, text });
-	if (say !== undefined) {
+	if (message !== undefined) {
 		const begunAt = since ?? now;
 		if (wasToldLately) return { since: begunAt, toldAt };
-		add(KINDS[cause], begunAt, say);
+		add(KINDS[cause], begunAt, message);
 		return { since: begunAt, toldAt: now };
 	}
 	// Only of what was told it is told that it is over.

@@ -16,7 +16,7 @@ import { withCalls } from "./model/tally.ts";
 /** What a cloud says stands in a reason behind what it is about. */
 const MOST_SAY_CHARS = MOST_WHY_CHARS - 100;
 
-/** Folds one fact into the state. It decides nothing: what follows from the fact is `plan`'s. */
+/** Applies one fact to the state. It decides nothing: what follows from the fact is `plan`'s. */
 export function apply(state: State, event: Event, now: Ms): State {
 	switch (event.on) {
 		case "command":
@@ -39,7 +39,7 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return roomOf(event.effect).done(withAnswers(state, event), event.effect, event.result, now, event.startedAt);
 		case "failed": {
 			const { effect, startedAt } = event;
-			const failure = { ...event.failure, say: bounded(event.failure.say, MOST_SAY_CHARS) };
+			const failure = { ...event.failure, message: bounded(event.failure.message, MOST_SAY_CHARS) };
 			return roomOf(effect).failed(refusedByAccount(withAnswers(state, event), effect, failure, now, startedAt), effect, failure, now);
 		}
 		case "fleet":
@@ -48,7 +48,7 @@ export function apply(state: State, event: Event, now: Ms): State {
 			return event.url === state.agentUrl
 				? state
 				: withLog(
-						{ ...state, agentUrl: event.url, gates: mended(state.gates), places: mendedPlaces(state.places) },
+						{ ...state, agentUrl: event.url, breakers: mended(state.breakers), places: mendedPlaces(state.places) },
 						now,
 						"INFO",
 						`agents call ${event.url}`,

@@ -34,7 +34,7 @@ export interface Failing {
 /** What came of an effect. */
 export type Outcome = Done | Failing;
 
-/** A fact that is folded into a pool's state. */
+/** A fact that is applied to a pool's state. */
 export type Event =
 	| { readonly on: "command"; readonly command: Command }
 	| ({ readonly on: "registered" } & Registration)

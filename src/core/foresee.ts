@@ -4,12 +4,12 @@ import { mayLaunch } from "./effects/create.ts";
 import { roomOf } from "./effects/index.ts";
 import { bounded } from "./model/bounds.ts";
 import { spentHourly } from "./model/cost.ts";
-import { BOOTS_TO_CLOSE } from "./model/limits.ts";
+import { BOOTS_TO_OPEN } from "./model/limits.ts";
 import { nextDecisionAt } from "./model/load.ts";
 import { measurementsOf } from "./model/metrics.ts";
 import { billable, countReady, surgeOf } from "./model/proxies.ts";
 import { waitingReplacements } from "./model/replacements.ts";
-import type { GateName, Ms, Severity, State } from "./model/state.ts";
+import type { BreakerName, Ms, Severity, State } from "./model/state.ts";
 import { newEntries } from "./model/told.ts";
 import { highestWish } from "./model/window.ts";
 import { plan } from "./plan.ts";
@@ -64,7 +64,7 @@ export interface Reasons {
 		readonly held: string | null;
 	};
 	/** Those that are closed now, or try one call at a time. */
-	readonly breakers: readonly { readonly breaker: GateName; readonly failures: number; readonly until: Ms; readonly why: string }[];
+	readonly breakers: readonly { readonly breaker: BreakerName; readonly failures: number; readonly until: Ms; readonly why: string }[];
 	/** Successors of destroyed proxies that have to wait. */
 	readonly replacements: { readonly waiting: number; readonly until: Ms | null };
 	readonly launches: boolean;
@@ -88,12 +88,12 @@ export function foresee(state: State, now: Ms, random: () => number): Foreseen {
 }
 
 function reasonsOf(state: State, now: Ms, random: () => number): Reasons {
-	const { spec, gates, money, run } = state;
+	const { spec, breakers, money, run } = state;
 	const hasRules = spec.rules.length > 0;
 	const asked = hasRules ? askedFor(new Draft(state, now, random), measurementsOf(state, now)) : null;
 	const price = money.prices.find(({ account }) => account === state.account) ?? null;
 	const { count, until } = waitingReplacements(state, now);
-	const isClosed = (name: GateName) => gates[name].failures > 0 && (name !== "boots" || gates.boots.failures >= BOOTS_TO_CLOSE);
+	const isOpen = (name: BreakerName) => breakers[name].failures > 0 && (name !== "boots" || breakers.boots.failures >= BOOTS_TO_OPEN);
 	return {
 		run,
 		halted: state.unreadable ?? state.breach ?? state.suspended,
@@ -118,11 +118,11 @@ function reasonsOf(state: State, now: Ms, random: () => number): Reasons {
 			leased: money.lease.hourly,
 			held: money.held,
 		},
-		breakers: (Object.keys(gates) as GateName[]).filter(isClosed).map((breaker) => ({
+		breakers: (Object.keys(breakers) as BreakerName[]).filter(isOpen).map((breaker) => ({
 			breaker,
-			failures: gates[breaker].failures,
-			until: gates[breaker].until,
-			why: bounded(gates[breaker].why),
+			failures: breakers[breaker].failures,
+			until: breakers[breaker].until,
+			why: bounded(breakers[breaker].why),
 		})),
 		replacements: { waiting: count, until: count === 0 ? null : until },
 		launches: mayLaunch(new Draft(state, now, random)),

@@ -35,7 +35,7 @@ export function plan(state: State, now: Ms, random: () => number): Plan {
 		// Nothing of a plan that breaks a promise is kept but the reason.
 		const stopped = new Draft({ ...state, breach }, now, random);
 		stopped.wake(now + state.spec.intervalSeconds * 1000);
-		stopped.say("ERROR", `stopped by its own check: ${breach}`);
+		stopped.message("ERROR", `stopped by its own check: ${breach}`);
 		return planOf(stopped, state);
 	}
 	noteStanding(draft);
@@ -70,5 +70,5 @@ function sayCounts(draft: Draft): void {
 	const [all, ready] = [proxies.size, countReady(draft.state)];
 	if (was.all === all && was.ready === ready) return;
 	draft.state = { ...draft.state, counted: { all, ready } };
-	draft.say("INFO", `instances ${was.all} => ${all}, ready ${was.ready} => ${ready}`);
+	draft.message("INFO", `instances ${was.all} => ${all}, ready ${was.ready} => ${ready}`);
 }

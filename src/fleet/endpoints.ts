@@ -27,12 +27,12 @@ import { readFacts } from "./fleet.ts";
 
 export type Outcome =
 	| { readonly ok: true }
-	| { readonly ok: false; readonly error: "conflict" | "notFound"; readonly say: string }
+	| { readonly ok: false; readonly error: "conflict" | "notFound"; readonly message: string }
 	| { readonly ok: false; readonly error: "invalid"; readonly faults: Faults };
 
 const DONE: Outcome = { ok: true };
-const conflict = (say: string): Outcome => ({ ok: false, error: "conflict", say });
-const notFound = (say: string): Outcome => ({ ok: false, error: "notFound", say });
+const conflict = (message: string): Outcome => ({ ok: false, error: "conflict", message });
+const notFound = (message: string): Outcome => ({ ok: false, error: "notFound", message });
 
 /**
  * Makes the pool of an endpoint; it begins paused. Where its start is lost the endpoint's row stays: asking again finishes it, and
@@ -133,7 +133,7 @@ export async function deleteEndpoint(env: Env, config: Config, object: string, n
 		return notFound(`There is no endpoint "${name}".`);
 	const remove = () => askPool(env, object, (pool) => pool.command({ do: "run", run: "removing", keep }));
 	const removed = await remove();
-	if (!removed.ok && removed.error === "conflict") return conflict(removed.say);
+	if (!removed.ok && removed.error === "conflict") return conflict(removed.message);
 	await removePool(env.DB, object, now);
 	// Whoever started it in between found it by a name that is gone now.
 	await remove();

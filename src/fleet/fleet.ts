@@ -107,10 +107,10 @@ const shadowsTold = new Map<string, number>();
 
 /** Once an hour. */
 function tellShadows(shadows: ReadonlyMap<string, string>, now: number): void {
-	for (const [endpoint, say] of shadows) {
-		if (isWithin(SHADOW_LOG_MS, shadowsTold.get(say) ?? Number.NEGATIVE_INFINITY, now)) continue;
-		shadowsTold.set(say, now);
-		logError(`the environment's pool ${endpoint} is ${say}`);
+	for (const [endpoint, message] of shadows) {
+		if (isWithin(SHADOW_LOG_MS, shadowsTold.get(message) ?? Number.NEGATIVE_INFINITY, now)) continue;
+		shadowsTold.set(message, now);
+		logError(`the environment's pool ${endpoint} is ${message}`);
 	}
 }
 
@@ -198,13 +198,13 @@ export async function eachPool<T, Pool>(pools: readonly Pool[], ask: (pool: Pool
 	return answers;
 }
 
-interface Birth {
+interface Founding {
 	readonly deployment: string;
 	readonly facts: FleetFacts;
 	readonly now: number;
 }
 
-async function makePool(env: Env, pool: PoolConfig, { deployment, facts, now }: Birth): Promise<void> {
+async function makePool(env: Env, pool: PoolConfig, { deployment, facts, now }: Founding): Promise<void> {
 	const { provider, name, endpoint } = pool;
 	const object = env.POOL.newUniqueId().toString();
 	const entry = await enterPool(env.DB, { object, provider, name, endpoint, incarnation: now, source: "environment" });

@@ -22,8 +22,8 @@ export async function readShadows(db: D1Database, config: Config, pools: readonl
 	const names = await listNames(db);
 	return new Map(
 		missing.flatMap((pool) => {
-			const say = shadowOf(pool, pools, names);
-			return say === null ? [] : [[pool.endpoint, say] as const];
+			const message = shadowOf(pool, pools, names);
+			return message === null ? [] : [[pool.endpoint, message] as const];
 		}),
 	);
 }

@@ -29,7 +29,7 @@ export function ofSession(session: string): Choice {
 export function choiceOf(given: string, names: readonly string[]): Choice | null {
 	const read = readUsername(given, names);
 	if (read.ok) return Object.keys(read.wishes).length === 0 ? ANY : choiceFor(read.wishes);
-	if (names.some((name) => given.startsWith(`${name}-`))) throw new BadUser(read.say);
+	if (names.some((name) => given.startsWith(`${name}-`))) throw new BadUser(read.message);
 	return null;
 }
 

@@ -6,7 +6,7 @@ const MAX_CHUNK_LINE_BYTES = 4096;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9112, 2.2: no line may end in a bare CR or LF. */
-const STRAY = /\0|\r(?!\n)|(?<!\r)\n/;
+const ORPHAN = /\0|\r(?!\n)|(?<!\r)\n/;
 /** RFC 9110, 7.6.1; TE and Trailer among them are harmless to pass on, and Upgrade is judged by itself. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "upgrade"]);
 
@@ -37,7 +37,7 @@ export function headEnd(data: Buffer): number {
 
 /** A head with its blank line, read as Latin-1 so that every byte is passed on as it was. Throws Malformed. */
 export function parseHead(text: string): Head {
-	if (STRAY.test(text)) throw new Malformed("A line of the head ends wrongly.");
+	if (ORPHAN.test(text)) throw new Malformed("A line of the head ends wrongly.");
 	const firstEnd = text.indexOf("\r\n");
 	let [lines, connection] = ["", ""];
 	let upgrade: string | null = null;

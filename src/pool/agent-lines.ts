@@ -42,7 +42,7 @@ export class AgentLines {
 		if (key === null) return new Response("the key is malformed", { status: 401 });
 		const keyHash = sha256(bearer);
 		const judgement = this.controller().lineOpened(keyHash, key.id);
-		if (judgement.is === "refused") return new Response(judgement.say, { status: 401 });
+		if (judgement.is === "refused") return new Response(judgement.message, { status: 401 });
 		const note: Note = { keyHash, told: "", order: 0, at: 0, heard: 0 };
 		const { answer, line } = this.lines.accept("agent", key.id, note, this.now());
 		this.tell(line, this.controller().state);

@@ -203,8 +203,8 @@ export function reconfiguredEnvironment(
 ): Reconfigured {
 	const keys = config.global.encryptionKeys;
 	if (isOtherCloud(openSecrets(keys, object, given).configuration, pool)) {
-		const say = `The cloud of this endpoint and its settings are the environment's (${pool.enabledVariable} and its like): change them there.`;
-		return { ok: false, conflict: say };
+		const message = `The cloud of this endpoint and its settings are the environment's (${pool.enabledVariable} and its like): change them there.`;
+		return { ok: false, conflict: message };
 	}
 	const { merged, faults: masks } = withKeptSecrets(withoutCloud(given), stored?.configuration ?? {}, config.addresses);
 	const { min, max } = pool.settings.spec;

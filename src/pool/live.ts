@@ -8,7 +8,7 @@ import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
 import type { Identity, Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
-import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
+import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
 import { logError, logEvent } from "../values/log.ts";
 import { AgentLines } from "./agent-lines.ts";
@@ -42,12 +42,12 @@ export interface Surroundings {
 
 type Loaded = ConstructorParameters<typeof Controller>[1];
 
-export function identityOf({ object, provider, name, deployment, incarnation }: PoolBirth): Identity {
+export function identityOf({ object, provider, name, deployment, incarnation }: InitialPool): Identity {
 	return { object, provider, name, deployment, incarnation, tag: sha256(object).slice(0, 16) };
 }
 
 /** A pool from its rows. Where they cannot be read they stay as they are: another version may read them. */
-export function enlivenStored(surroundings: Surroundings, { birth, rows, endpoint, vitalsWrittenAt }: Stored, armedAt: Ms | null): Live {
+export function enlivenStored(surroundings: Surroundings, { initial, rows, endpoint, vitalsWrittenAt }: Stored, armedAt: Ms | null): Live {
 	let state: State;
 	let isReadable = true;
 	try {
@@ -55,20 +55,20 @@ export function enlivenStored(surroundings: Surroundings, { birth, rows, endpoin
 	} catch (error) {
 		logError("a stored pool cannot be read", error);
 		isReadable = false;
-		state = Controller.salvaged(identityOf(birth), surroundings.now(), error instanceof Error ? error.message : String(error));
+		state = Controller.salvaged(identityOf(initial), surroundings.now(), error instanceof Error ? error.message : String(error));
 	}
-	return enliven(surroundings, birth, endpoint, { state, vitalsWrittenAt, armedAt }, isReadable);
+	return enliven(surroundings, initial, endpoint, { state, vitalsWrittenAt, armedAt }, isReadable);
 }
 
 export function enliven(
 	{ ctx, env, store, lines, now, config, ended }: Surroundings,
-	birth: PoolBirth,
+	initial: InitialPool,
 	endpoint: StoredEndpoint | null,
 	loaded: Loaded,
 	isReadable = true,
 ): Live {
-	const settings = new PoolSettings(store, birth, endpoint, config);
-	const outside = new Outside(env, birth, now, () => settings.current());
+	const settings = new PoolSettings(store, initial, endpoint, config);
+	const outside = new Outside(env, initial, now, () => settings.current());
 	const host: Host = {
 		now,
 		random: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
@@ -128,6 +128,6 @@ export function refusalOfRetagging(state: State, outside: Outside, command: Comm
 	}
 	return {
 		error: "conflict",
-		say: `${state.pool.provider} cannot change the tags of a VM: it can be neither associated nor left running.`,
+		message: `${state.pool.provider} cannot change the tags of a VM: it can be neither associated nor left running.`,
 	};
 }

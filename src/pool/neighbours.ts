@@ -16,7 +16,7 @@ export async function askAssist(env: Env, endpoint: string, object: string, coun
 	if (other === null) return `FALLBACK "${endpoint}" is no pool`;
 	if (other === object) return `FALLBACK "${endpoint}" is this pool itself`;
 	const outcome = await within(askPool(env, other, (pool) => pool.command({ do: "assist", from: object, count })));
-	return outcome.ok ? null : `FALLBACK "${endpoint}": ${outcome.say}`;
+	return outcome.ok ? null : `FALLBACK "${endpoint}": ${outcome.message}`;
 }
 
 /** Tells the other pools of an account of its rate limit. Who does not answer learns it from the cloud. Throws DatabaseUnavailable. */

@@ -11,8 +11,8 @@ import { enlivenStored, type Live, type Surroundings } from "./live.ts";
 import { Refresher } from "./refresh.ts";
 import { Store } from "./store.ts";
 
-export const GONE = { error: "notFound", say: "This pool does not exist any more." } as const;
-export const MALFORMED = { ok: false, say: "the boot token or the key is malformed" } as const;
+export const GONE = { error: "notFound", message: "This pool does not exist any more." } as const;
+export const MALFORMED = { ok: false, message: "the boot token or the key is malformed" } as const;
 
 /** A pool's object as the platform calls it: storage, clock, alarm and lines, and the pool in memory, which they keep going. */
 export abstract class PoolObject extends DurableObject<Env> {
@@ -54,7 +54,7 @@ export abstract class PoolObject extends DurableObject<Env> {
 	/** An agent's line, whose key the Worker has not checked. */
 	override async fetch(request: Request): Promise<Response> {
 		const bearer = /^Bearer (\S+)$/.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
-		if (this.live === null) return new Response(GONE.say, { status: 401 });
+		if (this.live === null) return new Response(GONE.message, { status: 401 });
 		return this.live.agents.open(bearer);
 	}
 

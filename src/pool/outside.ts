@@ -20,7 +20,7 @@ import { countryOf, PROVIDERS } from "../providers/index.ts";
 import { Ledger } from "../read-model/ledger.ts";
 import { publish } from "../read-model/publish.ts";
 import type { Env } from "../rpc/env.ts";
-import type { PoolBirth } from "../rpc/pool.ts";
+import type { InitialPool } from "../rpc/pool.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { askAssist, tellLimit } from "./neighbours.ts";
@@ -35,7 +35,7 @@ export class Outside {
 	callsMade = 0;
 	private readonly env: () => Env;
 	private readonly object: string;
-	private readonly source: PoolBirth["source"];
+	private readonly source: InitialPool["source"];
 	private readonly now: () => number;
 	/** What the pool runs by now, and its provider's name. */
 	private readonly derived: () => Derived | null;
@@ -45,7 +45,12 @@ export class Outside {
 	/** How many answers of the cloud of each status came since somebody took them. */
 	private readonly answers = new Map<string, number>();
 
-	constructor(env: () => Env, { object, source }: Pick<PoolBirth, "object" | "source">, now: () => number, derived: () => Derived | null) {
+	constructor(
+		env: () => Env,
+		{ object, source }: Pick<InitialPool, "object" | "source">,
+		now: () => number,
+		derived: () => Derived | null,
+	) {
 		this.env = env;
 		this.object = object;
 		this.source = source;
@@ -88,7 +93,7 @@ export class Outside {
 		const derived = this.derived();
 		const definition = pool.provider === "static" ? undefined : PROVIDERS[pool.provider];
 		if (definition === undefined || derived === null || derived.account === null || derived.provider !== pool.provider) {
-			throw new ProviderError({ kind: "auth", say: derived?.problem ?? "the account's credentials are not set" });
+			throw new ProviderError({ kind: "auth", message: derived?.problem ?? "the account's credentials are not set" });
 		}
 		const account = place === null ? derived.account : placedAccount(definition.settings, derived.account, place);
 		return definition.create(account, {
@@ -96,9 +101,10 @@ export class Outside {
 			now: this.now,
 			countCall: () => {
 				if (use === "check" && left-- <= 0)
-					throw new ProviderError({ kind: "transient", say: `the account's list takes more than ${CHECK_CALLS} calls` });
+					throw new ProviderError({ kind: "transient", message: `the account's list takes more than ${CHECK_CALLS} calls` });
 				if (use === "check") return;
-				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS) throw new ProviderError({ kind: "transient", say: "this pass has no call left" });
+				if (this.callsMade >= CALLS_A_PASS + SPARE_CALLS)
+					throw new ProviderError({ kind: "transient", message: "this pass has no call left" });
 				this.callsMade++;
 			},
 			observeAnswer: (code) => {
@@ -159,13 +165,13 @@ export class Outside {
 	private takeToken(id: Id): string {
 		const token = this.tokens.get(id);
 		this.tokens.delete(id);
-		if (token === undefined) throw new ProviderError({ kind: "transient", say: "the boot token was lost" });
+		if (token === undefined) throw new ProviderError({ kind: "transient", message: "the boot token was lost" });
 		return token;
 	}
 }
 
 function userData(state: State, token: string): Promise<string> {
-	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", say: "the address that agents call is not known" });
+	if (state.agentUrl === null) throw new ProviderError({ kind: "transient", message: "the address that agents call is not known" });
 	const { agentUrl: url, heartbeatSeconds: interval, allow } = state;
 	return renderUserData({ url, token, port: AGENT_PORT, interval, credentials: credentialsAsked(state), allow }, agentFiles);
 }

@@ -19,10 +19,10 @@ import type {
 	ConfigureOutcome,
 	Fetched,
 	FleetFacts,
+	InitialPool,
 	LeaseOutcome,
 	LeaseRequest,
 	MetadataOutcome,
-	PoolBirth,
 	PoolNames,
 	PoolOutcomes,
 	PoolRpc,
@@ -43,14 +43,14 @@ import { configureCommand } from "./settings.ts";
 
 /** One pool as the Worker calls it: what it decides is the controller's. */
 export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
-	async start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void> {
+	async start(initial: InitialPool, configuration?: StoredConfiguration): Promise<void> {
 		if (this.live === null) {
-			const { state, rows } = Controller.birth(identityOf(birth), this.now(), birth.source === "api" ? "paused" : "running");
+			const { state, rows } = Controller.initial(identityOf(initial), this.now(), initial.source === "api" ? "paused" : "running");
 			const endpoint = configuration === undefined ? null : { configuration, environment: null, intervalSeconds: null };
-			this.store.create(birth, rows, endpoint);
-			this.live = enliven(this.surroundings, birth, endpoint, { state, vitalsWrittenAt: 0, armedAt: null });
+			this.store.create(initial, rows, endpoint);
+			this.live = enliven(this.surroundings, initial, endpoint, { state, vitalsWrittenAt: 0, armedAt: null });
 		}
-		this.live.learn(birth.facts);
+		this.live.learn(initial.facts);
 	}
 
 	async compare(look: Look): Promise<Compared> {
@@ -77,7 +77,7 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		if (refusal !== null) return { ok: false, ...refusal };
 		if (command.do === "scale") settings.rebound(command.min, command.max);
 		const failure = await controller.command(command);
-		if (failure !== null) return { ok: false, error: failure.kind === "notFound" ? "notFound" : "conflict", say: failure.say };
+		if (failure !== null) return { ok: false, error: failure.kind === "notFound" ? "notFound" : "conflict", message: failure.message };
 		const { state } = controller;
 		return { ok: true, summary: { ...outside.names(state), ...summaryOf(state) }, ips: addressesOf(state, isReady) };
 	}
@@ -94,7 +94,7 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		const outcome = settings.reconfigured(configuration, found);
 		if (!outcome.ok) {
 			if ("faults" in outcome) return { ok: false, error: "invalid", faults: outcome.faults };
-			return { ok: false, error: "conflict", say: outcome.conflict };
+			return { ok: false, error: "conflict", message: outcome.conflict };
 		}
 		const { endpoint, bounds } = outcome;
 		const derived = settings.derivedFrom(endpoint);
@@ -171,7 +171,7 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
 		const [token, key] = [parseBearer(request.token), parseBearer(request.key)];
 		if (this.live === null || token === null || key === null) return MALFORMED;
-		if (key.object !== token.object || key.id !== token.id) return { ok: false, say: "the key is not this token's" };
+		if (key.object !== token.object || key.id !== token.id) return { ok: false, message: "the key is not this token's" };
 		const [tokenHash, keyHash] = [sha256(request.token), sha256(request.key)];
 		return this.live.controller.register({ id: token.id, tokenHash, keyHash, address: request.address });
 	}

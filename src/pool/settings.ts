@@ -2,7 +2,7 @@ import type { Wanted } from "../controller/controller.ts";
 import type { Command } from "../core/model/command.ts";
 import type { CloudName, State } from "../core/model/state.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import type { FleetFacts, PoolBirth } from "../rpc/pool.ts";
+import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { type Hosts, hostNamesIn } from "../settings/endpoint.ts";
 import { type Config, findPool, type PoolConfig } from "../settings/environment.ts";
@@ -28,22 +28,22 @@ import type { Store } from "./store.ts";
 /** What one pool runs by: the environment, or its endpoint's configuration, or both. Read once for each of them. */
 export class PoolSettings {
 	private readonly store: Store;
-	private readonly birth: PoolBirth;
+	private readonly initial: InitialPool;
 	private readonly config: () => Config;
 	private endpoint: StoredEndpoint | null;
 	private read: { readonly config: Config; readonly endpoint: StoredEndpoint | null; readonly derived: Derived | null } | null = null;
 
 	/** `config` gives the environment as it is now; the same object while that does not change. */
-	constructor(store: Store, birth: PoolBirth, endpoint: StoredEndpoint | null, config: () => Config) {
+	constructor(store: Store, initial: InitialPool, endpoint: StoredEndpoint | null, config: () => Config) {
 		this.store = store;
-		this.birth = birth;
+		this.initial = initial;
 		this.endpoint = endpoint;
 		this.config = config;
 	}
 
 	/** What the environment says of this pool now; null where it says nothing, or never did. */
 	environment(): PoolConfig | null {
-		return this.birth.source === "environment" ? findPool(this.config(), this.birth.provider as CloudName, this.birth.name) : null;
+		return this.initial.source === "environment" ? findPool(this.config(), this.initial.provider as CloudName, this.initial.name) : null;
 	}
 
 	/** Null where nothing says any more what the pool is to be. */
@@ -56,11 +56,11 @@ export class PoolSettings {
 	}
 
 	private derive(config: Config): Derived | null {
-		if (this.birth.source === "api") {
+		if (this.initial.source === "api") {
 			if (this.endpoint === null) return null;
-			const again = resealed(this.endpoint, this.birth.object, config.global.encryptionKeys);
+			const again = resealed(this.endpoint, this.initial.object, config.global.encryptionKeys);
 			if (again !== null) this.save(again);
-			return deriveApi(this.endpoint, this.birth, config);
+			return deriveApi(this.endpoint, this.initial, config);
 		}
 		const pool = this.environment();
 		return pool === null ? null : deriveEnvironment(this.endpoint, pool);
@@ -69,7 +69,7 @@ export class PoolSettings {
 	/** Takes in the interval that managers' configurations name for this pool. */
 	learn({ intervals = {} }: FleetFacts): void {
 		const named = (name: string) => (Object.hasOwn(intervals, name) ? intervals[name] : undefined);
-		const { source, provider, name } = this.birth;
+		const { source, provider, name } = this.initial;
 		const intervalSeconds = named(source === "api" ? name : `${provider}-${name}`) ?? named("default") ?? null;
 		if (intervalSeconds === (this.endpoint?.intervalSeconds ?? null)) return;
 		this.save({ ...(this.endpoint ?? { configuration: {}, environment: null }), intervalSeconds });
@@ -96,28 +96,28 @@ export class PoolSettings {
 
 	/** Where its list of proxies is fetched from, and when next (milliseconds since the epoch); null: from nowhere. */
 	list(): { readonly url: string; readonly dueAt: number } | null {
-		if (this.endpoint === null || this.birth.source !== "api") return null;
-		const list = listOf(this.endpoint, this.birth.object, this.config());
+		if (this.endpoint === null || this.initial.source !== "api") return null;
+		const list = listOf(this.endpoint, this.initial.object, this.config());
 		return list === null ? null : { url: list.url, dueAt: (this.endpoint.fetched?.at ?? 0) + list.everyMs };
 	}
 
 	/** Takes in a list that was fetched. */
 	relist(text: string, now: number): void {
-		if (this.endpoint !== null) this.save(relisted(this.endpoint, this.birth.object, this.config(), text, now));
+		if (this.endpoint !== null) this.save(relisted(this.endpoint, this.initial.object, this.config(), text, now));
 	}
 
 	/** What would come of another configuration, with the addresses of its host names; nothing is changed. */
 	reconfigured(given: StoredConfiguration, found: Hosts): Reconfigured {
 		const config = this.config();
-		if (this.birth.source === "api") return reconfiguredApi(given, this.endpoint, this.birth, config, found);
+		if (this.initial.source === "api") return reconfiguredApi(given, this.endpoint, this.initial, config, found);
 		const pool = this.environment();
 		if (pool === null) return { ok: false, conflict: "The environment does not name this pool any more: it is being emptied." };
-		return reconfiguredEnvironment(given, this.endpoint, this.birth.object, pool, config, found);
+		return reconfiguredEnvironment(given, this.endpoint, this.initial.object, pool, config, found);
 	}
 
 	/** What the pool would run by. */
 	derivedFrom(endpoint: StoredEndpoint): Derived | null {
-		if (this.birth.source === "api") return deriveApi(endpoint, this.birth, this.config());
+		if (this.initial.source === "api") return deriveApi(endpoint, this.initial, this.config());
 		const pool = this.environment();
 		return pool === null ? null : deriveEnvironment(endpoint, pool);
 	}
@@ -130,7 +130,7 @@ export class PoolSettings {
 
 	/** Bounds that were PATCHed are those of the endpoint's configuration; the environment's pools keep them in their state. */
 	rebound(min: number, max: number): void {
-		if (this.birth.source !== "api" || this.endpoint === null) return;
+		if (this.initial.source !== "api" || this.endpoint === null) return;
 		this.save({ ...this.endpoint, configuration: withBounds(this.endpoint.configuration, min, max) });
 	}
 
@@ -143,7 +143,7 @@ export class PoolSettings {
 	wanted(): Wanted {
 		const derived = this.current();
 		const configure = derived === null ? null : configureCommand(derived);
-		if (this.birth.source === "api") return { configure, isNamed: null };
+		if (this.initial.source === "api") return { configure, isNamed: null };
 		const named = this.environment();
 		return { configure, isNamed: named !== null && (named.enabled || named.problem !== null) };
 	}

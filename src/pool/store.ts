@@ -1,6 +1,6 @@
 import type { RowChanges, StoredRows } from "../controller/codec.ts";
 import type { Ms } from "../core/model/state.ts";
-import type { PoolBirth } from "../rpc/pool.ts";
+import type { InitialPool } from "../rpc/pool.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 
 /** Applied in order, once each; `schema_version` counts them. Never edit one that was released: add another. */
@@ -25,7 +25,7 @@ const MOST_METADATA = 100;
 export const MOST_ROW_BYTES = 1_990_000;
 
 export interface Stored {
-	readonly birth: PoolBirth;
+	readonly initial: InitialPool;
 	readonly rows: StoredRows;
 	/** The configuration of the pool's endpoint, or null where none was ever given. */
 	readonly endpoint: StoredEndpoint | null;
@@ -48,14 +48,14 @@ export class Store {
 		const { sql } = this.storage;
 		if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").toArray().length === 0) return null;
 		this.migrate();
-		const facts = sql.exec<{ birth: string; json: string }>("SELECT birth, json FROM facts").toArray()[0];
+		const facts = sql.exec<{ initial: string; json: string }>("SELECT birth AS initial, json FROM facts").toArray()[0];
 		if (facts === undefined) return null;
 		const proxies = sql.exec<{ json: string }>("SELECT json FROM proxies").toArray();
 		const vitals = sql.exec<{ written_at: number; json: string }>("SELECT written_at, json FROM vitals").toArray()[0];
 		const more = sql.exec<{ json: string }>("SELECT json FROM more_vitals ORDER BY part").toArray();
 		const texts = (rows: readonly { readonly json: string }[]) => rows.map(({ json }) => json);
 		return {
-			birth: JSON.parse(facts.birth) as PoolBirth,
+			initial: JSON.parse(facts.initial) as InitialPool,
 			rows: { facts: facts.json, proxies: texts(proxies), vitals: vitals === undefined ? [] : texts([vitals, ...more]) },
 			endpoint: this.loadEndpoint(),
 			vitalsWrittenAt: vitals?.written_at ?? 0,
@@ -63,11 +63,11 @@ export class Store {
 	}
 
 	/** Makes the tables and the pool in them, with the configuration of its endpoint where it has one. */
-	create(birth: PoolBirth, rows: RowChanges, endpoint: StoredEndpoint | null): void {
+	create(initial: InitialPool, rows: RowChanges, endpoint: StoredEndpoint | null): void {
 		this.storage.transactionSync(() => {
 			this.migrate();
 			const { sql } = this.storage;
-			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", fitting("birth", JSON.stringify(birth)));
+			sql.exec("INSERT INTO facts (one, birth, json) VALUES (1, ?, '')", fitting("birth", JSON.stringify(initial)));
 			sql.exec("INSERT INTO vitals (one, written_at, json) VALUES (1, 0, '{}')");
 			this.save(rows, 0);
 			if (endpoint !== null) this.saveEndpoint(endpoint);

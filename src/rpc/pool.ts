@@ -21,7 +21,7 @@ export interface PoolRpc {
 	 * Makes the pool, once; later calls with the same incarnation change nothing. The directory row must exist before. A pool of an
 	 * endpoint brings its configuration, and begins paused.
 	 */
-	start(birth: PoolBirth, configuration?: StoredConfiguration): Promise<void>;
+	start(initial: InitialPool, configuration?: StoredConfiguration): Promise<void>;
 	/**
 	 * The safety net: re-arms an alarm that is missing or overdue, and tells what a pool cannot know alone. `seen`: its row in the directory, where
 	 * cron has looked; `since`: the samples after this instant (Unix seconds) are told. Null: there is no pool here.
@@ -80,7 +80,7 @@ export interface LeaseRequest {
 
 export type LeaseOutcome =
 	| { readonly ok: true; readonly leases: readonly LeaseShown[] }
-	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string };
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly message: string };
 
 /** `cooling`: proxies that cool down for the site, or sites that the proxy cools down for. `timed`: of how many `ok` it was said how long they took. */
 export interface PoolOutcomes {
@@ -111,7 +111,7 @@ export interface PoolStatus {
 	readonly rolling: RollingStatus;
 }
 
-export interface PoolBirth {
+export interface InitialPool {
 	readonly object: string;
 	readonly provider: ProviderName;
 	readonly name: string;
@@ -162,15 +162,15 @@ export interface FleetFacts {
 
 export type ConfigureOutcome =
 	| { readonly ok: true; readonly provider: ProviderName }
-	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string }
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly message: string }
 	| { readonly ok: false; readonly error: "invalid"; readonly faults: Faults };
 
 export type MetadataOutcome = { readonly ok: true } | { readonly ok: false; readonly error: "notFound" | "full" };
 
 export type CommandOutcome =
 	| { readonly ok: true; readonly summary: PoolSummary; readonly ips: readonly string[] }
-	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly say: string };
+	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly message: string };
 
-export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly say: string };
+export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly message: string };
 
 export type { AccountCheck, AgentConfig };

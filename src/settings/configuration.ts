@@ -142,8 +142,8 @@ export function sealSecrets(
 ): { readonly stored: StoredConfiguration; readonly faults: null } | { readonly stored: null; readonly faults: Faults } {
 	const mustSeal = (value: Value, section: string, key: string) => isSecret(section, key) && !isNothing(value) && value !== MASK;
 	if (keys.length === 0) {
-		const say = "cannot be stored: it is a secret, and this deployment has no ENCRYPTION_KEY (npx wrangler secret put ENCRYPTION_KEY)";
-		const faults = withoutEmpty(mapValues(configuration, (value, section, key) => (mustSeal(value, section, key) ? say : undefined)));
+		const message = "cannot be stored: it is a secret, and this deployment has no ENCRYPTION_KEY (npx wrangler secret put ENCRYPTION_KEY)";
+		const faults = withoutEmpty(mapValues(configuration, (value, section, key) => (mustSeal(value, section, key) ? message : undefined)));
 		if (Object.keys(faults).length > 0) return { stored: null, faults };
 	}
 	const stored = mapValues<Value, Value | Sealed>(configuration, (value, section, key) =>

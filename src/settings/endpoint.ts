@@ -229,7 +229,7 @@ export function hostNamesIn(configuration: EndpointConfiguration): readonly stri
 /** Without those in what nothing depends on. */
 function ofEffect(faults: Faults): Faults {
 	const idle = Object.values<Placed<unknown>>(ENDPOINT).filter(({ is }) => is === OF_NO_EFFECT);
-	return mapValues(faults, (say, section, key) => (idle.some(({ at }) => at[0] === section && at[1] === key) ? undefined : say));
+	return mapValues(faults, (message, section, key) => (idle.some(({ at }) => at[0] === section && at[1] === key) ? undefined : message));
 }
 
 const KNOWN_PLACES = new Set(
@@ -250,5 +250,7 @@ export function unknownKeys(configuration: EndpointConfiguration): readonly stri
 
 /** Faults as sentences, for where there is no request to answer. */
 export function sentences(faults: Faults): readonly string[] {
-	return Object.entries(faults).flatMap(([section, values]) => Object.entries(values).map(([key, say]) => `${section}.${key} ${say}`));
+	return Object.entries(faults).flatMap(([section, values]) =>
+		Object.entries(values).map(([key, message]) => `${section}.${key} ${message}`),
+	);
 }

@@ -16,7 +16,7 @@ export function parseIni(text: string): Readonly<Record<string, Readonly<Record<
 	let open: string | null = null;
 	for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
 		const line = raw.trim();
-		const fault = (say: string) => new UnreadableIni(`line ${index + 1}${say}`);
+		const fault = (message: string) => new UnreadableIni(`line ${index + 1}${message}`);
 		if (line === "" || /^[#;]/.test(raw)) continue;
 		if (/^\s/.test(raw) && section !== null && open !== null) {
 			append(sections, section, open, `\n${withoutComment(line)}`);

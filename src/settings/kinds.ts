@@ -161,7 +161,7 @@ export const rules = () =>
 	z.array(z.string()).transform((texts, context): readonly string[] => {
 		const parsed = parseRules(texts);
 		if (parsed.ok) return parsed.rules.map(({ text }) => text);
-		context.addIssue({ code: "custom", message: parsed.say });
+		context.addIssue({ code: "custom", message: parsed.message });
 		return z.NEVER;
 	});
 

@@ -18,9 +18,9 @@ export class Reader {
 		return Object.fromEntries([...this.#faults].map(([section, values]) => [section, Object.fromEntries(values)]));
 	}
 
-	fault(section: string, key: string, say: string): void {
+	fault(section: string, key: string, message: string): void {
 		const known = this.#faults.get(section) ?? new Map<string, string>();
-		if (!known.has(key)) known.set(key, say);
+		if (!known.has(key)) known.set(key, message);
 		this.#faults.set(section, known);
 	}
 

@@ -28,7 +28,7 @@ export interface Wishes {
 export type Read =
 	| { readonly ok: true; readonly name: string; readonly wishes: Wishes }
 	/** `say`: what is wrong with it, without the name. */
-	| { readonly ok: false; readonly say: string };
+	| { readonly ok: false; readonly message: string };
 
 /** Longest value, in characters, as of a query's. */
 const MAX_VALUE_CHARS = 200;
@@ -40,11 +40,11 @@ const PARAMETER = /-([a-z]+)-((?:[^-]|--)+)/y;
 export function readUsername(given: string, names: readonly string[]): Read {
 	if (names.includes(given)) return { ok: true, name: given, wishes: {} };
 	const begun = names.filter((name) => given.startsWith(`${name}-`)).sort((a, b) => b.length - a.length);
-	let fault: Read = { ok: false, say: "the user name is none that is known" };
+	let fault: Read = { ok: false, message: "the user name is none that is known" };
 	for (const [index, name] of begun.entries()) {
 		const wishes = readWishes(given.slice(name.length));
 		if (typeof wishes !== "string") return { ok: true, name, wishes };
-		if (index === 0) fault = { ok: false, say: wishes };
+		if (index === 0) fault = { ok: false, message: wishes };
 	}
 	return fault;
 }

@@ -18,7 +18,7 @@ const LIMITS = { LINE_AGAIN_SECONDS: [0.1, 0.3], LINE_REFUSED_SECONDS: 1 };
 
 type Limits = NonNullable<AgentOptions["limits"]>;
 const nameOf = (socket: { localAddress?: string; localPort?: number }) => `${socket.localAddress}:${socket.localPort}`;
-/** What a pool that folds all reports knows to be open. */
+/** What a pool that applies all reports knows to be open. */
 function sessionsOf({ reports }: FakeLine): Set<string> {
 	let sessions = new Set<string>();
 	for (const { whole, opened, closed } of reports) {

@@ -55,7 +55,7 @@ describe("with the documented policy and no more", () => {
 		const calls = [() => driver.retag?.(vm, wanted().tags), () => driver.restart(vm, "off"), () => driver.delete(vm)];
 		for (const call of calls) {
 			const failure = await failureOf(call() ?? Promise.resolve());
-			expect(failure).toMatchObject({ kind: "auth", say: expect.stringContaining("UnauthorizedOperation") });
+			expect(failure).toMatchObject({ kind: "auth", message: expect.stringContaining("UnauthorizedOperation") });
 		}
 		expect(cloud.fleet.vms().map(({ name }) => name)).toContain("theirs");
 	});

@@ -137,8 +137,8 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 		it("that nobody knows is a failure that names the size", async () => {
 			const { open, failureOf, settings } = start();
 			const key = "plan" in definition.settings ? "plan" : "size";
-			const { kind, say } = await failureOf(open({ settings: { ...settings, [key]: "no-such-size" } }).hourlyPrice());
-			expect([kind, say.includes("no-such-size")]).toEqual(["invalid", true]);
+			const { kind, message } = await failureOf(open({ settings: { ...settings, [key]: "no-such-size" } }).hourlyPrice());
+			expect([kind, message.includes("no-such-size")]).toEqual(["invalid", true]);
 		});
 	});
 
@@ -406,7 +406,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const world = start({ limit: 1 });
 			await world.done(world.open().create(wanted(1)));
 			const failure = await world.failureOf(world.open().create(wanted(2)));
-			expect(failure).toMatchObject({ kind: "quota", say: expect.stringContaining(terms.quotaSays) });
+			expect(failure).toMatchObject({ kind: "quota", message: expect.stringContaining(terms.quotaSays) });
 			expect(creates(world)).toHaveLength(1);
 		});
 
@@ -415,7 +415,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const { says, ...answer } = terms.capacity;
 			world.fault({ operation: "create", ...answer });
 			const failure = await world.failureOf(world.open().create(wanted()));
-			expect(failure).toMatchObject({ kind: "capacity", say: expect.stringContaining(says) });
+			expect(failure).toMatchObject({ kind: "capacity", message: expect.stringContaining(says) });
 			expect(creates(world)).toEqual([]);
 		});
 
@@ -428,7 +428,7 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			const { region, location, zone } = world.cloud.fleet.vms()[0]?.details ?? {};
 			world.fault({ operation: "create", region: String(zone ?? location ?? region), kind: "capacity" });
 			const failure = await world.failureOf(world.open().create(wanted(2)));
-			expect(failure).toMatchObject({ kind: "capacity", say: expect.stringContaining(terms.capacity.says) });
+			expect(failure).toMatchObject({ kind: "capacity", message: expect.stringContaining(terms.capacity.says) });
 			expect([creates(world), world.cloud.faults.list()]).toEqual([[wanted(1).name], []]);
 			await world.done(world.open().create(wanted(3)));
 			expect(creates(world)).toHaveLength(2);
@@ -588,12 +588,12 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			for (const status of STATUSES) {
 				for (const body of bodies(`refused for ${secrets.join(" ")}`)) {
 					world.fault({ status, body, times: 1_000_000 });
-					for (const call of calls) says.push((await world.failureOf(call())).say);
+					for (const call of calls) says.push((await world.failureOf(call())).message);
 					world.cloud.faults.clear();
 				}
 			}
-			expect(says.filter((say) => say.includes("refused for ***")).length).toBeGreaterThan(10);
-			for (const secret of secrets) expect(says.filter((say) => say.includes(secret))).toEqual([]);
+			expect(says.filter((message) => message.includes("refused for ***")).length).toBeGreaterThan(10);
+			for (const secret of secrets) expect(says.filter((message) => message.includes(secret))).toEqual([]);
 		});
 
 		it("in user data are repeated in no error of a create", async () => {
@@ -605,11 +605,11 @@ describe.each(Object.entries(TERMS) as [CloudName, Terms][])("%s", (name, terms)
 			for (const status of STATUSES) {
 				for (const body of bodies(`refused: ${sent}`)) {
 					world.fault({ operation: "create", status, body });
-					says.push((await world.failureOf(world.open().create(wanted(2)))).say);
+					says.push((await world.failureOf(world.open().create(wanted(2)))).message);
 				}
 			}
-			expect(says.filter((say) => say.includes("withheld")).length).toBeGreaterThan(5);
-			for (const piece of piecesOf(sent)) expect(says.filter((say) => say.includes(piece))).toEqual([]);
+			expect(says.filter((message) => message.includes("withheld")).length).toBeGreaterThan(5);
+			for (const piece of piecesOf(sent)) expect(says.filter((message) => message.includes(piece))).toEqual([]);
 		});
 
 		it("and user data are neither shown nor in the journal", async () => {

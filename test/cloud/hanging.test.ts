@@ -81,7 +81,7 @@ function poolAt(name: CloudName, terms: Terms) {
 		},
 	};
 	const identity = { object: "o", provider: name, name: "default", deployment: "abcdefghij", incarnation: 1, tag: "k3j2h1g0" };
-	const { state } = Controller.birth(identity, clock.now(), "running");
+	const { state } = Controller.initial(identity, clock.now(), "running");
 	const controller: Controller = new Controller(host, { state, vitalsWrittenAt: 0, armedAt: null });
 
 	/** Time goes by until something is so; fails after so many seconds of it. */

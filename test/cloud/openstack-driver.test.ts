@@ -39,15 +39,15 @@ describe("signing in", () => {
 		const { open, failureOf, settings } = start();
 		const { application_credential_id: _, application_credential_secret: __, ...none } = settings as Record<string, string>;
 		for (const given of [none, { ...none, application_credential_id: "local" }, { ...none, username: "local", password: "local" }]) {
-			const say = expect.stringContaining("OPENSTACK_APPLICATION_CREDENTIAL_ID and _SECRET must be set");
-			expect(await failureOf(open({ settings: given }).list())).toEqual({ kind: "invalid", say });
+			const message = expect.stringContaining("OPENSTACK_APPLICATION_CREDENTIAL_ID and _SECRET must be set");
+			expect(await failureOf(open({ settings: given }).list())).toEqual({ kind: "invalid", message });
 		}
 	});
 
 	it("says which regions there are where the catalogue lacks one", async () => {
 		const { open, failureOf } = start({ region: "Nowhere" });
-		const say = "OpenStack: the catalogue has no compute service in the region Nowhere, only in RegionOne, RegionTwo";
-		expect(await failureOf(open().list())).toEqual({ kind: "invalid", say });
+		const message = "OpenStack: the catalogue has no compute service in the region Nowhere, only in RegionOne, RegionTwo";
+		expect(await failureOf(open().list())).toEqual({ kind: "invalid", message });
 	});
 });
 
@@ -65,7 +65,7 @@ describe("a floating IP", () => {
 
 	it("that cannot be had leaves no server, and says why", async () => {
 		const { open, failureOf, cloud, floating } = start({ network: "isolated" });
-		expect(await failureOf(open().create(wanted()))).toMatchObject({ say: expect.stringContaining("is not reachable from subnet") });
+		expect(await failureOf(open().create(wanted()))).toMatchObject({ message: expect.stringContaining("is not reachable from subnet") });
 		expect([cloud.fleet.vms(), floating()]).toEqual([[], []]);
 	});
 
@@ -100,8 +100,8 @@ describe("a create", () => {
 	it("for which there is no host is a matter of room, and its server is deleted", async () => {
 		const { open, failureOf, done, fault, floating } = start();
 		fault({ operation: "create", kind: "capacity" });
-		const say = "OpenStack: No valid host was found. There are not enough hosts available.";
-		expect(await failureOf(open().create(wanted()))).toEqual({ kind: "capacity", say });
+		const message = "OpenStack: No valid host was found. There are not enough hosts available.";
+		expect(await failureOf(open().create(wanted()))).toEqual({ kind: "capacity", message });
 		expect([await done(open().list()), floating()]).toEqual([[], []]);
 	});
 
@@ -132,8 +132,8 @@ describe("a create", () => {
 		["network", { network: "Narnia" }],
 	])("that names no %s of the cloud is invalid, and makes nothing", async (what, settings) => {
 		const { open, failureOf, cloud } = start(settings);
-		const say = `OpenStack: there is no ${what} ${Object.values(settings)[0]}`;
-		expect(await failureOf(open().create(wanted()))).toEqual({ kind: "invalid", say });
+		const message = `OpenStack: there is no ${what} ${Object.values(settings)[0]}`;
+		expect(await failureOf(open().create(wanted()))).toEqual({ kind: "invalid", message });
 		expect(cloud.fleet.vms()).toEqual([]);
 	});
 
@@ -141,7 +141,7 @@ describe("a create", () => {
 		const { open, failureOf } = start({ microversion: "2.99" });
 		expect(await failureOf(open().create(wanted()))).toMatchObject({
 			kind: "invalid",
-			say: expect.stringContaining("OPENSTACK_MICROVERSION"),
+			message: expect.stringContaining("OPENSTACK_MICROVERSION"),
 		});
 	});
 });
@@ -162,6 +162,6 @@ it("the price is not known where none is stated", async () => {
 	const { open, failureOf } = start();
 	expect(await failureOf(open({ settings }).hourlyPrice())).toMatchObject({
 		kind: "invalid",
-		say: expect.stringContaining("OPENSTACK_HOURLY_PRICE"),
+		message: expect.stringContaining("OPENSTACK_HOURLY_PRICE"),
 	});
 });

@@ -16,7 +16,7 @@ describe("a create whose server exists", () => {
 	it("is taken back whole when the cloud has no room to switch it on, and says so", async () => {
 		const { open, failureOf, fault, vms, volumes } = world();
 		fault({ operation: "restart", ...OUT_OF_STOCK });
-		expect(await failureOf(open().create(wanted()))).toMatchObject({ kind: "capacity", say: expect.stringContaining("out of stock") });
+		expect(await failureOf(open().create(wanted()))).toMatchObject({ kind: "capacity", message: expect.stringContaining("out of stock") });
 		expect([vms(), volumes()]).toEqual([[], []]);
 	});
 
@@ -105,7 +105,7 @@ describe("root volumes", () => {
 		const { vm } = await done(open().create(wanted()));
 		expect(volumes()).toMatchObject([{ volume_type: "sbs_volume" }]);
 		clock.advance(BOOT_MS);
-		expect(await failureOf(open().delete(vm))).toMatchObject({ kind: "conflict", say: expect.stringContaining("switched off first") });
+		expect(await failureOf(open().delete(vm))).toMatchObject({ kind: "conflict", message: expect.stringContaining("switched off first") });
 		clock.advance(BOOT_MS);
 		await done(open().delete(vm));
 		expect([vms(), volumes()]).toEqual([[], []]);
@@ -124,7 +124,7 @@ describe("root volumes", () => {
 
 it("a type that the zone does not have is a setting that is wrong", async () => {
 	const { open, failureOf } = world({ size: "VC1S" });
-	expect(await failureOf(open().create(wanted()))).toEqual({ kind: "invalid", say: "Scaleway: fr-par-1 has no server type VC1S" });
+	expect(await failureOf(open().create(wanted()))).toEqual({ kind: "invalid", message: "Scaleway: fr-par-1 has no server type VC1S" });
 });
 
 it("a security group that lets in what no rule names stops creates, and says what to do", async () => {
@@ -135,7 +135,7 @@ it("a security group that lets in what no rule names stops creates, and says wha
 	}
 	clock.advance(3_600_000);
 	const failure = await failureOf(open().create(wanted(2)));
-	expect(failure).toMatchObject({ kind: "invalid", say: expect.stringContaining("set its inbound default policy to drop") });
+	expect(failure).toMatchObject({ kind: "invalid", message: expect.stringContaining("set its inbound default policy to drop") });
 	expect(vms()).toHaveLength(1);
 });
 
@@ -191,7 +191,7 @@ describe("what the cloud says", () => {
 	])("of a create: %i %o", async (status, body, kind, says) => {
 		const { open, failureOf, fault } = world();
 		fault({ operation: "create", status, body });
-		expect(await failureOf(open().create(wanted()))).toMatchObject({ kind, say: expect.stringContaining(says) });
+		expect(await failureOf(open().create(wanted()))).toMatchObject({ kind, message: expect.stringContaining(says) });
 	});
 
 	it.each([

@@ -41,24 +41,24 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 	const muster: Muster = { url: "", entries, cooling: new Map(), randomStatus: 404, status: 200, calls: [], reports: [] };
 	const answer = async (request: IncomingMessage, response: ServerResponse) => {
 		const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://muster.test");
-		const say = (status: number, body?: unknown, headers: Record<string, string> = {}) => {
+		const message = (status: number, body?: unknown, headers: Record<string, string> = {}) => {
 			muster.calls.push({ method: request.method ?? "", path: pathname, query: search, status, atMs: performance.now() });
 			response.writeHead(status, { "content-type": "application/json", ...headers }).end(body === undefined ? "" : JSON.stringify(body));
 		};
 		const text = (await readAll(request)).toString();
-		if (muster.status !== 200) return say(muster.status);
-		if (request.headers["x-auth-key"] !== KEY) return say(401, {});
-		if (pathname === "/random") return say(muster.entries.length > 0 ? 200 : muster.randomStatus, {});
+		if (muster.status !== 200) return message(muster.status);
+		if (request.headers["x-auth-key"] !== KEY) return message(401, {});
+		if (pathname === "/random") return message(muster.entries.length > 0 ? 200 : muster.randomStatus, {});
 		if (pathname === "/report") {
 			muster.reports.push(...(JSON.parse(text) as Record<string, unknown>[]));
-			return say(200, {});
+			return message(200, {});
 		}
-		if (pathname !== "/proxies.txt" || searchParams.get("format") !== "json") return say(404, {});
+		if (pathname !== "/proxies.txt" || searchParams.get("format") !== "json") return message(404, {});
 		const cooling = muster.cooling.get(searchParams.get("host") ?? "") ?? [];
 		const proxies = muster.entries.map(listed).filter(({ ip }) => !cooling.includes(ip));
 		const tag = `"${digitsOf(hash64(JSON.stringify(proxies)))}"`;
-		if (request.headers["if-none-match"] === tag) return say(304, undefined, { etag: tag });
-		say(200, proxies, { etag: tag });
+		if (request.headers["if-none-match"] === tag) return message(304, undefined, { etag: tag });
+		message(200, proxies, { etag: tag });
 	};
 	const server = createServer((request, response) => void answer(request, response));
 	const port = await listen(server);

@@ -56,12 +56,12 @@ export function act(world: World, action: Action): void {
 			world.faults.count("untaggedVm");
 			world.cloud.make("someone-elses", { deployment: null, pool: null, intent: null }, null, { isBait: true });
 			return;
-		case "strayVm":
+		case "orphanVm":
 			// Nobody makes VMs for a pool that is about to be forgotten.
 			if (host.state?.run === "removing" || host.config === null) return;
-			world.faults.count("strayVm");
+			world.faults.count("orphanVm");
 			world.cloud.make(
-				"stray",
+				"orphan",
 				{ deployment: host.deployment, pool: host.tag, intent: action.choice < 0.5 ? null : "unheardof" },
 				null,
 				{},

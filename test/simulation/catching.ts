@@ -19,5 +19,5 @@ export async function caught({ name, focus, isBounded = false, isDemanding = fal
 	};
 	const { runs, failing } = await runJob({ bug: name, from: 1, seeds: MOST_SEEDS, options, stopsAtFirst: true });
 	expect(failing.length, `"${name}" survived ${runs} seeds`).toBe(1);
-	return `${String(runs).padStart(4)} seeds${focus ? ` of ${focus.join(", ")}` : ""}: ${name} (${failing[0]?.say.slice(0, 90)})`;
+	return `${String(runs).padStart(4)} seeds${focus ? ` of ${focus.join(", ")}` : ""}: ${name} (${failing[0]?.message.slice(0, 90)})`;
 }

@@ -521,10 +521,13 @@ export class Cloud {
 		if (this.faults.strikes("credentialsRefused")) return this.no("auth", "the token was revoked");
 		if (this.used.calls > this.limits.callsAnHour) {
 			this.faults.count("quotaOfCallsSpent");
-			return { failure: { kind: "rate", say: "too many requests", retryAt: this.used.windowAt + HOUR }, rate: this.rate() };
+			return { failure: { kind: "rate", message: "too many requests", retryAt: this.used.windowAt + HOUR }, rate: this.rate() };
 		}
 		if (this.faults.strikes("rateLimited")) {
-			return { failure: { kind: "rate", say: "slow down", retryAt: now + this.random.between(SECOND, 10 * MINUTE) }, rate: this.rate() };
+			return {
+				failure: { kind: "rate", message: "slow down", retryAt: now + this.random.between(SECOND, 10 * MINUTE) },
+				rate: this.rate(),
+			};
 		}
 		if (this.faults.strikes("rateLimitedWithoutTime")) return this.no("rate", "slow down");
 		return null;
@@ -536,12 +539,12 @@ export class Cloud {
 		return { limit, remaining: Math.max(0, limit - this.used.calls), resetAt: this.used.windowAt + HOUR };
 	}
 
-	private no(kind: Failure["kind"], say: string): Answer<never> {
-		return { failure: { kind, say }, rate: this.rate() };
+	private no(kind: Failure["kind"], message: string): Answer<never> {
+		return { failure: { kind, message }, rate: this.rate() };
 	}
 
-	private unknown(say: string): Answer<never> {
-		return this.no("unknown", say);
+	private unknown(message: string): Answer<never> {
+		return this.no("unknown", message);
 	}
 
 	private latency(): Ms {

@@ -43,12 +43,12 @@ export class Database {
 	/** By deployment: each has a D1 of its own. Made when a budget is asked about. */
 	private readonly leases = new Map<string, Leases>();
 	private readonly core: Core;
-	private readonly refused: (say: string) => void;
+	private readonly refused: (message: string) => void;
 	private readonly clock: Clock;
 	private readonly faults: Faults;
 
 	/** `refused` is told of a statement that SQLite does not take. */
-	constructor(core: Core, clock: Clock, faults: Faults, refused: (say: string) => void) {
+	constructor(core: Core, clock: Clock, faults: Faults, refused: (message: string) => void) {
 		this.core = core;
 		this.refused = refused;
 		this.clock = clock;

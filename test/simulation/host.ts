@@ -86,7 +86,7 @@ export class Host {
 			const { object, name, deployment, incarnation, tag } = this;
 			const { provider } = this.world.scenario;
 			const run = this.source === "api" ? "paused" : "running";
-			const { state, rows } = this.world.core.Controller.birth({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
+			const { state, rows } = this.world.core.Controller.initial({ object, provider, name, deployment, incarnation, tag }, this.now(), run);
 			this.rows = new Rows();
 			this.rows.save(rows, 0);
 			this.state = state;

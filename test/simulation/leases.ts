@@ -19,12 +19,12 @@ interface Row {
 /** A deployment's budget as D1 holds it: production's own statements, carried out by SQLite, so that its arithmetic is production's too. */
 export class Leases {
 	private readonly core: Pick<Core, "leases">;
-	private readonly refused: (say: string) => void;
+	private readonly refused: (message: string) => void;
 	private readonly database = new DatabaseSync(":memory:");
 	private readonly prepared = new Map<string, StatementSync>();
 
 	/** `refused` is told of a statement that SQLite does not take: that is no failure of D1. */
-	constructor(core: Pick<Core, "leases">, refused: (say: string) => void) {
+	constructor(core: Pick<Core, "leases">, refused: (message: string) => void) {
 		this.core = core;
 		this.refused = refused;
 		for (const tables of TABLES) this.database.exec(tables);

@@ -4,8 +4,8 @@ import type { Id, Ms } from "../../src/core/model/state.ts";
 export class Violation extends Error {
 	readonly promise: string;
 	readonly when: string;
-	constructor(promise: string, when: string, say: string) {
-		super(`promise ${promise} at ${when}: ${say}`);
+	constructor(promise: string, when: string, message: string) {
+		super(`promise ${promise} at ${when}: ${message}`);
 		this.promise = promise;
 		this.when = when;
 	}

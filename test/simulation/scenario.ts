@@ -71,7 +71,7 @@ export const SUDDEN = [
 	"forgedRegistration",
 	"replayedRegistration",
 	"untaggedVm",
-	"strayVm",
+	"orphanVm",
 	"priceChanges",
 ] as const;
 /** Dealt apart from the others, so that seeds keep the rest of their runs. */

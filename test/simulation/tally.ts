@@ -9,7 +9,7 @@ export interface Tally {
 	heartbeats: number;
 	readonly faults: Record<string, number>;
 	readonly effects: Record<string, number>;
-	readonly failing: { readonly seed: number; readonly say: string }[];
+	readonly failing: { readonly seed: number; readonly message: string }[];
 }
 
 export function newTally(): Tally {
@@ -24,7 +24,7 @@ export function count(tally: Tally, outcome: Outcome): void {
 	tally.heartbeats += outcome.heartbeats;
 	for (const [name, times] of outcome.faults) tally.faults[name] = (tally.faults[name] ?? 0) + times;
 	for (const [name, times] of outcome.effects) tally.effects[name] = (tally.effects[name] ?? 0) + times;
-	if (outcome.violation !== null) tally.failing.push({ seed: outcome.scenario.seed, say: outcome.violation.message });
+	if (outcome.violation !== null) tally.failing.push({ seed: outcome.scenario.seed, message: outcome.violation.message });
 }
 
 export function add(sum: Tally, part: Tally): void {

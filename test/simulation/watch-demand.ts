@@ -13,24 +13,24 @@ const GAP_INTERVALS = 5;
 type Say = (text: string) => void;
 
 /** Judges a plan of a pool with rules: its target, and how it came to it. `say` is told what is wrong. */
-export function judgeTarget(host: Host, record: DemandRecord, before: State, after: State, say: Say): void {
+export function judgeTarget(host: Host, record: DemandRecord, before: State, after: State, message: Say): void {
 	const isDecision = before.decidedAt !== after.decidedAt;
 	if (!isDecision && before.target === after.target) return;
 	const { spec } = after;
 	if (after.run !== "running" && after.run !== "paused") {
-		if (after.target !== 0) say(`a pool that is ${after.run} is to have ${after.target}`);
+		if (after.target !== 0) message(`a pool that is ${after.run} is to have ${after.target}`);
 		return;
 	}
-	if (after.target < spec.min || after.target > spec.max) say(`the target ${after.target} is not within ${spec.min} to ${spec.max}`);
+	if (after.target < spec.min || after.target > spec.max) message(`the target ${after.target} is not within ${spec.min} to ${spec.max}`);
 	if (spec.rules.length === 0) {
-		if (after.target !== spec.min) say(`the target is ${after.target} without rules, the minimum ${spec.min}`);
+		if (after.target !== spec.min) message(`the target is ${after.target} without rules, the minimum ${spec.min}`);
 		return;
 	}
 	const isAwake = spec.min === 0 && spec.max >= 1 && after.wokenAt > 0 && after.wokenAt <= host.now() && host.now() < awakeUntil(after);
 	const floor = isAwake || isHeldByClients(settled(before, after), host.now()) ? 1 : spec.min;
 	const held = Math.min(spec.max, Math.max(floor, before.target));
-	if (isDecision) judgeDecision(host, record, { held, floor, before, after }, say);
-	else if (after.target !== held) say(`the target went from ${before.target} to ${after.target} without a decision`);
+	if (isDecision) judgeDecision(host, record, { held, floor, before, after }, message);
+	else if (after.target !== held) message(`the target went from ${before.target} to ${after.target} without a decision`);
 }
 
 interface Decision {
@@ -41,7 +41,7 @@ interface Decision {
 	readonly after: State;
 }
 
-function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, after }: Decision, say: Say): void {
+function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, after }: Decision, message: Say): void {
 	const { now } = host.world.clock;
 	const { spec } = after;
 	const intervalMs = spec.intervalSeconds * SECOND;
@@ -52,21 +52,22 @@ function judgeDecision(host: Host, record: DemandRecord, { held, floor, before, 
 	const step = after.target - held;
 	if (step !== 0) {
 		const sinceMs = now - record.steppedAt;
-		if (sinceMs < intervalMs - SLACK_MS) say(`rules changed the target twice within ${Math.round(sinceMs / SECOND)} s, to ${after.target}`);
+		if (sinceMs < intervalMs - SLACK_MS)
+			message(`rules changed the target twice within ${Math.round(sinceMs / SECOND)} s, to ${after.target}`);
 		record.steppedAt = now;
 	}
 	// What time alone brought about in the same plan may have come before the decision.
 	const views = [before, settled(before, after)].map((state) => expectationOf(state, host.now(), held));
 	const faults = views.map((expected) => faultOf(expected, { held, step, target: after.target, rampLimit: spec.rampLimit }));
-	if (!faults.includes(null)) say(faults[0] ?? "");
+	if (!faults.includes(null)) message(faults[0] ?? "");
 
 	record.wishes = [...record.wishes.filter(({ at }) => at > now - windowMs), { at: now, size: Math.min(...views.map(({ wish }) => wish)) }];
 	if (step >= 0) return;
 	const highest = Math.max(...record.wishes.filter(({ at }) => at > now - windowMs + SLACK_MS).map(({ size }) => size), floor);
-	if (after.target < highest) say(`the target fell from ${held} to ${after.target}, and ${highest} were asked for within the window`);
+	if (after.target < highest) message(`the target fell from ${held} to ${after.target}, and ${highest} were asked for within the window`);
 	// What an operator's bound added since, and took away again, nobody asked for.
 	if (windowMs > 0 && now - record.since < windowMs - SLACK_MS && after.target < record.sizeThen)
-		say(`the target fell from ${held} to ${after.target} when only ${Math.round((now - record.since) / SECOND)} s were known`);
+		message(`the target fell from ${held} to ${after.target} when only ${Math.round((now - record.since) / SECOND)} s were known`);
 }
 
 /** What is wrong with a step; null: nothing. */
@@ -93,11 +94,12 @@ function settled(before: State, after: State): State {
 }
 
 /** What was posted for an address stays with it. */
-export function judgePosted(before: State, after: State, say: Say): void {
+export function judgePosted(before: State, after: State, message: Say): void {
 	for (const [id, proxy] of after.proxies) {
 		const was = before.proxies.get(id);
 		if (was === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
-		for (const name of Object.keys(was.posted)) if (!(name in proxy.posted)) say(`what was posted of ${name} for ${proxy.address} is lost`);
+		for (const name of Object.keys(was.posted))
+			if (!(name in proxy.posted)) message(`what was posted of ${name} for ${proxy.address} is lost`);
 	}
 }
 

@@ -11,13 +11,13 @@ const LATE_MS = MINUTE;
 
 /** 17 and 18: what a client has leased is nobody else's, and what a site has banned cools down. */
 export class Leases {
-	private readonly broken: (promise: string, say: string) => void;
+	private readonly broken: (promise: string, message: string) => void;
 	private readonly ended = new Set<Id>();
 	/** By pool and proxy: since when it is leased, by the pool's clock. */
 	private readonly namedAt = new Map<string, { readonly id: Id; readonly at: Ms }>();
 	private readonly retiredAt = new Map<string, Ms[]>();
 
-	constructor(broken: (promise: string, say: string) => void) {
+	constructor(broken: (promise: string, message: string) => void) {
 		this.broken = broken;
 	}
 

@@ -19,13 +19,13 @@ interface Told {
 /** Promise 19: no create goes to a place that is closed, one at a time asks whether there is room again, and no intent has creates in two places. */
 export class PlaceWatch {
 	private readonly world: World;
-	private readonly broken: (say: string) => void;
+	private readonly broken: (message: string) => void;
 	private readonly told = new Map<string, Told>();
 	private readonly sentTo = new Map<Id, string>();
 	private readonly sentAt = new Map<Id, Ms>();
 	private readonly mendedAt = new Map<string, Ms>();
 
-	constructor(world: World, broken: (say: string) => void) {
+	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
 		this.broken = broken;
 	}
@@ -58,7 +58,7 @@ export class PlaceWatch {
 		told.underway.add(id);
 	}
 
-	/** A create's answer was folded in; null: it was done. */
+	/** A create's answer was applied; null: it was done. */
 	answered(host: Host, place: Place | null, id: Id, kind: string | null): void {
 		const told = this.of(host, place);
 		told.underway.delete(id);

@@ -21,7 +21,7 @@ const OF_DATABASE = ["databaseFails", "databaseAmbiguous", "databaseOut"] as con
 /** 16: what hangs holds up nothing else. */
 export class Waiting {
 	private readonly world: World;
-	private readonly broken: (say: string) => void;
+	private readonly broken: (message: string) => void;
 	/** By pool, and by proxy: since when one that is listed fails its probes. */
 	private readonly failing = new Map<string, Map<Id, Ms>>();
 	/** By pool: what is due, and since when it was seen to be. */
@@ -29,7 +29,7 @@ export class Waiting {
 	/** By pool: until when nothing is held against it. */
 	private readonly excusedUntil = new Map<string, Ms>();
 
-	constructor(world: World, broken: (say: string) => void) {
+	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
 		this.broken = broken;
 	}
@@ -78,8 +78,8 @@ export class Waiting {
 		const forMs = this.world.clock.now - since;
 		if (forMs <= PATIENCE_MS || this.isExcused(host, since)) return;
 		const { faults } = this.world;
-		const gate = host.state?.gates.publish;
-		const isAnswering = !OF_DATABASE.some((fault) => faults.wasOn(fault, since)) && (gate?.until ?? 0) <= since + host.skewMs;
+		const breaker = host.state?.breakers.publish;
+		const isAnswering = !OF_DATABASE.some((fault) => faults.wasOn(fault, since)) && (breaker?.until ?? 0) <= since + host.skewMs;
 		if (isAnswering) this.broken(`${host.object}: ${id} is listed ${forMs} ms after it failed a probe`);
 	}
 
@@ -95,11 +95,11 @@ export class Waiting {
 		const { state } = host;
 		if (state === null) return;
 		const now = host.now();
-		const isClosed = state.gates.rate.until > now || state.gates.auth.until > now || state.suspended !== null || state.breach !== null;
+		const isOpen = state.breakers.rate.until > now || state.breakers.auth.until > now || state.suspended !== null || state.breach !== null;
 		for (const proxy of state.proxies.values()) {
 			const { id, phase, retryAt, tries } = proxy;
 			if (phase.at === "ready") continue;
-			if (phase.at === "deleting" && phase.acceptedAt === null && phase.vm !== null && !isClosed && retryAt <= now)
+			if (phase.at === "deleting" && phase.acceptedAt === null && phase.vm !== null && !isOpen && retryAt <= now)
 				yield `the delete of ${id}, after ${tries},`;
 			const isDrained = phase.at === "draining" && now >= Math.max(phase.until, proxy.since + UNPUBLISHED_DRAIN_MS);
 			if (isDrained && state.suspended === null && state.breach === null) yield `the end of the drain of ${id}`;

@@ -64,16 +64,16 @@ export class Watch {
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
 	private readonly replacements = new Replacements();
-	readonly leases = new Leases((promise, say) => this.broken(promise, say));
+	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
 
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
-		this.places = new PlaceWatch(world, (say) => {
-			if (this.isClockSound) this.broken("19", say);
+		this.places = new PlaceWatch(world, (message) => {
+			if (this.isClockSound) this.broken("19", message);
 		});
-		this.waiting = new Waiting(world, (say) => this.broken("16", say));
+		this.waiting = new Waiting(world, (message) => this.broken("16", message));
 	}
 
 	/** A pool is told that the directory lacks it. */
@@ -112,8 +112,8 @@ export class Watch {
 		this.spend.quoted(host, account, hourly);
 	}
 
-	broken(promise: string, say: string): void {
-		this.violation ??= new Violation(promise, this.world.when(), say);
+	broken(promise: string, message: string): void {
+		this.violation ??= new Violation(promise, this.world.when(), message);
 	}
 
 	/** A clock was set; by more than anybody would overlook, where it `isLarge`. */
@@ -199,7 +199,7 @@ export class Watch {
 		// 2: at most one VM per intent.
 		if (posts > (this.repeats ? 2 : 1)) this.broken("2", `${posts} creates went out for ${intent}`);
 		const host = this.world.hosts.find(({ tag }) => tag === machine.tags.pool);
-		if (host?.state == null || machine.isTwin || machine.name === "stray") return;
+		if (host?.state == null || machine.isTwin || machine.name === "orphan") return;
 		const made = (this.world.cloud.byIntent.get(intent) ?? []).filter(({ isTwin, goneAt }) => !isTwin && goneAt === null);
 		if (made.length > 1) this.broken("2", `${made.length} VMs are there of ${intent}`);
 		// Boots that never come up are not repeated for ever: a canary at a time.
@@ -219,7 +219,7 @@ export class Watch {
 		this.effects.set(effect.call, (this.effects.get(effect.call) ?? 0) + 1);
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
-		const isChange = effect.call === "delete" || effect.call === "deleteStray" || effect.call === "restart";
+		const isChange = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "restart";
 		const isMutation = isChange || effect.call === "create" || effect.call === "finish";
 		const isRetag = effect.call === "adopt" || effect.call === "release";
 		const isProvider = isMutation || isRetag || effect.call === "find" || effect.call === "list" || effect.call === "firewall";
@@ -231,7 +231,7 @@ export class Watch {
 		// And the last quarter of an account's calls is for deletes and finds, but for those of the pass that reached it.
 		const { rate } = state;
 		const isSpent = rate !== null && rate.resetAt > host.now() && rate.remaining < rate.limit / 4 - CALLS_A_PASS;
-		const isUrgent = effect.call === "delete" || effect.call === "deleteStray" || effect.call === "find" || isRetag;
+		const isUrgent = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "find" || isRetag;
 		if (isProvider && !isUrgent && isSpent && this.isClockSound)
 			this.broken("10", `${effect.call} goes out with ${rate.remaining} of ${rate.limit} calls left`);
 		if (effect.call === "probe") this.probing(effect.id);
@@ -340,11 +340,11 @@ export class Watch {
 		// 1: within max + surge, by what exists and by what the pool believes.
 		const { spec } = state;
 		const bound = spec.max + surgeOf(spec);
-		if (state.proxies.size + state.strays.size > bound) {
-			this.broken("1", `a create brings ${state.proxies.size + state.strays.size} billable where ${bound} are the most`);
+		if (state.proxies.size + state.orphans.size > bound) {
+			this.broken("1", `a create brings ${state.proxies.size + state.orphans.size} billable where ${bound} are the most`);
 		}
 		let existing = 1;
-		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "stray" && machine.goingAt === null) existing++;
+		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "orphan" && machine.goingAt === null) existing++;
 		for (const [intent] of world.cloud.underway)
 			if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
 		if (existing > bound && this.isClockSound) this.broken("1", `a create brings ${existing} VMs into being where ${bound} are the most`);
@@ -359,7 +359,7 @@ export class Watch {
 		if (!isRecorded || proxy.phase.at !== wanted) this.broken("9", `${effect.call} of ${effect.vm} goes out unrecorded`);
 	}
 
-	private touching(host: Host, state: State, effect: Effect & { call: "delete" | "deleteStray" | "restart" }): void {
+	private touching(host: Host, state: State, effect: Effect & { call: "delete" | "deleteOrphan" | "restart" }): void {
 		const { world } = this;
 		const machine = world.cloud.machines.get(effect.vm);
 		if (this.record(host).spared.has(effect.vm) && effect.call !== "restart") {
@@ -369,12 +369,12 @@ export class Watch {
 		if (machine !== undefined && (machine.tags.deployment !== host.deployment || machine.tags.pool !== host.tag)) {
 			this.broken("3", `${effect.call} of ${effect.vm}, which is not ours: ${JSON.stringify(machine.tags)}`);
 		}
-		if (effect.call === "deleteStray") {
-			const stray = state.strays.get(effect.vm);
-			if (stray !== undefined && stray.retryAt <= host.now()) this.broken("9", `${effect.call} of ${effect.vm} goes out unrecorded`);
+		if (effect.call === "deleteOrphan") {
+			const orphan = state.orphans.get(effect.vm);
+			if (orphan !== undefined && orphan.retryAt <= host.now()) this.broken("9", `${effect.call} of ${effect.vm} goes out unrecorded`);
 			const owner = machine?.tags.intent == null ? undefined : state.proxies.get(machine.tags.intent);
 			if (owner !== undefined && machine !== undefined && "vm" in owner.phase && owner.phase.vm === machine.vm) {
-				this.broken("6", `${effect.vm} is deleted as a stray though it is ${owner.id}'s`);
+				this.broken("6", `${effect.vm} is deleted as an orphan though it is ${owner.id}'s`);
 			}
 			return;
 		}
@@ -415,7 +415,7 @@ export class Watch {
 	/** The state of a pool changed. */
 	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
 		if (before.staticsProbed !== after.staticsProbed) this.staticsChanged(host, after);
-		if (before.strays !== after.strays) this.straysChanged(host, before, after);
+		if (before.orphans !== after.orphans) this.orphansChanged(host, before, after);
 		this.scaled(host, before, after);
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
@@ -427,7 +427,7 @@ export class Watch {
 			if (was === proxy) continue;
 			if (was === undefined) {
 				// 1: what is taken in costs money like what is made.
-				const count = after.proxies.size + after.strays.size;
+				const count = after.proxies.size + after.orphans.size;
 				if (proxy.phase.at === "adopting" && count > after.spec.max + surgeOf(after.spec)) this.broken("1", `${count} VMs with ${id}`);
 				this.world.note(() => `${host.object} + ${describe(proxy)}`);
 				continue;
@@ -442,13 +442,13 @@ export class Watch {
 
 	/** The size that a pool is to have is what its load asks for: no sooner, no later, and never out of its bounds. */
 	private scaled(host: Host, before: State, after: State): void {
-		const say = (text: string) => {
+		const message = (text: string) => {
 			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
 		};
 		if (before.target !== after.target)
 			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
-		judgeTarget(host, this.record(host).demand, before, after, say);
-		if (before.proxies !== after.proxies) judgePosted(before, after, say);
+		judgeTarget(host, this.record(host).demand, before, after, message);
+		if (before.proxies !== after.proxies) judgePosted(before, after, message);
 	}
 
 	private changed(
@@ -539,22 +539,22 @@ export class Watch {
 		if (!this.isClockSound) return;
 		const { cloud } = this.world;
 		const alive = (cloud.byIntent.get(was.id) ?? []).filter((machine) => machine.goneAt === null && machine.tags.pool !== null);
-		const untracked = alive.filter((machine) => !after.strays.has(machine.vm));
+		const untracked = alive.filter((machine) => !after.orphans.has(machine.vm));
 		const hasTwin = (cloud.byIntent.get(was.id) ?? []).some(({ isTwin }) => isTwin);
 		if (untracked.length > 0 && !hasTwin)
 			this.broken("4", `${was.id} is dropped (${describe(was)}), yet ${untracked.map(({ vm }) => vm)} exists`);
 		if (cloud.underway.has(was.id)) this.broken("4", `${was.id} is dropped while its create is under way`);
 	}
 
-	/** 4: a stray that exists is not forgotten because some list lacks it. */
-	private straysChanged(host: Host, before: State, after: State): void {
-		for (const vm of before.strays.keys()) {
-			if (after.strays.has(vm)) continue;
+	/** 4: an orphan that exists is not forgotten because some list lacks it. */
+	private orphansChanged(host: Host, before: State, after: State): void {
+		for (const vm of before.orphans.keys()) {
+			if (after.orphans.has(vm)) continue;
 			const machine = this.world.cloud.machines.get(vm);
 			if (machine === undefined || machine.goneAt !== null || machine.goingAt !== null) continue;
 			// Found to be an intent's own, or associated by an operator.
 			const isOwned = [...after.proxies.values()].some(({ phase }) => "vm" in phase && phase.vm === vm);
-			if (!isOwned && this.isClockSound) this.broken("4", `${host.object} forgets the stray ${vm}, which exists`);
+			if (!isOwned && this.isClockSound) this.broken("4", `${host.object} forgets the orphan ${vm}, which exists`);
 		}
 	}
 

@@ -104,7 +104,7 @@ export class World {
 				this.steal(machine);
 			},
 		});
-		this.database = new Database(core, this.clock, this.faults, (say) => this.fail("sql", say));
+		this.database = new Database(core, this.clock, this.faults, (message) => this.fail("sql", message));
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
@@ -195,7 +195,7 @@ export class World {
 		});
 	}
 
-	/** Folds a number into the run's hash. */
+	/** Mixes a number into the run's hash. */
 	mix(value: number): void {
 		this.hash = Math.imul(this.hash ^ (value % 2 ** 31), 0x01000193) >>> 0;
 	}
@@ -210,8 +210,8 @@ export class World {
 	}
 
 	/** A promise was broken. It is kept and not thrown: the runner would catch it. */
-	fail(promise: string, say: string): void {
-		this.watch.broken(promise, say);
+	fail(promise: string, message: string): void {
+		this.watch.broken(promise, message);
 	}
 
 	makePool(setup: PoolSetup, source: "environment" | "api"): Host {

@@ -534,7 +534,7 @@ describe("a further provider", () => {
 		twoStepRestart: true,
 		billedSeconds: 60,
 		create: () => {
-			throw new ProviderError({ kind: "invalid", say: "not asked for here" });
+			throw new ProviderError({ kind: "invalid", message: "not asked for here" });
 		},
 	};
 	const registry: Registry = { vultr };
@@ -560,7 +560,7 @@ describe("a further provider", () => {
 			schema: schemaOf(keys),
 			shown: () => ({}),
 			create: () => {
-				throw new ProviderError({ kind: "invalid", say: "not asked for here" });
+				throw new ProviderError({ kind: "invalid", message: "not asked for here" });
 			},
 		};
 		const env = { VULTR_B_ENABLED: "1", VULTR_B_ACCESS_KEY: "long", VULTR_B_KEY: "short", VULTR_ACCESS_KEY: "default's" };

@@ -54,14 +54,14 @@ describe("INI text", () => {
 	});
 
 	test("that is none names the line, and nothing of what stands there", () => {
-		for (const [text, say] of [
+		for (const [text, message] of [
 			["token = hunter2", "line 1 stands before the first section"],
 			["[a]\nhunter2", "line 2 is neither a section nor a setting"],
 			["[a]\n[b\nx = hunter2", "line 2 is neither a section nor a setting"],
 			["[constructor]\nx = hunter2", "line 1: no section can have this name"],
 			["[__proto__]\nx = hunter2", "line 1: no section can have this name"],
 		] as const) {
-			expect(() => parseIni(text), text).toThrow(say);
+			expect(() => parseIni(text), text).toThrow(message);
 			expect(() => parseIni(text), text).not.toThrow("hunter2");
 		}
 		expect((Object as unknown as { x?: string }).x).toBeUndefined();

@@ -108,7 +108,7 @@ function wanting(hourly: number, { own = null, total = null }: { own?: number | 
 }
 /** So many are launched once D1 has granted what is asked for; fails where it is asked again and again. */
 function launchedOf(first: State): number {
-	const d1 = new Leases({ leases }, (say) => expect.fail(say));
+	const d1 = new Leases({ leases }, (message) => expect.fail(message));
 	d1.enter(first.pool.object);
 	let state = first;
 	for (let turns = 0; turns < 20; turns++) {
@@ -139,18 +139,18 @@ describe("a bound on cost", () => {
 
 	const edges = [0, 5e-324, 1e-9, 1e-6, 0.1, 1, 1e6, 1e15, 1e300, Number.MAX_VALUE];
 	it("grants what the pool holds and a whole number of VMs that fit, whatever price, part and bound are", () => {
-		const d1 = new Leases({ leases }, (say) => expect.fail(say));
+		const d1 = new Leases({ leases }, (message) => expect.fail(message));
 		d1.enter("a");
 		let version = 0;
 		for (const price of edges) {
 			for (const hold of edges) {
 				for (const bound of edges) {
 					const held = d1.reserve({ object: "a", version: ++version, currency: "USD", hold, price, count: 3, bound, now: NOW });
-					const say = JSON.stringify({ price, hold, bound, held });
-					expect(held?.hourly, say).toBeGreaterThanOrEqual(hold);
-					expect(held?.hourly, say).toBeLessThanOrEqual(hold + price * 3);
+					const message = JSON.stringify({ price, hold, bound, held });
+					expect(held?.hourly, message).toBeGreaterThanOrEqual(hold);
+					expect(held?.hourly, message).toBeLessThanOrEqual(hold + price * 3);
 					if (price > 0 && held !== null && held.hourly > hold)
-						expect(held.hourly, say).toBeLessThanOrEqual(bound * (1 + 1e-9) + 2e-9 * (1 + price));
+						expect(held.hourly, message).toBeLessThanOrEqual(bound * (1 + 1e-9) + 2e-9 * (1 + price));
 				}
 			}
 		}

@@ -33,7 +33,7 @@ export function fakePorts(start: State, answer: (effect: Effect, state: State) =
 			state = after;
 			if (wakeAt !== null) seen.armedAt = Math.min(seen.armedAt, wakeAt);
 		},
-		fold: (event) => {
+		dispatch: (event) => {
 			state = apply(state, event, NOW);
 		},
 		isAwaited: () => false,
@@ -118,7 +118,7 @@ export function succeed(effect: Effect, state: State): Outcome {
 		case "adopt":
 			return { ...done, effect, result: { ...vmOf(effect.id, state), vm: effect.vm, state: "running" } };
 		case "delete":
-		case "deleteStray":
+		case "deleteOrphan":
 			return { ...done, effect, result: "accepted" } as Outcome;
 		case "price":
 			return { ...done, effect, result: { hourly: 0.1, currency: "USD", asOf: NOW } };

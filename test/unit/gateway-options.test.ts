@@ -23,7 +23,7 @@ test("the gateway listens on loopback for everyone there, and knows Muster by op
 });
 
 test("options that cannot be followed are refused by name, and never repeat a key", () => {
-	for (const [args, say] of [
+	for (const [args, message] of [
 		["--key k3y", "--url is missing"],
 		["--url ftp://muster.test --key k3y", "--url must be"],
 		["--url https://user:k3y@muster.test", "--url must be"],
@@ -45,7 +45,7 @@ test("options that cannot be followed are refused by name, and never repeat a ke
 		} catch (error) {
 			said = String(error);
 		}
-		expect(said, args).toContain(say);
+		expect(said, args).toContain(message);
 		expect(said).not.toContain("k3y");
 	}
 });

@@ -57,7 +57,7 @@ describe("a pass", () => {
 		const start = poolOf(30, () => ({ phase: { at: "launching", sentAt: null }, address: null, registered: false, wasReady: false }));
 		const { ports, seen } = fakePorts(start, (effect, state) =>
 			effect.call === "create"
-				? { on: "failed", effect, failure: { kind: "rate", say: "slow down", retryAt: NOW + 60_000 }, startedAt: NOW }
+				? { on: "failed", effect, failure: { kind: "rate", message: "slow down", retryAt: NOW + 60_000 }, startedAt: NOW }
 				: succeed(effect, state),
 		);
 		await pass(ports);
@@ -97,7 +97,7 @@ describe("a pass", () => {
 			const closed = { until: NOW + 60_000, failures: 1, why: "D1 does not answer", steppedAt: NOW };
 			const quiet = rested();
 			const start = { ...quiet, spec: { ...quiet.spec, min: 2 } };
-			const { looks, seen, after } = await looksOf({ ...start, gates: { ...start.gates, publish: closed } });
+			const { looks, seen, after } = await looksOf({ ...start, breakers: { ...start.breakers, publish: closed } });
 			expect([...after.proxies.values()].some(({ phase }) => phase.at === "draining")).toBe(true);
 			expect(seen.calls).toEqual([]);
 			expect(looks).toBeGreaterThan(1);
@@ -157,7 +157,7 @@ describe("a pass", () => {
 			const over = pass(ports);
 			await settled();
 			const [ready] = [...state().proxies.values()].filter(({ phase }) => phase.at === "ready");
-			ports.fold({ on: "command", command: { do: "destroy", id: ready?.id ?? "" } });
+			ports.dispatch({ on: "command", command: { do: "destroy", id: ready?.id ?? "" } });
 			ports.bell.ring();
 			await settled();
 			expect(made(seen, "delete")).toBe(1);

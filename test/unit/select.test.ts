@@ -27,7 +27,7 @@ function pool(name: string, ids: readonly string[], region = "lon1"): PublishedP
 			billable: 1,
 			problems: [],
 			degraded: false,
-			strays: 0,
+			orphans: 0,
 			foreign: { pools: 0, deployments: 0 },
 		},
 		credentials: {},

@@ -4,7 +4,7 @@ import { readUsername, type Wishes, writeUsername } from "../../src/values/usern
 
 const wishesOf = (given: string, names: readonly string[] = ["user"]) => {
 	const read = readUsername(given, names);
-	return read.ok ? read.wishes : read.say;
+	return read.ok ? read.wishes : read.message;
 };
 
 describe("a user name", () => {
@@ -31,7 +31,7 @@ describe("a user name", () => {
 	});
 
 	test("that cannot be read says why", () => {
-		for (const [given, say] of [
+		for (const [given, message] of [
 			["other-session-a", "none that is known"],
 			["user-", "-key-value"],
 			["user-session-", "-key-value"],
@@ -42,7 +42,7 @@ describe("a user name", () => {
 			["user-lifetime-0s", "10m"],
 			[`user-session-${"x".repeat(201)}`, "1 to 200"],
 		] as const)
-			expect(wishesOf(given), given).toContain(say);
+			expect(wishesOf(given), given).toContain(message);
 	});
 
 	test("is read back as it was written, whatever it holds", () => {

@@ -10,7 +10,10 @@ const names = Object.keys(recording.pools);
 let pools: ReadonlyMap<string, PoolUnderTest> = new Map();
 
 /** What this version keeps elsewhere: the field of the recorded state, and how to read it now. */
-const MOVED: Readonly<Record<string, (state: Readonly<Record<string, unknown>>) => unknown>> = {};
+const MOVED: Readonly<Record<string, (state: Readonly<Record<string, unknown>>) => unknown>> = {
+	gates: (state) => state.breakers,
+	strays: (state) => state.orphans,
+};
 /** What this version has no use for, and why nothing is lost with it. */
 const NOT_KEPT: Readonly<Record<string, string>> = {
 	showsSessions: "sessions are asked of the pool, and D1 shows none",

@@ -68,7 +68,7 @@ describe("an agent", () => {
 	});
 
 	test("whom its pool refuses gets 401", async () => {
-		const refused: AgentAnswer = { ok: false, say: "the boot token was used with another key" };
+		const refused: AgentAnswer = { ok: false, message: "the boot token was used with another key" };
 		const pools = poolsAnswering({ register: async () => refused, heartbeat: async () => refused, unregister: async () => refused });
 		for (const [path, body] of [
 			["/v1.1/register", REGISTER],

@@ -244,7 +244,7 @@ describe("DELETE /destroy and /restart", () => {
 
 	test("may be repeated for any phase, also where the pool knows that the proxy is gone", async () => {
 		await show(publicationOf(await enter(), { proxies: [rowOf("a", { phase: "deleting", credentials: 0 })] }));
-		const gone: CommandOutcome = { ok: false, error: "notFound", say: "This proxy does not exist any more." };
+		const gone: CommandOutcome = { ok: false, error: "notFound", message: "This proxy does not exist any more." };
 		expect((await order("/destroy?ip_address=192.0.2.1", ok).answer()).status).toBe(200);
 		const again = await order("/destroy?ip_address=192.0.2.1", gone).answer();
 		expect(again.status).toBe(200);
@@ -254,7 +254,7 @@ describe("DELETE /destroy and /restart", () => {
 
 	test("are 409 with the pool's own sentence where it cannot", async () => {
 		await show(readyPublication(await enter(), 1));
-		const response = await order("/restart?ip_address=10.0.0.0", { ok: false, error: "conflict", say: "It is static." }).answer();
+		const response = await order("/restart?ip_address=10.0.0.0", { ok: false, error: "conflict", message: "It is static." }).answer();
 		expect([response.status, (await bodyOf(response)).detail]).toEqual([409, "It is static."]);
 	});
 

@@ -6,7 +6,7 @@ import { enterPool, listPools, removePool } from "../../src/d1/directory.ts";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
 import { POOLS_A_RUN, readFacts, tend } from "../../src/fleet/fleet.ts";
 import type { Env } from "../../src/rpc/env.ts";
-import type { FleetFacts, PoolBirth } from "../../src/rpc/pool.ts";
+import type { FleetFacts, InitialPool } from "../../src/rpc/pool.ts";
 import worker from "../../src/worker.ts";
 import { askWith, enter, failing, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
@@ -21,7 +21,7 @@ const ENABLED = {
 
 function recording() {
 	const pool = {
-		start: vi.fn(async (_birth: PoolBirth) => {}),
+		start: vi.fn(async (_birth: InitialPool) => {}),
 		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen) => ({ provider: "digitalocean" }) as const),
 		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
 	};
@@ -39,10 +39,10 @@ describe("cron", () => {
 		});
 		await tend(bindings(), NOW);
 		await tend(bindings(), NOW + 60_000);
-		const births = pool.start.mock.calls.map(([birth]) => birth);
-		expect(births.map(({ provider, name }) => `${provider}/${name}`).sort()).toEqual(["digitalocean/default", "digitalocean/nyc"]);
+		const made = pool.start.mock.calls.map(([initial]) => initial);
+		expect(made.map(({ provider, name }) => `${provider}/${name}`).sort()).toEqual(["digitalocean/default", "digitalocean/nyc"]);
 		const deployment = (await readSettings(env.DB, ["deployment"])).get("deployment");
-		expect(births[0]).toMatchObject({
+		expect(made[0]).toMatchObject({
 			deployment,
 			incarnation: NOW,
 			source: "environment",
@@ -61,7 +61,7 @@ describe("cron", () => {
 		spy.mockRestore();
 		const told = lines.filter((line) => line.startsWith("the environment's pool digitalocean-nyc is not made: "));
 		expect(told).toHaveLength(2);
-		expect(pool.start.mock.calls.filter(([birth]) => birth.name === "nyc")).toEqual([]);
+		expect(pool.start.mock.calls.filter(([initial]) => initial.name === "nyc")).toEqual([]);
 	});
 
 	test("starts a pool again whose start was lost, as the pool that it was to be", async () => {
@@ -69,9 +69,9 @@ describe("cron", () => {
 		pool.start.mockRejectedValueOnce(new Error("lost")).mockRejectedValueOnce(new Error("lost"));
 		await tend(bindings(), NOW);
 		await tend(bindings(), NOW + 60_000);
-		const births = pool.start.mock.calls.map(([birth]) => `${birth.object} ${birth.incarnation}`);
-		expect(births).toHaveLength(4);
-		expect(new Set(births).size).toBe(2);
+		const made = pool.start.mock.calls.map(([initial]) => `${initial.object} ${initial.incarnation}`);
+		expect(made).toHaveLength(4);
+		expect(new Set(made).size).toBe(2);
 	});
 
 	test("makes no pool, and mints no id, while the register does not answer", async () => {
@@ -105,7 +105,7 @@ describe("cron", () => {
 		const { pool, bindings } = recording();
 		await Promise.all([tend(bindings(), NOW), tend(bindings(), NOW + 1)]);
 		expect(await listPools(env.DB)).toHaveLength(2);
-		expect(new Set(pool.start.mock.calls.map(([birth]) => `${birth.name} ${birth.object} ${birth.incarnation}`)).size).toBe(2);
+		expect(new Set(pool.start.mock.calls.map(([initial]) => `${initial.name} ${initial.object} ${initial.incarnation}`)).size).toBe(2);
 	});
 
 	test("hands a new pool the bounds that were PATCHed while it was disabled, unless the environment names others by now", async () => {

@@ -75,7 +75,7 @@ export const SUMMARY: PoolSummary = {
 	billable: 2,
 	problems: [],
 	degraded: false,
-	strays: 0,
+	orphans: 0,
 	foreign: { pools: 0, deployments: 0 },
 };
 

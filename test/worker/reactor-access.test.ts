@@ -32,7 +32,7 @@ function pool(changes: Partial<PoolRpc> = {}): Partial<PoolRpc> {
 		opens: async (key) => key === ENDPOINT_KEY,
 		configuration: async () => ({ endpoint: {} }),
 		proves: async ({ key, address }) => key === KEY_OF(object) && address === ADDRESS,
-		command: async () => ({ ok: false, error: "notFound", say: "" }),
+		command: async () => ({ ok: false, error: "notFound", message: "" }),
 		...changes,
 	};
 }

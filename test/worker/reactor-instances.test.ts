@@ -56,7 +56,7 @@ describe("an endpoint's instances", () => {
 			["notFound", 404],
 			["conflict", 409],
 		] as const) {
-			command.mockResolvedValueOnce({ ok: false, error, say: "This is why." });
+			command.mockResolvedValueOnce({ ok: false, error, message: "This is why." });
 			const response = await ask("POST", `${INSTANCES}/9`);
 			expect([response.status, await response.text()]).toEqual([status, "This is why."]);
 		}
@@ -82,7 +82,7 @@ describe("an address", () => {
 
 	test("that no proxy has is told to every pool, by the admin only, and answered in silence", async () => {
 		await enter("second");
-		const silent: CommandOutcome = { ok: false, error: "notFound", say: "nobody has it" };
+		const silent: CommandOutcome = { ok: false, error: "notFound", message: "nobody has it" };
 		for (const [path, order] of orders) {
 			command.mockClear();
 			expect((await ask("POST", `${path}/192.0.2.9`, KEY)).status).toBe(401);

@@ -93,7 +93,7 @@ describe("an entry that is posted", () => {
 	});
 
 	test("has no place where the endpoint is gone", async () => {
-		command.mockResolvedValueOnce({ ok: false, error: "notFound", say: "" });
+		command.mockResolvedValueOnce({ ok: false, error: "notFound", message: "" });
 		expect((await post("", '"text"'))[0]).toBe(404);
 	});
 });

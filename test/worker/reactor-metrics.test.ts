@@ -60,7 +60,7 @@ describe("posted", () => {
 	});
 
 	test("to an endpoint that is gone they are 404", async () => {
-		command.mockResolvedValueOnce({ ok: false, error: "notFound", say: "" });
+		command.mockResolvedValueOnce({ ok: false, error: "notFound", message: "" });
 		expect((await post(METRICS, { queue: 1 })).status).toBe(404);
 		expect((await post("/v1.1/endpoints/nowhere/metrics", { queue: 1 })).status).toBe(404);
 	});

@@ -52,6 +52,6 @@ test("what is no session cannot be dropped", async () => {
 test("an endpoint that is gone has none", async () => {
 	sessions.mockResolvedValueOnce(null);
 	expect((await ask(SESSIONS)).status).toBe(404);
-	command.mockResolvedValueOnce({ ok: false, error: "notFound", say: "" });
+	command.mockResolvedValueOnce({ ok: false, error: "notFound", message: "" });
 	expect((await ask(`${SESSIONS}/127.0.0.1:1`, "DELETE")).status).toBe(404);
 });

@@ -49,7 +49,7 @@ export const adopt: Room<Adopt, Vm> = {
 		if (proxy?.phase.at !== "adopting") return state;
 		if (!isFinal(failure)) return backedOff(state, proxy, now);
 		const { vm } = proxy.phase;
-		const why = `associating ${vm} failed: ${failure.say}`;
+		const why = `associating ${vm} failed: ${failure.message}`;
 		const told = withLog(state, now, "WARNING", why);
 		// What never was there leaves nothing behind.
 		if (failure.kind === "notFound" && proxy.tries === 0) return withoutProxy(told, id, now);

@@ -1,5 +1,5 @@
+import { BACK_OFF, pauseMs } from "../model/breakers.ts";
 import { withLog } from "../model/edit.ts";
-import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { ASSIST_RENEWAL_MS, ASSIST_SPACING_MS } from "../model/limits.ts";
 import { told } from "../model/load.ts";
 import { askedOf, wantedOfFallback } from "../model/neighbours.ts";

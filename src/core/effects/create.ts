@@ -1,11 +1,11 @@
 import { sighted } from "../facts/inventory.ts";
 import { unlistedUntil } from "../facts/listing.ts";
+import { BACK_OFF, type BackOff, CLOSED, opened } from "../model/breakers.ts";
 import { credentialsAsked } from "../model/credentials.ts";
-import { withFailed, withGate, withLog, withoutProxy, withProxy, withRepeated } from "../model/edit.ts";
+import { withBreaker, withFailed, withLog, withoutProxy, withProxy, withRepeated } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
-import { BACK_OFF, type BackOff, closed, OPEN } from "../model/gates.ts";
 import { CREATE_DEADLINE_MS } from "../model/limits.ts";
-import { areAllClosed, placeGate, placeKey, sayAllClosed, withPlaceFacts } from "../model/places.ts";
+import { areAllClosed, placeBreaker, placeKey, sayAllClosed, withPlaceFacts } from "../model/places.ts";
 import { billable, isSent, isUnsent, mayAct, sentOf, surgeOf, unsentOf } from "../model/proxies.ts";
 import type { Ms, Place, Proxy, State, Vm } from "../model/state.ts";
 import { withCreate } from "../model/tally.ts";
@@ -39,9 +39,9 @@ export const create: Room<Create, Vm> = {
 		for (const proxy of isCanaryOnly(draft.state) ? unsent.slice(0, 1) : unsent) {
 			const { id, place } = proxy;
 			const key = placeKey(place);
-			if (!isPriced(state, place) || !draft.isDue(placeGate(state, place).until) || isPlaceTried(state, place) || canaries.has(key))
+			if (!isPriced(state, place) || !draft.isDue(placeBreaker(state, place).until) || isPlaceTried(state, place) || canaries.has(key))
 				continue;
-			if (placeGate(state, place).failures > 0) canaries.add(key);
+			if (placeBreaker(state, place).failures > 0) canaries.add(key);
 			draft.call<Create>({ call: "create", id });
 		}
 	},
@@ -51,7 +51,7 @@ export const create: Room<Create, Vm> = {
 		const isWithinBound = billable(state) <= state.spec.max + surgeOf(state.spec);
 		if (proxy === undefined) return false;
 		const { place } = proxy;
-		const isPlaceOpen = isPriced(state, place) && placeGate(state, place).until <= now && !isPlaceTried(state, place);
+		const isPlaceOpen = isPriced(state, place) && placeBreaker(state, place).until <= now && !isPlaceTried(state, place);
 		const isNext = isRepeatable(state, proxy) || (isUnsent(proxy) && isPlaceOpen && !isCanaryOut(state));
 		return isNext && isLaunching(state, now) && isWithinBound && isWithinBounds(state, now);
 	},
@@ -80,10 +80,10 @@ export const create: Room<Create, Vm> = {
 		if (proxy?.phase.at !== "launching" || proxy.phase.sentAt === null) return state;
 		// What a first create made may be there whatever becomes of the second.
 		if (failure.kind === "unknown" || failure.kind === "conflict" || proxy.formerTokenHash !== null) {
-			const waiting = { ...proxy, why: `${LOOKED_UP}${failure.say}`, tries: 0, retryAt: 0 };
-			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.say}`);
+			const waiting = { ...proxy, why: `${LOOKED_UP}${failure.message}`, tries: 0, retryAt: 0 };
+			return withLog(withProxy(state, waiting), now, "WARNING", `the create of ${id} is looked up: ${failure.message}`);
 		}
-		const why = `launch failed: ${failure.say}`;
+		const why = `launch failed: ${failure.message}`;
 		const dropped = withFailed(withCreate(withoutProxy(state, id, now), "refused"), { id, vm: null, address: null, at: now, why });
 		return launchRefused(dropped, proxy.place, failure, why, now, proxy.phase.sentAt);
 	},
@@ -98,21 +98,23 @@ export function isRepeatable({ spec }: State, proxy: Proxy): boolean {
 	return spec.repeatsCreate && isSent(proxy) && formerTokenHash === null && absentAt !== null && absentAt >= createdAt + CREATE_DEADLINE_MS;
 }
 
-/** Whether VMs may be made now, as far as gates, bounds and the pool's orders go. */
+/** Whether VMs may be made now, as far as breakers, bounds and the pool's orders go. */
 export function mayLaunch(draft: Draft): boolean {
 	const { state } = draft;
 	if (state.run !== "running" || state.agentUrl === null || !mayAct(state) || !isRich(draft)) return false;
-	return draft.isDue(unlistedUntil(state)) && draft.isDue(state.gates.launch.until) && isWithinBounds(state, draft.now);
+	return draft.isDue(unlistedUntil(state)) && draft.isDue(state.breakers.launch.until) && isWithinBounds(state, draft.now);
 }
 
 /** As {@link mayLaunch}, when a call's turn comes; the bounds apart. */
 export function isLaunching(state: State, now: Ms): boolean {
-	return isOpen(state, now) && state.run === "running" && mayAct(state) && Math.max(unlistedUntil(state), state.gates.launch.until) <= now;
+	return (
+		isOpen(state, now) && state.run === "running" && mayAct(state) && Math.max(unlistedUntil(state), state.breakers.launch.until) <= now
+	);
 }
 
 /** Whether creates were refused, and none has been made since: one at a time tries whether they are still. */
-export function isCanaryOnly({ gates }: State): boolean {
-	return gates.launch.failures > 0;
+export function isCanaryOnly({ breakers }: State): boolean {
+	return breakers.launch.failures > 0;
 }
 
 /** Whether that one is under way. */
@@ -122,10 +124,10 @@ function isCanaryOut(state: State): boolean {
 
 /** Whether a place that refused creates, and has made none since, is being tried by one that is under way. */
 function isPlaceTried(state: State, place: Place | null): boolean {
-	return placeGate(state, place).failures > 0 && sentIn(state, place) > 0;
+	return placeBreaker(state, place).failures > 0 && sentIn(state, place) > 0;
 }
 
-/** How long creates rest after a refusal of that kind, in that place alone or wherever; null: another gate, or a look, sees to it. */
+/** How long creates rest after a refusal of that kind, in that place alone or wherever; null: another breaker, or a look, sees to it. */
 const LAUNCH_BACK_OFF: Readonly<Record<Failure["kind"], { readonly backOff: BackOff; readonly isOfPlace: boolean } | null>> = {
 	auth: null,
 	rate: null,
@@ -144,17 +146,17 @@ export function launchRefused(state: State, place: Place | null, failure: Failur
 	if (refused === null) return state;
 	const key = placeKey(place);
 	const befell = { why, backOff: refused.backOff, begunAt, notBefore: failure.retryAt, seed: state.pool.object };
-	if (!refused.isOfPlace) return withGate(state, "launch", closed(state.gates.launch, befell, now), now, "ERROR");
-	const gate = closed(placeGate(state, place), { ...befell, seed: `${befell.seed}${key}` }, now);
+	if (!refused.isOfPlace) return withBreaker(state, "launch", opened(state.breakers.launch, befell, now), now, "ERROR");
+	const breaker = opened(placeBreaker(state, place), { ...befell, seed: `${befell.seed}${key}` }, now);
 	const where = state.spec.places.length > 1 ? `${key}: ` : "";
-	const after = withRepeated(withPlaceFacts(state, key, { gate }), now, "ERROR", `${where}${why}`);
+	const after = withRepeated(withPlaceFacts(state, key, { breaker }), now, "ERROR", `${where}${why}`);
 	return areAllClosed(state) || !areAllClosed(after) || state.spec.places.length <= 1
 		? after
 		: withRepeated(after, now, "ERROR", sayAllClosed(after));
 }
 
-/** A create was done there: the place is open again, but for one that another call of the same burst has closed just now. */
+/** A create was done there: the place is open again, but for one that another call of the same burst has opened just now. */
 function withPlaceOpened(state: State, place: Place | null, now: Ms): State {
-	const { failures, until } = placeGate(state, place);
-	return failures === 0 || until > now ? state : withPlaceFacts(state, placeKey(place), { gate: OPEN });
+	const { failures, until } = placeBreaker(state, place);
+	return failures === 0 || until > now ? state : withPlaceFacts(state, placeKey(place), { breaker: CLOSED });
 }

@@ -57,6 +57,6 @@ export const deleteVm: Room<Delete, "accepted" | "gone"> = {
 		const proxy = state.proxies.get(id);
 		if (proxy === undefined) return state;
 		const after = backedOff(state, proxy, now);
-		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `delete of ${nameOf(proxy)} failed: ${failure.say}`);
+		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `delete of ${nameOf(proxy)} failed: ${failure.message}`);
 	},
 };

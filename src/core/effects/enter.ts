@@ -1,7 +1,7 @@
 import { applyCommand } from "../facts/commands.ts";
 import { withEntered } from "../facts/listing.ts";
-import { withGate } from "../model/edit.ts";
-import { BACK_OFF, closed, OPEN } from "../model/gates.ts";
+import { BACK_OFF, CLOSED, opened } from "../model/breakers.ts";
+import { withBreaker } from "../model/edit.ts";
 import type { Ms } from "../model/state.ts";
 import type { AnyEffect } from "../planning/draft.ts";
 import { databaseFailed } from "./publish.ts";
@@ -30,9 +30,9 @@ export const enter: Room<Enter, Entered> = {
 	subject: () => "enter",
 
 	plan(draft) {
-		const { listing, leaving, forgotten, gates, run } = draft.state;
+		const { listing, leaving, forgotten, breakers, run } = draft.state;
 		if (listing.unlistedAt === null || leaving || forgotten) return;
-		if (draft.isDue(gates.publish.until)) draft.call<Enter>({ call: "enter", names: listing.names, isRemoved: run === "removing" });
+		if (draft.isDue(breakers.publish.until)) draft.call<Enter>({ call: "enter", names: listing.names, isRemoved: run === "removing" });
 	},
 
 	isStillDue({ listing, leaving }) {
@@ -44,12 +44,12 @@ export const enter: Room<Enter, Entered> = {
 		if (listing.unlistedAt === null) return state;
 		// An order that came meanwhile wants another row.
 		if (by === null && isRemoved !== (state.run === "removing")) return state;
-		if (by === null) return withEntered({ ...state, gates: { ...state.gates, publish: OPEN } }, now);
+		if (by === null) return withEntered({ ...state, breakers: { ...state.breakers, publish: CLOSED } }, now);
 		const befell = { why: TAKEN, backOff: BACK_OFF.publish, begunAt: now, seed: state.pool.object };
-		const waiting = withGate(
+		const waiting = withBreaker(
 			{ ...state, listing: { ...listing, taken: TAKEN } },
 			"publish",
-			closed(state.gates.publish, befell, now),
+			opened(state.breakers.publish, befell, now),
 			now,
 			"ERROR",
 		);
@@ -60,6 +60,6 @@ export const enter: Room<Enter, Entered> = {
 	},
 
 	failed(state, _effect, failure, now) {
-		return databaseFailed(state, failure.say, now);
+		return databaseFailed(state, failure.message, now);
 	},
 };

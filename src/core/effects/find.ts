@@ -20,7 +20,7 @@ export const find: Room<Find, Vm | null> = {
 
 	plan(draft) {
 		if (!isReachable(draft)) return;
-		const mayList = hasQuota(draft) && draft.state.gates.list.until <= draft.now;
+		const mayList = hasQuota(draft) && draft.state.breakers.list.until <= draft.now;
 		for (const proxy of unsettledOf(draft.state.proxies)) {
 			// An agent that is up waits for the inventory to say where: while there can be no list, a find says it.
 			const dueAt = findDueAt(draft.state, proxy) ?? (mayList || !isPending(proxy) ? null : 0);

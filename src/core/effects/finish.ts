@@ -2,7 +2,7 @@
 import { credentialsAsked } from "../model/credentials.ts";
 import { backedOff, nameOf, withLog, withProxy } from "../model/edit.ts";
 import { LOST_RESULT_MS } from "../model/limits.ts";
-import { placeGate } from "../model/places.ts";
+import { placeBreaker } from "../model/places.ts";
 import { bootingOf, isUnfinished, vmOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
 import { isLaunching, launchRefused, mayLaunch } from "./create.ts";
@@ -26,7 +26,7 @@ export const finish: Room<Finish, null> = {
 		for (const proxy of bootingOf(draft.state.proxies)) {
 			const vm = vmOf(proxy);
 			if (vm === null || !isUnfinished(draft.state, proxy) || !draft.isDue(proxy.retryAt)) continue;
-			if (!draft.isDue(placeGate(draft.state, proxy.place).until)) continue;
+			if (!draft.isDue(placeBreaker(draft.state, proxy.place).until)) continue;
 			draft.call<Finish>({ call: "finish", id: proxy.id, vm });
 		}
 	},
@@ -54,7 +54,7 @@ export const finish: Room<Finish, null> = {
 	failed(state, effect, failure, now) {
 		const proxy = finishing(state, effect);
 		if (proxy === undefined) return state;
-		const why = `the create of ${nameOf(proxy)} could not be finished: ${failure.say}`;
+		const why = `the create of ${nameOf(proxy)} could not be finished: ${failure.message}`;
 		// What does not exist is looked for, and believed gone in time.
 		const suspectAt = failure.kind === "notFound" ? (proxy.suspectAt ?? now) : proxy.suspectAt;
 		const after = backedOff(withProxy(state, { ...proxy, suspectAt }), proxy, now);

@@ -1,6 +1,6 @@
+import { BACK_OFF, pauseMs } from "../model/breakers.ts";
 import { withLog } from "../model/edit.ts";
 import { NEVER_CHANGED } from "../model/firewall.ts";
-import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { LOST_RESULT_MS } from "../model/limits.ts";
 import { isSent, mayAct, vmOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
@@ -42,7 +42,7 @@ export const firewall: Room<ChangeFirewall, null> = {
 
 	failed(state, _effect, failure, now) {
 		const tries = state.firewall.tries + 1;
-		const why = `the firewall could not be changed: ${failure.say}`;
+		const why = `the firewall could not be changed: ${failure.message}`;
 		const retryAt = Math.max(now + pauseMs(BACK_OFF.proxy, tries, state.pool.object), failure.retryAt ?? 0);
 		const after = { ...state, firewall: { ...state.firewall, tries, retryAt, why } };
 		return tries === 1 ? withLog(after, now, "WARNING", why) : after;

@@ -19,9 +19,9 @@ export const forget: Room<Forget, null> = {
 	/** An emptied pool is forgotten once whole lists, read after its last VM can have shown up, have held nothing of it. */
 	plan(draft) {
 		const { state } = draft;
-		if (state.run !== "removing" || state.emptySince === null || state.strays.size > 0 || state.forgotten) return;
+		if (state.run !== "removing" || state.emptySince === null || state.orphans.size > 0 || state.forgotten) return;
 		if (hasCloud(state) && state.looks < LOOKS_TO_FORGET) return;
-		if (draft.isDue(state.gates.publish.until)) draft.call<Forget>({ call: "forget" });
+		if (draft.isDue(state.breakers.publish.until)) draft.call<Forget>({ call: "forget" });
 	},
 
 	isStillDue(state) {
@@ -37,6 +37,6 @@ export const forget: Room<Forget, null> = {
 	},
 
 	failed(state, _effect, failure, now) {
-		return databaseFailed(state, failure.say, now);
+		return databaseFailed(state, failure.message, now);
 	},
 };

@@ -3,7 +3,7 @@ import { adopt } from "./adopt.ts";
 import { assist } from "./assist.ts";
 import { create } from "./create.ts";
 import { deleteVm } from "./delete.ts";
-import { deleteStray } from "./delete-stray.ts";
+import { deleteOrphan } from "./delete-orphan.ts";
 import { enter } from "./enter.ts";
 import { find } from "./find.ts";
 import { finish } from "./finish.ts";
@@ -24,7 +24,7 @@ import { share } from "./share.ts";
 
 export const EFFECTS = [
 	deleteVm,
-	deleteStray,
+	deleteOrphan,
 	adopt,
 	release,
 	find,

@@ -1,7 +1,7 @@
 import { applyListed } from "../facts/inventory.ts";
-import { withGate } from "../model/edit.ts";
-import { BACK_OFF, closed } from "../model/gates.ts";
-import { IDLE_LIST_MS, LIST_SPACING_MS, STRAY_MS } from "../model/limits.ts";
+import { BACK_OFF, opened } from "../model/breakers.ts";
+import { withBreaker } from "../model/edit.ts";
+import { IDLE_LIST_MS, LIST_SPACING_MS, ORPHAN_MS } from "../model/limits.ts";
 import { hasCloud, isPending, unsettledOf } from "../model/proxies.ts";
 import type { Ms, Vm } from "../model/state.ts";
 import { passed } from "../model/time.ts";
@@ -23,7 +23,7 @@ export const list: Room<List, readonly Vm[]> = {
 	/** When something waits for it, each interval while anything is in motion, else every five minutes. */
 	plan(draft) {
 		const { state } = draft;
-		if (!hasCloud(state) || !isRich(draft) || !draft.isDue(state.gates.list.until)) return;
+		if (!hasCloud(state) || !isRich(draft) || !draft.isDue(state.breakers.list.until)) return;
 		const intervalMs = state.spec.intervalSeconds * 1000;
 		const listedAt = passed(state.listedAt, draft.now);
 		let dueAt = listedAt + Math.max(IDLE_LIST_MS, intervalMs);
@@ -41,7 +41,7 @@ export const list: Room<List, readonly Vm[]> = {
 			// A proxy that falls silent may have lost its VM.
 			if (phase.at === "unready" && proxy.since > listedAt) by(listedAt + LIST_SPACING_MS);
 		}
-		for (const stray of state.strays.values()) if (stray.firstSeenAt + STRAY_MS > listedAt) by(stray.firstSeenAt + STRAY_MS);
+		for (const orphan of state.orphans.values()) if (orphan.firstSeenAt + ORPHAN_MS > listedAt) by(orphan.firstSeenAt + ORPHAN_MS);
 		if (draft.isDue(dueAt)) draft.call<List>({ call: "list" });
 	},
 
@@ -54,12 +54,12 @@ export const list: Room<List, readonly Vm[]> = {
 	},
 
 	failed(state, _effect, failure, now) {
-		const why = `the inventory cannot be read: ${failure.say}`;
-		const gate = closed(
-			state.gates.list,
+		const why = `the inventory cannot be read: ${failure.message}`;
+		const breaker = opened(
+			state.breakers.list,
 			{ why, backOff: BACK_OFF.list, begunAt: now, notBefore: failure.retryAt, seed: state.pool.object },
 			now,
 		);
-		return withGate(state, "list", gate, now, "WARNING");
+		return withBreaker(state, "list", breaker, now, "WARNING");
 	},
 };

@@ -1,5 +1,5 @@
+import { BACK_OFF, pauseMs } from "../model/breakers.ts";
 import { withLog } from "../model/edit.ts";
-import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { PRICE_MS } from "../model/limits.ts";
 import { NEVER_ASKED } from "../model/money.ts";
 import { factsOf, placeKey, placesIn, withPlaceFacts } from "../model/places.ts";
@@ -66,7 +66,7 @@ export const price: Room<AskPrice, Price> = {
 	failed(state, { place }, failure, now) {
 		const key = placeKey(place);
 		const tries = factsOf(state, key).priceTries + 1;
-		const why = `its price cannot be had: ${failure.say}`;
+		const why = `its price cannot be had: ${failure.message}`;
 		// Whether the account itself is refused, other calls tell.
 		const refusedAt = failure.kind === "auth" ? (state.money.pricing.refusedAt ?? now) : null;
 		const retryAt = Math.max(now + pauseMs(BACK_OFF.price, tries, state.pool.object), failure.retryAt ?? 0);

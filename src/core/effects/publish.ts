@@ -1,6 +1,6 @@
 import { withUnlisted } from "../facts/listing.ts";
-import { withGate, withProxy } from "../model/edit.ts";
-import { BACK_OFF, closed, OPEN } from "../model/gates.ts";
+import { BACK_OFF, CLOSED, opened } from "../model/breakers.ts";
+import { withBreaker, withProxy } from "../model/edit.ts";
 import { projectionHash } from "../model/projection.ts";
 import { drainingOf } from "../model/proxies.ts";
 import type { Id, Ms, State } from "../model/state.ts";
@@ -31,7 +31,7 @@ export const publish: Room<Publish, Published> = {
 	plan(draft) {
 		const { state } = draft;
 		const hash = projectionHash(state);
-		if (state.listing.unlistedAt !== null || hash === state.published.hash || !draft.isDue(state.gates.publish.until)) return;
+		if (state.listing.unlistedAt !== null || hash === state.published.hash || !draft.isDue(state.breakers.publish.until)) return;
 		draft.call<Publish>({ call: "publish", hash, version: state.published.version + 1 });
 	},
 
@@ -44,7 +44,7 @@ export const publish: Room<Publish, Published> = {
 	},
 
 	done(state, { hash }, { logSeq, ended }, now, startedAt) {
-		let after: State = { ...state, gates: { ...state.gates, publish: OPEN } };
+		let after: State = { ...state, breakers: { ...state.breakers, publish: CLOSED } };
 		// What began in the very millisecond in which it went out may not have gone along.
 		const isWhole = projectionHash(state) === hash;
 		for (const proxy of drainingOf(state.proxies)) {
@@ -60,17 +60,17 @@ export const publish: Room<Publish, Published> = {
 
 	failed(state, _effect, failure, now) {
 		if (failure.kind === "notFound" && !state.leaving) return withUnlisted(state, [], now);
-		return databaseFailed(state, failure.say, now);
+		return databaseFailed(state, failure.message, now);
 	},
 };
 
 /** D1 cannot be written: it is left alone for a while. */
-export function databaseFailed(state: State, say: string, now: Ms): State {
-	const why = `the database cannot be written: ${say}`;
-	return withGate(
+export function databaseFailed(state: State, message: string, now: Ms): State {
+	const why = `the database cannot be written: ${message}`;
+	return withBreaker(
 		state,
 		"publish",
-		closed(state.gates.publish, { why, backOff: BACK_OFF.publish, begunAt: now, seed: state.pool.object }, now),
+		opened(state.breakers.publish, { why, backOff: BACK_OFF.publish, begunAt: now, seed: state.pool.object }, now),
 		now,
 		"WARNING",
 	);

@@ -48,6 +48,6 @@ export const release: Room<Release, null> = {
 		if (failure.kind === "notFound")
 			return withProxy(state, { ...proxy, absentAt: now, retryAt: Math.max(now, absenceCountsFrom(state, proxy)) });
 		const after = backedOff(state, proxy, now);
-		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `disassociating ${nameOf(proxy)} failed: ${failure.say}`);
+		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `disassociating ${nameOf(proxy)} failed: ${failure.message}`);
 	},
 };

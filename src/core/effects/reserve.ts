@@ -1,6 +1,6 @@
 import { unlistedUntil } from "../facts/listing.ts";
+import { BACK_OFF, pauseMs } from "../model/breakers.ts";
 import { priceNow, spentHourly } from "../model/cost.ts";
-import { BACK_OFF, pauseMs } from "../model/gates.ts";
 import { LEASE_RETURN_MS, LOST_RESULT_MS } from "../model/limits.ts";
 import { hasCloud } from "../model/proxies.ts";
 import type { Lease, Price, State } from "../model/state.ts";
@@ -90,7 +90,7 @@ export const reserve: Room<Reserve, Reserved> = {
 	failed(state, _effect, failure, now) {
 		const { lease } = state.money;
 		const tries = lease.tries + 1;
-		const why = `no part of the deployment's MAX_HOURLY_COST can be reserved: ${failure.say}`;
+		const why = `no part of the deployment's MAX_HOURLY_COST can be reserved: ${failure.message}`;
 		return withLease(state, { ...lease, tries, retryAt: now + pauseMs(BACK_OFF.lease, tries, state.pool.object), why });
 	},
 };

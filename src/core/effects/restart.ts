@@ -53,6 +53,6 @@ export const restart: Room<Restart, null> = {
 		const proxy = state.proxies.get(id);
 		if (proxy === undefined) return state;
 		const after = backedOff(state, proxy, now);
-		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `restart of ${nameOf(proxy)} failed: ${failure.say}`);
+		return proxy.tries > 0 ? after : withLog(after, now, "WARNING", `restart of ${nameOf(proxy)} failed: ${failure.message}`);
 	},
 };

@@ -2,9 +2,10 @@
  * An effect is a room: one file says all that the core knows of it. `index.ts` lists the rooms in the order of a pass; what carries
  * an effect out in the world stands beside the others of its kind in `src/calls`.
  */
-import { withGate, withGateOpened } from "../model/edit.ts";
+
+import { BACK_OFF, type BreakerName, opened } from "../model/breakers.ts";
+import { withBreaker, withBreakerOpened } from "../model/edit.ts";
 import type { Failure } from "../model/failure.ts";
-import { BACK_OFF, closed, type GateName } from "../model/gates.ts";
 import { RATE_RESERVE } from "../model/limits.ts";
 import type { Id, Ms, State } from "../model/state.ts";
 import type { AnyEffect, Draft } from "../planning/draft.ts";
@@ -47,13 +48,13 @@ export const itsProxy = ({ id }: OfProxy): string => id;
 
 /** Whether calls may go to the provider: neither a rate limit nor refused credentials keep them back. */
 export function isReachable(draft: Draft): boolean {
-	const { gates } = draft.state;
-	return draft.isDue(gates.rate.until) && draft.isDue(gates.auth.until);
+	const { breakers } = draft.state;
+	return draft.isDue(breakers.rate.until) && draft.isDue(breakers.auth.until);
 }
 
 /** As {@link isReachable}, when a call's turn comes. */
-export function isOpen({ gates }: State, now: Ms): boolean {
-	return gates.rate.until <= now && gates.auth.until <= now;
+export function isOpen({ breakers }: State, now: Ms): boolean {
+	return breakers.rate.until <= now && breakers.auth.until <= now;
 }
 
 /** The account's quota is shared by pools: its last quarter is kept for deletes and finds. */
@@ -67,22 +68,22 @@ export function isRich(draft: Draft): boolean {
 	return isReachable(draft) && hasQuota(draft);
 }
 
-/** The provider answered a call: its gates start anew. */
-export function answered(state: State, now: Ms, also?: GateName): State {
-	const after = withGateOpened(withGateOpened(state, "rate", now), "auth", now);
-	return also === undefined ? after : withGateOpened(after, also, now);
+/** The provider answered a call: its breakers start anew. */
+export function answered(state: State, now: Ms, also?: BreakerName): State {
+	const after = withBreakerOpened(withBreakerOpened(state, "rate", now), "auth", now);
+	return also === undefined ? after : withBreakerOpened(after, also, now);
 }
 
 /** What a failure says of the account, whatever the call was. A key that may make VMs and not read price lists is a good one. */
 export function refusedByAccount(state: State, { call }: AnyEffect, failure: Failure, now: Ms, begunAt: Ms): State {
 	const seed = state.pool.object;
 	if (failure.kind === "auth" && call !== "price") {
-		const why = `the provider refuses our credentials: ${failure.say}`;
-		return withGate(state, "auth", closed(state.gates.auth, { why, backOff: BACK_OFF.auth, begunAt, seed }, now), now, "ERROR");
+		const why = `the provider refuses our credentials: ${failure.message}`;
+		return withBreaker(state, "auth", opened(state.breakers.auth, { why, backOff: BACK_OFF.auth, begunAt, seed }, now), now, "ERROR");
 	}
 	if (failure.kind !== "rate") return state;
-	const why = `the provider limits our rate: ${failure.say}`;
-	const gate = closed(state.gates.rate, { why, backOff: BACK_OFF.rate, begunAt, notBefore: failure.retryAt, seed }, now);
+	const why = `the provider limits our rate: ${failure.message}`;
+	const breaker = opened(state.breakers.rate, { why, backOff: BACK_OFF.rate, begunAt, notBefore: failure.retryAt, seed }, now);
 	// Several calls of one burst may name different times: the latest counts.
-	return withGate(state, "rate", { ...gate, until: Math.max(gate.until, state.gates.rate.until) }, now, "WARNING");
+	return withBreaker(state, "rate", { ...breaker, until: Math.max(breaker.until, state.breakers.rate.until) }, now, "WARNING");
 }

@@ -22,11 +22,11 @@ export const share: Room<ShareLimit, null> = {
 
 	plan(draft) {
 		const { state, now } = draft;
-		const { until } = state.gates.rate;
-		const isClosed = until > now && until > state.limitTold.until;
+		const { until } = state.breakers.rate;
+		const isOpen = until > now && until > state.limitTold.until;
 		const rate = scarce(state, now);
 		const isScarce = rate !== null && rate.resetAt > state.limitTold.resetAt;
-		if (state.accountKey === "" || !(isClosed || isScarce)) return;
+		if (state.accountKey === "" || !(isOpen || isScarce)) return;
 		draft.call<ShareLimit>({ call: "share", account: state.accountKey, until, rate });
 	},
 

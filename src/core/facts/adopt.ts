@@ -1,7 +1,7 @@
 /** VMs that others made: taken in by putting our tags on, let go by taking them off. What was let go is never deleted. */
 import { newest } from "../model/bounds.ts";
+import { fraction } from "../model/breakers.ts";
 import { inPhase, nameOf, withLog, withProxy } from "../model/edit.ts";
-import { fraction } from "../model/gates.ts";
 import { CONFIRMATION_BYTES, CONFIRMATION_MS, KEPT_CONFIRMATIONS, KEPT_RELEASED, RELEASED_BYTES } from "../model/limits.ts";
 import { isPlain, proxyAt, vmOf } from "../model/proxies.ts";
 import { intentOf } from "../model/proxy.ts";
@@ -12,9 +12,9 @@ export function withAdoption(state: State, vm: string, now: Ms): State {
 	const id = idFor(state, vm, now);
 	const why = "associated by an operator";
 	const proxy: Proxy = { ...intentOf(id, now), isAdopted: true, phase: { at: "adopting", vm, sentAt: null }, why };
-	const strays = state.strays.without(vm);
+	const orphans = state.orphans.without(vm);
 	const released = state.released.filter((other) => other !== vm);
-	return withLog(withProxy({ ...state, strays, released }, proxy), now, "INFO", `associating ${vm}`);
+	return withLog(withProxy({ ...state, orphans, released }, proxy), now, "INFO", `associating ${vm}`);
 }
 
 /** Derived and not drawn, since `apply` has no randomness; two pools never meet, nor two associations of one VM. */
@@ -23,7 +23,7 @@ function idFor(state: State, vm: string, now: Ms): Id {
 	return `a${["one", "two", "three"].map(piece).join("")}`;
 }
 
-/** Lets a VM go. From here on no list makes a stray of it, however late that list is. */
+/** Lets a VM go. From here on no list makes an orphan of it, however late that list is. */
 export function withRelease(state: State, proxy: Proxy, why: string, now: Ms): State {
 	const vm = vmOf(proxy);
 	if (vm === null) return state;

@@ -1,5 +1,5 @@
-/** What agents say, and how probes find them, folded in. */
-import { inPhase, nameOf, withGateMended, withLog, withProxy, withVitals } from "../model/edit.ts";
+/** What agents say, and how probes find them, applied. */
+import { inPhase, nameOf, withBreakerMended, withLog, withProxy, withVitals } from "../model/edit.ts";
 import { sayReady, withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
@@ -114,7 +114,7 @@ export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): St
 				wasReady: true,
 				readyAt: proxy.readyAt ?? now,
 			};
-			const open = withGateMended(heard, "boots", now);
+			const open = withBreakerMended(heard, "boots", now);
 			return withLog(withProxy(withBootTime(open, proxy, now), up), now, "INFO", sayReady(proxy, now));
 		}
 		const isWell = (Object.keys(WELL) as (keyof typeof WELL)[]).every((key) => proxy[key] === WELL[key]);

@@ -1,11 +1,11 @@
-/** What operators order and settings say, folded in. */
+/** What operators order and settings say, applied. */
 
 import { withReports } from "../model/bans.ts";
 import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
+import { type BreakerFields, forCanary } from "../model/breakers.ts";
 import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
-import { forCanary, type GateFields } from "../model/gates.ts";
 import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
 import { canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
@@ -51,11 +51,11 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			if (state.leaving) return state;
 			const keep = command.run === "removing" && command.keep === true;
 			if (state.run === command.run && state.keep === keep && state.breach === null) {
-				const gates = command.run === "running" ? mended(state.gates) : state.gates;
+				const breakers = command.run === "running" ? mended(state.breakers) : state.breakers;
 				const places = command.run === "running" ? mendedPlaces(state.places) : state.places;
 				const isHeldBack = command.run === "running" && state.destroys.length > 0;
-				if (gates === state.gates && places === state.places && !isHeldBack) return state;
-				return withLog({ ...state, gates, places, destroys: [] }, now, "INFO", "an operator has it try again at once");
+				if (breakers === state.breakers && places === state.places && !isHeldBack) return state;
+				return withLog({ ...state, breakers, places, destroys: [] }, now, "INFO", "an operator has it try again at once");
 			}
 			const words = {
 				running: "started",
@@ -63,7 +63,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 				stopped: "stopped",
 				removing: `removed: its VMs are being ${keep ? "let go" : "deleted"}`,
 			};
-			const gates = command.run === "running" ? mended(state.gates) : state.gates;
+			const breakers = command.run === "running" ? mended(state.breakers) : state.breakers;
 			const places = command.run === "running" ? mendedPlaces(state.places) : state.places;
 			// A pool that is to go needs no settings that can be read; what it still has would be billed for ever.
 			const isResumed = command.run === "running" || command.run === "removing";
@@ -74,7 +74,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			const emptySince = command.run === "removing" && state.emptySince !== null ? now : state.emptySince;
 			const destroys = command.run === "running" ? [] : state.destroys;
 			return withLog(
-				{ ...state, run: command.run, keep, gates, places, destroys, breach, suspended, unreadable, emptySince, looks: 0 },
+				{ ...state, run: command.run, keep, breakers, places, destroys, breach, suspended, unreadable, emptySince, looks: 0 },
 				now,
 				"INFO",
 				words[command.run],
@@ -139,10 +139,10 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 /** A pool without VMs at another provider, where it knows nothing yet: no list was read, no call was refused. */
 function atProvider(state: State, provider: ProviderName, now: Ms): State {
 	if (provider === state.pool.provider) return state;
-	const { pool, strays, firewall, gates, places, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
+	const { pool, orphans, firewall, breakers, places, listedAt, reconciledAt, rate, foreign } = newState({ ...state.pool, provider }, now);
 	// Charges go on in their own currency; prices are the former cloud's.
 	const money = { ...state.money, prices: [], pricing: NEVER_ASKED };
-	const fresh = { ...state, pool, strays, firewall, gates, places, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
+	const fresh = { ...state, pool, orphans, firewall, breakers, places, listedAt, reconciledAt, rate, foreign, money, looks: 0 };
 	return withLog(fresh, now, "INFO", `moved from ${state.pool.provider} to ${provider}`);
 }
 
@@ -169,14 +169,14 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 	if (saysTheSame(after, state)) return state;
 	const heartbeatSeconds = Math.max(after.spec.intervalSeconds, state.heartbeatSeconds);
 	const lineSeconds = Math.max(after.spec.intervalSeconds, state.lineSeconds);
-	const gates = mended(state.gates);
+	const breakers = mended(state.breakers);
 	const places = mendedPlaces(onlyPlaces(state.places, placesIn(after)));
 	// Another account may be told what this one was refused.
 	const money = account === state.account ? state.money : { ...state.money, pricing: NEVER_ASKED };
 	// What was said of the rules was said of the former ones.
 	// The cloud is looked at under the new settings at once.
 	return withLog(
-		{ ...after, heartbeatSeconds, lineSeconds, gates, places, money, told: [], listedAt: 0 },
+		{ ...after, heartbeatSeconds, lineSeconds, breakers, places, money, told: [], listedAt: 0 },
 		now,
 		"INFO",
 		"configuration updated",
@@ -218,8 +218,8 @@ function woken(state: State, callers: number, now: Ms): State {
 }
 
 /** Something has changed that may have mended what creates, boots or calls failed of: each is tried at once, by one. */
-export function mended(gates: GateFields["gates"]): GateFields["gates"] {
-	const [launch, boots, auth] = [forCanary(gates.launch), forCanary(gates.boots), forCanary(gates.auth)];
-	const isSame = launch === gates.launch && boots === gates.boots && auth === gates.auth;
-	return isSame ? gates : { ...gates, launch, boots, auth };
+export function mended(breakers: BreakerFields["breakers"]): BreakerFields["breakers"] {
+	const [launch, boots, auth] = [forCanary(breakers.launch), forCanary(breakers.boots), forCanary(breakers.auth)];
+	const isSame = launch === breakers.launch && boots === breakers.boots && auth === breakers.auth;
+	return isSame ? breakers : { ...breakers, launch, boots, auth };
 }

@@ -1,10 +1,10 @@
-/** What look-ups and lists show, folded in. */
+/** What look-ups and lists show, applied. */
 import { storedBytes } from "../model/bounds.ts";
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
-import { CREATE_DEADLINE_MS, KEPT_STRAYS, MOST_VM_CHARS, STRAY_BYTES } from "../model/limits.ts";
+import { CREATE_DEADLINE_MS, KEPT_ORPHANS, MOST_VM_CHARS, ORPHAN_BYTES } from "../model/limits.ts";
 import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
 import { isBorneOut } from "../model/registration.ts";
-import type { Id, Ms, Proxy, State, Stray, Vm } from "../model/state.ts";
+import type { Id, Ms, Orphan, Proxy, State, Vm } from "../model/state.ts";
 import { summed } from "../model/table.ts";
 import { withCreate } from "../model/tally.ts";
 import { withRemembered } from "./adopt.ts";
@@ -28,7 +28,7 @@ export function sighted(state: State, proxy: Proxy, vm: Vm, now: Ms): State {
 		seen = { ...proxy, phase: { ...proxy.phase, vm: vm.vm }, tries: 0, retryAt: 0 };
 		after = withCreate(after, "created");
 	} else if (vmOf(proxy) !== vm.vm) {
-		return state; // another VM with the same intent: the list keeps it as a stray
+		return state; // another VM with the same intent: the list keeps it as an orphan
 	}
 	if (seen.suspectAt !== null) set({ suspectAt: null });
 	if (seen.absentAt !== null && seen.phase.at !== "deleting") set({ absentAt: null });
@@ -76,8 +76,8 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 	// One that is just being associated, or let go, may carry the tags that it had.
 	const own = new Set([...state.proxies.values()].map(vmOf));
 	const released = new Set(state.released);
-	// A stray stays until a delete of it says that it is gone: no list proves that.
-	let strays = state.strays;
+	// An orphan stays until a delete of it says that it is gone: no list proves that.
+	let orphans = state.orphans;
 	let [pools, deployments] = [0, 0];
 	let after = state;
 	for (const vm of vms) {
@@ -91,12 +91,12 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 			const known = proxy === undefined ? null : vmOf(proxy);
 			if (proxy !== undefined && (known === vm.vm || (known === null && proxy.phase.at !== "launching") || isSent(proxy))) {
 				seen.add(proxy.id);
-				strays = strays.without(vm.vm);
+				orphans = orphans.without(vm.vm);
 				after = sighted(after, proxy, vm, now);
 			} else if (vm.state !== "going" && !own.has(vm.vm) && !released.has(vm.vm)) {
-				if (!strays.has(vm.vm) && !hasRoomFor(vm.vm, strays)) continue;
-				const stray = state.strays.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
-				strays = strays.with(vm.vm, stray.seenAt === startedAt ? stray : { ...stray, seenAt: startedAt });
+				if (!orphans.has(vm.vm) && !hasRoomFor(vm.vm, orphans)) continue;
+				const orphan = state.orphans.get(vm.vm) ?? { firstSeenAt: startedAt, seenAt: startedAt, tries: 0, retryAt: 0 };
+				orphans = orphans.with(vm.vm, orphan.seenAt === startedAt ? orphan : { ...orphan, seenAt: startedAt });
 			}
 		}
 	}
@@ -110,25 +110,25 @@ export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now
 	const isSameForeign = after.foreign.pools === pools && after.foreign.deployments === deployments;
 	return {
 		...after,
-		strays,
+		orphans,
 		foreign: isSameForeign ? after.foreign : { pools, deployments },
-		looks: looksOf(after, strays.size, startedAt),
+		looks: looksOf(after, orphans.size, startedAt),
 		listedAt: startedAt,
 		reconciledAt: isFirst ? now : after.reconciledAt,
 	};
 }
 
-/** Whether one more stray is remembered: they share a row with all other facts. */
-function hasRoomFor(vm: string, strays: State["strays"]): boolean {
-	if (vm.length > MOST_VM_CHARS || strays.size >= KEPT_STRAYS) return false;
-	return idBytes(strays) + storedBytes(vm) <= STRAY_BYTES;
+/** Whether one more orphan is remembered: they share a row with all other facts. */
+function hasRoomFor(vm: string, orphans: State["orphans"]): boolean {
+	if (vm.length > MOST_VM_CHARS || orphans.size >= KEPT_ORPHANS) return false;
+	return idBytes(orphans) + storedBytes(vm) <= ORPHAN_BYTES;
 }
 
-const idBytes = summed<Stray>((_stray, vm) => storedBytes(vm));
+const idBytes = summed<Orphan>((_orphan, vm) => storedBytes(vm));
 
 /** See `State.looks`: anything of the pool in the list begins the count anew. */
-function looksOf(state: State, strays: number, startedAt: Ms): number {
-	if (state.run !== "removing" || state.emptySince === null || strays > 0) return 0;
+function looksOf(state: State, orphans: number, startedAt: Ms): number {
+	if (state.run !== "removing" || state.emptySince === null || orphans > 0) return 0;
 	const shownBy = state.emptySince + state.spec.unknownTimeoutSeconds * 1000;
 	return startedAt < shownBy ? 0 : state.looks + 1;
 }

@@ -1,4 +1,4 @@
-/** What the agents' lines show, folded in. */
+/** What the agents' lines show, applied. */
 import { withVitals } from "../model/edit.ts";
 import { FALL_SPACING_MS } from "../model/limits.ts";
 import type { LineLife } from "../model/lines.ts";

@@ -1,4 +1,4 @@
-/** What is known of the pool's row in the directory, folded in. */
+/** What is known of the pool's row in the directory, applied. */
 import { spentHourly } from "../model/cost.ts";
 import { withLog } from "../model/edit.ts";
 import { isAlike, type Ms, type State } from "../model/state.ts";

@@ -1,4 +1,4 @@
-/** What other pools of the deployment tell, folded in. */
+/** What other pools of the deployment tell, applied. */
 import { withLog, withRepeated } from "../model/edit.ts";
 import type { Id, Ms, Rate, State } from "../model/state.ts";
 
@@ -23,9 +23,9 @@ export function withSharedLimit(state: State, until: Ms, rate: Rate | null, now:
 	const told = { until: Math.max(limitTold.until, until), resetAt: Math.max(limitTold.resetAt, rate?.resetAt ?? 0) };
 	const isNewer = rate !== null && (state.rate === null || state.rate.resetAt < rate.resetAt || state.rate.remaining > rate.remaining);
 	const after = { ...state, limitTold: told, rate: isNewer ? rate : state.rate };
-	const gate = state.gates.rate;
-	if (until <= now || until <= gate.until) return after;
+	const breaker = state.breakers.rate;
+	if (until <= now || until <= breaker.until) return after;
 	const why = "the provider limits the rate of its account, another pool was told";
-	const closed = { until, failures: Math.max(1, gate.failures), why, steppedAt: now };
-	return withRepeated({ ...after, gates: { ...after.gates, rate: closed } }, now, "WARNING", why);
+	const opened = { until, failures: Math.max(1, breaker.failures), why, steppedAt: now };
+	return withRepeated({ ...after, breakers: { ...after.breakers, rate: opened } }, now, "WARNING", why);
 }

@@ -2,7 +2,7 @@
 import type { Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { conditionOf } from "./health.ts";
-import { BOOTS_TO_CLOSE } from "./limits.ts";
+import { BOOTS_TO_OPEN } from "./limits.ts";
 import { summaryOf } from "./projection.ts";
 import { countReady } from "./proxies.ts";
 import type { State } from "./state.ts";
@@ -18,15 +18,15 @@ export type Causes = Readonly<Partial<Record<CauseName, string>>>;
 const MOST_PROBLEMS = 3;
 
 export function causesOf(state: State, now: Ms): Causes {
-	const { gates, money } = state;
+	const { breakers, money } = state;
 	const summary = { ...summaryOf(state), displayName: "", settings: {} };
 	const { isDegraded, problems } = conditionOf(summary, countReady(state) + countUp(state), now);
-	const launch = gates.launch.failures > 0 ? gates.launch.why : gates.boots.failures >= BOOTS_TO_CLOSE ? gates.boots.why : null;
+	const launch = breakers.launch.failures > 0 ? breakers.launch.why : breakers.boots.failures >= BOOTS_TO_OPEN ? breakers.boots.why : null;
 	const isOverBudget = money.held?.includes("has no room for another VM") ?? false;
 	return {
 		...(isDegraded ? { degraded: bounded(problems.slice(0, MOST_PROBLEMS).join("; ") || "degraded") } : {}),
 		...(isOverBudget ? { budget: bounded(money.held ?? "") } : {}),
 		...(launch === null ? {} : { breaker: bounded(launch) }),
-		...(gates.auth.failures > 0 ? { credentials: bounded(gates.auth.why) } : {}),
+		...(breakers.auth.failures > 0 ? { credentials: bounded(breakers.auth.why) } : {}),
 	};
 }

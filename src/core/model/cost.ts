@@ -78,7 +78,7 @@ function launched({ proxies }: State): Iterable<Launched> {
 export function costOf(state: State): Price | null {
 	const now = priceNow(state) ?? state.money.prices.at(-1);
 	if (now === undefined) return null;
-	let hourly = state.strays.size * now.hourly;
+	let hourly = state.orphans.size * now.hourly;
 	for (const { account, place, count } of launched(state)) {
 		const price = pricedAt(state, account, place);
 		if (price === null) return null;
@@ -95,7 +95,7 @@ function rounded(amount: number): number {
 /** What counts against a bound: as {@link costOf}, what has no price as nothing, and the units that were begun by VMs that are gone. */
 export function spentHourly(state: State, now: Ms): number {
 	const price = priceNow(state);
-	let hourly = state.strays.size * (price?.hourly ?? 0);
+	let hourly = state.orphans.size * (price?.hourly ?? 0);
 	for (const { account, place, count } of launched(state)) hourly += count * (pricedAt(state, account, place)?.hourly ?? 0);
 	for (const { until, hourly: charged, currency } of state.money.charges) {
 		// What was begun at another cloud counts against no bound in this one's currency.
@@ -115,7 +115,7 @@ export function withCharge(state: State, proxy: Proxy, now: Ms): State {
 }
 
 /** The state once a VM is gone of which nobody knows when it was made. */
-export function withStrayCharge(state: State, now: Ms): State {
+export function withOrphanCharge(state: State, now: Ms): State {
 	const unitMs = state.spec.billedSeconds * 1000;
 	return unitMs === 0 ? state : withChargeUntil(state, now + unitMs, priceNow(state), now);
 }

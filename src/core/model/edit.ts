@@ -1,7 +1,7 @@
-/** Small changes of the state, from which the folding of facts and the making of plans are put together. */
+/** Small changes of the state, from which the applying of facts and the making of plans are put together. */
 import { bounded, newest } from "./bounds.ts";
-import { BACK_OFF, type Gate, type GateName, OPEN, pauseMs } from "./gates.ts";
-import { BOOTS_TO_CLOSE, KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
+import { BACK_OFF, type Breaker, type BreakerName, CLOSED, pauseMs } from "./breakers.ts";
+import { BOOTS_TO_OPEN, KEPT_REPEATS, MOST_LOG_CHARS, RENEW_MS, REPEAT_ENTRIES, REPEAT_MS } from "./limits.ts";
 import { VITALS } from "./liveness.ts";
 import type { Failed, Id, LogEntry, Ms, Phase, Proxy, Severity, State, Vitals } from "./state.ts";
 import { withEnded } from "./tally.ts";
@@ -87,28 +87,28 @@ export function backedOff(state: State, { id }: Proxy, now: Ms): State {
 	return withProxy(state, { ...proxy, tries, retryAt: now + pauseMs(BACK_OFF.proxy, tries, id) });
 }
 
-/** A gate's failures are logged, each reason once and then how often. */
-export function withGate(state: State, which: GateName, gate: Gate, now: Ms, severity: "WARNING" | "ERROR"): State {
-	return withRepeated({ ...state, gates: { ...state.gates, [which]: gate } }, now, severity, gate.why);
+/** A breaker's failures are logged, each reason once and then how often. */
+export function withBreaker(state: State, which: BreakerName, breaker: Breaker, now: Ms, severity: "WARNING" | "ERROR"): State {
+	return withRepeated({ ...state, breakers: { ...state.breakers, [which]: breaker } }, now, severity, breaker.why);
 }
 
-/** What is said once a gate that was closed lets calls through again; of the others nobody is told. */
-const MENDED: Readonly<Partial<Record<GateName, string>>> = {
+/** What is said once a breaker that was open lets calls through again; of the others nobody is told. */
+const MENDED: Readonly<Partial<Record<BreakerName, string>>> = {
 	auth: "the provider takes our credentials again",
 	launch: "creates are done again",
 	boots: "boots become ready again",
 };
 
-/** The gate starts anew, but one that is closed just now stays so (another call of the burst closed it). */
-export function withGateOpened(state: State, which: GateName, now: Ms): State {
-	return state.gates[which].until > now ? state : withGateMended(state, which, now);
+/** The breaker starts anew, but one that was opened just now stays so (by another call of the burst). */
+export function withBreakerOpened(state: State, which: BreakerName, now: Ms): State {
+	return state.breakers[which].until > now ? state : withBreakerMended(state, which, now);
 }
 
-/** The gate starts anew. */
-export function withGateMended(state: State, which: GateName, now: Ms): State {
-	const { failures } = state.gates[which];
+/** The breaker starts anew. */
+export function withBreakerMended(state: State, which: BreakerName, now: Ms): State {
+	const { failures } = state.breakers[which];
 	if (failures === 0) return state;
-	const after = { ...state, gates: { ...state.gates, [which]: OPEN } };
+	const after = { ...state, breakers: { ...state.breakers, [which]: CLOSED } };
 	const said = MENDED[which];
-	return said === undefined || (which === "boots" && failures < BOOTS_TO_CLOSE) ? after : withLog(after, now, "INFO", said);
+	return said === undefined || (which === "boots" && failures < BOOTS_TO_OPEN) ? after : withLog(after, now, "INFO", said);
 }

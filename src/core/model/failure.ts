@@ -10,7 +10,7 @@ export type FailureKind = "auth" | "quota" | "capacity" | "rate" | "notFound" | 
 export interface Failure {
 	readonly kind: FailureKind;
 	/** The provider's own sentence, without secrets. */
-	readonly say: string;
+	readonly message: string;
 	readonly retryAt?: Ms;
 }
 

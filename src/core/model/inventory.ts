@@ -24,7 +24,7 @@ export interface Vm {
 }
 
 /** When lists first and last showed it, and when the next call about it may go out. */
-export interface Stray {
+export interface Orphan {
 	readonly firstSeenAt: Ms;
 	readonly seenAt: Ms;
 	readonly tries: number;
@@ -41,8 +41,8 @@ export interface Rate {
 export interface InventoryFields {
 	readonly proxies: Table<Proxy>;
 	/** VMs tagged for this pool without an intent of theirs. */
-	readonly strays: Table<Stray>;
-	/** VMs that were let go, the newest last: however late a list shows their tags, they are no strays. */
+	readonly orphans: Table<Orphan>;
+	/** VMs that were let go, the newest last: however late a list shows their tags, they are no orphans. */
 	readonly released: readonly string[];
 	/** Addresses that an operator has confirmed before a VM was known to have them. */
 	readonly confirmations: readonly { readonly address: string; readonly at: Ms }[];
@@ -63,7 +63,7 @@ export interface InventoryFields {
 
 export const inventorySlice: Slice<InventoryFields> = {
 	proxies: shown(rows(table(PROXY))),
-	strays: shown(fact(table(record<Stray>({ firstSeenAt: value(0), seenAt: value(0), tries: value(0), retryAt: value(0) })))),
+	orphans: shown(fact(table(record<Orphan>({ firstSeenAt: value(0), seenAt: value(0), tries: value(0), retryAt: value(0) })))),
 	released: fact(list(value(""))),
 	confirmations: fact(list(record<{ readonly address: string; readonly at: Ms }>({ address: value(""), at: value(0) }))),
 	emptySince: fact(value<Ms | null>(null)),

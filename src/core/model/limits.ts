@@ -25,8 +25,8 @@ export const MESSAGES_A_REQUEST = 20;
 export const LINE_SHARE = 0.25;
 /** The pace changes in steps of so many seconds: each change is told to every line, and acknowledged. */
 export const PACE_STEP_SECONDS = 30;
-/** Boots in a row that never became ready close the boots gate. */
-export const BOOTS_TO_CLOSE = 3;
+/** Boots in a row that never became ready open the boots breaker. */
+export const BOOTS_TO_OPEN = 3;
 /** Isolates may go on handing a proxy out for so long after its removal was published: the staleness that the documentation states. */
 export const READY_STALENESS_MS = 1_000;
 /** A drained proxy goes after so long even where its removal cannot be published. */
@@ -40,7 +40,7 @@ export const LOST_RESULT_MS = 60_000;
 /** A proxy that was deleted is first looked for so long after the provider accepted the delete. */
 export const LOOK_AFTER_DELETE_MS = 1_000;
 /** A VM tagged for the pool that no intent explains is deleted once two lists so far apart show it. */
-export const STRAY_MS = 10 * 60_000;
+export const ORPHAN_MS = 10 * 60_000;
 /** Whole lists in a row without a VM of it that a removed pool is forgotten after: one may be wrong, and then nobody looks again. */
 export const LOOKS_TO_FORGET = 2;
 /** A VM that is associated is let go again when its tags could not be put on for so long. */
@@ -48,9 +48,9 @@ export const ADOPT_LIMIT_MS = 120_000;
 /** VMs that were let go and are remembered as such: a list that still shows their tags is never so late as to miss the last of these. */
 export const KEPT_RELEASED = 1_000;
 export const RELEASED_BYTES = 150_000;
-/** Strays that are remembered: they are deleted ten minutes later, and others of a list take their places. */
-export const KEPT_STRAYS = 1_000;
-export const STRAY_BYTES = 200_000;
+/** Orphans that are remembered: they are deleted ten minutes later, and others of a list take their places. */
+export const KEPT_ORPHANS = 1_000;
+export const ORPHAN_BYTES = 200_000;
 /** Characters of a VM's id: the longest is Azure's, a path with three names. */
 export const MOST_VM_CHARS = 400;
 /** A confirmation of an address that no VM is known to have yet is remembered for so long, and so many of them. */

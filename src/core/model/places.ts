@@ -1,6 +1,6 @@
 /** Where a pool's VMs may be: the places that its settings list, and what keeps each of them closed. */
 import type { Ms } from "./basics.ts";
-import { forCanary, GATE, type Gate } from "./gates.ts";
+import { BREAKER, type Breaker, forCanary } from "./breakers.ts";
 import { record, type Shape, table, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 import type { State } from "./state.ts";
@@ -18,7 +18,7 @@ export type Spread = "pack" | "even" | "cheapest";
 /** What is known of one place. */
 export interface PlaceFacts {
 	/** Sold out, a quota of the region, a size or image that is retired there: closes creates in this place alone, and lets one canary through. */
-	readonly gate: Gate;
+	readonly breaker: Breaker;
 	/** How asking for its price went: failures in a row, and when to ask again. */
 	readonly priceTries: number;
 	readonly priceRetryAt: Ms;
@@ -35,7 +35,7 @@ export interface PlaceFields {
 
 export const PLACE: Shape<Place> = record<Place>({ region: value(""), size: value("") });
 const FACTS: Shape<PlaceFacts> = record<PlaceFacts>({
-	gate: GATE,
+	breaker: BREAKER,
 	priceTries: value(0),
 	priceRetryAt: value(0),
 	checkedAt: value(0),
@@ -58,15 +58,15 @@ export function factsOf({ places }: PlaceFields, key: string): PlaceFacts {
 	return places.get(key) ?? FACTS.initial;
 }
 
-export function placeGate(state: PlaceFields, place: Place | null): Gate {
-	return factsOf(state, placeKey(place)).gate;
+export function placeBreaker(state: PlaceFields, place: Place | null): Breaker {
+	return factsOf(state, placeKey(place)).breaker;
 }
 
 /** The same with something else known of a place. */
 export function withPlaceFacts<S extends PlaceFields>(state: S, key: string, change: Partial<PlaceFacts>): S {
 	const after = { ...factsOf(state, key), ...change };
 	const isNothing =
-		after.gate.failures === 0 && after.gate.until === 0 && after.priceTries === 0 && after.checkedAt === 0 && after.gone === "";
+		after.breaker.failures === 0 && after.breaker.until === 0 && after.priceTries === 0 && after.checkedAt === 0 && after.gone === "";
 	if (isNothing) return state.places.has(key) ? { ...state, places: state.places.without(key) } : state;
 	return { ...state, places: state.places.with(key, after) };
 }
@@ -74,9 +74,9 @@ export function withPlaceFacts<S extends PlaceFields>(state: S, key: string, cha
 /** Something has changed that may have mended what creates failed of: each place is tried at once, by one, and its price is asked for. */
 export function mendedPlaces(places: PlaceFields["places"]): PlaceFields["places"] {
 	let after: PlaceFields = { places };
-	for (const [key, { gate, priceTries, gone }] of places) {
-		const isSame = forCanary(gate) === gate && priceTries === 0 && gone === "";
-		if (!isSame) after = withPlaceFacts(after, key, { gate: forCanary(gate), priceTries: 0, priceRetryAt: 0, checkedAt: 0 });
+	for (const [key, { breaker, priceTries, gone }] of places) {
+		const isSame = forCanary(breaker) === breaker && priceTries === 0 && gone === "";
+		if (!isSame) after = withPlaceFacts(after, key, { breaker: forCanary(breaker), priceTries: 0, priceRetryAt: 0, checkedAt: 0 });
 	}
 	return after.places;
 }
@@ -91,11 +91,11 @@ export function onlyPlaces(places: PlaceFields["places"], wanted: readonly (Plac
 
 /** Whether creates are refused in every place. */
 export function areAllClosed(state: State): boolean {
-	return placesIn(state).every((place) => placeGate(state, place).failures > 0);
+	return placesIn(state).every((place) => placeBreaker(state, place).failures > 0);
 }
 
 /** Which places are closed, and until when each is tried again. */
 export function sayAllClosed(state: State): string {
-	const each = placesIn(state).map((place) => `${placeKey(place)} until ${new Date(placeGate(state, place).until).toISOString()}`);
+	const each = placesIn(state).map((place) => `${placeKey(place)} until ${new Date(placeBreaker(state, place).until).toISOString()}`);
 	return `no place has room: ${each.join(", ")}`;
 }

@@ -4,14 +4,14 @@ import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
 import { medianBootMs, usualBootMs } from "./health.ts";
 import { leasedOf } from "./leases.ts";
-import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "./limits.ts";
+import { BOOTS_TO_OPEN, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { askedOf } from "./neighbours.ts";
-import { areAllClosed, factsOf, placeGate, placeKey, placesIn } from "./places.ts";
+import { areAllClosed, factsOf, placeBreaker, placeKey, placesIn } from "./places.ts";
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
 import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
-import { type Gate, isShownAlike, type Ms, type Place, type Proxy, type Run, type State } from "./state.ts";
+import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type Run, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
 
@@ -44,20 +44,20 @@ export function summaryOf(state: State): CoreSummary {
 		places: state.spec.places.map((place) => placeStanding(state, place)),
 		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
 		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
-		strays: state.strays.size,
+		orphans: state.orphans.size,
 		foreign: state.foreign,
 	};
 }
 
 /** What is told of at once, however many proxies are ready. */
 function isDegraded(state: State): boolean {
-	const { gates, money } = state;
+	const { breakers, money } = state;
 	if (!mayAct(state) || state.firewall.tries > 0) return true;
-	if ([gates.auth, gates.list, gates.rate, gates.launch].some(isClosed) || gates.boots.failures >= BOOTS_TO_CLOSE) return true;
+	if ([breakers.auth, breakers.list, breakers.rate, breakers.launch].some(isOpen) || breakers.boots.failures >= BOOTS_TO_OPEN) return true;
 	if (goneOf(state).length > 0) return true;
 	// Sold out is not down: while one place is open, the others' VMs are launched there.
 	if (hasCloud(state) && areAllClosed(state)) return true;
-	return isPriceRefused(money, state.listedAt) || state.strays.size > 0 || stuckOf(state).length > 0;
+	return isPriceRefused(money, state.listedAt) || state.orphans.size > 0 || stuckOf(state).length > 0;
 }
 
 /** Whether a price was refused for our credentials, and no list has shown since that they are good for all else. */
@@ -65,7 +65,7 @@ function isPriceRefused({ pricing: { refusedAt } }: State["money"], listedAt: Ms
 	return refusedAt !== null && listedAt <= refusedAt;
 }
 
-const isClosed = (gate: Gate): boolean => gate.failures > 0;
+const isOpen = (breaker: Breaker): boolean => breaker.failures > 0;
 
 /** How the pool is called in the paths of its endpoint. */
 function endpointOf({ pool, environment }: State): string {
@@ -81,13 +81,13 @@ export function idleness(run: Run, endpoint: string): string | null {
 }
 
 /** When what is closed is tried again, and how to have it tried now. */
-function untilWhen({ until }: Gate, endpoint: string): string {
+function untilWhen({ until }: Breaker, endpoint: string): string {
 	return until === 0 ? "; it is tried again now" : `; tried again at ${new Date(until).toISOString()}, or now by ${startOf(endpoint)}`;
 }
 
 /** What an operator should know, a sentence each. */
 export function problemsOf(state: State): readonly string[] {
-	const { gates } = state;
+	const { breakers } = state;
 	const sentences: string[] = [];
 	const endpoint = endpointOf(state);
 	const idle = idleness(state.run, endpoint);
@@ -103,22 +103,23 @@ export function problemsOf(state: State): readonly string[] {
 			`the directory (D1) has lost it: nothing is launched until it is entered again${listing.taken === "" ? "" : `; ${listing.taken}`}`,
 		);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
-	for (const gate of [gates.auth, gates.launch]) if (isClosed(gate)) sentences.push(`${gate.why}${untilWhen(gate, endpoint)}`);
+	for (const breaker of [breakers.auth, breakers.launch])
+		if (isOpen(breaker)) sentences.push(`${breaker.why}${untilWhen(breaker, endpoint)}`);
 	for (const place of placesIn(state)) {
-		const gate = placeGate(state, place);
+		const breaker = placeBreaker(state, place);
 		const where = state.spec.places.length > 1 ? `${placeKey(place)}: ` : "";
-		if (isClosed(gate)) sentences.push(`${where}${gate.why}${untilWhen(gate, endpoint)}`);
+		if (isOpen(breaker)) sentences.push(`${where}${breaker.why}${untilWhen(breaker, endpoint)}`);
 	}
 	sentences.push(...goneOf(state));
-	for (const gate of [gates.rate, gates.list]) if (isClosed(gate)) sentences.push(gate.why);
+	for (const breaker of [breakers.rate, breakers.list]) if (isOpen(breaker)) sentences.push(breaker.why);
 	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (askedOf(state) > 0) sentences.push(`${state.asked.endpoint} stands in for ${askedOf(state)} of its proxies`);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
-	if (gates.boots.failures >= BOOTS_TO_CLOSE) sentences.push(`${gates.boots.why}${untilWhen(gates.boots, endpoint)}`);
+	if (breakers.boots.failures >= BOOTS_TO_OPEN) sentences.push(`${breakers.boots.why}${untilWhen(breakers.boots, endpoint)}`);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
-	if (state.strays.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.strays.keys()])}`);
+	if (state.orphans.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);
 	return sentences;
 }
 
@@ -161,8 +162,8 @@ function goneOf(state: State): readonly string[] {
 }
 
 function placeStanding(state: State, place: Place): PlaceStanding {
-	const gate = placeGate(state, place);
-	return isClosed(gate) ? { ...place, closed: { until: gate.until, why: gate.why } } : place;
+	const breaker = placeBreaker(state, place);
+	return isOpen(breaker) ? { ...place, closed: { until: breaker.until, why: breaker.why } } : place;
 }
 
 /** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */

@@ -16,9 +16,9 @@ export function hasCloud({ pool }: State): boolean {
 	return pool.provider !== "static";
 }
 
-/** Everything that may cost money: each proxy from its intent until its VM is known to be gone, and strays. Bounds creation. */
+/** Everything that may cost money: each proxy from its intent until its VM is known to be gone, and orphans. Bounds creation. */
 export function billable(state: State): number {
-	return state.proxies.size + state.strays.size;
+	return state.proxies.size + state.orphans.size;
 }
 
 /** Whether it is meant to stay: what meets, or will meet, demand. */

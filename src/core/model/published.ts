@@ -26,7 +26,7 @@ export interface PoolSummary {
 	readonly charges?: readonly Charge[];
 	/** How many destroyed proxies may be replaced in an hour. */
 	readonly replacementsPerHour?: number;
-	/** Sentences; empty: nothing is wrong. A bad setting, a closed gate, an unknown agent URL, a VM that cannot be deleted, … */
+	/** Sentences; empty: nothing is wrong. A bad setting, an open breaker, an unknown agent URL, a VM that cannot be deleted, … */
 	readonly problems: readonly string[];
 	/** Something is wrong that is told of at once: `/health` is degraded. What is wrong only once it has lasted follows from the fields below: see health.ts. */
 	readonly degraded: boolean;
@@ -46,7 +46,9 @@ export interface PoolSummary {
 	readonly fallback?: { readonly endpoint: string; readonly count: number };
 	/** Where it may have VMs, in the order in which they are tried. (Missing in what an earlier version published.) */
 	readonly places?: readonly PlaceStanding[];
-	readonly strays: number;
+	readonly orphans?: number;
+	/** `orphans`, in what an earlier version published. */
+	readonly strays?: number;
 	readonly foreign: { readonly pools: number; readonly deployments: number };
 }
 

@@ -1,8 +1,8 @@
 import type { Claim, Id, Ms, Proxy, State } from "./state.ts";
 
-export type Judgement = { readonly is: "accepted" } | { readonly is: "refused"; readonly say: string };
+export type Judgement = { readonly is: "accepted" } | { readonly is: "refused"; readonly message: string };
 
-const refused = (say: string): Judgement => ({ is: "refused", say });
+const refused = (message: string): Judgement => ({ is: "refused", message });
 const ACCEPTED: Judgement = { is: "accepted" };
 
 /**

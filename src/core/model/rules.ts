@@ -90,14 +90,14 @@ export function parseRule(text: string): Rule | null {
  */
 export function parseRules(
 	given: string | readonly string[],
-): { readonly ok: true; readonly rules: readonly Rule[] } | { readonly ok: false; readonly say: string } {
+): { readonly ok: true; readonly rules: readonly Rule[] } | { readonly ok: false; readonly message: string } {
 	const texts = typeof given === "string" ? given.split(",").filter((text) => text.trim() !== "") : given;
-	if (texts.length > MOST_RULES) return { ok: false, say: `must be at most ${MOST_RULES}` };
+	if (texts.length > MOST_RULES) return { ok: false, message: `must be at most ${MOST_RULES}` };
 	const rules: Rule[] = [];
 	for (const text of texts) {
 		const rule = parseRule(text);
 		if (rule === null)
-			return { ok: false, say: `must have the form "2 <= active < 4", with either end or both: "${text.slice(0, 40)}" has not` };
+			return { ok: false, message: `must have the form "2 <= active < 4", with either end or both: "${text.slice(0, 40)}" has not` };
 		rules.push(rule);
 	}
 	return { ok: true, rules };

@@ -5,8 +5,8 @@
 import { type BackendFields, backendSlice } from "./backends.ts";
 import { type BanFields, banSlice } from "./bans.ts";
 import type { Ms } from "./basics.ts";
+import { type BreakerFields, breakerSlice } from "./breakers.ts";
 import { type FirewallFields, firewallSlice } from "./firewall.ts";
-import { type GateFields, gateSlice } from "./gates.ts";
 import { type HealthFields, healthSlice } from "./health.ts";
 import { type InventoryFields, inventorySlice } from "./inventory.ts";
 import { type JournalFields, journalSlice } from "./journal.ts";
@@ -26,8 +26,8 @@ import { type TallyFields, tallySlice } from "./tally.ts";
 
 export type * from "./backends.ts";
 export type * from "./basics.ts";
+export type * from "./breakers.ts";
 export type * from "./firewall.ts";
-export type * from "./gates.ts";
 export type * from "./health.ts";
 export type * from "./inventory.ts";
 export type * from "./journal.ts";
@@ -47,7 +47,7 @@ export interface State
 	extends PoolFields,
 		InventoryFields,
 		LivenessFields,
-		GateFields,
+		BreakerFields,
 		PlaceFields,
 		NeighbourFields,
 		MoneyFields,
@@ -68,7 +68,7 @@ const SLICES: Slice<State> = {
 	...poolSlice,
 	...inventorySlice,
 	...livenessSlice,
-	...gateSlice,
+	...breakerSlice,
 	...placeSlice,
 	...neighbourSlice,
 	...moneySlice,

@@ -20,12 +20,12 @@ export function settleAdopting(draft: Draft, proxy: Proxy, phase: Proxy["phase"]
 export function settleReleasing(draft: Draft, proxy: Proxy): void {
 	if (!isBelievedGone(draft.state, proxy)) return;
 	draft.remove(proxy.id);
-	draft.say("WARNING", `dropped ${nameOf(proxy)}: its provider has it no more`);
+	draft.message("WARNING", `dropped ${nameOf(proxy)}: its provider has it no more`);
 }
 
 /** What may have tags of ours by now gets rid of them. */
 function giveUp(draft: Draft, proxy: Proxy, isSent: boolean, why: string): void {
-	draft.say("WARNING", `associating ${vmOf(proxy)} failed: ${why}`);
+	draft.message("WARNING", `associating ${vmOf(proxy)} failed: ${why}`);
 	draft.state = withFailed(draft.state, { id: proxy.id, vm: vmOf(proxy), address: proxy.address, at: draft.now, why });
 	if (isSent) release(draft, proxy, why);
 	else draft.remove(proxy.id);

@@ -111,7 +111,7 @@ export function noteHeld(draft: Draft): void {
 	}
 	if (draft.held === money.held) return;
 	draft.state = { ...draft.state, money: { ...draft.state.money, held: draft.held } };
-	if (draft.held !== null) draft.say("WARNING", draft.held);
+	if (draft.held !== null) draft.message("WARNING", draft.held);
 }
 
 /** What a plan must never do: add a VM that the bounds have no room for. */

@@ -21,7 +21,7 @@ export function decideTarget(draft: Draft): void {
 function setTarget(draft: Draft, target: number, why: string): void {
 	const { target: before } = draft.state;
 	if (target === before) return;
-	draft.say("INFO", `target changed ${before} => ${target}${why === "" ? "" : `: ${why}`}`);
+	draft.message("INFO", `target changed ${before} => ${target}${why === "" ? "" : `: ${why}`}`);
 	draft.state = { ...draft.state, target };
 }
 
@@ -161,7 +161,7 @@ export function tellOnce(draft: Draft, text: string): void {
 	const after = told(draft.state, text);
 	if (after === draft.state) return;
 	draft.state = after;
-	draft.say("WARNING", text);
+	draft.message("WARNING", text);
 }
 
 function inWords({ least, most }: Range): string {

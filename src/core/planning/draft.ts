@@ -46,7 +46,7 @@ export class Draft {
 		this.effects.push(effect);
 	}
 
-	say(severity: Severity, text: string): void {
+	message(severity: Severity, text: string): void {
 		this.state = withLog(this.state, this.now, severity, text);
 	}
 

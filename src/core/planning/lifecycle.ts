@@ -1,9 +1,10 @@
 /** What time alone brings about: every phase that waits ends here. */
+
+import { BACK_OFF, isOneIncident, opened, pauseMs } from "../model/breakers.ts";
 import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/deadlines.ts";
-import { inPhase, nameOf, withFailed, withGateMended } from "../model/edit.ts";
-import { BACK_OFF, closed, isOneIncident, pauseMs } from "../model/gates.ts";
+import { inPhase, nameOf, withBreakerMended, withFailed } from "../model/edit.ts";
 import { sayReady, withBootTime } from "../model/health.ts";
-import { BOOTS_TO_CLOSE, PROBES_TO_FAIL } from "../model/limits.ts";
+import { BOOTS_TO_OPEN, PROBES_TO_FAIL } from "../model/limits.ts";
 import { silentAt } from "../model/lines.ts";
 import { isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
@@ -56,13 +57,13 @@ function settleLaunching(draft: Draft, proxy: Proxy): void {
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
 	draft.state = withCreate(draft.state, "lost");
-	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+	draft.message("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	const begunAt = proxy.phase.at === "launching" ? (proxy.phase.sentAt ?? 0) : 0;
 	// Something of that name may be in the way that is not ours.
 	const said = proxy.why.startsWith(LOOKED_UP) ? `, the last after: ${proxy.why.slice(LOOKED_UP.length)}` : "";
 	const lost = { why: `creates are lost on their way${said}`, backOff: BACK_OFF.launch, begunAt, seed: proxy.id };
-	const gate = closed(draft.state.gates.launch, lost, draft.now);
-	draft.state = { ...draft.state, gates: { ...draft.state.gates, launch: gate } };
+	const breaker = opened(draft.state.breakers.launch, lost, draft.now);
+	draft.state = { ...draft.state, breakers: { ...draft.state.breakers, launch: breaker } };
 }
 
 function settleAlive(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
@@ -103,11 +104,11 @@ function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "bootin
 			wasReady: true,
 			readyAt: proxy.readyAt ?? draft.now,
 		});
-		draft.say("INFO", sayReady(proxy, draft.now));
-		draft.state = withGateMended(draft.state, "boots", draft.now);
+		draft.message("INFO", sayReady(proxy, draft.now));
+		draft.state = withBreakerMended(draft.state, "boots", draft.now);
 	} else if (!isHeard && phase.at === "ready") {
 		draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its agent is silent", draft.now));
-		draft.say("WARNING", `dropped ${nameOf(proxy)}: its agent is silent`);
+		draft.message("WARNING", `dropped ${nameOf(proxy)}: its agent is silent`);
 	}
 }
 
@@ -115,7 +116,7 @@ function settleRestarting(draft: Draft, proxy: Proxy, phase: Phase & { at: "rest
 	if (dropIfGone(draft, proxy)) return;
 	if (!draft.isDue(restartLimitAt(proxy, draft.state.spec))) return;
 	draft.put(inPhase(proxy, { at: "unready", vm: phase.vm }, "its provider never restarted it", draft.now));
-	draft.say("WARNING", `restart of ${nameOf(proxy)} failed: its provider never did it`);
+	draft.message("WARNING", `restart of ${nameOf(proxy)} failed: its provider never did it`);
 }
 
 /** A drained proxy goes once no ready list shows it and nobody uses it, or its time is up. */
@@ -131,7 +132,7 @@ function settleDeleting(draft: Draft, proxy: Proxy, phase: Phase & { at: "deleti
 	const isAcceptedAndGone = phase.acceptedAt !== null && proxy.absentAt !== null && proxy.absentAt >= phase.acceptedAt;
 	if (!isAcceptedAndGone && !isBelievedGone(draft.state, proxy)) return;
 	draft.remove(proxy.id);
-	draft.say("INFO", `deleted ${nameOf(proxy)}: ${proxy.why}`);
+	draft.message("INFO", `deleted ${nameOf(proxy)}: ${proxy.why}`);
 }
 
 function dropIfGone(draft: Draft, proxy: Proxy): boolean {
@@ -139,7 +140,7 @@ function dropIfGone(draft: Draft, proxy: Proxy): boolean {
 	const why = "its provider has it no more";
 	failed(draft, proxy, why);
 	draft.remove(proxy.id);
-	draft.say("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
+	draft.message("WARNING", `dropped ${nameOf(proxy)}: ${why}`);
 	// A create that was accepted and failed later must not be repeated for ever either.
 	if (proxy.phase.at === "booting" && !proxy.isAdopted) bootFailed(draft, proxy);
 	return true;
@@ -154,7 +155,7 @@ export function doom(draft: Draft, proxy: Proxy, why: string): void {
 	}
 	const vm = proxy.phase.at === "launching" ? null : proxy.phase.vm;
 	draft.put(inPhase(proxy, { at: "deleting", vm, acceptedAt: null }, why, draft.now));
-	draft.say("INFO", `deleting ${nameOf(proxy)}: ${why}`);
+	draft.message("INFO", `deleting ${nameOf(proxy)}: ${why}`);
 }
 
 function failed(draft: Draft, proxy: Proxy, why: string): void {
@@ -163,15 +164,15 @@ function failed(draft: Draft, proxy: Proxy, why: string): void {
 }
 
 function bootFailed(draft: Draft, { createdAt }: Proxy): void {
-	const { gates, pool } = draft.state;
+	const { breakers, pool } = draft.state;
 	// Those that were launched together fail together: it is one incident.
-	if (gates.boots.failures >= BOOTS_TO_CLOSE && isOneIncident(gates.boots, createdAt, draft.now)) return;
-	const failures = gates.boots.failures + 1;
+	if (breakers.boots.failures >= BOOTS_TO_OPEN && isOneIncident(breakers.boots, createdAt, draft.now)) return;
+	const failures = breakers.boots.failures + 1;
 	const why = `${failures} boots in a row never became ready: check the agents' URL, the image and the firewall`;
-	const isClosed = failures >= BOOTS_TO_CLOSE;
-	// The back-off counts from the failure that closed the gate.
-	const until = isClosed ? draft.now + pauseMs(BACK_OFF.boots, failures - BOOTS_TO_CLOSE + 1, pool.object) : 0;
-	const boots = { failures, until, why, steppedAt: isClosed ? draft.now : 0 };
-	draft.state = { ...draft.state, gates: { ...gates, boots } };
-	if (failures === BOOTS_TO_CLOSE) draft.say("ERROR", why);
+	const isOpen = failures >= BOOTS_TO_OPEN;
+	// The back-off counts from the failure that opened the breaker.
+	const until = isOpen ? draft.now + pauseMs(BACK_OFF.boots, failures - BOOTS_TO_OPEN + 1, pool.object) : 0;
+	const boots = { failures, until, why, steppedAt: isOpen ? draft.now : 0 };
+	draft.state = { ...draft.state, breakers: { ...breakers, boots } };
+	if (failures === BOOTS_TO_OPEN) draft.message("ERROR", why);
 }

@@ -1,6 +1,6 @@
 /** Where VMs go, and where they leave from: which place an intent names, and whose turn it is when some are too many. */
 import { priceAt, priceOf } from "../model/cost.ts";
-import { type Place, placeGate, placeKey, placesIn } from "../model/places.ts";
+import { type Place, placeBreaker, placeKey, placesIn } from "../model/places.ts";
 import { isKept, isSent, isUnsent, unsentOf } from "../model/proxies.ts";
 import type { Proxy, State } from "../model/state.ts";
 import { measure } from "../model/table.ts";
@@ -90,9 +90,9 @@ export class Places {
 		const { state } = this.#draft;
 		const { all, sent, unsent } = this.#of(place);
 		if (state.spec.maxPerPlace !== null && all >= state.spec.maxPerPlace) return false;
-		const gate = placeGate(state, place);
-		if (!this.#draft.isDue(gate.until)) return false;
-		return gate.failures === 0 || sent + unsent === 0;
+		const breaker = placeBreaker(state, place);
+		if (!this.#draft.isDue(breaker.until)) return false;
+		return breaker.failures === 0 || sent + unsent === 0;
 	}
 
 	#first(open: readonly (Place | null)[]): Place | null | undefined {

@@ -32,5 +32,5 @@ export function drain(draft: Draft, proxy: Proxy, why: string, spare: boolean): 
 	const until = isServing ? draft.now + draft.state.spec.decommissionedTimeoutSeconds * 1000 : draft.now;
 	const phase = { at: "draining", vm, until, hiddenAt: null, spare: spare && isServing } as const;
 	draft.put({ ...inPhase(proxy, phase, why, draft.now), failedProbes: 0 });
-	draft.say("INFO", `decommissioning ${nameOf(proxy)}: ${why}`);
+	draft.message("INFO", `decommissioning ${nameOf(proxy)}: ${why}`);
 }

@@ -1,7 +1,7 @@
 /** How many proxies the pool should have, and the intents and drains that bring it there. */
 import { unlistedUntil } from "../facts/listing.ts";
 import { inPhase, nameOf } from "../model/edit.ts";
-import { BOOTS_TO_CLOSE, STUCK_DELETE_MS } from "../model/limits.ts";
+import { BOOTS_TO_OPEN, STUCK_DELETE_MS } from "../model/limits.ts";
 import { isIdle } from "../model/metrics.ts";
 import { assisting, unplaced } from "../model/neighbours.ts";
 import { placeKey } from "../model/places.ts";
@@ -112,14 +112,14 @@ function successorsWaiting(draft: Draft): number {
 	return count;
 }
 
-/** Takes back what only drains for being one too many, then stores intents as far as bounds and gates allow; `waiting` of them not yet. */
+/** Takes back what only drains for being one too many, then stores intents as far as bounds and breakers allow; `waiting` of them not yet. */
 function grow(draft: Draft, at: Places, missing: number, waiting: number): void {
 	let left = missing;
 	for (const proxy of drainingOf(draft.state.proxies)) {
 		if (left === 0) return;
 		if (proxy.phase.at !== "draining" || !proxy.phase.spare || proxy.failedProbes > 0) continue;
 		draft.put(inPhase(proxy, { at: "ready", vm: proxy.phase.vm }, "recommissioned", draft.now));
-		draft.say("INFO", `recommissioning ${nameOf(proxy)}`);
+		draft.message("INFO", `recommissioning ${nameOf(proxy)}`);
 		left--;
 	}
 	const wanted: (Place | null)[] = [];
@@ -131,23 +131,23 @@ function grow(draft: Draft, at: Places, missing: number, waiting: number): void 
 	for (const place of wanted.slice(0, affordable(draft, wanted))) {
 		const id = newId(draft.random);
 		draft.put({ ...intentOf(id, draft.now, place), why: "to meet the target" });
-		draft.say("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
+		draft.message("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
 	}
 }
 
-/** How many creates may be intended now: within max + surge, and as the gates allow. */
+/** How many creates may be intended now: within max + surge, and as the breakers allow. */
 function roomToLaunch(draft: Draft): number {
 	const { state } = draft;
-	const { gates, spec } = state;
+	const { breakers, spec } = state;
 	if (state.run !== "running" || state.agentUrl === null || state.reconciledAt === null) return 0;
 	if (!draft.isDue(unlistedUntil(state))) return 0;
-	if (![gates.rate, gates.auth, gates.launch].every((gate) => draft.isDue(gate.until))) return 0;
+	if (![breakers.rate, breakers.auth, breakers.launch].every((breaker) => draft.isDue(breaker.until))) return 0;
 	const room = spec.max + surgeOf(spec) - billable(state);
 	// After refusals one create tries whether they are over.
-	if (gates.launch.failures > 0) return unsentOf(state.proxies).length + sentOf(state.proxies).length > 0 ? 0 : Math.min(1, room);
-	if (gates.boots.failures < BOOTS_TO_CLOSE) return room;
+	if (breakers.launch.failures > 0) return unsentOf(state.proxies).length + sentOf(state.proxies).length > 0 ? 0 : Math.min(1, room);
+	if (breakers.boots.failures < BOOTS_TO_OPEN) return room;
 	const isCanaryUp = unsettledOf(state.proxies).some(isUnproven);
-	return draft.isDue(gates.boots.until) && !isCanaryUp ? Math.min(1, room) : 0;
+	return draft.isDue(breakers.boots.until) && !isCanaryUp ? Math.min(1, room) : 0;
 }
 
 /** On its way to its first "ready". */

@@ -167,7 +167,7 @@ function objectOf(bearer: string): string {
 async function answer(c: AppContext, bearer: string, question: (pool: PoolRpc) => Promise<AgentAnswer>): Promise<Response> {
 	requireToken(c, bearer);
 	const said = await askPool(c.env, objectOf(bearer), question);
-	if (!said.ok) throw new Unauthorized(`Refused: ${said.say}.`);
+	if (!said.ok) throw new Unauthorized(`Refused: ${said.message}.`);
 	const directives: Directives = said.directives;
 	return c.json(directives);
 }

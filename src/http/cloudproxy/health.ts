@@ -200,7 +200,7 @@ function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen
 function publishedHealth({ summary, readyCount }: PublishedPool, now: number): PoolHealth {
 	if (summary === null) return { status: "healthy", state: "starting", ready: 0, wanted: 0, since: null, problems: [] };
 	const { state, isDegraded, since, wanted, problems } = conditionOf(summary, readyCount, now);
-	const { strays } = summary;
+	const orphans = summary.orphans ?? summary.strays ?? 0;
 	const others = summary.foreign.deployments;
 	const isIdle = state === "paused" || state === "stopped" || state === "removing";
 	return {
@@ -211,7 +211,7 @@ function publishedHealth({ summary, readyCount }: PublishedPool, now: number): P
 		since: since === null ? null : new Date(since).toISOString(),
 		problems: [
 			...problems,
-			...(strays > 0 ? [`${strays} of its VMs have no proxy; they will be deleted.`] : []),
+			...(orphans > 0 ? [`${orphans} of its VMs have no proxy; they will be deleted.`] : []),
 			...(others > 0 ? [`${others} VMs of other deployments are in its account; they are left alone.`] : []),
 		],
 	};

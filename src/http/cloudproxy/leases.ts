@@ -169,7 +169,7 @@ export class RenewLease extends Endpoint {
 		const outcome = await askPool(c.env, named.pool.object, (pool) =>
 			pool.command({ do: "renewLease", id: named.id, seconds: body.seconds }),
 		);
-		if (!outcome.ok) throw outcome.error === "notFound" ? noSuchLease() : new Conflict(outcome.say);
+		if (!outcome.ok) throw outcome.error === "notFound" ? noSuchLease() : new Conflict(outcome.message);
 		return c.json({ metadata: metadata(c), message: "Lease renewed", lease: await held(c, named) });
 	}
 }

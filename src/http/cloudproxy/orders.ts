@@ -93,7 +93,7 @@ async function order(c: AppContext, queue: Queue, text: string): Promise<Respons
 	const { object, id } = proxy;
 	const outcome = await askPool(c.env, object, (pool) => pool.command({ do: queue, id }));
 	forgetReady({ object, id });
-	if (!outcome.ok && outcome.error === "conflict") throw new Conflict(outcome.say);
+	if (!outcome.ok && outcome.error === "conflict") throw new Conflict(outcome.message);
 	// A proxy that is gone already while D1 still shows it is what an order to destroy it asks for.
 	if (!outcome.ok && queue === "restart") throw unknown(text);
 	return c.json({ metadata: metadata(c), message: MESSAGES[queue], proxy: publishedProxy(proxy) });

@@ -127,6 +127,6 @@ async function scaleNow(
 		const notice = idle === null ? "" : `. ${idle}, and then ${inWords(summary)}`;
 		return { scaled: instance(config, summary, outcome.ips), notice };
 	}
-	if (outcome.error === "conflict") throw new Conflict(outcome.say);
+	if (outcome.error === "conflict") throw new Conflict(outcome.message);
 	return null;
 }

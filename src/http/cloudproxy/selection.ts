@@ -138,8 +138,8 @@ export function nothingReady(config: Config, snapshot: Snapshot, wanted: Selecti
 	const coolest = host === null ? null : coolestOf(selectFrom(snapshot, { ...wanted, host: null }, now), host);
 	if (coolest !== null) {
 		const seconds = Math.max(1, Math.ceil((coolest.until - now) / 1_000));
-		const say = `each cools down for ${host}, the first until ${new Date(coolest.until).toISOString()} (${seconds} s)`;
-		return new NotFound(`No proxies available: ${say}. With fallback=least you get that one.`, seconds);
+		const message = `each cools down for ${host}, the first until ${new Date(coolest.until).toISOString()} (${seconds} s)`;
+		return new NotFound(`No proxies available: ${message}. With fallback=least you get that one.`, seconds);
 	}
 	return isStarting(config, snapshot, wanted, now)
 		? new ServiceUnavailable("The pools are starting; no proxy is ready yet.", STARTING_RETRY_SECONDS)

@@ -40,10 +40,10 @@ export async function wakeFor(c: AppContext, snapshot: Snapshot, wanted: Selecti
 	if (pool === undefined) return null;
 	const now = Date.now();
 	const { isAsked, since } = await wake(c, pool, now);
-	const say = isAsked
+	const message = isAsked
 		? "A proxy is being started; none is ready yet."
 		: "No proxy is ready, and the pool that would start one does not answer.";
-	return new ServiceUnavailable(say, retrySeconds(pool, now - since));
+	return new ServiceUnavailable(message, retrySeconds(pool, now - since));
 }
 
 /** What is left of the time that the pool's boots have taken. */

@@ -20,7 +20,7 @@ const CheckAnswer = z
 			.enum(["auth", "quota", "capacity", "rate", "notFound", "conflict", "transient", "invalid", "unknown"])
 			.nullable()
 			.openapi({ description: "Why it failed: `auth` is refused credentials, `transient` no answer; null: it did not." }),
-		say: z.string().openapi({ description: "The cloud's own sentence, or what was found." }),
+		message: z.string().openapi({ description: "The cloud's own sentence, or what was found." }),
 		ms: z.number().int().openapi({ description: "How long it took." }),
 		vms: z.object({ own: z.number().int(), others: z.number().int() }).nullable().openapi({
 			description: "VMs of the account with the tag `muster`: this deployment's, and others'; null: they could not be listed.",
@@ -32,7 +32,7 @@ const CheckAnswer = z
 			pool: "digitalocean/default",
 			ok: false,
 			kind: "auth",
-			say: "DigitalOcean: Unable to authenticate you (HTTP 401)",
+			message: "DigitalOcean: Unable to authenticate you (HTTP 401)",
 			ms: 212,
 			vms: null,
 		},
@@ -69,12 +69,12 @@ async function checkConfigured(c: AppContext, provider: string, name: string): P
 	const deployment = (await readSettings(c.env.DB, ["deployment"])).get("deployment") ?? null;
 	let left = CHECK_CALLS;
 	const make = () => {
-		if (config.account === null) throw new ProviderError({ kind: "auth", say: "the account's credentials are not set" });
+		if (config.account === null) throw new ProviderError({ kind: "auth", message: "the account's credentials are not set" });
 		return definition.create(config.account, {
 			fetch: (input, init) => fetch(input, init),
 			now: Date.now,
 			countCall: () => {
-				if (left-- <= 0) throw new ProviderError({ kind: "transient", say: `the account's list takes more than ${CHECK_CALLS} calls` });
+				if (left-- <= 0) throw new ProviderError({ kind: "transient", message: `the account's list takes more than ${CHECK_CALLS} calls` });
 			},
 			observeRate: () => undefined,
 			wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -72,7 +72,7 @@ export function warnOf(c: AppContext, unknown: readonly string[]): void {
 export function requireDone(outcome: Outcome): void {
 	if (outcome.ok) return;
 	if (outcome.error === "invalid") throw invalid(outcome.faults);
-	throw outcome.error === "conflict" ? new Conflict(outcome.say) : new NotFound(outcome.say);
+	throw outcome.error === "conflict" ? new Conflict(outcome.message) : new NotFound(outcome.message);
 }
 
 export function invalid(faults: Faults): ValidationError {

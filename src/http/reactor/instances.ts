@@ -117,6 +117,6 @@ async function order(c: AppContext, name: string, command: Command): Promise<Res
 	const { object } = await addressed(c, name);
 	const outcome = await askPool(c.env, object, (pool) => pool.command(command));
 	forgetReady();
-	if (!outcome.ok) throw outcome.error === "notFound" ? new NotFound(outcome.say) : new Conflict(outcome.say);
+	if (!outcome.ok) throw outcome.error === "notFound" ? new NotFound(outcome.message) : new Conflict(outcome.message);
 	return c.body(null, 200);
 }

@@ -119,10 +119,10 @@ function fault({ text }: { text: string }): Fault {
 	try {
 		error = Xml.parse(text).at("Errors", "Error");
 	} catch {
-		return { say: null, kind: null }; // a gateway's page: its status is all that it says
+		return { message: null, kind: null }; // a gateway's page: its status is all that it says
 	}
 	const code = error?.text("Code")?.replace(/^(Client|Server)\./, "") ?? null;
-	if (code === null) return { say: null, kind: null };
+	if (code === null) return { message: null, kind: null };
 	const kind = KINDS.find(([pattern]) => pattern.test(code))?.[1] ?? null;
-	return { say: `${code}: ${error?.text("Message") ?? ""}`, kind };
+	return { message: `${code}: ${error?.text("Message") ?? ""}`, kind };
 }

@@ -122,7 +122,7 @@ class Aws implements Provider {
 		}
 		// The token of an earlier try gives that try's instance back, whatever has become of it.
 		if (made.isTerminated) {
-			throw new ProviderError({ kind: "conflict", say: `AWS: ${made.vm.vm}, made with that client token, is terminated` });
+			throw new ProviderError({ kind: "conflict", message: `AWS: ${made.vm.vm}, made with that client token, is terminated` });
 		}
 		return { ...made.vm, tags: wanted.tags };
 	}
@@ -162,7 +162,7 @@ class Aws implements Provider {
 	async retag(vm: string, tags: CreateRequest["tags"] | null): Promise<void> {
 		const { region, id } = placeOf(vm);
 		const found = await this.#instance(region, id);
-		if (found === null) throw new ProviderError({ kind: "notFound", say: `AWS: there is no instance ${id}` });
+		if (found === null) throw new ProviderError({ kind: "notFound", message: `AWS: there is no instance ${id}` });
 		if (relabelled(found.tags, tags) === null) return;
 		const Tag = Object.entries(tags === null ? found.tags : labels(tags))
 			.filter(([name]) => isOurLabel(name))
@@ -291,7 +291,7 @@ function instanceOf(item: Xml, region: string): Instance {
 function placeOf(vm: string): { readonly region: string; readonly id: string } {
 	const [, region, id] = /^([a-z0-9-]+)\/(i-[0-9a-f]+)$/.exec(vm) ?? [];
 	if (region !== undefined && id !== undefined) return { region, id };
-	throw new ProviderError({ kind: "notFound", say: "AWS: no instance has such an id" });
+	throw new ProviderError({ kind: "notFound", message: "AWS: no instance has such an id" });
 }
 
 function stateOf(state: string): Vm["state"] {

@@ -18,7 +18,7 @@ export async function ensureGroup(call: Call, wanted: Protection): Promise<strin
 	const { deployment } = wanted.tags;
 	const vpc = await call("DescribeVpcs", filters({ "is-default": "true" }), (answer) => answer.items("vpcSet")[0]?.need("vpcId"));
 	if (vpc === undefined) {
-		throw new ProviderError({ kind: "invalid", say: "AWS: the region has no default VPC; make one with aws ec2 create-default-vpc" });
+		throw new ProviderError({ kind: "invalid", message: "AWS: the region has no default VPC; make one with aws ec2 create-default-vpc" });
 	}
 	const rules = wantedRules(wanted);
 	for (let isSecondLook = false; ; isSecondLook = true) {

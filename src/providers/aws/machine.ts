@@ -20,14 +20,15 @@ export async function findMachine(call: Call, size: string, ami: string | null):
 		})),
 	);
 	const type = types[0];
-	if (type === undefined) throw new ProviderError({ kind: "invalid", say: `AWS: the region has no instance type ${size}` });
+	if (type === undefined) throw new ProviderError({ kind: "invalid", message: `AWS: the region has no instance type ${size}` });
 	const { isBurstable, architectures } = type;
 	return { image: ami ?? (await newestUbuntu(call, size, architectures)), isBurstable };
 }
 
 async function newestUbuntu(call: Call, size: string, architectures: readonly string[]): Promise<string> {
 	const architecture = architectures.find((name) => name === "arm64" || name === "x86_64");
-	if (architecture === undefined) throw new ProviderError({ kind: "invalid", say: `AWS: Ubuntu has no image for ${size}: set AWS_AMI` });
+	if (architecture === undefined)
+		throw new ProviderError({ kind: "invalid", message: `AWS: Ubuntu has no image for ${size}: set AWS_AMI` });
 	const name = `ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-${architecture === "arm64" ? "arm64" : "amd64"}-server-*`;
 	const images = await call("DescribeImages", { Owner: [CANONICAL], ...filters({ name, architecture, state: "available" }) }, (answer) =>
 		answer.items("imagesSet").map((image) => ({ id: image.need("imageId"), madeAt: image.need("creationDate") })),
@@ -35,7 +36,7 @@ async function newestUbuntu(call: Call, size: string, architectures: readonly st
 	// Times in ISO 8601, so that their order is that of their texts.
 	const newest = [...images].sort((a, b) => (a.madeAt < b.madeAt ? 1 : -1))[0];
 	if (newest === undefined) {
-		throw new ProviderError({ kind: "invalid", say: `AWS: the region has no image ${name} of Canonical's: set AWS_AMI` });
+		throw new ProviderError({ kind: "invalid", message: `AWS: the region has no image ${name} of Canonical's: set AWS_AMI` });
 	}
 	return newest.id;
 }

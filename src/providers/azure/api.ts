@@ -186,7 +186,7 @@ const fault = faultIn(ErrorBody, ({ error }, status) => {
 	const kind = kindOf(code, message);
 	// Too many calls have many names. And whether a server's fault has done something depends on what was asked.
 	const isTold = status === 429 ? kind === "conflict" || kind === "transient" : status < 500;
-	return { say: message || code || null, kind: isTold ? kind : null, code };
+	return { message: message || code || null, kind: isTold ? kind : null, code };
 });
 
 /** What an operation failed of that was accepted before. */
@@ -195,7 +195,7 @@ function operationFailure(
 	confidential: readonly string[],
 ): ProviderError {
 	const code = error.code ?? "";
-	const message = error.message ?? "";
-	const say = quotable(`${code}: ${message}`, { provider: "Azure", secrets: [], confidential });
-	return new ProviderError({ kind: kindOf(code, message) ?? "invalid", say }, code);
+	const said = error.message ?? "";
+	const message = quotable(`${code}: ${said}`, { provider: "Azure", secrets: [], confidential });
+	return new ProviderError({ kind: kindOf(code, said) ?? "invalid", message }, code);
 }

@@ -145,7 +145,7 @@ class Azure implements Provider {
 		if (answer !== null && answer.status !== 204) return;
 		const parts = await partsOf(this.#arm, this.#group(place.group), place.name);
 		if (await deleteParts(this.#arm, parts)) return;
-		throw new ProviderError({ kind: "notFound", say: `Azure: there is no VM ${place.name}, and nothing is left of it` });
+		throw new ProviderError({ kind: "notFound", message: `Azure: there is no VM ${place.name}, and nothing is left of it` });
 	}
 
 	async restart(vm: string): Promise<void> {
@@ -254,7 +254,7 @@ const idOf = ({ group, name }: Place) => `${group.toLowerCase()}/${name}`;
 function placeOf(vm: string): Place {
 	const [group = "", name = "", ...more] = vm.split("/");
 	if (GROUP.test(group) && NAME.test(name) && more.length === 0) return { group, name };
-	throw new ProviderError({ kind: "notFound", say: "Azure: no VM has such an id" });
+	throw new ProviderError({ kind: "notFound", message: "Azure: no VM has such an id" });
 }
 
 /** What is left of a VM: nothing that runs, and something to delete. */

@@ -11,7 +11,7 @@ export interface AccountCheck {
 	/** Why it failed; null: it did not. */
 	readonly kind: FailureKind | null;
 	/** The cloud's own sentence, or what was found. Without secrets. */
-	readonly say: string;
+	readonly message: string;
 	/** How long it took. */
 	readonly ms: number;
 	/** VMs that carry the tag `muster`: of the deployment, and of others; null: not listed. */
@@ -27,11 +27,11 @@ export async function checkAccount(provider: () => Provider, isOurs: (vm: Vm) =>
 	try {
 		const vms = await provider().list();
 		const own = vms.filter(isOurs).length;
-		const say = `the cloud takes the credentials; VMs with the tag muster: ${vms.length}`;
-		return { ok: true, kind: null, say, ms: now() - startedAt, vms: { own, others: vms.length - own } };
+		const message = `the cloud takes the credentials; VMs with the tag muster: ${vms.length}`;
+		return { ok: true, kind: null, message, ms: now() - startedAt, vms: { own, others: vms.length - own } };
 	} catch (error) {
-		const { kind, say } =
-			error instanceof ProviderError ? error.failure : { kind: "transient" as const, say: "it failed without a reason" };
-		return { ok: false, kind, say, ms: now() - startedAt, vms: null };
+		const { kind, message } =
+			error instanceof ProviderError ? error.failure : { kind: "transient" as const, message: "it failed without a reason" };
+		return { ok: false, kind, message, ms: now() - startedAt, vms: null };
 	}
 }

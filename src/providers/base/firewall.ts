@@ -49,7 +49,7 @@ export function ipv4Sources(provider: string, allow: readonly string[]): readonl
 	if (allow.length === 0) return null;
 	const sources = allow.filter((cidr) => !cidr.includes(":"));
 	if (sources.length > 0) return sources;
-	throw new ProviderError({ kind: "invalid", say: `${provider}: proxies are reached over IPv4, and HOST_IP names no IPv4 address` });
+	throw new ProviderError({ kind: "invalid", message: `${provider}: proxies are reached over IPv4, and HOST_IP names no IPv4 address` });
 }
 
 /** One spelling for each network; what is none stays as it is. */

@@ -47,7 +47,7 @@ export interface HttpRequest<T> {
 }
 
 export interface Fault {
-	readonly say: string | null;
+	readonly message: string | null;
 	readonly kind: FailureKind | null;
 	/** See {@link ProviderError}. */
 	readonly code?: string;
@@ -64,7 +64,7 @@ export const faultIn =
 	<T>(shape: z.ZodType<T>, tell: (body: T, status: number) => Fault) =>
 	({ status, text }: { readonly status: number; readonly text: string }): Fault => {
 		const body = shape.safeParse(jsonOrNull(text));
-		return body.success ? tell(body.data, status) : { say: null, kind: null };
+		return body.success ? tell(body.data, status) : { message: null, kind: null };
 	};
 
 /** Text as JSON; null where it is none: a gateway's page, an operator's slip. */
@@ -87,7 +87,7 @@ export const ignored = (): void => undefined;
 export async function request<T>(context: ProviderContext, wanted: HttpRequest<T>): Promise<T> {
 	const reads = wanted.reads ?? wanted.method === "GET";
 	const lost: FailureKind = reads ? "transient" : "unknown";
-	const fail = (kind: FailureKind, text: string) => new ProviderError({ kind, say: quotable(text, wanted) });
+	const fail = (kind: FailureKind, text: string) => new ProviderError({ kind, message: quotable(text, wanted) });
 	const { url, init } = prepare(wanted);
 	context.countCall();
 
@@ -134,11 +134,11 @@ function failureOf(
 	text: string,
 	now: number,
 ): ProviderError {
-	const fault: Fault = wanted.fault?.({ status, text }) ?? { say: null, kind: null };
+	const fault: Fault = wanted.fault?.({ status, text }) ?? { message: null, kind: null };
 	const kind = fault.kind ?? kindOf(status, lost);
-	const say = quotable(fault.say === null ? `HTTP ${status}` : `${fault.say} (HTTP ${status})`, wanted);
+	const message = quotable(fault.message === null ? `HTTP ${status}` : `${fault.message} (HTTP ${status})`, wanted);
 	const retryAt = kind === "rate" || kind === "transient" ? readRetryAt(headers, kind, now, wanted) : null;
-	return new ProviderError(retryAt === null ? { kind, say } : { kind, say, retryAt }, fault.code ?? null);
+	return new ProviderError(retryAt === null ? { kind, message } : { kind, message, retryAt }, fault.code ?? null);
 }
 
 /** What a status means where a provider says nothing else. */
@@ -168,8 +168,8 @@ function prepare(wanted: HttpRequest<unknown>): { url: string; init: RequestInit
 		return { url: new URL(wanted.baseUrl + wanted.path).href, init };
 	} catch {
 		// The platform's own message may quote a header's value, hence the token.
-		const say = quotable("the request could not be built: a setting holds a character that HTTP does not carry", wanted);
-		throw new ProviderError({ kind: "invalid", say });
+		const message = quotable("the request could not be built: a setting holds a character that HTTP does not carry", wanted);
+		throw new ProviderError({ kind: "invalid", message });
 	}
 }
 

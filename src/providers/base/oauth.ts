@@ -73,6 +73,6 @@ const Refusal = z.object({ error: z.string(), error_description: z.string().opti
 
 /** Token servers say 400 to credentials that they do not know (RFC 6749, section 5.2). */
 const fault = faultIn(Refusal, ({ error, error_description }, status) => ({
-	say: [error, error_description].filter((part) => part !== undefined).join(": "),
+	message: [error, error_description].filter((part) => part !== undefined).join(": "),
 	kind: status === 400 ? "auth" : null,
 }));

@@ -85,7 +85,7 @@ export class Once<T = void> {
 			const leftMs = Math.max(0, entry.startedAt + WAIT_MS - context.now());
 			timer = setTimeout(() => {
 				this.#drop(key, entry);
-				reject(new ProviderError({ kind: "transient", say: "what must be set up at the cloud before a VM was not done in time" }));
+				reject(new ProviderError({ kind: "transient", message: "what must be set up at the cloud before a VM was not done in time" }));
 			}, leftMs);
 		});
 		try {

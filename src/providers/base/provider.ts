@@ -186,7 +186,7 @@ export class ProviderError extends Error {
 	/** The cloud's own code for it, where its driver reads one: what it means is known to that driver alone. */
 	readonly code: string | null;
 	constructor(failure: Failure, code: string | null = null) {
-		super(failure.say);
+		super(failure.message);
 		this.name = "ProviderError";
 		this.failure = failure;
 		this.code = code;

@@ -139,5 +139,5 @@ export async function allPages<T>(
 		if (page.next === null) return all;
 		cursor = page.next;
 	}
-	throw new ProviderError({ kind: "transient", say: `${what} do not come to an end` });
+	throw new ProviderError({ kind: "transient", message: `${what} do not come to an end` });
 }

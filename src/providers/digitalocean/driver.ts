@@ -231,7 +231,7 @@ class DigitalOcean implements Provider {
 			await this.#firewall(wanted, true);
 		} catch (error) {
 			if (!(error instanceof ProviderError)) throw error;
-			throw new ProviderError({ kind: "unknown", say: `droplet ${vm} was made, its firewall was not: ${error.failure.say}` });
+			throw new ProviderError({ kind: "unknown", message: `droplet ${vm} was made, its firewall was not: ${error.failure.message}` });
 		}
 	}
 
@@ -266,12 +266,12 @@ function pageNumber(link: string | undefined): number | null {
 }
 
 /** 422 says everything from a spelling mistake to a busy droplet; only its sentence tells which. */
-const fault = faultIn(z.object({ message: z.string() }), ({ message: say }, status): Fault => {
-	if (status !== 422) return { say, kind: null };
-	if (/pending event|\blocked\b/i.test(say)) return { say, kind: "conflict" };
-	if (/limit/i.test(say) && /exceed|reach/i.test(say)) return { say, kind: "quota" };
-	if (/\b(size|region)\b/i.test(say) && /unavailable|not available|restricted/i.test(say)) return { say, kind: "capacity" };
-	return { say, kind: null };
+const fault = faultIn(z.object({ message: z.string() }), ({ message }, status): Fault => {
+	if (status !== 422) return { message, kind: null };
+	if (/pending event|\blocked\b/i.test(message)) return { message, kind: "conflict" };
+	if (/limit/i.test(message) && /exceed|reach/i.test(message)) return { message, kind: "quota" };
+	if (/\b(size|region)\b/i.test(message) && /unavailable|not available|restricted/i.test(message)) return { message, kind: "capacity" };
+	return { message, kind: null };
 });
 
 function vmOf(droplet: z.infer<typeof Droplet>): Vm {

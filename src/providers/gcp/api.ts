@@ -56,8 +56,8 @@ export function assertSucceeded({ error }: Operation, confidential: readonly str
 	const first = error?.errors?.[0];
 	if (first === undefined) return;
 	const code = first.code ?? "";
-	const say = quotable(`${code}: ${first.message ?? ""}`, { provider: "GCP", secrets: [], confidential });
-	throw new ProviderError({ kind: kindOf(code) ?? "invalid", say });
+	const message = quotable(`${code}: ${first.message ?? ""}`, { provider: "GCP", secrets: [], confidential });
+	throw new ProviderError({ kind: kindOf(code) ?? "invalid", message });
 }
 
 /**
@@ -82,5 +82,5 @@ const ErrorBody = z.object({
 const fault = faultIn(ErrorBody, ({ error }, status) => {
 	const reason = error.errors?.[0]?.reason ?? "";
 	// A server's fault is told by its status: whether it may have been done depends on what was asked.
-	return { say: error.message ?? (reason || null), kind: status >= 500 && kindOf(reason) === "unknown" ? null : kindOf(reason) };
+	return { message: error.message ?? (reason || null), kind: status >= 500 && kindOf(reason) === "unknown" ? null : kindOf(reason) };
 });

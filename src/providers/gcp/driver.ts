@@ -191,7 +191,7 @@ const idOf = (zone: string, name: string) => `${zone}/${name}`;
 function placeOf(vm: string): { readonly zone: string; readonly name: string } {
 	const [, zone, name] = /^([a-z0-9-]+)\/([a-z0-9-]+)$/.exec(vm) ?? [];
 	if (zone !== undefined && name !== undefined) return { zone, name };
-	throw new ProviderError({ kind: "notFound", say: "GCP: no VM has such an id" });
+	throw new ProviderError({ kind: "notFound", message: "GCP: no VM has such an id" });
 }
 
 /** The same UUID for the same name, by which a create that is sent twice is known (RFC 9562, section 5.8: version 8). */

@@ -75,6 +75,6 @@ async function signedClaim(key: ServiceAccountKey, issuedAtSeconds: number): Pro
 		return `${unsigned}.${Buffer.from(signature).toString("base64url")}`;
 	} catch {
 		// The platform's own words may quote what it could not read.
-		throw new ProviderError({ kind: "invalid", say: "GCP: the private key of GCP_SERVICE_ACCOUNT_KEY cannot be read" });
+		throw new ProviderError({ kind: "invalid", message: "GCP: the private key of GCP_SERVICE_ACCOUNT_KEY cannot be read" });
 	}
 }

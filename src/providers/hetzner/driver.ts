@@ -229,7 +229,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
 };
 
 const fault = faultIn(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), ({ error }) => ({
-	say: error.message,
+	message: error.message,
 	kind: KINDS[error.code] ?? null,
 }));
 

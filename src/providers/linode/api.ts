@@ -39,7 +39,7 @@ const KINDS: readonly (readonly [RegExp, FailureKind])[] = [
 const Refusal = z.object({ errors: z.array(z.object({ reason: z.string(), field: z.string().nullish() })).min(1) });
 
 const fault = faultIn(Refusal, ({ errors }, status): Fault => {
-	const say = errors.map(({ reason, field }) => (field ? `${field}: ${reason}` : reason)).join("; ");
-	const kind = status === 400 || status === 403 ? KINDS.find(([words]) => words.test(say))?.[1] : undefined;
-	return { say, kind: kind ?? null };
+	const message = errors.map(({ reason, field }) => (field ? `${field}: ${reason}` : reason)).join("; ");
+	const kind = status === 400 || status === 403 ? KINDS.find(([words]) => words.test(message))?.[1] : undefined;
+	return { message, kind: kind ?? null };
 });

@@ -54,5 +54,5 @@ function one(what: string, name: string, all: readonly Named[]): string {
 	const byName = all.filter((each) => each.name === name).sort((a, b) => ((a.created_at ?? "") < (b.created_at ?? "") ? 1 : -1));
 	const found = all.find(({ id }) => id === name) ?? byName[0];
 	if (found !== undefined) return found.id;
-	throw new ProviderError({ kind: "invalid", say: `OpenStack: there is no ${what} ${name}` });
+	throw new ProviderError({ kind: "invalid", message: `OpenStack: there is no ${what} ${name}` });
 }

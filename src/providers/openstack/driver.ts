@@ -268,7 +268,7 @@ class OpenStack implements Provider {
 		if (server === null || isGone(server)) return [];
 		// What a cell knows of it is not to be had while the cell does not answer.
 		if (server.status === "UNKNOWN" && server.tags === undefined) {
-			throw new ProviderError({ kind: "transient", say: "OpenStack: the part of the cloud that has this server does not answer" });
+			throw new ProviderError({ kind: "transient", message: "OpenStack: the part of the cloud that has this server does not answer" });
 		}
 		return this.#vmsOf(place.region, [server]);
 	}
@@ -323,7 +323,7 @@ function notBuilt({ fault }: Server, { userData }: CreateRequest): ProviderError
 	const message = fault?.message ?? "the server could not be built";
 	return new ProviderError({
 		kind: kindOfFault(message),
-		say: quotable(message, { provider: "OpenStack", secrets: [], confidential: [userData] }),
+		message: quotable(message, { provider: "OpenStack", secrets: [], confidential: [userData] }),
 	});
 }
 
@@ -338,7 +338,7 @@ function placeOf(vm: string): { readonly region: string; readonly id: string } |
 
 function placed(vm: string) {
 	const place = placeOf(vm);
-	if (place === null) throw new ProviderError({ kind: "notFound", say: `OpenStack: there is no server ${vm}` });
+	if (place === null) throw new ProviderError({ kind: "notFound", message: `OpenStack: there is no server ${vm}` });
 	return place;
 }
 

@@ -24,14 +24,14 @@ const KINDS: readonly (readonly [status: number, words: RegExp, kind: FailureKin
 ];
 
 export const fault = faultIn(Refusal, (body, status): Fault => {
-	const { message = "", type } =
+	const { message: said = "", type } =
 		Object.values(body)
 			.map((value) => Reason.safeParse(value).data)
 			.find((reason) => reason !== undefined) ?? {};
-	const words = type ? `${type}: ${message}` : message;
+	const words = type ? `${type}: ${said}` : said;
 	const kind = KINDS.find(([of, pattern]) => of === status && pattern.test(words))?.[2] ?? null;
-	const say = status === 406 ? `${words || "the microversion is not supported"}: OPENSTACK_MICROVERSION can name another` : words;
-	return { say: say || null, kind, ...(status === 401 ? { code: REFUSED } : {}) };
+	const message = status === 406 ? `${words || "the microversion is not supported"}: OPENSTACK_MICROVERSION can name another` : words;
+	return { message: message || null, kind, ...(status === 401 ? { code: REFUSED } : {}) };
 });
 
 /** What it means that a server could not be built, by its fault's sentence: that there was no room, unless it says otherwise. */

@@ -131,7 +131,7 @@ function credentials(account: OpenStackAccount): object {
 	if (id !== null && key !== null) {
 		return { identity: { methods: ["application_credential"], application_credential: { id, secret: key } } };
 	}
-	if (username === null || password === null || project === null) throw new ProviderError({ kind: "invalid", say: NEITHER });
+	if (username === null || password === null || project === null) throw new ProviderError({ kind: "invalid", message: NEITHER });
 	const domain = { name: account.domain };
 	const isId = /^[0-9a-f]{32}$/.test(project);
 	return {
@@ -157,13 +157,13 @@ function baseUrl(account: OpenStackAccount, service: Service, region: string, en
 	const found = there.find((endpoint) => endpoint.region === region);
 	if (found === undefined) {
 		const regions = [...new Set(there.map((endpoint) => endpoint.region))].join(", ");
-		const say = `OpenStack: the catalogue has no ${service} service in the region ${region}${regions === "" ? "" : `, only in ${regions}`}`;
-		throw new ProviderError({ kind: "invalid", say });
+		const message = `OpenStack: the catalogue has no ${service} service in the region ${region}${regions === "" ? "" : `, only in ${regions}`}`;
+		throw new ProviderError({ kind: "invalid", message });
 	}
 	// The token goes wherever the catalogue says: encrypted, or to the host that had the credentials as well.
 	const url = URL.parse(found.url);
 	if (url === null || (url.protocol !== "https:" && url.host !== new URL(account.auth_url).host)) {
-		throw new ProviderError({ kind: "invalid", say: `OpenStack: the catalogue's address of the ${service} service is not https` });
+		throw new ProviderError({ kind: "invalid", message: `OpenStack: the catalogue's address of the ${service} service is not https` });
 	}
 	return versioned(`${url.origin}${url.pathname}`, ...VERSIONS[service]);
 }

@@ -69,7 +69,7 @@ const fault = faultIn(ErrorBody, (error) => {
 	// An older part of the API says so of a quota.
 	const isQuota = error.type === "invalid_request_error" && /\bquota exceeded\b/i.test(message ?? "");
 	return {
-		say: message === null || more === "" ? message : `${message}: ${more}`,
+		message: message === null || more === "" ? message : `${message}: ${more}`,
 		kind: isQuota ? "quota" : (KINDS[error.type ?? ""] ?? null),
 	};
 });

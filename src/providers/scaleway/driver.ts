@@ -92,7 +92,7 @@ class Scaleway implements Provider {
 		const step = (...[method, below, body, headers]: ["PATCH" | "POST", string, unknown, Record<string, string>?]) => {
 			const deadlineMs = endsAt - this.#context.now();
 			if (deadlineMs <= 0)
-				throw new ProviderError({ kind: "unknown", say: "Scaleway: the create took too long, and is gone on with later" });
+				throw new ProviderError({ kind: "unknown", message: "Scaleway: the create took too long, and is gone on with later" });
 			return this.#rest.call(method, path + below, ignored, { body, headers: headers ?? {}, confidential, deadlineMs });
 		};
 		try {
@@ -169,7 +169,7 @@ class Scaleway implements Provider {
 		const { zone, id } = placeOf(vm);
 		const server = await this.#server(zone, id);
 		if (isIntents(vmOf(zone, server), tags)) return { zone, server };
-		throw new ProviderError({ kind: "notFound", say: `Scaleway: ${vm} is not this proxy's` });
+		throw new ProviderError({ kind: "notFound", message: `Scaleway: ${vm} is not this proxy's` });
 	}
 
 	async #make(wanted: CreateRequest, group: string, volume: RootVolume): Promise<Server> {
@@ -201,7 +201,7 @@ class Scaleway implements Provider {
 	/** What a create whose server exists failed of. A refusal is told as one only where nothing is left of the server. */
 	async #takenBack(zone: string, server: Server, error: unknown): Promise<unknown> {
 		if (!(error instanceof ProviderError)) return error;
-		const unfinished = new ProviderError({ kind: "unknown", say: error.failure.say });
+		const unfinished = new ProviderError({ kind: "unknown", message: error.failure.message });
 		if (!isFailure(error, "quota", "capacity", "invalid")) return unfinished;
 		try {
 			await this.#remove(zone, server);
@@ -219,7 +219,7 @@ class Scaleway implements Provider {
 		switch (server.state) {
 			case "starting":
 			case "stopping":
-				throw new ProviderError({ kind: "conflict", say: `Scaleway: a server that is ${server.state} cannot be deleted yet` });
+				throw new ProviderError({ kind: "conflict", message: `Scaleway: a server that is ${server.state} cannot be deleted yet` });
 			case "stopped":
 				// The server goes last: as long as it is there, its volume is found again.
 				if (root !== null) await this.#rest.call("PATCH", path, ignored, { body: { volumes: {} } });
@@ -231,7 +231,7 @@ class Scaleway implements Provider {
 				await act("poweroff");
 				throw new ProviderError({
 					kind: "conflict",
-					say: "Scaleway: a server with block storage is switched off first, since its volume would outlive it",
+					message: "Scaleway: a server with block storage is switched off first, since its volume would outlive it",
 				});
 		}
 	}
@@ -293,7 +293,7 @@ class Scaleway implements Provider {
 			const isOver = servers[size] !== undefined || Object.keys(servers).length === 0;
 			return { items: servers[size] === undefined ? [] : [servers[size]], next: isOver ? null : Number(page) + 1 };
 		});
-		if (types[0] === undefined) throw new ProviderError({ kind: "invalid", say: `Scaleway: ${zone} has no server type ${size}` });
+		if (types[0] === undefined) throw new ProviderError({ kind: "invalid", message: `Scaleway: ${zone} has no server type ${size}` });
 		return types[0];
 	}
 

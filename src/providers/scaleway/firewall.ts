@@ -43,8 +43,8 @@ export async function ensureGroup(rest: Rest, place: GroupPlace, { tags: { deplo
 		const age = ({ creation_date, id }: SecurityGroup) => `${creation_date} ${id}`;
 		const oldest = found.filter(({ name }) => name === body.name).sort((a, b) => (age(a) < age(b) ? -1 : 1))[0];
 		if (oldest !== undefined && oldest.inbound_default_policy !== "drop") {
-			const say = `Scaleway: security group ${oldest.id} lets in what no rule names; set its inbound default policy to drop`;
-			throw new ProviderError({ kind: "invalid", say });
+			const message = `Scaleway: security group ${oldest.id} lets in what no rule names; set its inbound default policy to drop`;
+			throw new ProviderError({ kind: "invalid", message });
 		}
 		return oldest?.id ?? null;
 	};

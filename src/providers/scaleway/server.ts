@@ -49,7 +49,7 @@ export function vmOf(zone: string, server: Server): Vm {
 export function placeOf(vm: string): { readonly zone: string; readonly id: string } {
 	const [, zone, id] = /^([a-z0-9-]+)\/([0-9a-f-]+)$/.exec(vm) ?? [];
 	if (zone !== undefined && id !== undefined) return { zone, id };
-	throw new ProviderError({ kind: "notFound", say: "Scaleway: no server has such an id" });
+	throw new ProviderError({ kind: "notFound", message: "Scaleway: no server has such an id" });
 }
 
 /** One that is being deleted is `stopping`, just as one that is being switched off. */

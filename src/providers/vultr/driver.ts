@@ -155,7 +155,7 @@ class Vultr implements Provider {
 			await this.#rest.call("DELETE", pathOf(vm), ignored);
 		} catch (error) {
 			// It has been accepted before, and is still under way.
-			if (!(error instanceof ProviderError && /pending destruction/i.test(error.failure.say))) throw error;
+			if (!(error instanceof ProviderError && /pending destruction/i.test(error.failure.message))) throw error;
 		}
 	}
 
@@ -197,14 +197,18 @@ const ANY_ADDRESS =
 	"Vultr admits calls with this key from listed addresses only: in its customer portal, under Account, API, Access Control, allow any IPv4 and any IPv6 address";
 
 /** Errors are sentences, whose status says little; only words that can mean nothing else are relied on. */
-const fault = faultIn(z.object({ error: z.string() }), ({ error: say }, status): Fault => {
-	if (status === 401) return { say: /\bIP address/i.test(say) ? `${say}. ${ANY_ADDRESS}` : say, kind: null };
-	if (/\brate limit/i.test(say)) return { say, kind: "rate" };
-	if (/currently locked|pending destruction|already (defined|exists)|duplicate/i.test(say)) return { say, kind: "conflict" };
-	if (/\b(maximum|limit)\b.*\b(reached|exceeded)|\b(reached|exceeded?)\b.*\b(maximum|limit)\b/i.test(say)) return { say, kind: "quota" };
-	if (/\b(plan|region|location|datacenter)\b/i.test(say) && /not (currently )?available|unavailable|sold out|out of stock/i.test(say))
-		return { say, kind: "capacity" };
-	return { say, kind: null };
+const fault = faultIn(z.object({ error: z.string() }), ({ error: message }, status): Fault => {
+	if (status === 401) return { message: /\bIP address/i.test(message) ? `${message}. ${ANY_ADDRESS}` : message, kind: null };
+	if (/\brate limit/i.test(message)) return { message, kind: "rate" };
+	if (/currently locked|pending destruction|already (defined|exists)|duplicate/i.test(message)) return { message, kind: "conflict" };
+	if (/\b(maximum|limit)\b.*\b(reached|exceeded)|\b(reached|exceeded?)\b.*\b(maximum|limit)\b/i.test(message))
+		return { message, kind: "quota" };
+	if (
+		/\b(plan|region|location|datacenter)\b/i.test(message) &&
+		/not (currently )?available|unavailable|sold out|out of stock/i.test(message)
+	)
+		return { message, kind: "capacity" };
+	return { message, kind: null };
 });
 
 const pathOf = (vm: string) => `/v2/instances/${encodeURIComponent(vm)}`;

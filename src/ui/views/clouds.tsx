@@ -70,7 +70,7 @@ function Check({ provider, instance }: { readonly provider: string; readonly ins
 				{typeof answer === "string" && answer !== "asking" && <span class="fault">{answer}</span>}
 				{typeof answer === "object" && answer !== null && (
 					<>
-						<span class={answer.ok ? "good" : "fault"}>{answer.say}</span>{" "}
+						<span class={answer.ok ? "good" : "fault"}>{answer.message}</span>{" "}
 						<span class="dim">
 							{answer.ms} ms
 							{answer.vms === null ? "" : `; ${count(answer.vms.own, "VM")} of this deployment, ${answer.vms.others} of others`}

@@ -348,7 +348,7 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 	const shared = { values, faults, clouds, change };
 	const known = text === null ? sectionsFor(form, cloud) : [];
 	const isDeep = Object.entries(faults).some(([section, fields]) => Object.keys(fields).some((key) => !isMain(section, key, cloud)));
-	const stray = Object.entries(faults).flatMap(([section, fields]) =>
+	const orphan = Object.entries(faults).flatMap(([section, fields]) =>
 		Object.entries(fields)
 			.filter(([key]) => text !== null || !known.some(([one, shown]) => one === section && shown.some(([field]) => field === key)))
 			.map(([key, message]) => `${section}.${key} ${message}`),
@@ -430,8 +430,8 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 				)}
 				{sentence !== null && (
 					<p class="fault" role="alert">
-						{stray.length > 0
-							? stray.join("; ")
+						{orphan.length > 0
+							? orphan.join("; ")
 							: Object.keys(faults).length > 0
 								? "Some fields are not what they may be: see below them."
 								: sentence}

@@ -8,7 +8,7 @@ export function SignIn() {
 	const [isBusy, setBusy] = useState(false);
 	if (session.value === "closed")
 		return (
-			<main class="gate" id="main">
+			<main class="sign-in" id="main">
 				<h1>This deployment has no key yet</h1>
 				<p>It answers nobody until it has one. Set it, and come back with it:</p>
 				<Code
@@ -19,7 +19,7 @@ export function SignIn() {
 			</main>
 		);
 	return (
-		<main class="gate" id="main">
+		<main class="sign-in" id="main">
 			<h1>Muster</h1>
 			<form
 				onSubmit={async (event) => {

@@ -13,7 +13,7 @@ export const BOUNDS: readonly Bug[] = [
 		focus: ["neverBoots", "slowBoot"],
 	},
 	{
-		name: "do not count strays as billable",
+		name: "do not count orphans as billable",
 		plants: [
 			plant(
 				Proxies,
@@ -23,7 +23,7 @@ export const BOUNDS: readonly Bug[] = [
 						proxies.size,
 			),
 		],
-		focus: ["createdTwice", "strayVm"],
+		focus: ["createdTwice", "orphanVm"],
 	},
 	{
 		name: "launch without a bound",
@@ -31,20 +31,20 @@ export const BOUNDS: readonly Bug[] = [
 		focus: ["neverBoots", "slowBoot"],
 	},
 	{
-		name: "a refused create closes no gate: it is tried again at once",
+		name: "a refused create opens no breaker: it is tried again at once",
 		plants: [
 			plant(CreateRoom, "create", (create) => ({
 				...create,
 				failed(state, effect, failure, now) {
 					const after = create.failed(state, effect, failure, now);
-					return { ...after, gates: { ...after.gates, launch: state.gates.launch }, places: state.places };
+					return { ...after, breakers: { ...after.breakers, launch: state.breakers.launch }, places: state.places };
 				},
 			})),
 		],
 	},
 	{
-		name: "no boots gate",
-		plants: [plant(Limits, "BOOTS_TO_CLOSE", () => 1_000_000)],
+		name: "no boots breaker",
+		plants: [plant(Limits, "BOOTS_TO_OPEN", () => 1_000_000)],
 		focus: ["neverBoots"],
 	},
 	{

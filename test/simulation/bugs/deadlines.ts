@@ -17,7 +17,7 @@ function uncounted(settle: (draft: Draft) => void, isSuch: (before: Proxy, after
 		settle(draft);
 		if (before.proxies === draft.state.proxies) return;
 		const hasSuch = [...before.proxies.values()].some((proxy) => isSuch(proxy, draft.state.proxies.get(proxy.id)));
-		if (hasSuch) draft.state = { ...draft.state, gates: { ...draft.state.gates, boots: before.gates.boots } };
+		if (hasSuch) draft.state = { ...draft.state, breakers: { ...draft.state.breakers, boots: before.breakers.boots } };
 	};
 }
 

@@ -67,17 +67,17 @@ export const INVENTORY: readonly Bug[] = [
 		focus: ["createAnswerLost"],
 	},
 	{
-		name: "forget a stray that one list lacks",
+		name: "forget an orphan that one list lacks",
 		plants: [
 			plant(Inventory, "applyListed", (applyListed) => (state, vms, startedAt, now) => {
 				const after = applyListed(state, vms, startedAt, now);
 				const listed = new Set(vms.map(({ vm }) => vm));
-				let { strays } = after;
-				for (const vm of state.strays.keys()) if (!listed.has(vm)) strays = strays.without(vm);
-				return { ...after, strays };
+				let { orphans } = after;
+				for (const vm of state.orphans.keys()) if (!listed.has(vm)) orphans = orphans.without(vm);
+				return { ...after, orphans };
 			}),
 		],
-		focus: ["strayVm", "emptyList", "createdTwice"],
+		focus: ["orphanVm", "emptyList", "createdTwice"],
 	},
 	{
 		name: "delete what is not tagged for this pool",
@@ -136,7 +136,7 @@ export const INVENTORY: readonly Bug[] = [
 		plants: [
 			plant(Inventory, "applyListed", (applyListed) => (state, vms, startedAt, now) => {
 				const after = applyListed(state, vms, startedAt, now);
-				const isEmptied = after.run === "removing" && after.emptySince !== null && after.strays.size === 0;
+				const isEmptied = after.run === "removing" && after.emptySince !== null && after.orphans.size === 0;
 				return isEmptied ? { ...after, looks: state.looks + 1 } : after;
 			}),
 		],

@@ -9,13 +9,13 @@ import { withChanged } from "./as-if.ts";
 export const PLACES: readonly Bug[] = [
 	{
 		name: "a place that is sold out is asked again at once, by all",
-		plants: [plant(Places, "placeGate", () => () => ({ until: 0, failures: 0, why: "", steppedAt: 0 }))],
+		plants: [plant(Places, "placeBreaker", () => () => ({ until: 0, failures: 0, why: "", steppedAt: 0 }))],
 		isPlaced: true,
 	},
 	{
 		name: "a place that has refused is tried by several at a time",
 		plants: [
-			plant(Places, "placeGate", (placeGate) => (state, place) => ({ ...placeGate(state, place), failures: 0 })),
+			plant(Places, "placeBreaker", (placeBreaker) => (state, place) => ({ ...placeBreaker(state, place), failures: 0 })),
 			plant(Placing, "sentIn", () => () => 0),
 		],
 		isPlaced: true,

@@ -115,7 +115,7 @@ describe("the firewall", () => {
 		for (let tries = 0; tries < 4; tries++) {
 			state = apply(
 				apply(state, { on: "sent", effect }, now),
-				{ on: "failed", effect, failure: { kind: "transient", say: "it is busy" }, startedAt: now },
+				{ on: "failed", effect, failure: { kind: "transient", message: "it is busy" }, startedAt: now },
 				now,
 			);
 			pauses.push(state.firewall.retryAt - now);

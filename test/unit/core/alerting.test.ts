@@ -74,17 +74,17 @@ describe("a delivery", () => {
 });
 
 describe("the causes of a pool", () => {
-	test("are read off its gates, its money and its condition", () => {
+	test("are read off its breakers, its money and its condition", () => {
 		const pool = poolOf(1, () => ({}));
 		expect(causesOf(pool, NOW)).toEqual({});
-		const gate = { until: NOW + HOUR, failures: 1, why: "launch failed: nothing left", steppedAt: NOW };
-		const refused = { ...gate, why: "the provider refuses our credentials: Unable to authenticate you" };
+		const breaker = { until: NOW + HOUR, failures: 1, why: "launch failed: nothing left", steppedAt: NOW };
+		const refused = { ...breaker, why: "the provider refuses our credentials: Unable to authenticate you" };
 		const held = "the deployment's MAX_HOURLY_COST of 1 USD has no room for another VM at 0.006";
-		const troubled = { ...pool, gates: { ...pool.gates, launch: gate, auth: refused }, money: { ...pool.money, held } };
+		const troubled = { ...pool, breakers: { ...pool.breakers, launch: breaker, auth: refused }, money: { ...pool.money, held } };
 		expect(causesOf(troubled, NOW)).toEqual({
 			degraded: expect.stringContaining("the provider refuses our credentials"),
 			budget: held,
-			breaker: gate.why,
+			breaker: breaker.why,
 			credentials: refused.why,
 		});
 	});

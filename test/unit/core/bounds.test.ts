@@ -52,7 +52,7 @@ function full(): State {
 		state = order(state, { do: "drop", session: `[2001:db8:ffff:ffff:ffff:ffff:ffff:${n.toString(16)}]:65535` });
 		state = order(state, { do: "confirm", address: `2001:db8:ffff:ffff:ffff:ffff:eeee:${n.toString(16)}` });
 	}
-	const strays = Array.from({ length: 1_500 }, (_, n): Vm => {
+	const orphans = Array.from({ length: 1_500 }, (_, n): Vm => {
 		return {
 			vm: `${n}-${WIDE.slice(0, 390)}`,
 			name: WIDE,
@@ -61,7 +61,7 @@ function full(): State {
 			tags: { deployment: "d", pool: "t", intent: null },
 		};
 	});
-	state = apply(state, { on: "done", effect: { call: "list" }, result: strays, startedAt: NOW }, NOW);
+	state = apply(state, { on: "done", effect: { call: "list" }, result: orphans, startedAt: NOW }, NOW);
 	for (let n = 0; n < 1_200; n++) {
 		const id = `gone${String(n).padStart(12, "0")}`;
 		const gone = {
@@ -77,7 +77,7 @@ function full(): State {
 	for (let n = 0; n < 200; n++) {
 		for (const call of calls) {
 			const effect = { call, allow: [], hash: "", version: 1, account: "a", place: null } as never;
-			const failure = { kind: call === "list" ? "auth" : "transient", say: n % 2 === 0 ? WIDE : ODD } as const;
+			const failure = { kind: call === "list" ? "auth" : "transient", message: n % 2 === 0 ? WIDE : ODD } as const;
 			state = apply(state, { on: "failed", effect, failure, startedAt: NOW + n } as Event, NOW + n);
 		}
 		state = order(state, { do: "log", severity: "INFO", text: `${n}${n % 2 === 0 ? WIDE : ODD}` });
@@ -102,7 +102,7 @@ describe("with everything full", () => {
 		expect(Math.max(...rows.map(bytesOf))).toBeLessThan(MOST_BYTES);
 		// The test is one only if it fills what it says.
 		expect([state.drops.length, state.statics.size, state.money.prices.length, state.credentials.length]).toEqual([1_000, 5_000, 100, 100]);
-		expect(state.strays.size).toBeGreaterThan(100);
+		expect(state.orphans.size).toBeGreaterThan(100);
 		expect(bytesOf(facts?.() ?? "")).toBeGreaterThan(500_000);
 	});
 
@@ -130,7 +130,7 @@ describe("a proxy's row", () => {
 			keyHash: null,
 		}));
 		const effect = { call: "create", id: "proxy00000000000" } as const;
-		const failed = apply(pool, { on: "failed", effect, failure: { kind: "unknown", say: WIDE }, startedAt: NOW }, NOW);
+		const failed = apply(pool, { on: "failed", effect, failure: { kind: "unknown", message: WIDE }, startedAt: NOW }, NOW);
 		expect(failed.proxies.get(effect.id)?.why.length).toBeLessThanOrEqual(500);
 		expect(failed.proxies.get(effect.id)?.why).toMatch(/^looked up: €+…$/);
 	});

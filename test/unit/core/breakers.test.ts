@@ -3,7 +3,7 @@ import { apply } from "../../../src/core/apply.ts";
 import type { EffectOf } from "../../../src/core/effects/index.ts";
 import type { Command } from "../../../src/core/model/command.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
-import { placeGate } from "../../../src/core/model/places.ts";
+import { placeBreaker } from "../../../src/core/model/places.ts";
 import { problemsOf } from "../../../src/core/model/projection.ts";
 import type { Proxy, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
@@ -39,19 +39,19 @@ function burst(failure: Failure): State {
 
 describe("a burst of refusals", () => {
 	test("is one incident: creates rest as long as after one", () => {
-		const once = placeGate(burst({ kind: "capacity", say: "none left" }), null);
+		const once = placeBreaker(burst({ kind: "capacity", message: "none left" }), null);
 		expect(once.failures).toBe(1);
 		expect(once.until).toBeLessThanOrEqual(NOW + SECOND + 5 * SECOND);
 	});
 
 	test("of a rate limit is one as well, and the latest time that was named counts", () => {
-		const { rate } = burst({ kind: "rate", say: "slow down", retryAt: NOW + 90 * SECOND }).gates;
+		const { rate } = burst({ kind: "rate", message: "slow down", retryAt: NOW + 90 * SECOND }).breakers;
 		expect([rate.failures, rate.until]).toEqual([1, NOW + 90 * SECOND]);
 	});
 
 	test("is over when one create succeeds, which alone tries: the others wait for it", () => {
-		const refused = burst({ kind: "capacity", say: "none left" });
-		const { until } = placeGate(refused, null);
+		const refused = burst({ kind: "capacity", message: "none left" });
+		const { until } = placeBreaker(refused, null);
 		const again = plan(refused, until, draw).state;
 		const [canary, ...others] = creates(again, until);
 		expect(others).toEqual([]);
@@ -66,7 +66,7 @@ describe("a burst of refusals", () => {
 			tags: { deployment: "d", pool: "t", intent: canary.id },
 		} as const;
 		const made = apply(sent, { on: "done", effect: canary, result: vm, startedAt: until }, until + SECOND);
-		expect(placeGate(made, null).failures).toBe(0);
+		expect(placeBreaker(made, null).failures).toBe(0);
 		expect(plan(made, until + SECOND, draw).effects.filter(({ call }) => call === "create").length).toBeGreaterThan(1);
 	});
 });
@@ -83,8 +83,8 @@ const fruitless = (count: number): State => {
 
 describe("boots that never became ready", () => {
 	test("and were launched together are one incident, be they three or ten", () => {
-		expect(fruitless(10).gates.boots.until).toBe(fruitless(3).gates.boots.until);
-		expect(fruitless(3).gates.boots.until).toBeLessThanOrEqual(NOW + 120 * SECOND);
+		expect(fruitless(10).breakers.boots.until).toBe(fruitless(3).breakers.boots.until);
+		expect(fruitless(3).breakers.boots.until).toBeLessThanOrEqual(NOW + 120 * SECOND);
 	});
 });
 
@@ -93,7 +93,7 @@ describe("what may have mended the cause", () => {
 		const state = { ...fruitless(3), proxies: poolOf(0, () => ({})).proxies };
 		const launch = { until: NOW + 3600 * SECOND, failures: 4, why: "launch failed: none left", steppedAt: NOW };
 		const auth = { until: NOW + 3600 * SECOND, failures: 2, why: "the provider refuses our credentials", steppedAt: NOW };
-		return { ...state, gates: { ...state.gates, launch, auth } };
+		return { ...state, breakers: { ...state.breakers, launch, auth } };
 	};
 	const tries = (state: State, now: number) => {
 		const planned = plan(state, now, draw);
@@ -119,7 +119,7 @@ describe("what may have mended the cause", () => {
 	])("is tried at once, by one VM: %s", (_, change) => {
 		const changed = change(broken());
 		expect(tries(changed, NOW + SECOND)).toBe(1);
-		expect(changed.gates.launch.failures, "where it fails again, the pause goes on where it was").toBe(4);
+		expect(changed.breakers.launch.failures, "where it fails again, the pause goes on where it was").toBe(4);
 	});
 
 	test("what is closed says until when, and how to try now", () => {
@@ -158,7 +158,7 @@ describe("an association", () => {
 		const start = order({ ...pool, spec: { ...pool.spec, min: 1, max: 1 } }, { do: "adopt", vm: "vm-x" }, NOW);
 		const [effect] = plan(start, NOW, random).effects.filter((one): one is EffectOf<"adopt"> => one.call === "adopt");
 		if (effect === undefined) throw new Error("nothing is associated");
-		const failure = { kind: "notFound", say: "there is no such VM" } as const;
+		const failure = { kind: "notFound", message: "there is no such VM" } as const;
 		const after = apply(apply(start, { on: "sent", effect }, NOW), { on: "failed", effect, failure, startedAt: NOW }, NOW);
 		expect([after.proxies.size, after.failed]).toEqual([0, []]);
 	});

@@ -18,7 +18,7 @@ const callsOf = (state: State) => plan(state, NOW, () => 0.5).effects.map(({ cal
 describe("a pool without a cloud", () => {
 	const pool = { ...poolOf(0, () => ({})).pool, provider: "static" } as const;
 
-	test("has nothing to list from its birth on, and makes no VM whatever its bounds", () => {
+	test("has nothing to list from the first, and makes no VM whatever its bounds", () => {
 		const born = newState(pool, NOW);
 		const state = { ...born, agentUrl: "https://muster.test", spec: { ...born.spec, min: 3, max: 5 } };
 		expect(state.reconciledAt).toBe(NOW);

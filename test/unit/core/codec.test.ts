@@ -55,10 +55,24 @@ describe("the stored form", () => {
 		expect(changesBetween(after, after, true)).toEqual({ facts: null, proxies: [], vitals: null });
 	});
 
+	test("reads what an earlier version has stored by another name", () => {
+		const before = rich();
+		const breakers = { ...before.breakers, launch: { ...before.breakers.launch, failures: 3, why: "sold out" } };
+		const { facts, ...rows } = whole({
+			...before,
+			breakers,
+			orphans: before.orphans.with("vm-9", { firstSeenAt: 1, seenAt: 2, tries: 0, retryAt: 0 }),
+		});
+		const { breakers: gates, orphans: strays, ...others } = JSON.parse(facts);
+		const after = decode({ ...rows, facts: JSON.stringify({ ...others, gates, strays }) });
+		expect(after.breakers).toEqual(breakers);
+		expect([...after.orphans.keys()]).toEqual(["vm-9"]);
+	});
+
 	test.each([
 		["at the top", "confirmations", (state: State) => state.confirmations, []],
 		["in the settings", "rampLimit", (state: State) => state.spec.rampLimit, 5],
-		["in a gate of the gates", "why", (state: State) => state.gates.launch.why, ""],
+		["in a breaker of the breakers", "why", (state: State) => state.breakers.launch.why, ""],
 		["in every proxy", "offSince", (state: State) => [...state.proxies.values()].map(({ offSince }) => offSince), [null, null, null]],
 		[
 			"in a phase",
@@ -75,7 +89,7 @@ describe("the stored form", () => {
 		const rows = whole(rich());
 		const facts = JSON.parse(rows.facts) as object;
 		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, format: 2 }) })).toThrow(/a newer version has stored it/);
-		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, strays: 7 }) })).toThrow(/the stored strays cannot be read/);
+		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, orphans: 7 }) })).toThrow(/the stored orphans cannot be read/);
 	});
 
 	test("settings that come again after a reload are no change", () => {

@@ -32,7 +32,7 @@ let drawn = 0;
 /** Each intent has another id. */
 const random = () => ((drawn++ * 7919) % 36_007) / 36_007;
 const planned = (state: State, now = NOW) => plan(state, now, random);
-const fold = (state: State, ...events: readonly Event[]) => events.reduce((before, event) => apply(before, event, NOW), state);
+const dispatch = (state: State, ...events: readonly Event[]) => events.reduce((before, event) => apply(before, event, NOW), state);
 const launching = (state: State) => [...state.proxies.values()].filter(({ phase }) => phase.at === "launching").length;
 const callsOf = (effects: readonly Effect[], call: Effect["call"]) => effects.filter((effect) => effect.call === call);
 
@@ -40,7 +40,7 @@ describe("the price of a VM", () => {
 	it("is asked for at once, then once a day, and for new settings at once", () => {
 		const unpriced = pool(1, { money: { prices: [] } });
 		expect(callsOf(planned(unpriced).effects, "price")).toEqual([{ call: "price", account: "a", place: null }]);
-		const priced = fold(unpriced, { on: "done", effect: { call: "price", account: "a", place: null }, result: PRICE, startedAt: NOW });
+		const priced = dispatch(unpriced, { on: "done", effect: { call: "price", account: "a", place: null }, result: PRICE, startedAt: NOW });
 		expect(callsOf(planned(priced).effects, "price")).toEqual([]);
 		expect(callsOf(planned(priced, NOW + 24 * HOUR).effects, "price")).toHaveLength(1);
 		expect(callsOf(planned({ ...priced, account: "b" }).effects, "price")).toEqual([{ call: "price", account: "b", place: null }]);
@@ -48,19 +48,24 @@ describe("the price of a VM", () => {
 
 	it("that cannot be had leaves the known one in force, and is not asked for again at once", () => {
 		const effect = { call: "price", account: "a", place: null } as const;
-		const failed = fold(pool(1), { on: "failed", effect, failure: { kind: "auth", say: "this token may not read sizes" }, startedAt: NOW });
+		const failed = dispatch(pool(1), {
+			on: "failed",
+			effect,
+			failure: { kind: "auth", message: "this token may not read sizes" },
+			startedAt: NOW,
+		});
 		expect(costOf(failed)).toEqual({ hourly: 0.1, currency: "EUR", asOf: NOW });
-		expect(failed.gates.auth.failures).toBe(0);
+		expect(failed.breakers.auth.failures).toBe(0);
 		expect(callsOf(planned({ ...failed, account: "b" }).effects, "price")).toEqual([]);
 	});
 
 	it("of former settings goes on being that of the VMs that were launched with them", () => {
-		const state = fold(
+		const state = dispatch(
 			{ ...pool(2), account: "b" },
 			{ on: "done", effect: { call: "price", account: "b", place: null }, result: { ...PRICE, hourly: 0.5 }, startedAt: NOW },
 		);
 		expect(costOf(state)?.hourly).toBe(0.2);
-		expect(spentHourly({ ...state, strays: Table.of([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(
+		expect(spentHourly({ ...state, orphans: Table.of([["x", { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 }]]) }, NOW)).toBeCloseTo(
 			0.7,
 		);
 	});
@@ -125,9 +130,9 @@ describe("the deployment's budget", () => {
 		const [ask] = callsOf(effects, "reserve");
 		expect(ask).toMatchObject({ version: 1, currency: "EUR", hold: 0.1, price: 0.1, count: 3, bound: 0.5 });
 		if (ask?.call !== "reserve") throw new Error("nothing is asked for");
-		const sent = fold(state, { on: "sent", effect: ask });
+		const sent = dispatch(state, { on: "sent", effect: ask });
 		expect(planned(sent).effects.filter(({ call }) => call === "reserve" || call === "create")).toEqual([]);
-		const granted = fold(sent, {
+		const granted = dispatch(sent, {
 			on: "done",
 			effect: ask,
 			result: { hourly: 0.30000000000000004, isRefused: true, isOver: false },
@@ -141,7 +146,7 @@ describe("the deployment's budget", () => {
 	it("is asked again only once others are known to have given some back", () => {
 		const refused = budgeted(1, 2, { isRefused: true, tries: 1, retryAt: NOW - 1 }, { leased: { EUR: 0.5 } });
 		expect(callsOf(planned(refused).effects, "reserve")).toEqual([]);
-		const told = fold(refused, { on: "fleet", proxies: 2, dailyRequests: 100_000, leased: { EUR: 0.4 } });
+		const told = dispatch(refused, { on: "fleet", proxies: 2, dailyRequests: 100_000, leased: { EUR: 0.4 } });
 		expect(callsOf(planned(told).effects, "reserve")).toHaveLength(1);
 	});
 
@@ -153,7 +158,7 @@ describe("the deployment's budget", () => {
 		expect(back).toMatchObject({ hold: 0.1, count: 0 });
 		if (back?.call !== "reserve") throw new Error("nothing is given back");
 		// From now on it counts on no more, whether the answer comes or not.
-		expect(fold(state, { on: "sent", effect: back }).money.lease).toMatchObject({ hourly: 0.1, isSettled: false });
+		expect(dispatch(state, { on: "sent", effect: back }).money.lease).toMatchObject({ hourly: 0.1, isSettled: false });
 	});
 
 	it("that all together exceed is not used again when VMs go", () => {

@@ -40,12 +40,12 @@ class Pool {
 		return this.state.log.map(({ text }) => text);
 	}
 
-	fold(event: Event): void {
+	dispatch(event: Event): void {
 		this.state = apply(this.state, event, this.now);
 	}
 
 	command(command: Command): void {
-		this.fold({ on: "command", command });
+		this.dispatch({ on: "command", command });
 	}
 
 	settle(change: Partial<Spec>): void {
@@ -74,7 +74,7 @@ class Pool {
 		for (const proxy of proxies) {
 			const active = proxy.phase.at === "draining" ? this.left : this.active(proxy, ready);
 			if (active === null) continue;
-			this.fold({ on: "heartbeat", id: proxy.id, active, metrics: { cpu: active / 10 }, credentials: 0, sessions: [] });
+			this.dispatch({ on: "heartbeat", id: proxy.id, active, metrics: { cpu: active / 10 }, credentials: 0, sessions: [] });
 		}
 	}
 
@@ -458,7 +458,7 @@ describe("samples", () => {
 		const { deployment, tag } = pool.state.pool;
 		const [proxy] = pool.state.proxies.values();
 		const tags = { deployment, pool: tag, intent: proxy?.id ?? null };
-		pool.fold({
+		pool.dispatch({
 			on: "done",
 			effect: { call: "list" },
 			result: [{ vm: "vm-0", name: "", state: "running", address: "203.0.113.99", tags }],
@@ -476,7 +476,7 @@ describe("another endpoint's metrics", () => {
 		return pool;
 	};
 	const measured = (pool: Pool, answer: typeof found | string) =>
-		pool.fold({ on: "done", effect: { call: "measure", endpoint: "other" }, result: answer, startedAt: pool.now });
+		pool.dispatch({ on: "done", effect: { call: "measure", endpoint: "other" }, result: answer, startedAt: pool.now });
 
 	test("stand for the pool's own", () => {
 		const pool = following();

@@ -4,7 +4,7 @@ import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import { CREATE_DEADLINE_MS, LOST_RESULT_MS } from "../../../src/core/model/limits.ts";
-import { placeGate } from "../../../src/core/model/places.ts";
+import { placeBreaker } from "../../../src/core/model/places.ts";
 import type { Proxy, State, Vm } from "../../../src/core/model/state.ts";
 import { Table } from "../../../src/core/model/table.ts";
 import { plan } from "../../../src/core/plan.ts";
@@ -46,9 +46,9 @@ const seen = (state: State, how: Vm["state"], at: number, address: string | null
 	);
 };
 const finishes = (state: State, at: number) => plan(state, at, random).effects.filter(({ call }) => call === "finish");
-const fold = (state: State, at: number, event: Event) => apply(state, event, at);
+const dispatch = (state: State, at: number, event: Event) => apply(state, event, at);
 const failed = (state: State, failure: Failure, at: number) =>
-	fold(state, at, { on: "failed", effect: effectOf(state), failure, startedAt: at });
+	dispatch(state, at, { on: "failed", effect: effectOf(state), failure, startedAt: at });
 const LATER = NOW + CREATE_DEADLINE_MS;
 
 describe("a VM that its create left switched off", () => {
@@ -69,12 +69,12 @@ describe("a VM that its create left switched off", () => {
 		["runs", (state: State) => seen(state, "running", LATER + SECOND, "192.0.2.9")],
 		["ran, and was switched off since", (state: State) => seen(seen(state, "running", LATER, "192.0.2.9"), "off", LATER + SECOND)],
 		["was made by others", (state: State) => ({ ...state, proxies: Table.of([[only(state).id, { ...only(state), tokenHash: null }]]) })],
-		["is of a pool that is paused", (state: State) => fold(state, LATER, { on: "command", command: { do: "run", run: "paused" } })],
+		["is of a pool that is paused", (state: State) => dispatch(state, LATER, { on: "command", command: { do: "run", run: "paused" } })],
 		[
 			"is of a pool that launches nothing for now",
 			(state: State) => ({
 				...state,
-				gates: { ...state.gates, launch: { until: LATER + 60 * SECOND, failures: 1, why: "none left", steppedAt: LATER } },
+				breakers: { ...state.breakers, launch: { until: LATER + 60 * SECOND, failures: 1, why: "none left", steppedAt: LATER } },
 			}),
 		],
 	])("is not finished when it %s", (_, change) => {
@@ -85,25 +85,25 @@ describe("a VM that its create left switched off", () => {
 
 	test("is finished under a new token, and not again before a look at it says that it is still off", () => {
 		const off = seen(pool(), "off", LATER);
-		const sent = fold(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
+		const sent = dispatch(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
 		expect(only(sent)).toMatchObject({ tokenHash: "second", offSince: null, createdAt: NOW, phase: { at: "booting", vm: "vm-0" } });
 		expect(finishes(sent, LATER + 2 * LOST_RESULT_MS)).toEqual([]);
 		const stillOff = seen(sent, "off", LATER + SECOND);
 		expect(finishes(stillOff, LATER + SECOND)).toEqual([]);
 		expect(finishes(stillOff, LATER + LOST_RESULT_MS)).toEqual([effectOf(off)]);
-		const done = fold(sent, LATER + SECOND, { on: "done", effect: effectOf(off), result: null, startedAt: NOW });
+		const done = dispatch(sent, LATER + SECOND, { on: "done", effect: effectOf(off), result: null, startedAt: NOW });
 		expect(finishes(seen(done, "starting", LATER + 30 * SECOND), LATER + 2 * LOST_RESULT_MS)).toEqual([]);
 	});
 
 	test("whose finishing fails is tried again later; where there is no room, all creates rest", () => {
 		const off = seen(pool(), "off", LATER);
-		const sent = fold(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
-		const lost = failed(sent, { kind: "unknown", say: "no answer" }, LATER + SECOND);
+		const sent = dispatch(off, LATER, { on: "sent", effect: effectOf(off), tokenHash: "second" });
+		const lost = failed(sent, { kind: "unknown", message: "no answer" }, LATER + SECOND);
 		expect(only(lost)).toMatchObject({ tries: 1, phase: { at: "booting" } });
 		expect(lost.log.at(-1)?.text).toContain("could not be finished: no answer");
-		const full = failed(sent, { kind: "capacity", say: "out of stock" }, LATER + SECOND);
-		expect(placeGate(full, null).until).toBeGreaterThan(LATER + 4 * SECOND);
-		expect(only(failed(sent, { kind: "notFound", say: "gone" }, LATER + SECOND)).suspectAt).toBe(LATER + SECOND);
+		const full = failed(sent, { kind: "capacity", message: "out of stock" }, LATER + SECOND);
+		expect(placeBreaker(full, null).until).toBeGreaterThan(LATER + 4 * SECOND);
+		expect(only(failed(sent, { kind: "notFound", message: "gone" }, LATER + SECOND)).suspectAt).toBe(LATER + SECOND);
 	});
 
 	test("that is never switched on is deleted at its boot limit", () => {
@@ -111,8 +111,8 @@ describe("a VM that its create left switched off", () => {
 		for (let at = LATER; only(state).phase.at === "booting" && at < NOW + 3600 * SECOND; at += 30 * SECOND) {
 			state = seen(state, "off", at);
 			for (const effect of finishes(state, at)) {
-				state = fold(state, at, { on: "sent", effect, tokenHash: `token ${at}` });
-				state = failed(state, { kind: "unknown", say: "no answer" }, at);
+				state = dispatch(state, at, { on: "sent", effect, tokenHash: `token ${at}` });
+				state = failed(state, { kind: "unknown", message: "no answer" }, at);
 			}
 			state = plan(state, at, random).state;
 			if (only(state).phase.at === "deleting") expect(at).toBeLessThanOrEqual(NOW + 600 * SECOND);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
-import { CREATE_DEADLINE_MS, PROBES_TO_FAIL, STRAY_MS, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
+import { CREATE_DEADLINE_MS, ORPHAN_MS, PROBES_TO_FAIL, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
 import { VITALS } from "../../../src/core/model/liveness.ts";
 import { samplesOf } from "../../../src/core/model/metrics.ts";
 import { billable } from "../../../src/core/model/proxies.ts";
@@ -16,7 +16,7 @@ const random = () => 0.5;
 const WINDOW_MS = 120_000;
 const SECOND = 1000;
 
-const fold = (state: State, now: number, ...events: readonly Event[]) => events.reduce((held, event) => apply(held, event, now), state);
+const dispatch = (state: State, now: number, ...events: readonly Event[]) => events.reduce((held, event) => apply(held, event, now), state);
 const calls = (effects: readonly Effect[], call: Effect["call"]) => effects.filter((effect) => effect.call === call);
 const only = (state: State): Proxy => {
 	const [proxy] = state.proxies.values();
@@ -47,10 +47,17 @@ const BOOTING: Partial<Proxy> = { phase: { at: "booting", vm: "vm-0" }, address:
 describe("what is deleted", () => {
 	test("a VM that a list saw off on its way through a restart is not deleted once it is back", () => {
 		const start = poolOf(1, () => ({}));
-		const off = fold(start, NOW, listed([vmOf(start, only(start), { state: "off" })], NOW));
-		const back = fold(off, NOW + 20 * SECOND, { on: "heartbeat", id: only(off).id, active: 0, metrics: {}, sessions: [], credentials: 0 });
+		const off = dispatch(start, NOW, listed([vmOf(start, only(start), { state: "off" })], NOW));
+		const back = dispatch(off, NOW + 20 * SECOND, {
+			on: "heartbeat",
+			id: only(off).id,
+			active: 0,
+			metrics: {},
+			sessions: [],
+			credentials: 0,
+		});
 		expect(only(plan(back, NOW + WINDOW_MS + SECOND, random).state).phase.at).toBe("ready");
-		const stillOff = fold(off, NOW + WINDOW_MS, listed([vmOf(off, only(off), { state: "off" })], NOW + WINDOW_MS));
+		const stillOff = dispatch(off, NOW + WINDOW_MS, listed([vmOf(off, only(off), { state: "off" })], NOW + WINDOW_MS));
 		expect(only(plan(stillOff, NOW + WINDOW_MS, random).state).phase.at).toBe("deleting");
 	});
 
@@ -63,7 +70,7 @@ describe("what is deleted", () => {
 
 	test("removing a pool whose setting is bad deletes its VMs all the same", () => {
 		const suspended: State = { ...poolOf(2, () => ({})), suspended: "the size is not a size" };
-		const removed = plan(fold(suspended, NOW, run("removing")), NOW, random).state;
+		const removed = plan(dispatch(suspended, NOW, run("removing")), NOW, random).state;
 		expect([...removed.proxies.values()].map(({ phase }) => phase.at)).toEqual(["draining", "draining"]);
 	});
 });
@@ -77,38 +84,39 @@ describe("what is believed to be gone", () => {
 		expect(failedBy(believedAt)).toBe(1);
 	});
 
-	test("a stray that lists lack is forgotten only once its delete says that there is none", () => {
+	test("an orphan that lists lack is forgotten only once its delete says that there is none", () => {
 		const start = poolOf(0, () => ({}));
-		const stray: Vm = {
+		const orphan: Vm = {
 			vm: "vm-x",
 			name: "x",
 			state: "running",
 			address: null,
 			tags: { deployment: "d", pool: "t", intent: "unheardof" },
 		};
-		const seen = fold(start, NOW, listed([stray], NOW));
-		const lacked = fold(seen, NOW + STRAY_MS, listed([], NOW + STRAY_MS));
-		expect([...lacked.strays.keys()]).toEqual(["vm-x"]);
-		expect(calls(plan(lacked, NOW + STRAY_MS, random).effects, "deleteStray")).toHaveLength(1);
+		const seen = dispatch(start, NOW, listed([orphan], NOW));
+		const lacked = dispatch(seen, NOW + ORPHAN_MS, listed([], NOW + ORPHAN_MS));
+		expect([...lacked.orphans.keys()]).toEqual(["vm-x"]);
+		expect(calls(plan(lacked, NOW + ORPHAN_MS, random).effects, "deleteOrphan")).toHaveLength(1);
 		expect(
-			fold(lacked, NOW + STRAY_MS, { on: "done", effect: { call: "deleteStray", vm: "vm-x" }, result: "gone", startedAt: NOW }).strays.size,
+			dispatch(lacked, NOW + ORPHAN_MS, { on: "done", effect: { call: "deleteOrphan", vm: "vm-x" }, result: "gone", startedAt: NOW })
+				.orphans.size,
 		).toBe(0);
 	});
 
 	test("a pool that has long been empty is looked through twice more before it is forgotten, and anew when a VM shows up", () => {
 		const empty: State = { ...poolOf(0, () => ({})), emptySince: NOW - 3_600_000, listedAt: NOW - 60 * SECOND };
-		const stray: Vm = { vm: "vm-x", name: "x", state: "running", address: null, tags: { deployment: "d", pool: "t", intent: null } };
-		let state = fold(empty, NOW, run("removing"));
+		const orphan: Vm = { vm: "vm-x", name: "x", state: "running", address: null, tags: { deployment: "d", pool: "t", intent: null } };
+		let state = dispatch(empty, NOW, run("removing"));
 		const look = (at: number, vms: readonly Vm[]) => {
-			state = fold(state, at, listed(vms, at));
+			state = dispatch(state, at, listed(vms, at));
 			return calls(plan(state, at, random).effects, "forget").length;
 		};
 		expect(look(NOW + SECOND, [])).toBe(0);
 		expect(look(NOW + WINDOW_MS, [])).toBe(0);
-		expect(look(NOW + WINDOW_MS + 30 * SECOND, [stray])).toBe(0);
-		state = fold(state, NOW + WINDOW_MS + 40 * SECOND, {
+		expect(look(NOW + WINDOW_MS + 30 * SECOND, [orphan])).toBe(0);
+		state = dispatch(state, NOW + WINDOW_MS + 40 * SECOND, {
 			on: "done",
-			effect: { call: "deleteStray", vm: "vm-x" },
+			effect: { call: "deleteOrphan", vm: "vm-x" },
 			result: "gone",
 			startedAt: NOW,
 		});
@@ -117,13 +125,13 @@ describe("what is believed to be gone", () => {
 	});
 
 	test("a pool that the directory was asked to forget does not come back, whatever came of the asking", () => {
-		const leaving = fold(
+		const leaving = dispatch(
 			poolOf(0, () => ({})),
 			NOW,
 			run("removing"),
 			{ on: "sent", effect: { call: "forget" } },
 		);
-		expect(fold(leaving, NOW, run("running")).run).toBe("removing");
+		expect(dispatch(leaving, NOW, run("running")).run).toBe("removing");
 	});
 });
 
@@ -131,8 +139,8 @@ describe("what is launched", () => {
 	test("a create that is accepted and fails later is not repeated without end", () => {
 		let state = poolOf(0, () => ({}));
 		for (let boot = 0; boot < 3; boot++) state = plan(absentSince(withBooting(state), NOW), NOW, random).state;
-		expect(state.gates.boots.failures).toBe(3);
-		expect(state.gates.boots.until).toBeGreaterThan(NOW);
+		expect(state.breakers.boots.failures).toBe(3);
+		expect(state.breakers.boots.until).toBeGreaterThan(NOW);
 	});
 
 	test("a create that is cut between its steps, and leaves a VM switched off, is not repeated without end either", () => {
@@ -142,14 +150,14 @@ describe("what is launched", () => {
 			const proxies = Table.of([...booting.proxies].map(([id, proxy]) => [id, { ...proxy, offSince: NOW - 2 * WINDOW_MS }]));
 			state = plan({ ...booting, proxies, vitals: Table.of([...proxies.keys()].map((id) => [id, SEEN_NOW])) }, NOW, random).state;
 		}
-		expect(state.gates.boots.until).toBeGreaterThan(NOW);
+		expect(state.breakers.boots.until).toBeGreaterThan(NOW);
 	});
 
 	test("intents that were not sent are taken back when the maximum is lowered below them", () => {
 		const waiting = { ...SENT(0), phase: { at: "launching", sentAt: null } } as const;
 		const deleting = { phase: { at: "deleting", vm: "vm-0", acceptedAt: NOW } } as const;
 		const state = poolOf(6, (index) => (index < 3 ? { phase: { ...deleting.phase, vm: `vm-${index}` } } : waiting));
-		const lowered = fold(state, NOW, { on: "command", command: { do: "scale", min: 3, max: 3 } });
+		const lowered = dispatch(state, NOW, { on: "command", command: { do: "scale", min: 3, max: 3 } });
 		const [intent] = [...lowered.proxies.values()].filter(({ phase }) => phase.at === "launching");
 		const create = { call: "create", id: intent?.id ?? "" } as const;
 		expect(roomOf(create).isStillDue(lowered, create, NOW)).toBe(false);
@@ -161,10 +169,10 @@ describe("who is believed", () => {
 	test("a replayed registration does not take the place of the first", () => {
 		const start = poolOf(1, () => BOOTING);
 		const { id } = only(start);
-		const first = fold(start, NOW, { on: "registered", id, keyHash: "k", address: "203.0.113.7" });
-		const replayed = fold(first, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "192.0.2.1" });
+		const first = dispatch(start, NOW, { on: "registered", id, keyHash: "k", address: "203.0.113.7" });
+		const replayed = dispatch(first, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "192.0.2.1" });
 		expect(only(replayed).claim?.address).toBe("203.0.113.7");
-		const shown = fold(replayed, NOW + 2 * SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + 2 * SECOND));
+		const shown = dispatch(replayed, NOW + 2 * SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + 2 * SECOND));
 		expect(only(shown)).toMatchObject({ registered: true, keyHash: "k" });
 	});
 
@@ -174,7 +182,7 @@ describe("who is believed", () => {
 		const { effects } = plan(poor, NOW, random);
 		expect(calls(effects, "list")).toEqual([]);
 		expect(calls(effects, "find")).toHaveLength(1);
-		const asked = fold(poor, NOW, {
+		const asked = dispatch(poor, NOW, {
 			on: "done",
 			effect: { call: "find", id: only(poor).id, vm: null },
 			result: vmOf(poor, only(poor)),
@@ -204,7 +212,7 @@ describe("what lets a pool rest", () => {
 	test("a proxy that is known not to answer is probed each interval, not every few seconds", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
 		const start = poolOf(1, () => unready);
-		const probed = fold(start, NOW, {
+		const probed = dispatch(start, NOW, {
 			on: "done",
 			effect: { call: "probe", id: only(start).id, address: "203.0.113.0", keyHash: "k" },
 			result: { is: "silent" },
@@ -218,7 +226,7 @@ describe("what lets a pool rest", () => {
 	test("a draining proxy that does not answer is not probed every few seconds while its pool may delete nothing", () => {
 		const phase = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 60 * SECOND, spare: false } as const;
 		const start: State = { ...poolOf(1, () => ({ phase, failedProbes: PROBES_TO_FAIL })), suspended: "the size is not a size" };
-		const probed = fold(start, NOW, {
+		const probed = dispatch(start, NOW, {
 			on: "done",
 			effect: { call: "probe", id: only(start).id, address: "203.0.113.0", keyHash: "k" },
 			result: { is: "silent" },
@@ -231,13 +239,13 @@ describe("what lets a pool rest", () => {
 		const unready = { phase: { at: "unready", vm: "vm-0" }, failedProbes: PROBES_TO_FAIL } as const;
 		const start = poolOf(1, () => unready);
 		const { id } = only(start);
-		const probed = fold(start, NOW, {
+		const probed = dispatch(start, NOW, {
 			on: "done",
 			effect: { call: "probe", id, address: "203.0.113.0", keyHash: "k" },
 			result: { is: "egress" },
 			startedAt: NOW,
 		});
-		const again = fold(probed, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "203.0.113.0" });
+		const again = dispatch(probed, NOW + SECOND, { on: "registered", id, keyHash: "k", address: "203.0.113.0" });
 		expect(calls(plan(again, NOW + SECOND, random).effects, "probe")).toEqual([]);
 	});
 
@@ -265,7 +273,7 @@ describe("what lets a pool rest", () => {
 	test("another pool's VMs that are gone, and shown for an hour more, are not counted", () => {
 		const start = poolOf(1, () => ({}));
 		const other = vmOf(start, only(start), { vm: "vm-other", tags: { deployment: start.pool.deployment, pool: "another", intent: "x" } });
-		const { foreign } = fold(start, NOW, listed([other, { ...other, vm: "vm-gone", state: "going" }], NOW));
+		const { foreign } = dispatch(start, NOW, listed([other, { ...other, vm: "vm-gone", state: "going" }], NOW));
 		expect(foreign).toEqual({ pools: 1, deployments: 0 });
 	});
 
@@ -281,7 +289,7 @@ describe("what lets a pool rest", () => {
 	test("two proxies of which one has the address that the other gave up count as two that report", () => {
 		const start = poolOf(2, () => ({ address: "203.0.113.7" }));
 		const reported = [...start.proxies.keys()].reduce(
-			(state, id) => fold(state, NOW, { on: "heartbeat", id, active: 3, metrics: {}, sessions: [], credentials: 0 }),
+			(state, id) => dispatch(state, NOW, { on: "heartbeat", id, active: 3, metrics: {}, sessions: [], credentials: 0 }),
 			start,
 		);
 		expect(samplesOf(reported, NOW)).toMatchObject({ averages: { active: 3 }, reporting: 2 });
@@ -310,23 +318,23 @@ describe("what is let go", () => {
 		const draining = { at: "draining", vm: "vm-0", until: NOW - SECOND, hiddenAt: NOW - 600 * SECOND, spare: true } as const;
 		const start = poolOf(1, () => ({ phase: draining }));
 		expect(only(plan(start, NOW, random).state).phase.at).toBe("deleting");
-		const removed = fold(start, NOW, { on: "command", command: { do: "run", run: "removing", keep: true } });
+		const removed = dispatch(start, NOW, { on: "command", command: { do: "run", run: "removing", keep: true } });
 		expect(only(plan(removed, NOW, random).state).phase.at).toBe("releasing");
 	});
 
 	test("a registration that waited for the inventory is not believed once the VM is being let go", () => {
 		const claim = { address: "203.0.113.7", keyHash: "k", at: NOW };
 		const start = poolOf(1, () => ({ ...BOOTING, claim }));
-		const left = fold(start, NOW, { on: "command", command: { do: "release", id: only(start).id } });
-		const shown = fold(left, NOW + SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + SECOND));
+		const left = dispatch(start, NOW, { on: "command", command: { do: "release", id: only(start).id } });
+		const shown = dispatch(left, NOW + SECOND, listed([vmOf(start, only(start), { address: "203.0.113.7" })], NOW + SECOND));
 		expect(only(shown)).toMatchObject({ phase: { at: "releasing" }, registered: false, keyHash: null });
 	});
 
-	test("a VM whose tags are being changed is no stray, whatever tags a list shows", () => {
+	test("a VM whose tags are being changed is no orphan, whatever tags a list shows", () => {
 		for (const phase of [{ at: "adopting", vm: "vm-x", sentAt: NOW } as const, { at: "releasing", vm: "vm-x" } as const]) {
 			const start = poolOf(1, () => ({ phase, isAdopted: true }));
 			const asItWas = vmOf(start, only(start), { tags: { deployment: "d", pool: "t", intent: "unheardof" } });
-			expect(fold(start, NOW, listed([asItWas], NOW)).strays.size).toBe(0);
+			expect(dispatch(start, NOW, listed([asItWas], NOW)).orphans.size).toBe(0);
 		}
 	});
 });
@@ -341,7 +349,7 @@ describe("what is spent", () => {
 		const granted = { ...money, lease: { ...money.lease, hourly: 0.1 } };
 		const start = { ...poolOf(0, () => ({})), target: 1, spec: { ...poolOf(0, () => ({})).spec, min: 1, max: 1 }, money: granted };
 		expect(plan(start, NOW, random).state.proxies.size).toBe(1);
-		const lowered = fold({ ...start, proxies: poolOf(1, () => ({})).proxies }, NOW, { on: "budget", budget: 0.5 });
+		const lowered = dispatch({ ...start, proxies: poolOf(1, () => ({})).proxies }, NOW, { on: "budget", budget: 0.5 });
 		const freed = { ...lowered, proxies: Table.empty<Proxy>() };
 		expect(plan(freed, NOW, random).state.proxies.size).toBe(0);
 		const answered: Event = {
@@ -350,7 +358,7 @@ describe("what is spent", () => {
 			result: { hourly: 0.1, isRefused: false, isOver: false },
 			startedAt: NOW,
 		};
-		expect(plan(fold(freed, NOW, answered), NOW, random).state.proxies.size).toBe(1);
+		expect(plan(dispatch(freed, NOW, answered), NOW, random).state.proxies.size).toBe(1);
 	});
 });
 

@@ -73,16 +73,16 @@ describe("a pool that is short of proxies", () => {
 describe("what is told of at once", () => {
 	const price = (state: State) => plan({ ...state, account: "a" }, NOW, draw).effects.find(({ call }) => call === "price");
 
-	test("credentials that are refused for a price, with the cloud's sentence and no gate closed, until a list shows that they are good", () => {
+	test("credentials that are refused for a price, with the cloud's sentence and no breaker opened, until a list shows that they are good", () => {
 		const pool = { ...poolOf(2, () => ({})), account: "a" };
 		const effect = price(pool);
 		if (effect === undefined) throw new Error("no price is asked for");
 		const refused = apply(
 			pool,
-			{ on: "failed", effect, failure: { kind: "auth", say: "401: Unable to authenticate you" }, startedAt: NOW },
+			{ on: "failed", effect, failure: { kind: "auth", message: "401: Unable to authenticate you" }, startedAt: NOW },
 			NOW,
 		);
-		expect(refused.gates.auth.failures).toBe(0);
+		expect(refused.breakers.auth.failures).toBe(0);
 		expect(told(refused, NOW)).toMatchObject({ isDegraded: true, problems: [expect.stringContaining("401: Unable to authenticate you")] });
 		expect(told({ ...refused, listedAt: NOW + 1 }, NOW + 1).isDegraded).toBe(false);
 	});
@@ -91,9 +91,9 @@ describe("what is told of at once", () => {
 		const pool = poolOf(2, () => ({}));
 		expect(told(pool, NOW).isDegraded).toBe(false);
 		const launch = { until: NOW + MINUTE, failures: 1, why: "launch failed: 500", steppedAt: NOW };
-		expect(told({ ...pool, gates: { ...pool.gates, launch } }, NOW).isDegraded).toBe(true);
-		const stray = { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 };
-		expect(told({ ...pool, strays: pool.strays.with("vm-x", stray) }, NOW).isDegraded).toBe(true);
+		expect(told({ ...pool, breakers: { ...pool.breakers, launch } }, NOW).isDegraded).toBe(true);
+		const orphan = { firstSeenAt: NOW, seenAt: NOW, tries: 0, retryAt: 0 };
+		expect(told({ ...pool, orphans: pool.orphans.with("vm-x", orphan) }, NOW).isDegraded).toBe(true);
 	});
 
 	test("a setting that suspends the pool", () => {

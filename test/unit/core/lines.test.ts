@@ -22,24 +22,24 @@ function lined(count: number, change: Partial<Vitals> = {}): State {
 
 const probed = (state: State, now: number) =>
 	plan({ ...state, sampledAt: now, listedAt: now }, now, random).effects.flatMap((effect) => (effect.call === "probe" ? [effect.id] : []));
-const fold = (state: State, now: number, ...events: Event[]) => events.reduce((before, event) => apply(before, event, now), state);
+const dispatch = (state: State, now: number, ...events: Event[]) => events.reduce((before, event) => apply(before, event, now), state);
 
 test("a proxy whose line shows life is not probed, however seldom it reports; one whose line is silent is, after 52 s", () => {
 	let state = lined(2);
 	const other = [...state.proxies.keys()][1] as string;
 	for (let now = NOW; now < NOW + 600 * SECOND; now += 30 * SECOND) {
-		state = fold(state, now, { on: "lines", lives: [{ id: other, at: now - 5 * SECOND }], isLoaded: false });
+		state = dispatch(state, now, { on: "lines", lives: [{ id: other, at: now - 5 * SECOND }], isLoaded: false });
 		expect(probed(state, now), String(now - NOW)).toEqual(now - NOW < LINE_LATE_MS ? [] : [ID]);
 	}
 });
 
 test("a line that breaks has its proxy probed at once, and again within a second each, until it is off the list", () => {
-	let state = fold(lined(1), NOW + SECOND, { on: "lineLost", id: ID });
+	let state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID });
 	let now = NOW + SECOND;
 	for (let tries = 0; tries < 3; tries++) {
 		expect(probed(state, now)).toEqual([ID]);
 		const effect = { call: "probe", id: ID, address: "203.0.113.0", keyHash: "k" } as const;
-		state = fold(state, now, { on: "done", effect, result: { is: "refused" }, startedAt: now });
+		state = dispatch(state, now, { on: "done", effect, result: { is: "refused" }, startedAt: now });
 		now += 700;
 	}
 	expect(state.proxies.get(ID)?.phase.at).toBe("unready");
@@ -47,20 +47,20 @@ test("a line that breaks has its proxy probed at once, and again within a second
 });
 
 test("a line that is opened again ends the doubt", () => {
-	const state = fold(lined(1), NOW + SECOND, { on: "lineLost", id: ID }, { on: "lineOpened", id: ID });
+	const state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID }, { on: "lineOpened", id: ID });
 	expect(probed(state, NOW + SECOND)).toEqual([]);
 });
 
 test("after a deploy, which cuts all lines, nobody is late before they can be back; a second load within ten minutes puts it off no further", () => {
 	const [fellAt, again] = [NOW + 100 * SECOND, NOW + 140 * SECOND];
-	const fallen = fold(lined(3), fellAt, { on: "lines", lives: [], isLoaded: true });
+	const fallen = dispatch(lined(3), fellAt, { on: "lines", lives: [], isLoaded: true });
 	expect(probed(fallen, fellAt + LINE_LATE_MS - 1)).toEqual([]);
-	const twice = fold(fallen, again, { on: "lines", lives: [], isLoaded: true });
+	const twice = dispatch(fallen, again, { on: "lines", lives: [], isLoaded: true });
 	expect(probed(twice, fellAt + LINE_LATE_MS)).toHaveLength(3);
 });
 
 test("an instance that woke up and finds its lines takes nobody's absence for a deploy", () => {
-	const loaded = fold(lined(2), NOW + 100 * SECOND, { on: "lines", lives: [{ id: ID, at: NOW + 90 * SECOND }], isLoaded: true });
+	const loaded = dispatch(lined(2), NOW + 100 * SECOND, { on: "lines", lives: [{ id: ID, at: NOW + 90 * SECOND }], isLoaded: true });
 	expect(probed(loaded, NOW + 100 * SECOND)).toHaveLength(1);
 });
 
@@ -83,19 +83,19 @@ test("a report of more connections than a rule allows has the target rise before
 	};
 	const report = (active: number) =>
 		({ on: "heartbeat", id: ID, active, metrics: {}, credentials: 0, sessions: [], number: 2 }) as const satisfies Event;
-	const calm = plan(fold(ruled, NOW + SECOND, report(3)), NOW + SECOND, random).state;
+	const calm = plan(dispatch(ruled, NOW + SECOND, report(3)), NOW + SECOND, random).state;
 	expect(calm.target).toBe(1);
-	const risen = plan(fold(calm, NOW + 2 * SECOND, report(20)), NOW + 2 * SECOND, random).state;
+	const risen = plan(dispatch(calm, NOW + 2 * SECOND, report(20)), NOW + 2 * SECOND, random).state;
 	expect(risen.target).toBe(3);
-	expect(plan(fold(risen, NOW + 4 * SECOND, report(40)), NOW + 4 * SECOND, random).state.target).toBe(3);
-	expect(plan(fold(risen, NOW + 32 * SECOND, report(40)), NOW + 32 * SECOND, random).state.target).toBe(5);
+	expect(plan(dispatch(risen, NOW + 4 * SECOND, report(40)), NOW + 4 * SECOND, random).state.target).toBe(3);
+	expect(plan(dispatch(risen, NOW + 32 * SECOND, report(40)), NOW + 32 * SECOND, random).state.target).toBe(5);
 });
 
 test("a change is told to whom it concerns, and a report to nobody", () => {
 	const state = lined(3);
 	const report = { on: "heartbeat", id: ID, active: 1, metrics: {}, credentials: 0, sessions: ["192.0.2.1:1"], number: 2 } as const;
-	expect(mayBeToldAnew(state, fold(state, NOW, report))).toEqual([]);
-	expect(mayBeToldAnew(state, fold(state, NOW, { on: "agentUrl", url: "https://other.test" }))).toBeNull();
+	expect(mayBeToldAnew(state, dispatch(state, NOW, report))).toEqual([]);
+	expect(mayBeToldAnew(state, dispatch(state, NOW, { on: "agentUrl", url: "https://other.test" }))).toBeNull();
 	const proxy = state.proxies.get(ID);
 	if (proxy?.phase.at !== "ready") throw new Error("it is ready");
 	const drained = { ...proxy, phase: { ...proxy.phase, at: "draining", hiddenAt: null, until: NOW, spare: false } } as const;

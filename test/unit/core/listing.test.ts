@@ -35,7 +35,7 @@ describe("a pool that the directory has lost", () => {
 	it("hears of it by what it publishes, and not from a failure of D1", () => {
 		const effect = { call: "publish", hash: "x", version: 8 } as const;
 		const failed = (kind: "notFound" | "conflict" | "transient") =>
-			apply(wanting(), { on: "failed", effect, failure: { kind, say: "so" }, startedAt: NOW }, NOW);
+			apply(wanting(), { on: "failed", effect, failure: { kind, message: "so" }, startedAt: NOW }, NOW);
 		expect(failed("notFound").listing.unlistedAt).toBe(NOW);
 		for (const kind of ["conflict", "transient"] as const) expect(failed(kind).listing.unlistedAt).toBeNull();
 	});

@@ -81,9 +81,9 @@ describe("a create whose answer was lost", () => {
 		"is looked up however the second one fails: %s",
 		(kind) => {
 			const { state, effect, at } = again();
-			const after = apply(state, { on: "failed", effect, failure: { kind, say: "it fails" }, startedAt: at }, at);
+			const after = apply(state, { on: "failed", effect, failure: { kind, message: "it fails" }, startedAt: at }, at);
 			expect(only(after).phase.at).toBe("launching");
-			const open = { ...after, gates: lost(true).gates };
+			const open = { ...after, breakers: lost(true).breakers };
 			expect(effects(open, at).map(({ call }) => call)).toContain("find");
 		},
 	);

@@ -21,8 +21,8 @@ const callsOf = (state: State, call: string, now: number) => plan(state, now, ra
 /** A pool of which so many are ready, and of which all places are sold out. */
 function soldOut(ready: number, min: number, spec: Partial<State["spec"]> = {}): State {
 	const state = poolOf(ready, () => ({}));
-	const gate = { until: NOW + 3600 * SECOND, failures: 3, why: "sold out", steppedAt: NOW };
-	const places = state.places.with("nbg1:cx23", { gate, priceTries: 0, priceRetryAt: 0, checkedAt: 0, gone: "" });
+	const breaker = { until: NOW + 3600 * SECOND, failures: 3, why: "sold out", steppedAt: NOW };
+	const places = state.places.with("nbg1:cx23", { breaker, priceTries: 0, priceRetryAt: 0, checkedAt: 0, gone: "" });
 	return { ...state, places, spec: { ...state.spec, min, max: min + 5, places: [PLACE], fallback: "vultr/default", ...spec } };
 }
 
@@ -102,7 +102,7 @@ describe("the rate limit of an account", () => {
 
 	test("is told to the other pools by the one that was told to wait, once", () => {
 		const effect = { call: "list" } as const;
-		const failure = { kind: "rate", say: "slow down", retryAt: until } as const;
+		const failure = { kind: "rate", message: "slow down", retryAt: until } as const;
 		const closed = apply(known(), { on: "failed", effect, failure, startedAt: NOW }, NOW);
 		const [told] = callsOf(closed, "share", NOW);
 		expect(told).toEqual({ call: "share", account: "abc", until, rate: null });
@@ -113,7 +113,7 @@ describe("the rate limit of an account", () => {
 
 	test("stops a pool that is told, which tells nobody in turn", () => {
 		const told = order(known(), { do: "limited", until, rate: null }, NOW);
-		expect(told.gates.rate.until).toBe(until);
+		expect(told.breakers.rate.until).toBe(until);
 		expect(callsOf({ ...told, listedAt: 0 }, "list", until - 1)).toEqual([]);
 		expect(callsOf(told, "share", NOW)).toEqual([]);
 		expect(callsOf({ ...told, listedAt: 0 }, "list", until)).toHaveLength(1);

@@ -4,7 +4,7 @@ import type { EffectOf } from "../../../src/core/effects/index.ts";
 import { priceOf } from "../../../src/core/model/cost.ts";
 import { inPhase, withoutProxy, withProxy } from "../../../src/core/model/edit.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
-import { placeGate, placeKey } from "../../../src/core/model/places.ts";
+import { placeBreaker, placeKey } from "../../../src/core/model/places.ts";
 import { problemsOf, summaryOf } from "../../../src/core/model/projection.ts";
 import { isKept } from "../../../src/core/model/proxies.ts";
 import type { Place, Proxy, Spread, State, Vm } from "../../../src/core/model/state.ts";
@@ -16,7 +16,7 @@ const A: Place = { region: "nbg1", size: "cx23" };
 const B: Place = { region: "fsn1", size: "cx23" };
 const C: Place = { region: "hel1", size: "cpx11" };
 const D: Place = { region: "ash", size: "cpx11" };
-const SOLD_OUT: Failure = { kind: "capacity", say: "sold out" };
+const SOLD_OUT: Failure = { kind: "capacity", message: "sold out" };
 let drawn = 0.1;
 const random = () => {
 	drawn = (drawn * 16_807.5) % 1;
@@ -128,7 +128,11 @@ describe("a pool of several places", () => {
 		const [first, second] = createsOf(planned, NOW);
 		if (first === undefined || second === undefined) throw new Error("two creates are due");
 		const sent = apply(planned, { on: "sent", effect: first, tokenHash: "t" }, NOW);
-		const lost = apply(sent, { on: "failed", effect: first, failure: { kind: "unknown", say: "no answer" }, startedAt: NOW }, NOW + SECOND);
+		const lost = apply(
+			sent,
+			{ on: "failed", effect: first, failure: { kind: "unknown", message: "no answer" }, startedAt: NOW },
+			NOW + SECOND,
+		);
 		const out = apply(lost, { on: "sent", effect: second, tokenHash: "t" }, NOW + SECOND);
 		const closed = apply(out, { on: "failed", effect: second, failure: SOLD_OUT, startedAt: NOW + SECOND }, NOW + 2 * SECOND);
 		const after = plan(closed, NOW + 2 * SECOND, random).state;
@@ -145,11 +149,11 @@ describe("a pool of several places", () => {
 			return apply(sent, { on: "failed", effect, failure, startedAt: NOW }, NOW + SECOND);
 		};
 		for (const kind of ["capacity", "quota", "invalid", "notFound"] as const) {
-			const state = refused({ kind, say: "no" });
-			expect([placeGate(state, A).failures, placeGate(state, B).failures, state.gates.launch.failures]).toEqual([1, 0, 0]);
+			const state = refused({ kind, message: "no" });
+			expect([placeBreaker(state, A).failures, placeBreaker(state, B).failures, state.breakers.launch.failures]).toEqual([1, 0, 0]);
 		}
-		const passing = refused({ kind: "transient", say: "later" });
-		expect([placeGate(passing, A).failures, passing.gates.launch.failures]).toEqual([0, 1]);
+		const passing = refused({ kind: "transient", message: "later" });
+		expect([placeBreaker(passing, A).failures, passing.breakers.launch.failures]).toEqual([0, 1]);
 	});
 
 	test("stays even within one through a rolling replacement of 200", () => {
@@ -211,8 +215,8 @@ describe("what the cloud has no more", () => {
 
 	test("is asked again in an hour where that could not be had", () => {
 		const effect = { call: "retired", account: "a", place: A } as const;
-		const failed = told(apply(known, { on: "failed", effect, failure: { kind: "auth", say: "no" }, startedAt: NOW }, NOW), B, []);
-		const open = { ...failed, gates: known.gates };
+		const failed = told(apply(known, { on: "failed", effect, failure: { kind: "auth", message: "no" }, startedAt: NOW }, NOW), B, []);
+		const open = { ...failed, breakers: known.breakers };
 		expect(asked(open, NOW + 3599 * SECOND)).toEqual([]);
 		expect(asked(open, NOW + 3600 * SECOND)).toHaveLength(1);
 	});

@@ -6,7 +6,7 @@ import { NOW, poolOf } from "../fake-ports.ts";
 
 const MINUTE = 60_000;
 const failing = (state: State, at: number) =>
-	apply(state, { on: "failed", effect: { call: "list" }, failure: { kind: "transient", say: "it is down" }, startedAt: at }, at);
+	apply(state, { on: "failed", effect: { call: "list" }, failure: { kind: "transient", message: "it is down" }, startedAt: at }, at);
 
 test("a failure that repeats is one entry of the log, whose count is renewed every ten minutes at most", () => {
 	let state = poolOf(1, () => ({}));

@@ -76,10 +76,10 @@ describe("the grammar", () => {
 		expect(parseRules([])).toEqual({ ok: true, rules: [] });
 		expect(parseRules(["2<=active", "active == 4"])).toEqual({
 			ok: false,
-			say: 'must have the form "2 <= active < 4", with either end or both: "active == 4" has not',
+			message: 'must have the form "2 <= active < 4", with either end or both: "active == 4" has not',
 		});
 		expect(parseRules([""])).toMatchObject({ ok: false });
-		expect(parseRules(Array.from({ length: 33 }, () => "a<1"))).toEqual({ ok: false, say: "must be at most 32" });
+		expect(parseRules(Array.from({ length: 33 }, () => "a<1"))).toEqual({ ok: false, message: "must be at most 32" });
 	});
 });
 

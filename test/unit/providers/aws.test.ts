@@ -160,7 +160,7 @@ describe("create", () => {
 		["unknown", 503, "Unavailable"],
 	])("fails as %s on %i %s, in EC2's own words", async (kind, status, code) => {
 		on("RunInstances", () => refuse(status, code, "A <sentence> of EC2's."));
-		expect(await failureOf(open().create(ASK))).toEqual({ kind, say: `AWS: ${code}: A <sentence> of EC2's. (HTTP ${status})` });
+		expect(await failureOf(open().create(ASK))).toEqual({ kind, message: `AWS: ${code}: A <sentence> of EC2's. (HTTP ${status})` });
 	});
 
 	it.each([
@@ -176,13 +176,13 @@ describe("create", () => {
 		const { vm } = await open().create(ASK);
 		await open().delete(vm);
 		world.clock.advance(5000);
-		expect(await failureOf(open().create(ASK))).toMatchObject({ kind: "conflict", say: expect.stringContaining("is terminated") });
+		expect(await failureOf(open().create(ASK))).toMatchObject({ kind: "conflict", message: expect.stringContaining("is terminated") });
 		expect(await open().find(lookUp())).toBeNull();
 	});
 
 	it("says what is missing where the region has no default network", async () => {
 		on("DescribeVpcs", () => new Response("<DescribeVpcsResponse><vpcSet/></DescribeVpcsResponse>"));
-		expect(await failureOf(open().create(ASK))).toMatchObject({ kind: "invalid", say: expect.stringContaining("create-default-vpc") });
+		expect(await failureOf(open().create(ASK))).toMatchObject({ kind: "invalid", message: expect.stringContaining("create-default-vpc") });
 	});
 });
 

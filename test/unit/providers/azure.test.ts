@@ -115,7 +115,7 @@ describe("tokens", () => {
 
 	it("that are not given are an auth failure in the directory's own words, without the secret", async () => {
 		on("POST", TOKEN, () => answer(401, { error: "invalid_client", error_description: `AADSTS7000215: ${client_secret} is wrong.` }));
-		const failure = { kind: "auth", say: "Azure: invalid_client: AADSTS7000215: *** is wrong. (HTTP 401)" };
+		const failure = { kind: "auth", message: "Azure: invalid_client: AADSTS7000215: *** is wrong. (HTTP 401)" };
 		expect(await failureOf(open().list())).toEqual(failure);
 		expect(await failureOf(open().create(ASK))).toEqual(failure);
 	});
@@ -226,7 +226,7 @@ describe("create", () => {
 				? answer(200, { status: "Failed", error: { code, message: "No room here." } })
 				: answer(200, { status: "Succeeded" }),
 		);
-		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, say: `Azure: ${code}: No room here.` });
+		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, message: `Azure: ${code}: No room here.` });
 		expect([lines().at(-1), world.cloud.fleet.vms()]).toEqual([`DELETE ${MACHINE}`, []]);
 	});
 
@@ -280,7 +280,7 @@ describe("create", () => {
 		["unknown", 503, "AllocationFailed"],
 	])("fails as %s on %i %s, in Azure's own words", async (kind, status, code) => {
 		on("PUT", MACHINE, () => refuse(status, code, "A sentence of Azure's."));
-		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, say: `Azure: A sentence of Azure's. (HTTP ${status})` });
+		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, message: `Azure: A sentence of Azure's. (HTTP ${status})` });
 	});
 
 	it("is a quota failure where what is not allowed is more cores", async () => {
@@ -331,7 +331,7 @@ describe("the network", () => {
 			sourceAddressPrefixes: ["192.0.2.1/32"],
 		});
 		const refused = await failureOf(open().create({ ...other(1), allow: ["2001:db8::/32"] }));
-		expect(refused).toMatchObject({ kind: "invalid", say: expect.stringContaining("HOST_IP names no IPv4 address") });
+		expect(refused).toMatchObject({ kind: "invalid", message: expect.stringContaining("HOST_IP names no IPv4 address") });
 	});
 
 	const OPEN_RULE = { access: "Allow", direction: "Inbound", priority: 200, sourceAddressPrefix: "*", destinationPortRange: "22" };
@@ -499,8 +499,8 @@ describe("the price", () => {
 
 	it("that the table lacks is said to be unknown, and how to state it", async () => {
 		const price = open({ size: "Standard_D2s_v3" }).hourlyPrice?.() ?? Promise.resolve();
-		const say = "Azure: no price is known of the size Standard_D2s_v3 in eastus (AZURE_HOURLY_PRICE can state it)";
-		expect(await failureOf(price)).toEqual({ kind: "invalid", say });
+		const message = "Azure: no price is known of the size Standard_D2s_v3 in eastus (AZURE_HOURLY_PRICE can state it)";
+		expect(await failureOf(price)).toEqual({ kind: "invalid", message });
 	});
 });
 

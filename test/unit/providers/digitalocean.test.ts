@@ -100,7 +100,7 @@ describe("create", () => {
 		["invalid", 400, "bad_request", "Name is missing"],
 	])("fails as %s, with the cloud's own sentence, on %i %s", async (kind, status, id, message) => {
 		on("POST", "/v2/droplets", () => refuse(status, id, message));
-		expect(await failureOf(driver.create(ask))).toEqual({ kind, say: `DigitalOcean: ${message} (HTTP ${status})` });
+		expect(await failureOf(driver.create(ask))).toEqual({ kind, message: `DigitalOcean: ${message} (HTTP ${status})` });
 		expect(cloud.droplets).toEqual([]);
 	});
 
@@ -114,11 +114,11 @@ describe("create", () => {
 
 	it("repeats neither the token nor the user data, whatever the cloud says", async () => {
 		on("POST", "/v2/droplets", () => refuse(422, "unprocessable_entity", `token ${account.access_token}`));
-		expect((await failureOf(driver.create(ask))).say).toBe("DigitalOcean: token *** (HTTP 422)");
+		expect((await failureOf(driver.create(ask))).message).toBe("DigitalOcean: token *** (HTTP 422)");
 		on("POST", "/v2/droplets", (call) => refuse(422, "unprocessable_entity", `user_data ${call.body.user_data}`));
-		expect((await failureOf(driver.create(ask))).say).not.toContain("H4sI");
+		expect((await failureOf(driver.create(ask))).message).not.toContain("H4sI");
 		on("POST", "/v2/droplets", () => Promise.reject(new Error(`Bearer ${account.access_token}`)));
-		expect((await failureOf(driver.create(ask))).say).not.toContain(account.access_token);
+		expect((await failureOf(driver.create(ask))).message).not.toContain(account.access_token);
 	});
 });
 
@@ -162,14 +162,14 @@ describe("the firewall", () => {
 	 * droplet is there: A's firewall must not fail with what C heard.
 	 */
 	it("is made for the first droplet though another create is still finding its tag missing", async () => {
-		const gate = () => {
+		const breaker = () => {
 			let open = () => {};
 			const passed = new Promise<void>((resolve) => {
 				open = resolve;
 			});
 			return { open: () => open(), passed };
 		};
-		const [dropletOfA, tagOfC, cIsAsking] = [gate(), gate(), gate()];
+		const [dropletOfA, tagOfC, cIsAsking] = [breaker(), breaker(), breaker()];
 		let tagsAsked = 0;
 		cloud.intercept = async (call) => {
 			if (call.method === "POST" && call.path === "/v2/droplets" && call.body.name === NAME) await dropletOfA.passed;
@@ -207,7 +207,7 @@ describe("the firewall", () => {
 			call.path === "/v2/firewalls" && cloud.droplets.length > 0 ? refuse(403, "forbidden", "not for you") : null;
 		expect(await failureOf(driver.create(ask))).toEqual({
 			kind: "unknown",
-			say: "droplet 1000 was made, its firewall was not: DigitalOcean: not for you (HTTP 403)",
+			message: "droplet 1000 was made, its firewall was not: DigitalOcean: not for you (HTTP 403)",
 		});
 		expect(await driver.find(wantedByName)).toMatchObject({ vm: "1000" });
 		cloud.intercept = () => null;
@@ -309,7 +309,7 @@ describe("the firewall", () => {
 
 	it("says why when the account may not have one", async () => {
 		on("POST", "/v2/firewalls", () => refuse(403, "forbidden", "missing scope firewall:create"));
-		expect(await failureOf(driver.create(ask))).toMatchObject({ kind: "auth", say: expect.stringContaining("firewall:create") });
+		expect(await failureOf(driver.create(ask))).toMatchObject({ kind: "auth", message: expect.stringContaining("firewall:create") });
 	});
 });
 
@@ -395,9 +395,9 @@ describe("list", () => {
 		expect(rates).toEqual([{ limit: 5000, remaining: 42, resetAt: 1_700_000_100_000 }]);
 
 		const countCall = () => {
-			throw new ProviderError({ kind: "transient", say: "no call left" });
+			throw new ProviderError({ kind: "transient", message: "no call left" });
 		};
-		expect((await failureOf(open({ countCall }).list())).say).toBe("no call left");
+		expect((await failureOf(open({ countCall }).list())).message).toBe("no call left");
 		expect(cloud.calls.length).toBe(1);
 	});
 

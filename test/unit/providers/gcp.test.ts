@@ -117,17 +117,17 @@ describe("tokens", () => {
 		],
 		["transient", 503, {}, "GCP: HTTP 503"],
 		["transient", 200, {}, "GCP: HTTP 200 with a body that cannot be read"],
-	])("that are not given are a failure as %s on %i", async (kind, status, body, say) => {
+	])("that are not given are a failure as %s on %i", async (kind, status, body, message) => {
 		on("POST", "/gcp/token", () => answer(status, body));
-		expect(await failureOf(open().list())).toEqual({ kind, say });
-		expect(await failureOf(open().create(ASK))).toEqual({ kind, say });
+		expect(await failureOf(open().list())).toEqual({ kind, message });
+		expect(await failureOf(open().create(ASK))).toEqual({ kind, message });
 	});
 
 	it("cannot be asked for with a key that cannot be read, and it is not quoted", async () => {
 		const private_key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0LXRleHQ=\n-----END PRIVATE KEY-----\n";
 		const service_account_key = JSON.stringify({ client_email: email, private_key });
 		const failure = await failureOf(open({ service_account_key }).list());
-		expect(failure).toEqual({ kind: "invalid", say: "GCP: the private key of GCP_SERVICE_ACCOUNT_KEY cannot be read" });
+		expect(failure).toEqual({ kind: "invalid", message: "GCP: the private key of GCP_SERVICE_ACCOUNT_KEY cannot be read" });
 		expect(world.calls).toEqual([]);
 	});
 });
@@ -187,7 +187,7 @@ describe("create", () => {
 	])("that was accepted and then failed is %s by %s, in its own words", async (kind, code) => {
 		const error = { errors: [{ code, message: "No room here." }] };
 		on("POST", new RegExp(`^${OPERATIONS}/`), () => answer(200, { name: "operation-1", status: "DONE", error }));
-		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, say: `GCP: ${code}: No room here.` });
+		expect(await world.done(failureOf(open().create(ASK)))).toEqual({ kind, message: `GCP: ${code}: No room here.` });
 	});
 
 	it("that was accepted is a VM, also when what came of it cannot be seen", async () => {
@@ -212,7 +212,7 @@ describe("create", () => {
 		["unknown", 500, "internalError"],
 	])("fails as %s on %i %s, in Google's own words", async (kind, status, reason) => {
 		on("POST", INSTANCES, () => refuse(status, reason, "A sentence of Google's."));
-		expect(await failureOf(open().create(ASK))).toEqual({ kind, say: `GCP: A sentence of Google's. (HTTP ${status})` });
+		expect(await failureOf(open().create(ASK))).toEqual({ kind, message: `GCP: A sentence of Google's. (HTTP ${status})` });
 	});
 });
 
@@ -221,7 +221,7 @@ describe("the firewall", () => {
 		await create({}, { ...ASK, allow: ["192.0.2.1/32", "2001:db8::/32"] });
 		expect(rules().map(({ sourceRanges, targetTags }) => [sourceRanges, targetTags])).toEqual([[["192.0.2.1/32"], ["muster-dep1"]]]);
 		const refused = await failureOf(open().create({ ...ASK, name: "muster-dep1-other", allow: ["2001:db8::/32"] }));
-		expect(refused).toMatchObject({ kind: "invalid", say: expect.stringContaining("HOST_IP names no IPv4 address") });
+		expect(refused).toMatchObject({ kind: "invalid", message: expect.stringContaining("HOST_IP names no IPv4 address") });
 		expect(world.cloud.fleet.vms()).toHaveLength(1);
 	});
 

@@ -87,7 +87,7 @@ describe("create", () => {
 		["unknown", 504, "timeout"],
 	])("fails as %s on %i %s", async (kind, status, code) => {
 		const { open } = world({ "POST /v1/servers": () => refuse(status, code, "so says the cloud") });
-		expect(await failureOf(open().create(ASK))).toEqual({ kind, say: `Hetzner: so says the cloud (HTTP ${status})` });
+		expect(await failureOf(open().create(ASK))).toEqual({ kind, message: `Hetzner: so says the cloud (HTTP ${status})` });
 	});
 
 	it("waits no longer than a minute for a quota that is refilled all the time, whenever it will be full", async () => {

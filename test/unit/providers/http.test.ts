@@ -16,7 +16,7 @@ const ask = (more: Partial<HttpRequest<unknown>> = {}): HttpRequest<unknown> => 
 	headers: { authorization: `Bearer ${TOKEN}` },
 	read: json(z.object({ ok: z.boolean() })),
 	secrets: [TOKEN],
-	fault: ({ text }) => ({ say: text, kind: null }),
+	fault: ({ text }) => ({ message: text, kind: null }),
 	...more,
 });
 const via = (respond: () => Response | Promise<Response>) => contextOf({ fetch: (async () => respond()) as typeof fetch });
@@ -135,7 +135,7 @@ describe("request", () => {
 			await vi.advanceTimersByTimeAsync(deadlineMs - 1);
 			expect(settled).toBe(false);
 			await vi.advanceTimersByTimeAsync(1);
-			expect(await failure).toMatchObject({ kind, say: `Cloud: no answer within ${deadlineMs / 1000} s` });
+			expect(await failure).toMatchObject({ kind, message: `Cloud: no answer within ${deadlineMs / 1000} s` });
 		}
 		expect(vi.getTimerCount()).toBe(0);
 	});
@@ -154,7 +154,7 @@ describe("request", () => {
 					via(() => new Response(endless)),
 					ask(),
 				)
-			).say,
+			).message,
 		).toContain("more than 8388608 bytes");
 		expect(pulled).toBeLessThan(12);
 	});
@@ -162,7 +162,7 @@ describe("request", () => {
 	it("counts each call before it goes out, and makes none when there is none left", async () => {
 		let calls = 0;
 		const none = () => {
-			throw new ProviderError({ kind: "transient", say: "no call left" });
+			throw new ProviderError({ kind: "transient", message: "no call left" });
 		};
 		const fetchThat = (async () => {
 			calls++;
@@ -180,7 +180,7 @@ describe("request", () => {
 		};
 		const failure = await failureOf(via(respond), ask({ method: "POST", headers: { authorization: "Bearer bad\ntoken" } }));
 		expect(failure.kind).toBe("invalid");
-		expect(failure.say).not.toContain("token");
+		expect(failure.message).not.toContain("token");
 		expect(calls).toBe(0);
 	});
 });
@@ -221,27 +221,27 @@ describe("a failure's sentence", () => {
 			via(() => new Response(`no\nsuch \t size. ${"x".repeat(1000)}`, { status: 422 })),
 			ask(),
 		);
-		expect(failure.say).toMatch(/^Cloud: no such size\. x+$/);
-		expect(failure.say.length).toBeLessThanOrEqual(308);
+		expect(failure.message).toMatch(/^Cloud: no such size\. x+$/);
+		expect(failure.message.length).toBeLessThanOrEqual(308);
 	});
 
 	it("holds no secret, even one that the provider repeats, in any spelling, at the cut, or in a transport error", async () => {
 		const echoes = [`bad ${TOKEN}!`, `bad ${encodeURIComponent(TOKEN)}!`, `${"x".repeat(295)}${TOKEN}`];
 		for (const text of echoes) {
-			const { say } = await failureOf(
+			const { message } = await failureOf(
 				via(() => new Response(text, { status: 422 })),
 				ask(),
 			);
-			expect(say).not.toContain("tok");
+			expect(message).not.toContain("tok");
 		}
 		const broken = () => Promise.reject(new TypeError(`cannot send header Bearer ${TOKEN}`));
-		expect((await failureOf(via(broken), ask())).say).toBe("Cloud: the connection failed (cannot send header Bearer ***)");
+		expect((await failureOf(via(broken), ask())).message).toBe("Cloud: the connection failed (cannot send header Bearer ***)");
 	});
 
 	it("is withheld when it quotes from the user data", async () => {
 		const userData = `#cloud-config\nwrite_files: H4sIAAAAAAAAA6tWKkktLlGyUlAqS8wpTVWqBQBe0wEGFAAAAA==`;
 		const respond = () => new Response(`invalid user_data near "${userData.slice(30, 60)}"`, { status: 422 });
-		const { say } = await failureOf(via(respond), ask({ method: "POST", confidential: [userData] }));
-		expect(say).toBe("Cloud: an error whose text quotes the request and is withheld for that");
+		const { message } = await failureOf(via(respond), ask({ method: "POST", confidential: [userData] }));
+		expect(message).toBe("Cloud: an error whose text quotes the request and is withheld for that");
 	});
 });

@@ -85,7 +85,7 @@ describe("create", () => {
 		[502, "Bad Gateway", "unknown"],
 	])("%s %s is %s", async (status, reason, kind) => {
 		const { open } = world({ "POST /v4/linode/instances": () => refuse(status, reason) });
-		expect(await failureOf(open().create(ASK))).toMatchObject({ kind, say: expect.stringContaining(reason) });
+		expect(await failureOf(open().create(ASK))).toMatchObject({ kind, message: expect.stringContaining(reason) });
 	});
 
 	it("looks for the firewall anew after the create said that something is not there", async () => {

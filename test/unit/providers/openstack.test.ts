@@ -55,7 +55,7 @@ describe("the catalogue", () => {
 	it("leads no token over a line that is not encrypted, but to the host of the identity service", async () => {
 		const plain = (url: string) => ({ "POST /identity/v3/auth/tokens": () => signedIn([{ type: "compute", endpoints: [endpoint(url)] }]) });
 		const { open, calls } = world(plain("http://nova.test/v2.1"));
-		expect(await failureOf(open().list())).toMatchObject({ kind: "invalid", say: expect.stringContaining("not https") });
+		expect(await failureOf(open().list())).toMatchObject({ kind: "invalid", message: expect.stringContaining("not https") });
 		expect(calls).toHaveLength(1);
 		const same = world(
 			{ ...plain("http://keystone.test/compute/v2.1"), "GET /compute/v2.1/servers/detail": () => listing([]) },
@@ -140,6 +140,6 @@ describe("errors", () => {
 	it("of a sign-in repeat no secret", async () => {
 		const refused = { error: { code: 401, message: "no such credential: a-secret-of-mine" } };
 		const { open } = world({ "POST /identity/v3/auth/tokens": () => answer(401, refused) });
-		expect(await failureOf(open().list())).toEqual({ kind: "auth", say: "OpenStack: no such credential: *** (HTTP 401)" });
+		expect(await failureOf(open().list())).toEqual({ kind: "auth", message: "OpenStack: no such credential: *** (HTTP 401)" });
 	});
 });

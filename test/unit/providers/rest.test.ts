@@ -12,7 +12,7 @@ const api = (more: Partial<RestApi> = {}): RestApi => ({
 	baseUrl: "https://cloud.example/v2",
 	access: bearer("tok-en"),
 	fault: faultIn(z.object({ code: z.string(), message: z.string() }), ({ code, message }) => ({
-		say: message,
+		message: message,
 		kind: code === "full" ? "capacity" : null,
 	})),
 	pages: { ...numbered(2), next: ({ body }) => Next.parse(body).next ?? null },
@@ -40,9 +40,9 @@ describe("a call", () => {
 		});
 		expect(await failureOf(rest.call("GET", "/full", json(Thing)))).toEqual({
 			kind: "capacity",
-			say: "Cloud: no room for *** (HTTP 400)",
+			message: "Cloud: no room for *** (HTTP 400)",
 		});
-		expect(await failureOf(rest.call("GET", "/gone", json(Thing)))).toEqual({ kind: "notFound", say: "Cloud: HTTP 404" });
+		expect(await failureOf(rest.call("GET", "/gone", json(Thing)))).toEqual({ kind: "notFound", message: "Cloud: HTTP 404" });
 	});
 });
 
@@ -95,7 +95,9 @@ describe("a list", () => {
 
 	test("that leads back to a page, or never ends, is an error", async () => {
 		const back = world({ "GET /v2/things": () => answer(200, { things: [], next: 1 }) });
-		expect((await failureOf(back.rest.all("/things?a=1", "things", Thing))).say).toBe("Cloud: the pages of /things do not come to an end");
+		expect((await failureOf(back.rest.all("/things?a=1", "things", Thing))).message).toBe(
+			"Cloud: the pages of /things do not come to an end",
+		);
 		expect(back.calls).toHaveLength(1);
 		let page = 1;
 		const endless = world({ "GET /v2/things": () => answer(200, { things: [], next: ++page }) });

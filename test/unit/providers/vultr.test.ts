@@ -94,15 +94,15 @@ describe("create", () => {
 		["unknown", 500, "Internal server error"],
 	])("fails as %s on %i %s", async (kind, status, sentence) => {
 		const { open } = world({ "POST /v2/instances": () => refuse(status, sentence) });
-		expect(await failureOf(open().create(ASK))).toEqual({ kind, say: `Vultr: ${sentence} (HTTP ${status})` });
+		expect(await failureOf(open().create(ASK))).toEqual({ kind, message: `Vultr: ${sentence} (HTTP ${status})` });
 	});
 
 	it("says what to do when the key does not admit our address", async () => {
 		const { open } = world({ "GET /v2/instances": () => refuse(401, "Unauthorized IP address: 203.0.113.9") });
 		const failure = await failureOf(open().list());
 		expect(failure.kind).toBe("auth");
-		expect(failure.say).toContain("Unauthorized IP address: 203.0.113.9. Vultr admits calls with this key from listed addresses only");
-		expect(failure.say).toContain("allow any IPv4 and any IPv6 address");
+		expect(failure.message).toContain("Unauthorized IP address: 203.0.113.9. Vultr admits calls with this key from listed addresses only");
+		expect(failure.message).toContain("allow any IPv4 and any IPv6 address");
 	});
 });
 

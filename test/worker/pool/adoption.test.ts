@@ -70,7 +70,7 @@ describe("associating", () => {
 		expect(await pool.stub.command({ do: "adopt", vm: id })).toMatchObject({
 			ok: false,
 			error: "conflict",
-			say: expect.stringContaining("3"),
+			message: expect.stringContaining("3"),
 		});
 		expect(await tagsOf(id)).toEqual(["theirs"]);
 		expect((await pool.state()).proxies.size).toBe(3);

@@ -32,7 +32,7 @@ describe("the provider", () => {
 		await pool.setClock(Date.now());
 		await pool.stub.command({ do: "scale", min: 3, max: 3 });
 		await pool.settle();
-		const { rate } = (await pool.state()).gates;
+		const { rate } = (await pool.state()).breakers;
 		// Creates that shared one refused call each say so.
 		expect(rate.failures).toBeGreaterThan(0);
 		const before = await pool.calls("POST", CREATES);

@@ -102,12 +102,12 @@ export class PoolUnderTest {
 
 	/** Enters it into the directory and starts it; the first alarm has not run. */
 	async start(): Promise<this> {
-		const birth = { object: this.object, provider: "digitalocean", name: "default", incarnation: Date.now() } as const;
+		const initial = { object: this.object, provider: "digitalocean", name: "default", incarnation: Date.now() } as const;
 		await bindings.DB.prepare("DELETE FROM names").run();
 		await bindings.DB.prepare("UPDATE pools SET removed_at = 1").run();
-		await enterPool(bindings.DB, { ...birth, endpoint: "digitalocean-default", source: "environment" });
+		await enterPool(bindings.DB, { ...initial, endpoint: "digitalocean-default", source: "environment" });
 		const facts = { agentUrl: "https://muster.test", rolling: null, proxies: 0 };
-		await this.stub.start({ ...birth, deployment: this.deployment, source: "environment", facts });
+		await this.stub.start({ ...initial, deployment: this.deployment, source: "environment", facts });
 		return this;
 	}
 
@@ -202,7 +202,7 @@ export class PoolUnderTest {
 			const { token } = await agentConfig(vm.id);
 			const key = `${token.split(".").slice(0, 2).join(".")}.${vm.id.padEnd(43, "k")}`;
 			const answer = await this.stub.register({ token, key, address: vm.ip });
-			if (!answer.ok) throw new Error(`the registration was refused: ${answer.say}`);
+			if (!answer.ok) throw new Error(`the registration was refused: ${answer.message}`);
 			this.keys.set(vm.id, key);
 			await setAgent(vm.ip, { keyHash: sha256(key) });
 		}

@@ -51,7 +51,7 @@ describe("the check of an account", () => {
 
 	test("of an account that no pool runs with tells what is missing", async () => {
 		const { status, body } = await ask("POST", "/providers/hetzner/default/check");
-		expect([status, body.ok, body.kind, body.say]).toEqual([200, false, "auth", "the account's credentials are not set"]);
+		expect([status, body.ok, body.kind, body.message]).toEqual([200, false, "auth", "the account's credentials are not set"]);
 		expect((await ask("POST", "/providers/hetzner/other/check")).status).toBe(404);
 	});
 });

@@ -69,7 +69,7 @@ describe("a registration", () => {
 		const { pool, token, key, address } = await booting();
 		await knowsAddress(pool);
 		await pool.setClock(Date.now() + 601_000);
-		expect(await pool.stub.register({ token, key, address })).toMatchObject({ ok: false, say: expect.stringContaining("expired") });
+		expect(await pool.stub.register({ token, key, address })).toMatchObject({ ok: false, message: expect.stringContaining("expired") });
 	});
 
 	test("of a VM that was deleted is refused", async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RowChanges } from "../../../src/controller/codec.ts";
 import { Store } from "../../../src/pool/store.ts";
-import type { PoolBirth } from "../../../src/rpc/pool.ts";
+import type { InitialPool } from "../../../src/rpc/pool.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -11,7 +11,7 @@ const text = (bytes: number) => "x".repeat(bytes);
 /** Two bytes a character. */
 const accented = (bytes: number) => "é".repeat(bytes / 2);
 const facts = { agentUrl: null, rolling: null, proxies: 0 };
-const BIRTH: PoolBirth = { object: "", provider: "digitalocean", name: "", deployment: "", incarnation: 0, source: "api", facts };
+const INITIAL: InitialPool = { object: "", provider: "digitalocean", name: "", deployment: "", incarnation: 0, source: "api", facts };
 const FIRST: RowChanges = { facts: () => "{}", proxies: [], vitals: () => ["{}"] };
 
 /** Each kind of row that can grow: how it is written. */
@@ -81,6 +81,6 @@ describe("a stored row", () => {
 	});
 
 	test("is made with its pool", async () => {
-		await inStore((store) => expect(() => store.create({ ...BIRTH, name: text(2_000_000) }, FIRST, null)).toThrow('the row "birth"'));
+		await inStore((store) => expect(() => store.create({ ...INITIAL, name: text(2_000_000) }, FIRST, null)).toThrow('the row "birth"'));
 	});
 });

@@ -20,7 +20,7 @@ describe("a pool whose stored facts cannot be read", () => {
 	test.each([
 		["are no JSON", "{", /JSON/],
 		["are of a newer version", JSON.stringify({ format: 99 }), /a newer version has stored it/],
-		["are of another shape", JSON.stringify({ format: 1, gates: [] }), /gates cannot be read/],
+		["are of another shape", JSON.stringify({ format: 1, breakers: [] }), /breakers cannot be read/],
 	])("is reachable, acts no more, says why, and keeps them: they %s", async (_, text, reason) => {
 		const pool = await poolWithFacts(text);
 		expect((await pool.state()).unreadable).toMatch(reason);

@@ -3,41 +3,45 @@ import type { Ms } from "./basics.ts";
 import { record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 
-/** A back-off, stored. Closed while `until` is in the future. */
-export interface Gate {
+/** A back-off, stored. Open, which lets nothing through, while `until` is in the future. */
+export interface Breaker {
 	readonly until: Ms;
 	readonly failures: number;
 	readonly why: string;
-	/** When it was last closed for longer than before. */
+	/** When it was last opened for longer than before. */
 	readonly steppedAt: Ms;
 }
 
-export interface GateFields {
-	readonly gates: {
-		/** Rate limits: closes every call to the provider. */
-		readonly rate: Gate;
-		/** Refused credentials: closes every call to the provider until they may have been mended. */
-		readonly auth: Gate;
-		/** Creates that were not done for a passing reason, or that were lost: closes creates, wherever. What one place refuses closes that one: places.ts. */
-		readonly launch: Gate;
+export interface BreakerFields {
+	readonly breakers: {
+		/** Rate limits: stops every call to the provider. */
+		readonly rate: Breaker;
+		/** Refused credentials: stops every call to the provider until they may have been mended. */
+		readonly auth: Breaker;
+		/** Creates that were not done for a passing reason, or that were lost: stops creates, wherever. What one place refuses stops those there: places.ts. */
+		readonly launch: Breaker;
 		/** Boots that never became ready: lets one canary at a time through. */
-		readonly boots: Gate;
+		readonly boots: Breaker;
 		/** The inventory could not be read. */
-		readonly list: Gate;
+		readonly list: Breaker;
 		/** D1 could not be written. */
-		readonly publish: Gate;
+		readonly publish: Breaker;
 	};
 }
-export type GateName = keyof GateFields["gates"];
+export type BreakerName = keyof BreakerFields["breakers"];
 
-export const GATE: Shape<Gate> = record<Gate>({ until: value(0), failures: value(0), why: value(""), steppedAt: value(0) });
+export const BREAKER: Shape<Breaker> = record<Breaker>({ until: value(0), failures: value(0), why: value(""), steppedAt: value(0) });
 
-export const gateSlice: Slice<GateFields> = {
-	gates: shown(fact(record<GateFields["gates"]>({ rate: GATE, auth: GATE, launch: GATE, boots: GATE, list: GATE, publish: GATE }))),
+export const breakerSlice: Slice<BreakerFields> = {
+	breakers: shown(
+		fact(
+			record<BreakerFields["breakers"]>({ rate: BREAKER, auth: BREAKER, launch: BREAKER, boots: BREAKER, list: BREAKER, publish: BREAKER }),
+		),
+	),
 };
 
-/** A gate that lets everything through. */
-export const OPEN: Gate = GATE.initial;
+/** A breaker that lets everything through. */
+export const CLOSED: Breaker = BREAKER.initial;
 
 const SECOND: Ms = 1000;
 const MINUTE: Ms = 60 * SECOND;
@@ -91,22 +95,22 @@ export interface Befell {
 	readonly seed: string;
 }
 
-/** The gate after one more failure. */
-export function closed(gate: Gate, { why, backOff, begunAt, notBefore, seed }: Befell, now: Ms): Gate {
-	if (isOneIncident(gate, begunAt, now)) return { ...gate, until: Math.max(gate.until, notBefore ?? 0), why };
-	const failures = gate.failures + 1;
+/** The breaker after one more failure. */
+export function opened(breaker: Breaker, { why, backOff, begunAt, notBefore, seed }: Befell, now: Ms): Breaker {
+	if (isOneIncident(breaker, begunAt, now)) return { ...breaker, until: Math.max(breaker.until, notBefore ?? 0), why };
+	const failures = breaker.failures + 1;
 	const until = notBefore === undefined ? now + pauseMs(backOff, failures, seed) : Math.max(notBefore, now + 1);
 	return { until, failures, why, steppedAt: now };
 }
 
-/** Whether what failed had begun before the gate was last closed. A clock that was set back since says nothing. */
-export function isOneIncident(gate: Gate, begunAt: Ms, now: Ms): boolean {
-	return gate.failures > 0 && gate.steppedAt <= now && begunAt <= gate.steppedAt;
+/** Whether what failed had begun before the breaker was last opened. A clock that was set back since says nothing. */
+export function isOneIncident(breaker: Breaker, begunAt: Ms, now: Ms): boolean {
+	return breaker.failures > 0 && breaker.steppedAt <= now && begunAt <= breaker.steppedAt;
 }
 
-/** The gate once something has changed that may have mended the cause: one call may try at once, and the pause goes on where it was if it fails. */
-export function forCanary(gate: Gate): Gate {
-	return gate.until === 0 ? gate : { ...gate, until: 0 };
+/** The breaker once something has changed that may have mended the cause: one call may try at once, and the pause goes on where it was if it fails. */
+export function forCanary(breaker: Breaker): Breaker {
+	return breaker.until === 0 ? breaker : { ...breaker, until: 0 };
 }
 
 /** A number in [0, 1) that depends on the text alone (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/). */
