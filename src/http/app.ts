@@ -22,7 +22,7 @@ import {
 	ValidationError,
 } from "./base/errors.ts";
 import { requireKnownQuery } from "./base/query.ts";
-import { byPut, type EndpointClass, firstVersionOf, methodsOf, type Route } from "./base/routes.ts";
+import { byPut, firstVersionOf, methodsOf, type OperationClass, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
 import { GetLease, LeaseProxies, ListLeases, ReleaseLease, RenewLease } from "./cloudproxy/leases.ts";
@@ -329,7 +329,7 @@ async function noteOrder(c: AppContext): Promise<void> {
 	}
 }
 
-async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: EndpointClass): Promise<void> {
+async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesText }: OperationClass): Promise<void> {
 	await boundBody(c, maxBodyBytes);
 	// It says nothing that a DELETE asks for, and pages and clients of both dialects send one nevertheless.
 	if (c.req.method === "DELETE") return;
@@ -338,7 +338,7 @@ async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesTex
 }
 
 /** The names of a route's query parameters. */
-function queryOf(endpoint: EndpointClass): readonly string[] {
+function queryOf(endpoint: OperationClass): readonly string[] {
 	const { query } = new endpoint({} as never).getSchema().request ?? {};
 	return Object.keys(query?.shape ?? {});
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type AppContext, Endpoint } from "./base/context.ts";
+import { type AppContext, Operation } from "./base/context.ts";
 import { isHeld } from "./base/etag.ts";
 import { describeApi, describeDuplicates } from "./description.ts";
 
@@ -66,7 +66,7 @@ const duplicatesSchema = {
 };
 
 /** `GET /docs`: Swagger UI from our own assets. */
-export class GetDocs extends Endpoint {
+export class GetDocs extends Operation {
 	override schema = pageSchema;
 	handle(c: AppContext): Response {
 		return c.html(PAGE, 200, { "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "max-age=300" });
@@ -77,7 +77,7 @@ export class GetDocs extends Endpoint {
 const documents = new Map<string, { readonly text: string; readonly tag: string }>();
 
 /** `GET /openapi.json` */
-export class GetOpenApi extends Endpoint {
+export class GetOpenApi extends Operation {
 	override schema = documentSchema;
 	handle(c: AppContext): Promise<Response> {
 		return answer(c, "api", () => describeApi(this.params.router.getGeneratedSchema()));
@@ -85,7 +85,7 @@ export class GetOpenApi extends Endpoint {
 }
 
 /** `GET /openapi-duplicates.json` */
-export class GetOpenApiOfDuplicates extends Endpoint {
+export class GetOpenApiOfDuplicates extends Operation {
 	override schema = duplicatesSchema;
 	handle(c: AppContext): Promise<Response> {
 		return answer(c, "duplicates", () => describeDuplicates(this.params.router.getGeneratedSchema()));

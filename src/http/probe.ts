@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { EXIT_HEADER } from "../rpc/pool.ts";
 import { clientAddress } from "./base/auth.ts";
-import { type AppContext, Endpoint } from "./base/context.ts";
+import { type AppContext, Operation } from "./base/context.ts";
 import { faults } from "./cloudproxy/shapes.ts";
 
 const NONCE = "1 to 128 letters, digits, - or _";
@@ -27,7 +27,7 @@ const schema = {
 };
 
 /** `GET /probe?nonce=N` */
-export class Probe extends Endpoint {
+export class Probe extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const address = clientAddress(c);

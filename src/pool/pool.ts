@@ -79,7 +79,7 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		const failure = await controller.command(command);
 		if (failure !== null) return { ok: false, error: failure.kind === "notFound" ? "notFound" : "conflict", message: failure.message };
 		const { state } = controller;
-		return { ok: true, summary: { ...outside.names(state), ...summaryOf(state) }, ips: addressesOf(state, isReady) };
+		return { ok: true, summary: { ...outside.names(state), ...summaryOf(state) }, addresses: addressesOf(state, isReady) };
 	}
 
 	async configuration(): Promise<EndpointConfiguration | null> {

@@ -168,7 +168,7 @@ export type ConfigureOutcome =
 export type MetadataOutcome = { readonly ok: true } | { readonly ok: false; readonly error: "notFound" | "full" };
 
 export type CommandOutcome =
-	| { readonly ok: true; readonly summary: PoolSummary; readonly ips: readonly string[] }
+	| { readonly ok: true; readonly summary: PoolSummary; readonly addresses: readonly string[] }
 	| { readonly ok: false; readonly error: "notFound" | "conflict"; readonly message: string };
 
 export type AgentAnswer = { readonly ok: true; readonly directives: Directives } | { readonly ok: false; readonly message: string };

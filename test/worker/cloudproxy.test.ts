@@ -134,7 +134,7 @@ describe("GET /random with nothing ready", () => {
 
 describe("GET /random where a pool is empty while nobody uses it", () => {
 	const WAKES = { ...SUMMARY, min: 0, max: 3, target: 0, wakes: true };
-	const ok: CommandOutcome = { ok: true, summary: WAKES, ips: [] };
+	const ok: CommandOutcome = { ok: true, summary: WAKES, addresses: [] };
 	const pools = (outcome: () => CommandOutcome) => {
 		const command = vi.fn(async (_order: unknown) => outcome());
 		const random = async (path = "/random") => {
@@ -213,7 +213,7 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 });
 
 describe("DELETE /destroy and /restart", () => {
-	const ok: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
+	const ok: CommandOutcome = { ok: true, summary: SUMMARY, addresses: [] };
 	const order = (path: string, outcome: CommandOutcome) => {
 		const command = vi.fn(async () => outcome);
 		return { command, answer: () => askWith(poolsAnswering({ command }), path, { ...KEY, method: "DELETE" }) };
@@ -478,8 +478,8 @@ describe("GET /providers", () => {
 			billed: 2,
 			spent_this_hour: [],
 		});
-		expect(instances.nyc).toMatchObject({ enabled: true, ips: [], region: "nyc1", display_name: "DigitalOcean nyc" });
-		expect(providers.aws).toMatchObject({ enabled: false, ips: [], scaling: { min_scaling: 2, max_scaling: 2 } });
+		expect(instances.nyc).toMatchObject({ enabled: true, addresses: [], region: "nyc1", display_name: "DigitalOcean nyc" });
+		expect(providers.aws).toMatchObject({ enabled: false, addresses: [], scaling: { min_scaling: 2, max_scaling: 2 } });
 		for (const [name, each] of Object.entries(providers)) expect(each, name).toHaveProperty("region");
 	});
 
@@ -557,7 +557,7 @@ describe("PATCH /providers", () => {
 
 	test("tells the pool and answers with what it says", async () => {
 		await show(publicationOf(await enter()));
-		const command = vi.fn(async (): Promise<CommandOutcome> => ({ ok: true, summary: { ...SUMMARY, min: 3, max: 5 }, ips: ["192.0.2.5"] }));
+		const command = vi.fn(async (): Promise<CommandOutcome> => ({ ok: true, summary: { ...SUMMARY, min: 3, max: 5 }, addresses: ["192.0.2.5"] }));
 		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
 		const provider = await bodyOf(await askWith(settings, "/providers/digitalocean", patch(3, 5)));
 		expect(command.mock.calls).toEqual([[{ do: "scale", min: 3, max: 5 }]]);
@@ -577,7 +577,7 @@ describe("PATCH /providers", () => {
 	test("of a stopped pool says that it keeps none, what it will do and how to start it", async () => {
 		const summary = { ...SUMMARY, run: "stopped" as const, min: 3, max: 5 };
 		await show(publicationOf(await enter(), { summary }));
-		const command = async (): Promise<CommandOutcome> => ({ ok: true, summary, ips: [] });
+		const command = async (): Promise<CommandOutcome> => ({ ok: true, summary, addresses: [] });
 		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
 		const start = `start (POST /v1.1/endpoints/digitalocean-default/state with {"action":"start"})`;
 		for (const [path, what] of [

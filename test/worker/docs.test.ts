@@ -85,7 +85,7 @@ test("its examples can be tried as they stand: none is refused for what it is", 
 	await startAfresh();
 	await enter();
 	const { paths } = await documentOf("/");
-	const done: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
+	const done: CommandOutcome = { ok: true, summary: SUMMARY, addresses: [] };
 	const pools = poolsAnswering({
 		command: async () => done,
 		configuration: async () => ({}),

@@ -23,7 +23,7 @@ function recording() {
 	const pool = {
 		start: vi.fn(async (_birth: InitialPool) => {}),
 		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen) => ({ provider: "digitalocean" }) as const),
-		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, ips: [] })),
+		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, addresses: [] })),
 	};
 	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
 }

@@ -123,7 +123,7 @@ describe("what D1 holds of it", () => {
 });
 
 describe("POST /report", () => {
-	const ok: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
+	const ok: CommandOutcome = { ok: true, summary: SUMMARY, addresses: [] };
 	const post = async (body: unknown, command = vi.fn(async () => ok)) => {
 		const init = { method: "POST", body: JSON.stringify(body), headers: { ...KEY.headers, "Content-Type": "application/json" } };
 		const response = await askWith(poolsAnswering({ command }), "/report", init);

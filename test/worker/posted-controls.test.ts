@@ -3,7 +3,7 @@ import { ADMIN_KEY, askWith, enter, poolsAnswering, publicationOf, SUMMARY, show
 
 beforeEach(startAfresh);
 
-const done = async () => ({ ok: true as const, summary: SUMMARY, ips: [] });
+const done = async () => ({ ok: true as const, summary: SUMMARY, addresses: [] });
 const pool = { command: done, setMetadata: async () => ({ ok: true as const }) };
 const post = (path: string, body: string, contentType = "application/json") =>
 	askWith(poolsAnswering(pool), path, { method: "POST", headers: { "X-Auth-Key": ADMIN_KEY, "Content-Type": contentType }, body });

@@ -92,7 +92,7 @@ describe("a route that names no endpoint", () => {
 
 	test("opens to a proxy's own key what is its own, and nothing else; the endpoint's key opens the rest", async () => {
 		const session = "198.51.100.7:50123";
-		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
 		const whole = pool({
 			command,
 			metrics: async () => ({ averages: {}, byAddress: {}, reporting: 0, missing: 0, isUnused: false }),
@@ -131,7 +131,7 @@ describe("a route that names no endpoint", () => {
 	});
 
 	test("lists a proxy's own sessions to its key, and closes no other's; weights that it posts are bounded", async () => {
-		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+		const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
 		const [own, others] = ["198.51.100.7:50123", "198.51.100.8:1"];
 		const settings = poolsAnswering(pool({ command, sessions: async () => ({ [own]: `${ADDRESS}:8899`, [others]: "192.0.2.2:8899" }) }));
 		const askAs = (key: string, path: string, init: RequestInit = {}) =>

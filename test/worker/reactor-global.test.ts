@@ -323,7 +323,7 @@ describe("Reactor's page", () => {
 		for (const path of ["register", "unregister", "register/192.0.2.99", "unregister/192.0.2.99"])
 			expect((await ask(`/v1.1/${path}`, { method: "PUT" })).status, path).toBe(200);
 		await enter();
-		const command = vi.fn(async () => ({ ok: true, summary: SUMMARY, ips: [] }) as const);
+		const command = vi.fn(async () => ({ ok: true, summary: SUMMARY, addresses: [] }) as const);
 		const order = (path: string, body?: unknown) =>
 			askPools({ command }, `/v1.1/endpoints/digitalocean-default/${path}`, {
 				method: "PUT",

@@ -7,7 +7,7 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf
 const INSTANCES = "/v1.1/endpoints/digitalocean-default/instances";
 const ALL = { active: ["7", "8"], decommissioned: ["5"], errored: [], discarded: ["3"] };
 const KEY = "the-key-of-the-endpoint";
-const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
 const pools = poolsAnswering({ command, instances: async () => ALL, opens: async (key) => key === KEY });
 const ask = (method: string, path: string, key: string | null = ADMIN_KEY) =>
 	askWith(pools, path, { method, headers: key === null ? {} : { "X-Auth-Key": key } });

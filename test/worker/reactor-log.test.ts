@@ -53,7 +53,7 @@ test("a pool that has said nothing has an empty log", async () => {
 });
 
 describe("an entry that is posted", () => {
-	const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+	const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
 	beforeEach(async () => {
 		command.mockClear();
 		await enter();

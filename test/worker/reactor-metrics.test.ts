@@ -12,7 +12,7 @@ const SAMPLES = {
 	missing: 0,
 	isUnused: false,
 };
-const done: CommandOutcome = { ok: true, summary: SUMMARY, ips: [] };
+const done: CommandOutcome = { ok: true, summary: SUMMARY, addresses: [] };
 const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => done);
 const ask = (path: string, init: RequestInit = {}, headers: Record<string, string> = {}) =>
 	askWith(poolsAnswering({ command, metrics: async () => SAMPLES, proves: async () => true }), path, {

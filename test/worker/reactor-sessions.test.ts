@@ -6,7 +6,7 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, SUMMARY, startAfresh
 
 const SESSIONS = "/v1.1/endpoints/digitalocean-default/sessions";
 const OPEN = { "198.51.100.7:50123": "192.0.2.1:8899", "[2001:db8::1]:4000": "192.0.2.2:8899" };
-const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, ips: [] }));
+const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
 const sessions = vi.fn(async (): Promise<Record<string, string> | null> => OPEN);
 const ask = (path: string, method = "GET") =>
 	askWith(poolsAnswering({ command, sessions }), path, { method, headers: { "X-Auth-Key": ADMIN_KEY } });

@@ -4,7 +4,7 @@ import type { AgentAnswer, PoolRpc } from "../../rpc/pool.ts";
 import { askPool, isPoolObject, openLine } from "../../rpc/reach.ts";
 import { bearerOf, clientAddress } from "../base/auth.ts";
 import { requireJson } from "../base/body.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { NotFound, Unauthorized, UpgradeRequired } from "../base/errors.ts";
 
 // What the agents call. None of it touches D1: an agent's token begins with its pool's object, and that knows the rest.
@@ -94,7 +94,7 @@ const lineSchema = {
 };
 
 /** `POST /v1.1/register` */
-export class Register extends Endpoint {
+export class Register extends Operation {
 	override schema = { ...registerSchema, operationId: "register" };
 	async handle(c: AppContext): Promise<Response> {
 		const token = bearerOf(c);
@@ -107,7 +107,7 @@ export class Register extends Endpoint {
 }
 
 /** `POST /v1.1/unregister` */
-export class Unregister extends Endpoint {
+export class Unregister extends Operation {
 	override schema = { ...unregisterSchema, operationId: "unregister" };
 	async handle(c: AppContext): Promise<Response> {
 		const key = bearerOf(c);
@@ -117,7 +117,7 @@ export class Unregister extends Endpoint {
 }
 
 /** `POST /v1.1/heartbeat` */
-export class Heartbeat extends Endpoint {
+export class Heartbeat extends Operation {
 	static override readonly maxBodyBytes = MAX_HEARTBEAT_BYTES;
 	override schema = heartbeatSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -130,7 +130,7 @@ export class Heartbeat extends Endpoint {
 }
 
 /** `GET /v1.1/agent` */
-export class OpenLine extends Endpoint {
+export class OpenLine extends Operation {
 	override schema = lineSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const key = bearerOf(c);

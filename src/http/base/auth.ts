@@ -3,7 +3,7 @@ import { Cached, type Later } from "../../d1/database.ts";
 import { readSettings } from "../../d1/settings.ts";
 import { type AppContext, type KeyHolder, laterOf } from "./context.ts";
 import { ServiceUnavailable, TooManyRequests, Unauthorized } from "./errors.ts";
-import { isSession, sessionOf } from "./session.ts";
+import { isLogin, loginOf } from "./login.ts";
 
 const CLOSED_RETRY_SECONDS = 60;
 /** How long an isolate may go on with the key that it read: one that is set or removed holds everywhere after it. */
@@ -74,7 +74,7 @@ export function forgetKeys(): void {
 
 /**
  * Lets a request with the admin key pass, one with a key that `opensToo` accepts, and any where a deployment without a key
- * is declared open; a session of the web page stands for the admin key that it was begun with. `opensToo` says whose else it is; it is
+ * is declared open; a login to the web page stands for the admin key that it was begun with. `opensToo` says whose else it is; it is
  * asked last, gets null where no key came, and may throw Forbidden for a key that is right and opens something else. The secret AUTH_KEY is checked without D1; a
  * key that was set through the API is kept there as its SHA-256.
  *
@@ -87,12 +87,12 @@ export async function requireKey(
 	given: string | null = givenKey(c),
 ): Promise<KeyHolder> {
 	const { authKey, allowAnonymous } = c.get("config").global;
-	const session = given === null ? sessionOf(c) : null;
+	const login = given === null ? loginOf(c) : null;
 	const now = Date.now();
 	const address = clientAddress(c);
 	const proves = async (digest: ArrayBuffer) =>
-		given === null ? session !== null && isSession(session, digest, now) : isSame(await digestOf(given), digest);
-	if (given !== null || session !== null) {
+		given === null ? login !== null && isLogin(login, digest, now) : isSame(await digestOf(given), digest);
+	if (given !== null || login !== null) {
 		if (authKey !== null && (await proves(await secretDigest(c.get("config").global, authKey)))) return "admin";
 	} else if (authKey !== null) {
 		const holder = await opensToo(null);

@@ -39,7 +39,7 @@ export const MAX_BODY_BYTES = 64 * 1024;
  * One route: a chanfana route whose `schema` is a constant of its module (the class is made anew for each request, and
  * a schema with it unless it is a constant) and whose `handle` answers or throws an ApiError.
  */
-export abstract class Endpoint extends OpenAPIRoute<[AppContext]> {
+export abstract class Operation extends OpenAPIRoute<[AppContext]> {
 	/** Largest body taken, in bytes. */
 	static readonly maxBodyBytes: number = MAX_BODY_BYTES;
 	/** Its body may be text that is not JSON: the handler reads it. */

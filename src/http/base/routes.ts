@@ -5,9 +5,9 @@ import type { Access, AppContext } from "./context.ts";
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** A row of the route table: `:name` in a path stands for one segment. */
-export type Route = readonly [method: Method, path: string, access: Access, endpoint: EndpointClass];
-/** A class made from `Endpoint`. */
-export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & {
+export type Route = readonly [method: Method, path: string, access: Access, endpoint: OperationClass];
+/** A class made from `Operation`. */
+export type OperationClass = typeof OpenAPIRoute<[AppContext]> & {
 	readonly maxBodyBytes: number;
 	readonly takesText: boolean;
 	readonly isOrder: boolean;
@@ -15,7 +15,7 @@ export type EndpointClass = typeof OpenAPIRoute<[AppContext]> & {
 };
 
 /** The same handler where a client puts what others post: Reactor took both. */
-export function byPut(base: EndpointClass): EndpointClass {
+export function byPut(base: OperationClass): OperationClass {
 	let schema: OpenAPIRouteSchema | null = null;
 	return class extends base {
 		override getSchema(): OpenAPIRouteSchema {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { ADMIN_FAULTS, json, METADATA, Metadata } from "./shapes.ts";
 
 const schema = {
@@ -36,7 +36,7 @@ const schema = {
 };
 
 /** `GET /auth` */
-export class GetAuthentication extends Endpoint {
+export class GetAuthentication extends Operation {
 	override schema = schema;
 
 	handle(c: AppContext): Response {

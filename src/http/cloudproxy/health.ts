@@ -11,7 +11,7 @@ import type { Env } from "../../rpc/env.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
 import { logWarning } from "../../values/log.ts";
 import { requireKey } from "../base/auth.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { ApiError } from "../base/errors.ts";
 import { json, METADATA } from "./shapes.ts";
 
@@ -77,7 +77,7 @@ const schema = {
 };
 
 /** `GET /health`: answers whatever fails, and 200 unless it is asked to be strict. */
-export class GetHealth extends Endpoint {
+export class GetHealth extends Operation {
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -97,13 +97,13 @@ export function configuredInstance(pool: PoolConfig, waiting: WaitingScaling | n
 }
 
 /** A running pool. `pool` is null where the environment does not name it: then it is enabled by being there. */
-export function instance(pool: PoolConfig | null, summary: PoolSummary, ips: readonly string[]): Instance {
+export function instance(pool: PoolConfig | null, summary: PoolSummary, addresses: readonly string[]): Instance {
 	const own = pool && pool.problem !== null && !summary.problems.includes(pool.problem) ? [pool.problem] : [];
 	return {
 		...settingsOf(summary.settings),
 		enabled: pool ? pool.enabled : summary.run !== "removing",
 		state: stateOf(summary),
-		ips,
+		ips: addresses,
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
 		...costOf(summary),

@@ -6,7 +6,7 @@ import { forgetReady, readReady } from "../../read-model/ready.ts";
 import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts";
 import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
 import { askPool, isPoolObject } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint, laterOf, metadata } from "../base/context.ts";
+import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
 import { Conflict, NotFound } from "../base/errors.ts";
 import { readyProxy } from "./proxies.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -103,7 +103,7 @@ const releaseSchema = {
 };
 
 /** `POST /leases` */
-export class LeaseProxies extends Endpoint {
+export class LeaseProxies extends Operation {
 	override schema = postSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -134,7 +134,7 @@ export class LeaseProxies extends Endpoint {
 }
 
 /** `GET /leases` */
-export class ListLeases extends Endpoint {
+export class ListLeases extends Operation {
 	override schema = listSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -150,7 +150,7 @@ export class ListLeases extends Endpoint {
 }
 
 /** `GET /leases/{lease}` */
-export class GetLease extends Endpoint {
+export class GetLease extends Operation {
 	override schema = getSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -160,7 +160,7 @@ export class GetLease extends Endpoint {
 }
 
 /** `PATCH /leases/{lease}` */
-export class RenewLease extends Endpoint {
+export class RenewLease extends Operation {
 	override schema = renewSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -175,7 +175,7 @@ export class RenewLease extends Endpoint {
 }
 
 /** `DELETE /leases/{lease}` */
-export class ReleaseLease extends Endpoint {
+export class ReleaseLease extends Operation {
 	override schema = releaseSchema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readReady } from "../../read-model/ready.ts";
 import { pageFrom, selectFrom } from "../../read-model/select.ts";
 import type { ReadyProxy, Snapshot } from "../../read-model/snapshot.ts";
-import { type AppContext, Endpoint, hasQuery, laterOf } from "../base/context.ts";
+import { type AppContext, hasQuery, laterOf, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { isHeld } from "../base/etag.ts";
 import { formatOf, inFormat } from "./formats.ts";
@@ -32,7 +32,7 @@ const textSchema = {
 };
 
 /** `GET /proxies.txt`: the ready proxies in a format that other tools read. */
-export class GetProxyList extends Endpoint {
+export class GetProxyList extends Operation {
 	override schema = textSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -71,7 +71,7 @@ const pacSchema = {
 };
 
 /** `GET /proxy.pac`. 409 where the proxies ask for credentials. */
-export class GetProxyAutoConfig extends Endpoint {
+export class GetProxyAutoConfig extends Operation {
 	override schema = pacSchema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { findByAddress, type Queue, readQueue } from "../../read-model/proxies.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { Conflict, NotFound } from "../base/errors.ts";
 import { publishedProxy } from "./proxies.ts";
 import { ADMIN_FAULTS, faults, json, ProxyAnswer, ProxyList, requireAddress } from "./shapes.ts";
@@ -54,7 +54,7 @@ const restartQueueSchema = {
 };
 
 /** `DELETE /destroy?ip_address=` */
-export class DestroyProxy extends Endpoint {
+export class DestroyProxy extends Operation {
 	static override readonly isOrder = true;
 	override schema = destroySchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -63,7 +63,7 @@ export class DestroyProxy extends Endpoint {
 }
 
 /** `DELETE /restart?ip_address=` */
-export class RestartProxy extends Endpoint {
+export class RestartProxy extends Operation {
 	static override readonly isOrder = true;
 	override schema = restartSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -72,7 +72,7 @@ export class RestartProxy extends Endpoint {
 }
 
 /** `GET /destroy` */
-export class ListDestroyQueue extends Endpoint {
+export class ListDestroyQueue extends Operation {
 	override schema = destroyQueueSchema;
 	handle(c: AppContext): Promise<Response> {
 		return listQueue(c, "destroy");
@@ -80,7 +80,7 @@ export class ListDestroyQueue extends Endpoint {
 }
 
 /** `GET /restart` */
-export class ListRestartQueue extends Endpoint {
+export class ListRestartQueue extends Operation {
 	override schema = restartQueueSchema;
 	handle(c: AppContext): Promise<Response> {
 		return listQueue(c, "restart");

@@ -7,7 +7,7 @@ import type { PoolOutcomes } from "../../rpc/pool.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { normaliseHost } from "../../values/hosts.ts";
-import { type AppContext, Endpoint, laterOf, metadata } from "../base/context.ts";
+import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
 import { type Issue, ValidationError } from "../base/errors.ts";
 import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, wholeNumber } from "./shapes.ts";
 
@@ -51,7 +51,7 @@ const reportSchema = {
 };
 
 /** `POST /report` */
-export class ReportOutcomes extends Endpoint {
+export class ReportOutcomes extends Operation {
 	static override readonly maxBodyBytes = MAX_BODY_BYTES;
 	override schema = reportSchema;
 
@@ -164,7 +164,7 @@ const outcomesSchema = {
 };
 
 /** `GET /outcomes` */
-export class ListOutcomes extends Endpoint {
+export class ListOutcomes extends Operation {
 	override schema = outcomesSchema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -6,7 +6,7 @@ import { listWaitingScaling } from "../../d1/settings.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { readReady } from "../../read-model/ready.ts";
-import { type AppContext, Endpoint, metadata, stateAge } from "../base/context.ts";
+import { type AppContext, metadata, Operation, stateAge } from "../base/context.ts";
 import {
 	DEFAULT_INSTANCE,
 	type Instance,
@@ -52,7 +52,7 @@ const instanceSchema = {
 };
 
 /** `GET /providers` */
-export class ListProviders extends Endpoint {
+export class ListProviders extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const [sources, pools] = await Promise.all([readSources(c), listPools(c.env.DB)]);
@@ -81,7 +81,7 @@ export class ListProviders extends Endpoint {
 }
 
 /** `GET /providers/{provider}` */
-export class GetProvider extends Endpoint {
+export class GetProvider extends Operation {
 	override schema = providerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const provider = providerNamed((await this.getValidatedData<typeof providerSchema>()).params.provider);
@@ -92,7 +92,7 @@ export class GetProvider extends Endpoint {
 }
 
 /** `GET /providers/{provider}/{instance}` */
-export class GetInstance extends Endpoint {
+export class GetInstance extends Operation {
 	override schema = instanceSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof instanceSchema>();

@@ -15,7 +15,7 @@ import {
 	whereIs,
 } from "../../read-model/snapshot.ts";
 import { accessOf, type Scheme } from "../../values/access.ts";
-import { type AppContext, Endpoint, hasQuery, laterOf, metadata, stateAge } from "../base/context.ts";
+import { type AppContext, hasQuery, laterOf, metadata, Operation, stateAge } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, PROXY_LIST, type Proxy, ProxyAnswer, ProxyList, wholeNumber } from "./shapes.ts";
@@ -46,7 +46,7 @@ const randomSchema = {
 };
 
 /** `GET /random`. Nothing ready: 503 while a pool is starting, or starts proxies for this request; else 404. */
-export class GetRandomProxy extends Endpoint {
+export class GetRandomProxy extends Operation {
 	override schema = randomSchema;
 
 	async handle(c: AppContext): Promise<Response> {
@@ -126,7 +126,7 @@ interface Page {
 }
 
 /** `GET /`: the ready proxies; `version` is what clients of the other dialect look for at the root. */
-export class ListProxies extends Endpoint {
+export class ListProxies extends Operation {
 	override schema = listSchema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -6,7 +6,7 @@ import { patchedRollingIn, readSettings, writeSetting } from "../../d1/settings.
 import { eachPool, readFacts } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { MAX_SCALING } from "../../settings/table.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { instanceNamed, providerNamed } from "./instances.ts";
 import { readSources } from "./providers.ts";
 import {
@@ -107,7 +107,7 @@ const instanceSchema = {
 };
 
 /** `GET /rolling` */
-export class GetRolling extends Endpoint {
+export class GetRolling extends Operation {
 	override schema = getSchema;
 	handle(c: AppContext): Promise<Response> {
 		return answer(c, () => true, "Rolling deployment status retrieved successfully");
@@ -115,7 +115,7 @@ export class GetRolling extends Endpoint {
 }
 
 /** `PATCH /rolling`: kept in D1 first, so that a pool that is made meanwhile learns of it too. */
-export class PatchRolling extends Endpoint {
+export class PatchRolling extends Operation {
 	static override readonly isOrder = true;
 	override schema = patchSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -134,7 +134,7 @@ export class PatchRolling extends Endpoint {
 }
 
 /** `GET /rolling/{provider}` */
-export class GetProviderRolling extends Endpoint {
+export class GetProviderRolling extends Operation {
 	override schema = providerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const provider = providerNamed((await this.getValidatedData<typeof providerSchema>()).params.provider);
@@ -143,7 +143,7 @@ export class GetProviderRolling extends Endpoint {
 }
 
 /** `GET /rolling/{provider}/{instance}`: one that is known and does not run has no status. */
-export class GetInstanceRolling extends Endpoint {
+export class GetInstanceRolling extends Operation {
 	override schema = instanceSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof instanceSchema>();

@@ -6,7 +6,7 @@ import { writeSetting } from "../../d1/settings.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import type { PoolConfig } from "../../settings/environment.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { configuredInstance, DEFAULT_INSTANCE, type Instance, instance, instancesOf, providerNamed, unknownInstance } from "./instances.ts";
 import { instanceAnswer, providerAnswer, readSources } from "./providers.ts";
@@ -53,7 +53,7 @@ const instanceSchema = {
 const DONE = "scaling configuration updated successfully";
 
 /** `PATCH /providers/{provider}`: its default instance. */
-export class ScaleProvider extends Endpoint {
+export class ScaleProvider extends Operation {
 	static override readonly isOrder = true;
 	override schema = providerSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -71,7 +71,7 @@ export class ScaleProvider extends Endpoint {
 }
 
 /** `PATCH /providers/{provider}/{instance}` */
-export class ScaleInstance extends Endpoint {
+export class ScaleInstance extends Operation {
 	static override readonly isOrder = true;
 	override schema = instanceSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -125,7 +125,7 @@ async function scaleNow(
 		const { summary } = outcome;
 		const idle = idleness(summary.run, endpointNameOf(entry));
 		const notice = idle === null ? "" : `. ${idle}, and then ${inWords(summary)}`;
-		return { scaled: instance(config, summary, outcome.ips), notice };
+		return { scaled: instance(config, summary, outcome.addresses), notice };
 	}
 	if (outcome.error === "conflict") throw new Conflict(outcome.message);
 	return null;

@@ -8,7 +8,7 @@ import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/pr
 import { homeOf, type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
 import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
 import type { Config } from "../../settings/environment.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { type Health, healthNow } from "../cloudproxy/health.ts";
 import { type Instance, instancesOf } from "../cloudproxy/instances.ts";
 import { readSources } from "../cloudproxy/providers.ts";
@@ -44,7 +44,7 @@ const schema = {
 };
 
 /** `GET /ui/state` */
-export class GetConsoleState extends Endpoint {
+export class GetConsoleState extends Operation {
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { findByAddress } from "../../read-model/proxies.ts";
 import type { Fetched } from "../../rpc/pool.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { NotFound } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata, requireAddress } from "../cloudproxy/shapes.ts";
 
@@ -46,7 +46,7 @@ const SENTENCES: Readonly<Record<Fetched["verdict"], string>> = {
 };
 
 /** `POST /ui/test?ip_address=` */
-export class TestProxy extends Endpoint {
+export class TestProxy extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const given = (await this.getValidatedData<typeof schema>()).query.ip_address;

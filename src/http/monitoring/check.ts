@@ -6,7 +6,7 @@ import { ProviderError } from "../../providers/base/provider.ts";
 import { PROVIDERS } from "../../providers/index.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { findPool as configuredPool } from "../../settings/environment.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { providerNamed, unknownInstance } from "../cloudproxy/instances.ts";
 import { ADMIN_FAULTS, faults, instanceParam, json, METADATA, Metadata, providerParam } from "../cloudproxy/shapes.ts";
@@ -48,7 +48,7 @@ const schema = {
 };
 
 /** `POST /providers/{provider}/{instance}/check` */
-export class CheckAccount extends Endpoint {
+export class CheckAccount extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof schema>();

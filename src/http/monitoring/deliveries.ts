@@ -3,7 +3,7 @@ import type { Alert } from "../../core/alerting.ts";
 import { addDelivery, type Delivery, listDeliveries } from "../../d1/deliveries.ts";
 import { tryDelivery } from "../../fleet/alerts.ts";
 import { sentenceOf } from "../../fleet/webhook.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 
@@ -74,7 +74,7 @@ const testSchema = {
 };
 
 /** `GET /deliveries` */
-export class ListDeliveries extends Endpoint {
+export class ListDeliveries extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { alertWebhook: webhook } = c.get("config").global;
@@ -85,7 +85,7 @@ export class ListDeliveries extends Endpoint {
 }
 
 /** `POST /deliveries/test` */
-export class TestDelivery extends Endpoint {
+export class TestDelivery extends Operation {
 	override schema = testSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { alertWebhook: webhook } = c.get("config").global;

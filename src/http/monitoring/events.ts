@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Severity } from "../../core/model/state.ts";
 import { EVENT_KINDS } from "../../core/model/told.ts";
 import { readEvents } from "../../d1/events.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { CURSOR, cursorOf, limitParam, poolParam, secondsOf } from "./shapes.ts";
 
@@ -63,7 +63,7 @@ const schema = {
 };
 
 /** `GET /events` */
-export class ListEvents extends Endpoint {
+export class ListEvents extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { since, before, pool, severity, limit } = (await this.getValidatedData<typeof schema>()).query;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { METRICS, type Metric } from "../../core/model/samples.ts";
 import { LEVELS } from "../../d1/history.ts";
 import { type History, historyOf } from "../../read-model/history.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { ValidationError } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { instant, poolParam } from "./shapes.ts";
@@ -118,7 +118,7 @@ interface Asked {
 }
 
 /** `GET /history` */
-export class GetHistory extends Endpoint {
+export class GetHistory extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { history, ...asked } = await look(c, (await this.getValidatedData<typeof schema>()).query);
@@ -129,7 +129,7 @@ export class GetHistory extends Endpoint {
 }
 
 /** `GET /history.csv` */
-export class GetHistoryCsv extends Endpoint {
+export class GetHistoryCsv extends Operation {
 	override schema = csvSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { history, metrics } = await look(c, (await this.getValidatedData<typeof csvSchema>()).query);

@@ -6,7 +6,7 @@ import type { Budget } from "../../core/model/state.ts";
 import { BOOT_BUCKETS_SECONDS, END_REASONS, MICRO } from "../../core/model/tally.ts";
 import { type Records, readRecords } from "../../d1/history.ts";
 import { exposition, type Family, FORMATS, type Format, type Sample } from "../../values/exposition.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { ADMIN_FAULTS } from "../cloudproxy/shapes.ts";
 
 const OPEN_TYPE = "application/openmetrics-text";
@@ -31,7 +31,7 @@ const schema = {
 };
 
 /** `GET /metrics` */
-export class GetMetrics extends Endpoint {
+export class GetMetrics extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const records = await readRecords(c.env.DB);

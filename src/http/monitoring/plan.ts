@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Foreseen } from "../../core/foresee.ts";
 import { findPool } from "../../d1/directory.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { NotFound } from "../base/errors.ts";
 import { instanceNamed, providerNamed } from "../cloudproxy/instances.ts";
 import { readSources } from "../cloudproxy/providers.ts";
@@ -124,7 +124,7 @@ const schema = {
 };
 
 /** `GET /providers/{provider}/{instance}/plan` */
-export class GetPlan extends Endpoint {
+export class GetPlan extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof schema>();

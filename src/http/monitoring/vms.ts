@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { END_REASONS } from "../../core/model/tally.ts";
 import { type GoneVm, readVms, sumVms } from "../../d1/vms.ts";
-import { type AppContext, Endpoint, metadata } from "../base/context.ts";
+import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { ValidationError } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { instant, limitParam, poolParam } from "./shapes.ts";
@@ -78,7 +78,7 @@ const schema = {
 };
 
 /** `GET /history/vms` */
-export class ListGoneVms extends Endpoint {
+export class ListGoneVms extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
 		const { pool = null, from, to, before, limit } = (await this.getValidatedData<typeof schema>()).query;

@@ -4,7 +4,7 @@ import { eachPool } from "../../fleet/fleet.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 
 const responses = {
 	200: { description: "Done, or nothing to do; the body is empty." },
@@ -31,7 +31,7 @@ const unregisterSchema = {
 };
 
 /** `POST /v1.1/register/{ip}` */
-export class RegisterIp extends Endpoint {
+export class RegisterIp extends Operation {
 	override schema = registerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { ip } = (await this.getValidatedData<typeof registerSchema>()).params;
@@ -40,7 +40,7 @@ export class RegisterIp extends Endpoint {
 }
 
 /** `POST /v1.1/unregister/{ip}` */
-export class UnregisterIp extends Endpoint {
+export class UnregisterIp extends Operation {
 	override schema = unregisterSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { ip } = (await this.getValidatedData<typeof unregisterSchema>()).params;

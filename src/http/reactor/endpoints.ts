@@ -5,7 +5,7 @@ import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { unknownKeys } from "../../settings/endpoint.ts";
 import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, Conflict } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import {
@@ -113,7 +113,7 @@ const aliasSchema = {
 };
 
 /** `GET /v1.1/endpoints` */
-export class ListEndpoints extends Endpoint {
+export class ListEndpoints extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return c.json((await listNames(c.env.DB)).map(({ name }) => name));
@@ -124,7 +124,7 @@ export class ListEndpoints extends Endpoint {
 const MAX_CONFIGURATION_BYTES = 512 * 1024;
 
 /** `GET /v1.1/endpoints/{endpoint}` */
-export class GetEndpoint extends Endpoint {
+export class GetEndpoint extends Operation {
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof getSchema>();
@@ -135,7 +135,7 @@ export class GetEndpoint extends Endpoint {
 }
 
 /** `PUT /v1.1/endpoints/{endpoint}` */
-export class PutEndpoint extends Endpoint {
+export class PutEndpoint extends Operation {
 	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
@@ -157,7 +157,7 @@ export class PutEndpoint extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}` */
-export class PostEndpoint extends Endpoint {
+export class PostEndpoint extends Operation {
 	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	static override readonly maxBodyBytes = MAX_CONFIGURATION_BYTES;
@@ -180,7 +180,7 @@ export class PostEndpoint extends Endpoint {
 }
 
 /** `DELETE /v1.1/endpoints/{endpoint}` */
-export class DeleteEndpoint extends Endpoint {
+export class DeleteEndpoint extends Operation {
 	static override readonly isOrder = true;
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -197,7 +197,7 @@ export class DeleteEndpoint extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/alias` */
-export class AliasEndpoint extends Endpoint {
+export class AliasEndpoint extends Operation {
 	static override readonly isOrder = true;
 	override schema = aliasSchema;
 	async handle(c: AppContext): Promise<Response> {

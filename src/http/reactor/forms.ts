@@ -7,7 +7,7 @@ import { askPool } from "../../rpc/reach.ts";
 import type { Sections } from "../../settings/configuration.ts";
 import { ENDPOINT, type PoolSetting, TIMES, TUNING } from "../../settings/table.ts";
 import { readSetting, type Setting } from "../../values/setting.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { globalFaults } from "./shapes.ts";
 
 // What Reactor's page makes its forms of: it asks here for the fields, fills in what a configuration holds of them, and posts the fields
@@ -54,7 +54,7 @@ const endpointSchema = { ...about("an endpoint's"), operationId: "getEndpointFor
 const managerSchema = { ...about("a manager's"), operationId: "getManagerForm" };
 
 /** `GET /endpoint` */
-export class GetEndpointForm extends Endpoint {
+export class GetEndpointForm extends Operation {
 	override schema = endpointSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const pools = (await listPools(c.env.DB)).filter(({ removedAt }) => removedAt === null);
@@ -69,7 +69,7 @@ export class GetEndpointForm extends Endpoint {
 }
 
 /** `GET /manager` */
-export class GetManagerForm extends Endpoint {
+export class GetManagerForm extends Operation {
 	override schema = managerSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const form: Form = {};

@@ -5,9 +5,9 @@ import { eachPool, readFacts, tickPools } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { INSECURE_URL_RULE, isInsecureOrigin, isShortKey, publicOrigin, SHORT_KEY_RULE } from "../../settings/kinds.ts";
 import { digestOf, forgetKeys, givenKey, requireKey } from "../base/auth.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, ValidationError } from "../base/errors.ts";
-import { beginSession, endSession } from "../base/session.ts";
+import { forgetLogin, setLogin } from "../base/login.ts";
 import { bodyFault, globalFaults } from "./shapes.ts";
 import { STATES } from "./state.ts";
 
@@ -148,7 +148,7 @@ const domainSchema = {
 };
 
 /** `POST /v1.1/auth_key` */
-export class SetAuthKey extends Endpoint {
+export class SetAuthKey extends Operation {
 	static override readonly isOrder = true;
 	override schema = keySchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -163,7 +163,7 @@ export class SetAuthKey extends Endpoint {
 }
 
 /** `GET /v1.1/url` */
-export class GetUrl extends Endpoint {
+export class GetUrl extends Operation {
 	override schema = getUrlSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return c.json({ url: (await readFacts(c.env)).agentUrl });
@@ -171,7 +171,7 @@ export class GetUrl extends Endpoint {
 }
 
 /** `POST /v1.1/url` */
-export class SetUrl extends Endpoint {
+export class SetUrl extends Operation {
 	static override readonly isOrder = true;
 	override schema = setUrlSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -186,7 +186,7 @@ export class SetUrl extends Endpoint {
 }
 
 /** `GET /v1.1/info` */
-export class GetInfo extends Endpoint {
+export class GetInfo extends Operation {
 	override schema = infoSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const [entries, names] = await Promise.all([listPools(c.env.DB), listNames(c.env.DB)]);
@@ -211,7 +211,7 @@ export class GetInfo extends Endpoint {
 }
 
 /** `POST /v1.1/login` */
-export class Login extends Endpoint {
+export class Login extends Operation {
 	static override readonly takesText = true;
 	override schema = loginSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -220,7 +220,7 @@ export class Login extends Endpoint {
 }
 
 /** `GET /v1.1/login` */
-export class LoginByGet extends Endpoint {
+export class LoginByGet extends Operation {
 	override schema = loginByGetSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return logIn(c, givenKey(c));
@@ -231,7 +231,7 @@ export class LoginByGet extends Endpoint {
 async function logIn(c: AppContext, key: string | null): Promise<Response> {
 	const holder = await requireKey(c, async () => null, key);
 	// A deployment that is declared open has no key that a session could rest on, and needs none.
-	if (holder === "admin" && key !== null) await beginSession(c, await digestOf(key), Date.now());
+	if (holder === "admin" && key !== null) await setLogin(c, await digestOf(key), Date.now());
 	return c.body(null, 200);
 }
 
@@ -262,7 +262,7 @@ function keyInText(text: string): unknown {
 }
 
 /** `POST /v1.1/logout` */
-export class Logout extends Endpoint {
+export class Logout extends Operation {
 	static override readonly takesText = true;
 	override schema = logoutSchema;
 	handle(c: AppContext): Response {
@@ -271,7 +271,7 @@ export class Logout extends Endpoint {
 }
 
 /** `GET /v1.1/logout` */
-export class LogoutByGet extends Endpoint {
+export class LogoutByGet extends Operation {
 	override schema = logoutByGetSchema;
 	handle(c: AppContext): Response {
 		return logOut(c);
@@ -279,12 +279,12 @@ export class LogoutByGet extends Endpoint {
 }
 
 function logOut(c: AppContext): Response {
-	endSession(c);
+	forgetLogin(c);
 	return c.body(null, 200);
 }
 
 /** `GET /v1.0/domain` */
-export class GetDomain extends Endpoint {
+export class GetDomain extends Operation {
 	override schema = domainSchema;
 	handle(c: AppContext): Response {
 		return c.json({ domain: null });

@@ -1,7 +1,7 @@
 import type { OpenAPIRouteSchema, ValidatedData } from "chanfana";
 import type { AppContext } from "../base/context.ts";
 import { NotFromEndpoint } from "../base/errors.ts";
-import type { EndpointClass, Route } from "../base/routes.ts";
+import type { OperationClass, Route } from "../base/routes.ts";
 
 const NAMED = "/v1.1/endpoints/:endpoint";
 const IMPLICIT = "/v1.1/endpoint";
@@ -16,7 +16,7 @@ export function implicitRoutes(routes: readonly Route[]): readonly Route[] {
 }
 
 /** The same handler; what it takes for the endpoint's name from the path is the name of the caller's endpoint. */
-function ofCaller(base: EndpointClass): EndpointClass {
+function ofCaller(base: OperationClass): OperationClass {
 	let schema: OpenAPIRouteSchema | null = null;
 	return class extends base {
 		override getSchema(): OpenAPIRouteSchema {

@@ -3,7 +3,7 @@ import type { Command } from "../../core/model/command.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { requirePrintable } from "../base/body.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, Conflict, NotFound } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -69,7 +69,7 @@ const disassociateSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/instances` */
-export class ListEndpointInstances extends Endpoint {
+export class ListEndpointInstances extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof listSchema>();
@@ -93,7 +93,7 @@ function isMapWanted(c: AppContext, map: string | null | undefined): boolean {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/instances/{instance}` */
-export class AssociateEndpointInstance extends Endpoint {
+export class AssociateEndpointInstance extends Operation {
 	static override readonly isOrder = true;
 	override schema = associateSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -104,7 +104,7 @@ export class AssociateEndpointInstance extends Endpoint {
 }
 
 /** `DELETE /v1.1/endpoints/{endpoint}/instances/{instance}` */
-export class DisassociateEndpointInstance extends Endpoint {
+export class DisassociateEndpointInstance extends Operation {
 	static override readonly isOrder = true;
 	override schema = disassociateSchema;
 	async handle(c: AppContext): Promise<Response> {

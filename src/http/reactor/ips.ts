@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { endpointFaults, endpointParams } from "./shapes.ts";
 
@@ -17,7 +17,7 @@ const schema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/ips` */
-export class ListEndpointIps extends Endpoint {
+export class ListEndpointIps extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {

@@ -4,7 +4,7 @@ import type { LogEntry, Severity } from "../../core/model/state.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { requirePrintable } from "../base/body.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -62,7 +62,7 @@ const postSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/log` */
-export class GetEndpointLog extends Endpoint {
+export class GetEndpointLog extends Operation {
 	override schema = readSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof readSchema>();
@@ -72,7 +72,7 @@ export class GetEndpointLog extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/log` */
-export class PostEndpointLog extends Endpoint {
+export class PostEndpointLog extends Operation {
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query, body } = await this.getValidatedData<typeof postSchema>();

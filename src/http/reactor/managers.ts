@@ -8,7 +8,7 @@ import { joinedFaults, masked, sealSecrets } from "../../settings/configuration.
 import { withKeptSecrets } from "../../settings/kept-secrets.ts";
 import { ENDPOINT_NAME, ENDPOINT_NAME_RULE } from "../../settings/kinds.ts";
 import { DEFAULT_MANAGER, readManager, unknownToManagers } from "../../settings/manager.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, NotFound } from "../base/errors.ts";
 import { ConfigurationShape, configurationBody, configurationFault, invalid, readConfiguration, warnOf } from "./configuration.ts";
 import { LOG_EXAMPLE, LogShape, logQuery, shown, sinceMs } from "./log.ts";
@@ -121,7 +121,7 @@ const logSchema = {
 };
 
 /** `GET /v1.1/managers/configs` */
-export class ListManagerConfigs extends Endpoint {
+export class ListManagerConfigs extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return c.json([...(await listManagers(c.env.DB)).keys()]);
@@ -129,7 +129,7 @@ export class ListManagerConfigs extends Endpoint {
 }
 
 /** `GET /v1.1/managers/configs/{manager}` */
-export class GetManagerConfig extends Endpoint {
+export class GetManagerConfig extends Operation {
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { manager } = (await this.getValidatedData<typeof getSchema>()).params;
@@ -140,7 +140,7 @@ export class GetManagerConfig extends Endpoint {
 }
 
 /** `POST /v1.1/managers/configs/{manager}` */
-export class PostManagerConfig extends Endpoint {
+export class PostManagerConfig extends Operation {
 	static override readonly isOrder = true;
 	static override readonly takesText = true;
 	override schema = postSchema;
@@ -162,7 +162,7 @@ export class PostManagerConfig extends Endpoint {
 }
 
 /** `DELETE /v1.1/managers/configs/{manager}` */
-export class DeleteManagerConfig extends Endpoint {
+export class DeleteManagerConfig extends Operation {
 	static override readonly isOrder = true;
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -175,7 +175,7 @@ export class DeleteManagerConfig extends Endpoint {
 }
 
 /** `GET /v1.1/managers/active` */
-export class ListActiveManagers extends Endpoint {
+export class ListActiveManagers extends Operation {
 	override schema = activeSchema;
 	async handle(c: AppContext): Promise<Response> {
 		return c.json((await livePools(c)).map(({ object }) => managerOf(object)));
@@ -183,7 +183,7 @@ export class ListActiveManagers extends Endpoint {
 }
 
 /** `GET /v1.1/managers/active/{manager}` */
-export class GetActiveManager extends Endpoint {
+export class GetActiveManager extends Operation {
 	override schema = infoSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { manager } = (await this.getValidatedData<typeof infoSchema>()).params;
@@ -201,7 +201,7 @@ export class GetActiveManager extends Endpoint {
 }
 
 /** `GET /v1.1/managers/log/{manager}` */
-export class GetManagerLog extends Endpoint {
+export class GetManagerLog extends Operation {
 	override schema = logSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof logSchema>();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { askPool } from "../../rpc/reach.ts";
 import { requirePrintable } from "../base/body.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, Conflict } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -62,7 +62,7 @@ const deleteSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/metadata` */
-export class ListMetadata extends Endpoint {
+export class ListMetadata extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof listSchema>();
@@ -72,7 +72,7 @@ export class ListMetadata extends Endpoint {
 }
 
 /** `GET /v1.1/endpoints/{endpoint}/metadata/{key}` */
-export class GetMetadata extends Endpoint {
+export class GetMetadata extends Operation {
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof getSchema>();
@@ -84,7 +84,7 @@ export class GetMetadata extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/metadata/{key}` */
-export class SetMetadata extends Endpoint {
+export class SetMetadata extends Operation {
 	static override readonly maxBodyBytes = MAX_VALUE_BYTES;
 	override schema = { ...setSchema, operationId: "setMetadata" };
 	async handle(c: AppContext): Promise<Response> {
@@ -109,7 +109,7 @@ export class PutMetadata extends SetMetadata {
 }
 
 /** `DELETE /v1.1/endpoints/{endpoint}/metadata/{key}` */
-export class DeleteMetadata extends Endpoint {
+export class DeleteMetadata extends Operation {
 	override schema = deleteSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params } = await this.getValidatedData<typeof deleteSchema>();

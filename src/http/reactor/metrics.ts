@@ -5,7 +5,7 @@ import type { Metrics } from "../../core/model/state.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { requireBody } from "../base/body.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, ValidationError } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -88,7 +88,7 @@ const postOfIpSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/metrics` */
-export class GetEndpointMetrics extends Endpoint {
+export class GetEndpointMetrics extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -100,7 +100,7 @@ export class GetEndpointMetrics extends Endpoint {
 }
 
 /** `GET /v1.1/endpoints/{endpoint}/metrics/{ip}` */
-export class GetEndpointIpMetrics extends Endpoint {
+export class GetEndpointIpMetrics extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = getOfIpSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -113,7 +113,7 @@ export class GetEndpointIpMetrics extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/metrics` */
-export class PostEndpointMetrics extends Endpoint {
+export class PostEndpointMetrics extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = postSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -124,7 +124,7 @@ export class PostEndpointMetrics extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/metrics/{ip}` */
-export class PostEndpointIpMetrics extends Endpoint {
+export class PostEndpointIpMetrics extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = postOfIpSchema;
 	async handle(c: AppContext): Promise<Response> {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { AGENT_PORT } from "../../agent/protocol.ts";
 import { endpointText, normaliseSession } from "../../agent/session.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, Forbidden } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -53,7 +53,7 @@ const dropSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/sessions` */
-export class ListEndpointSessions extends Endpoint {
+export class ListEndpointSessions extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -63,7 +63,7 @@ export class ListEndpointSessions extends Endpoint {
 }
 
 /** `GET /v1.1/endpoints/{endpoint}/sessions/{session}` */
-export class QueryEndpointSession extends Endpoint {
+export class QueryEndpointSession extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = querySchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -75,7 +75,7 @@ export class QueryEndpointSession extends Endpoint {
 }
 
 /** `DELETE /v1.1/endpoints/{endpoint}/sessions/{session}` */
-export class DropEndpointSession extends Endpoint {
+export class DropEndpointSession extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = dropSchema;
 	async handle(c: AppContext): Promise<Response> {

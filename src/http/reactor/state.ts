@@ -3,7 +3,7 @@ import { AGENT_PORT } from "../../agent/protocol.ts";
 import type { Run } from "../../core/model/state.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
@@ -47,7 +47,7 @@ const actSchema = {
 };
 
 /** `GET /v1.1/endpoints/{endpoint}/state` */
-export class GetEndpointState extends Endpoint {
+export class GetEndpointState extends Operation {
 	static override readonly opensToProxies = true;
 	override schema = getSchema;
 	async handle(c: AppContext): Promise<Response> {
@@ -60,7 +60,7 @@ export class GetEndpointState extends Endpoint {
 }
 
 /** `POST /v1.1/endpoints/{endpoint}/state` */
-export class PostEndpointState extends Endpoint {
+export class PostEndpointState extends Operation {
 	static override readonly isOrder = true;
 	override schema = { ...actSchema, operationId: "actOnEndpoint" };
 	async handle(c: AppContext): Promise<Response> {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type AppContext, Endpoint } from "../base/context.ts";
+import { type AppContext, Operation } from "../base/context.ts";
 
 const schema = {
 	operationId: "getReactorVersion",
@@ -17,7 +17,7 @@ const schema = {
 };
 
 /** `GET /v1.1/` */
-export class GetVersion extends Endpoint {
+export class GetVersion extends Operation {
 	override schema = schema;
 	handle(c: AppContext): Response {
 		return c.json({ version: "1.1" });
