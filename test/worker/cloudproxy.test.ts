@@ -478,8 +478,8 @@ describe("GET /providers", () => {
 			billed: 2,
 			spent_this_hour: [],
 		});
-		expect(instances.nyc).toMatchObject({ enabled: true, addresses: [], region: "nyc1", display_name: "DigitalOcean nyc" });
-		expect(providers.aws).toMatchObject({ enabled: false, addresses: [], scaling: { min_scaling: 2, max_scaling: 2 } });
+		expect(instances.nyc).toMatchObject({ enabled: true, ips: [], region: "nyc1", display_name: "DigitalOcean nyc" });
+		expect(providers.aws).toMatchObject({ enabled: false, ips: [], scaling: { min_scaling: 2, max_scaling: 2 } });
 		for (const [name, each] of Object.entries(providers)) expect(each, name).toHaveProperty("region");
 	});
 
@@ -557,7 +557,9 @@ describe("PATCH /providers", () => {
 
 	test("tells the pool and answers with what it says", async () => {
 		await show(publicationOf(await enter()));
-		const command = vi.fn(async (): Promise<CommandOutcome> => ({ ok: true, summary: { ...SUMMARY, min: 3, max: 5 }, addresses: ["192.0.2.5"] }));
+		const command = vi.fn(
+			async (): Promise<CommandOutcome> => ({ ok: true, summary: { ...SUMMARY, min: 3, max: 5 }, addresses: ["192.0.2.5"] }),
+		);
 		const settings = { ...ENABLED, ...poolsAnswering({ command }) };
 		const provider = await bodyOf(await askWith(settings, "/providers/digitalocean", patch(3, 5)));
 		expect(command.mock.calls).toEqual([[{ do: "scale", min: 3, max: 5 }]]);
