@@ -45,6 +45,8 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 	for (const [, name = ""] of bare.matchAll(/(?:^\tdef |\.)([A-Za-z_]\w*)/gm)) if (isOwnAttribute(bare, name)) attributes.add(name);
 	for (const [, list = ""] of bare.matchAll(/^(?:class |def )?([A-Za-z_][\w, ]*)(?= = |[:(])/gm))
 		for (const name of namesIn(list)) globals.add(name);
+	// Python looks for a parameter's default among the methods first.
+	for (const [, name = ""] of bare.matchAll(/(?<=^\tdef .*) = ([A-Z]\w*)/gm)) globals.delete(name);
 	const counts = new Map<string, number>();
 	for (const [word] of bare.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
 	const short = (names: Iterable<string>, point: string, free: readonly string[]) => {
