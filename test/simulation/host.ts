@@ -167,6 +167,8 @@ export class Host {
 		if (this.timer !== null) this.timer.run = null;
 		this.alarmAt = at;
 		this.idleSince = null;
+		// Another time has the place of the one that came while the handler ran.
+		this.isWaiting = false;
 		// Seen with workerd in November 2026: it takes it for the alarm that it is delivering.
 		if (this.isHandling && at === this.handledAt) {
 			this.timer = null;
