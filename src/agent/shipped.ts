@@ -67,12 +67,15 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 	return { text: onFewLines(withoutBlanks(text)), globals: global };
 }
 
+const STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/;
+const STRINGS = new RegExp(STRING, "g");
+const BLANKS = new RegExp(`(${STRING.source}) ?|\\b(and|else|if|in|not|or|return) (?=["'])| ?([=,:+*/%|&<>()[\\]{}!-]+) ?`, "g");
+
 /** Without the blanks beside what needs none. */
 function withoutBlanks(text: string): string {
-	return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'| ?([=,:+*/%|&<>()[\]{}!-]+) ?/g, (whole, mark?: string) => mark ?? whole);
+	return text.replaceAll(BLANKS, (_, string?: string, word?: string, mark?: string) => string ?? word ?? mark ?? "");
 }
 
-const STRINGS = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g;
 const BLOCK = /^\t*(?:if|elif|else|for|while|try|except|finally|with|def|class)\b/;
 const depth = (line: string) => /^\t*/.exec(line)?.[0].length ?? 0;
 
@@ -139,6 +142,7 @@ function withoutComments(agent: string): string {
 		.replaceAll(/^[ \t]*#.*\n/gm, "")
 		.replaceAll(/^from __future__ import annotations\n/gm, "")
 		.replaceAll(/\n\n+/g, "\n")
+		.replace(/(?:^import .*\n)+/m, (lines) => `${lines.trim().replaceAll("\nimport ", ",")}\n`)
 		.replaceAll(/^ *def .*$/gm, (line) => line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, ""))
 		.replaceAll(/^( {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
 }
