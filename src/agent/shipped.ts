@@ -32,11 +32,24 @@ export function shippedName(agent: string, name: string): string {
 	return renamed(agent).globals.get(name) ?? name;
 }
 
+interface Renamed {
+	readonly text: string;
+	readonly globals: ReadonlyMap<string, string>;
+}
+
+/** The last one, since it takes a tenth of a second, and each VM's user data needs it. */
+let last: { readonly agent: string; readonly renamed: Renamed } | null = null;
+
+function renamed(agent: string): Renamed {
+	if (last?.agent !== agent) last = { agent, renamed: renamedAnew(agent) };
+	return last.renamed;
+}
+
 /**
  * Variables of a function have names of one small letter, others of its own have more or a capital. What follows a point is an
  * attribute, and may be called as anything else is.
  */
-function renamed(agent: string): { text: string; globals: ReadonlyMap<string, string> } {
+function renamedAnew(agent: string): Renamed {
 	const bare = withoutComments(agent)
 		.split(/^(?=\t?(?:def|class) |[A-Za-z])/m)
 		.map((part) => (/^\t?def /.test(part) ? withShortVariables(part) : part))

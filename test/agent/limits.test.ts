@@ -39,7 +39,7 @@ describe.runIf(onLinux)("the agent's limits", () => {
 		}
 	});
 
-	it("a thousand tunnels whose clients do not read hold back their origins, in 64 MB", async () => {
+	it("hundreds of tunnels whose clients do not read hold back their origins, in 64 MB", async () => {
 		const block = Buffer.alloc(64 * 1024);
 		const written: number[] = [];
 		const port = await tcpOrigin((socket) => {
@@ -56,7 +56,8 @@ describe.runIf(onLinux)("the agent's limits", () => {
 			more();
 		});
 		const agent = await startAgent(await startWorker());
-		const clients = await many(1000, () => tunnel(agent, `127.0.0.1:${port}`));
+		// Unbounded, they would hold 100 MB.
+		const clients = await many(400, () => tunnel(agent, `127.0.0.1:${port}`));
 		for (const client of clients) client.pause();
 		let last = -1;
 		// Full when nothing moves any more.
@@ -66,7 +67,7 @@ describe.runIf(onLinux)("the agent's limits", () => {
 				const isStill = sum === last;
 				last = sum;
 				await new Promise((resolve) => setTimeout(resolve, 500));
-				return isStill && written.length === 1000;
+				return isStill && written.length === 400;
 			},
 			"the origins are held back",
 			100_000,
