@@ -64,8 +64,8 @@ export class PlaceWatch {
 		told.underway.delete(id);
 		if (kind === null) Object.assign(told, { refusals: 0 });
 		else if (kind === "capacity" || kind === "quota" || kind === "invalid") {
-			// What went out before the first of them was known is one incident with it.
-			if ((this.sentAt.get(id) ?? 0) > told.refusedAt) told.refusedAt = this.world.clock.now;
+			// What went out before the first of them was known is one incident with it; a create that was done ended the last one.
+			if (told.refusals === 0 || (this.sentAt.get(id) ?? 0) > told.refusedAt) told.refusedAt = this.world.clock.now;
 			told.refusals++;
 		}
 	}
