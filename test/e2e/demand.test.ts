@@ -169,7 +169,7 @@ test("an endpoint that may be empty starts a proxy for the client that asks for 
 	});
 	await act("sleeper", "start");
 	await within(DONE_MS, async () => {
-		const asked = await dev.api("GET", "/random?instance=sleeper");
+		const asked = await fetch(`http://127.0.0.1:${dev.port}/random?instance=sleeper`);
 		expect([asked.status, asked.headers.get("Retry-After")]).toEqual([404, expect.stringMatching(/^1[0-5]$/)]);
 	});
 	await within(DONE_MS, async () => expect((await dev.api("GET", "/random?instance=sleeper")).status).toBe(200));
