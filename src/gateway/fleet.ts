@@ -31,8 +31,9 @@ const NONE: ReadonlySet<Exit> = new Set();
 
 /** No proxy came up in time, or none that is asked for exists. */
 export class NoExit extends Error {
-	readonly retryAfterSeconds: number;
-	constructor(message: string, retryAfterSeconds: number) {
+	/** Null: there will be none however long one waits, since what is asked for is unknown. */
+	readonly retryAfterSeconds: number | null;
+	constructor(message: string, retryAfterSeconds: number | null) {
 		super(message);
 		this.retryAfterSeconds = retryAfterSeconds;
 	}
@@ -378,7 +379,7 @@ export class Fleet {
 		// It is an estimate: what takes twice as long by it may still come in time.
 		if (saidSeconds * 1000 <= 2 * (this.#options.holdMs ?? HOLD_MS)) return;
 		const detail = typeof why === "object" && why !== null && "detail" in why ? String(why.detail) : "";
-		const retryAfterSeconds = saidSeconds > 0 ? saidSeconds : RETRY_SECONDS;
+		const retryAfterSeconds = response.status === 422 ? null : saidSeconds > 0 ? saidSeconds : RETRY_SECONDS;
 		for (const waiter of [...this.#waiters].filter((each) => each.choice.query === choice.query)) {
 			this.#waiters.delete(waiter);
 			waiter.failed(new NoExit(`The fleet has no proxy of the kind that is asked for. ${detail}`.trim(), retryAfterSeconds));

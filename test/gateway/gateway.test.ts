@@ -455,6 +455,14 @@ describe("the fleet's list", () => {
 		}
 	});
 
+	test("has no proxy of a kind that Muster does not know, which is the client's fault", async () => {
+		const { muster } = await startFleet(1);
+		const { port } = await startGateway(muster);
+		const client = await dialPort(port);
+		client.write(`GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n${asUser(`${USERNAME}-country-zz`)}\r\n`);
+		expect(await readAnswer(client)).toMatchObject({ status: 400, body: expect.stringContaining("unknown") });
+	});
+
 	test("goes on being used while Muster fails", async () => {
 		const { muster, agents } = await startFleet(1);
 		const { gateway, port, log } = await startGateway(muster);

@@ -49,6 +49,7 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 		if (muster.status !== 200) return message(muster.status);
 		if (request.headers["x-auth-key"] !== KEY) return message(401, {});
 		if (pathname === "/random") {
+			if (searchParams.get("country") === "zz") return message(422, { detail: 'country "zz" is unknown.' });
 			const later = muster.retryAfterSeconds;
 			return message(muster.entries.length > 0 ? 200 : 404, {}, later === null ? {} : { "retry-after": String(later) });
 		}
