@@ -27,13 +27,13 @@ const lines: Line[] = [];
 if (isWanted("worker")) {
 	const bytes = bundleBytes();
 	lines.push({ what: "bundle, gzip", measured: `${Math.round(bytes / 1024)} KB`, goal: "≤ 400 KB", also: "" });
-	for (const { proxies, route, ratio, perSecond, p99Ms, rowsRead } of await benchWorker(print)) {
+	for (const { proxies, route, ratio, cpuRatio, perSecond, p99Ms, rowsRead } of await benchWorker(print)) {
 		const isCacheOff = route.endsWith("cache off");
 		lines.push({
 			what: `${proxies} proxies, ${route}`,
 			measured: `ratio ${ratio.toFixed(2)}`,
 			goal: !isCacheOff ? "≥ 0.9, flat" : proxies === 10_000 ? "≥ 0.4" : "",
-			also: `${Math.round(perSecond)}/s, p99 ${p99Ms.toFixed(1)} ms, ${rowsRead} rows read when cold`,
+			also: `CPU × ${cpuRatio.toFixed(2)}, ${Math.round(perSecond)}/s, p99 ${p99Ms.toFixed(1)} ms, ${rowsRead} rows read when cold`,
 		});
 	}
 }
@@ -63,5 +63,5 @@ console.log(row(widths.map((width) => "-".repeat(width))));
 for (const line of lines) console.log(row(columns.map((column) => line[column])));
 if (isWanted("worker"))
 	console.log(
-		"\nRatio: requests per second over those of a bare route of the same Worker that answers as much JSON, just before and just after it; medians of seven rounds.",
+		"\nRatio: requests per second over those of a bare route of the same Worker that answers as much, just before and just after it (CPU: time of the runtime for a request, over the same); medians of seven rounds.",
 	);

@@ -21,7 +21,7 @@ type WorkerOptions = NonNullable<MiniflareOptions["workers"]>[number]["config"];
 /** What of the configuration is carried out here, or means nothing on this machine. Anything else must be thought of first. */
 const KNOWN = [
 	...["$schema", "name", "main", "compatibility_date", "compatibility_flags", "assets", "build", "d1_databases", "durable_objects"],
-	...["migrations", "rules", "triggers", "vars", "workers_dev", "preview_urls", "keep_vars", "observability", "env"],
+	...["migrations", "rules", "triggers", "vars", "workers_dev", "preview_urls", "keep_vars", "keep_names", "observability", "env"],
 ];
 
 const port = Number(process.env.DEV_PORT);
@@ -131,7 +131,7 @@ const build = await context({
 	supported: { using: true },
 	conditions: ["workerd", "worker", "browser"],
 	external: ["node:*", "cloudflare:*"],
-	keepNames: true,
+	keepNames: configuration.keep_names ?? true,
 	sourcemap: true,
 	loader: Object.fromEntries(texts.map((glob) => [glob.replace(/^.*\*/, ""), "text"])),
 	define: { "navigator.userAgent": '"Cloudflare-Workers"', "process.env.NODE_ENV": '"development"' },

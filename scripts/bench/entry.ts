@@ -18,6 +18,7 @@ const PART = 1000;
 export default {
 	async fetch(request, env, ctx) {
 		const url = new URL(request.url);
+		if (url.pathname === "/bare.txt") return bareText(Number(url.searchParams.get("proxies")));
 		if (url.pathname === "/bare") return bare(Number(url.searchParams.get("proxies")));
 		if (url.pathname === "/migrate") {
 			const statements = await request.json<string[]>();
@@ -53,6 +54,15 @@ function bare(proxies: number): Response {
 		at: new Date().toISOString(),
 		proxies: Array.from({ length: proxies }, () => ({ ...proxy, display_name: "Bench" })),
 	});
+}
+
+const texts = new Map<number, string>();
+
+/** A text that is there already, as long as a list of so many proxies. */
+function bareText(proxies: number): Response {
+	const text = texts.get(proxies) ?? "http://username:password@192.0.2.100:8899\n".repeat(proxies);
+	texts.set(proxies, text);
+	return new Response(text);
 }
 
 function without(url: URL, prefix: string): string {
@@ -144,5 +154,6 @@ async function rows(request: Request, env: Env, ctx: ExecutionContext): Promise<
 	});
 	forgetEverything();
 	const answer = await app.fetch(new Request(without(new URL(request.url), "/rows"), request), { ...env, DB: db }, ctx);
+	if (!answer.ok) return answer;
 	return Response.json({ status: answer.status, read });
 }

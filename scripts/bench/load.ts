@@ -3,21 +3,22 @@ import { connect } from "node:net";
 export interface Load {
 	readonly perSecond: number;
 	readonly p99Ms: number;
+	readonly count: number;
 }
 
 /**
  * As many requests for one path as the server answers in `durationMs`, over so many connections that each wait for an answer before
- * they ask again. Sockets and not `fetch`, so that this costs less than what it measures. Throws when an answer is not 200.
+ * they ask again; `lines` are further header lines, with their ends. Sockets and not `fetch`, so that this costs less than what it measures. Throws when an answer is not 200.
  */
-export async function load(port: number, path: string, durationMs: number, connections: number): Promise<Load> {
-	const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: application/json\r\n\r\n`;
+export async function load(port: number, path: string, durationMs: number, connections: number, lines = ""): Promise<Load> {
+	const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: application/json\r\n${lines}\r\n`;
 	const latencies: number[] = [];
 	const began = performance.now();
 	const ends = began + durationMs;
 	await Promise.all(Array.from({ length: connections }, () => client(port, request, ends, latencies)));
 	const seconds = (performance.now() - began) / 1000;
 	latencies.sort((a, b) => a - b);
-	return { perSecond: latencies.length / seconds, p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0 };
+	return { count: latencies.length, perSecond: latencies.length / seconds, p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0 };
 }
 
 function client(port: number, request: string, ends: number, latencies: number[]): Promise<void> {

@@ -11,6 +11,12 @@ export function cpuSeconds(root: number): number {
 	return ticks.reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND;
 }
 
+/** As {@link cpuSeconds}, of those below the process alone. */
+export function cpuSecondsBelow(root: number): number {
+	const own = family(root).find(({ pid }) => pid === root)?.fields ?? [];
+	return cpuSeconds(root) - (Number(own[11]) + Number(own[12])) / TICKS_PER_SECOND;
+}
+
 /** Resident bytes of the process and its children: what each has for itself, and what they share counted once. */
 export function residentBytes(root: number): number {
 	let [own, file, shared] = [0, 0, 0];

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createTestHarness } from "wrangler";
 import { projectPath } from "../wrangler.ts";
-import { load, median } from "./load.ts";
+import { load as loadBy, median } from "./load.ts";
+import { cpuSecondsBelow } from "./processes.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const SIZES = [10, 1_000, 10_000];
@@ -16,22 +17,24 @@ const CONNECTIONS = 16;
 const PATHS = {
 	random: "/random",
 	list: "/?limit=10",
+	"proxies.txt": "/proxies.txt",
 	"random, cache off": "/uncached/random",
 	"list, cache off": "/uncached/?limit=10",
 } as const;
 type Name = keyof typeof PATHS;
 const NAMES = Object.keys(PATHS) as Name[];
-/** Routes that answer as much JSON, and are held against the same bare one. */
-const GROUPS: readonly (readonly Name[])[] = [
-	["random", "random, cache off"],
-	["list", "list, cache off"],
-];
+/** Routes that answer as much, and are held against the same bare one. */
+const GROUPS: readonly (readonly [Name, ...Name[]])[] = [["random", "random, cache off"], ["list", "list, cache off"], ["proxies.txt"]];
+/** As in `wrangler.toml`: to look at it is part of each request. */
+const KEY_LINE = "X-Auth-Key: bench-key-bench-key-bench-key\r\n";
 
 export interface WorkerRow {
 	readonly proxies: number;
 	readonly route: Name;
 	/** Requests per second over those of the bare route just before and just after; the median of the rounds. */
 	readonly ratio: number;
+	/** CPU time of the runtime for a request over that for one to the bare route, likewise. */
+	readonly cpuRatio: number;
 	readonly perSecond: number;
 	readonly p99Ms: number;
 	readonly rowsRead: number;
@@ -65,45 +68,49 @@ export async function benchWorker(print: (text: string) => void): Promise<readon
 }
 
 async function measure(port: number, proxies: number, print: (text: string) => void): Promise<WorkerRow[]> {
-	for (const path of [...NAMES.map(bareOf), ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2, CONNECTIONS);
-	const rounds: Record<Name, { ratio: number; perSecond: number; p99Ms: number }[]> = {
-		random: [],
-		list: [],
-		"random, cache off": [],
-		"list, cache off": [],
-	};
+	const bare = (name: Name) => load(port, bareOf(name, proxies), ROUND_MS);
+	for (const path of [...NAMES.map((name) => bareOf(name, proxies)), ...Object.values(PATHS)]) await load(port, path, ROUND_MS / 2);
+	const rounds = Object.fromEntries(NAMES.map((name) => [name, [] as Round[]])) as Record<Name, Round[]>;
 	for (let round = 0; round < ROUNDS; round++) {
 		const bares: number[] = [];
 		for (const group of GROUPS) {
 			// Before and after each route: what else the machine does changes within seconds.
-			let before = await bareLoad(port, group);
+			let before = await bare(group[0]);
 			for (const name of group) {
-				const { perSecond, p99Ms } = await load(port, PATHS[name], ROUND_MS, CONNECTIONS);
-				const after = await bareLoad(port, group);
-				rounds[name].push({ ratio: (2 * perSecond) / (before + after), perSecond, p99Ms });
-				bares.push(before, after);
+				const { perSecond, p99Ms, cpuMs } = await load(port, PATHS[name], ROUND_MS);
+				const after = await bare(group[0]);
+				const [bareRate, bareCpuMs] = [(before.perSecond + after.perSecond) / 2, (before.cpuMs + after.cpuMs) / 2];
+				rounds[name].push({ ratio: perSecond / bareRate, cpuRatio: cpuMs / bareCpuMs, perSecond, p99Ms });
+				bares.push(before.perSecond, after.perSecond);
 				before = after;
 			}
 		}
 		print(`${proxies} proxies, round ${round + 1}: bare ${bares.map(Math.round).join(", ")} requests/s`);
 	}
 	const rowsRead: number[] = [];
-	for (const path of ["/random", "/?limit=10"]) {
-		const answer = (await (await fetch(`http://127.0.0.1:${port}/rows${path}`)).json()) as { read: number };
+	for (const path of ["/random", "/?limit=10", "/proxies.txt"]) {
+		const headers = { "X-Auth-Key": KEY_LINE.slice(KEY_LINE.indexOf(" ") + 1).trim() };
+		const answer = (await (await fetch(`http://127.0.0.1:${port}/rows${path}`, { headers })).json()) as { read: number };
 		rowsRead.push(answer.read);
 	}
 	return NAMES.map((route) => ({
 		proxies,
 		route,
 		ratio: median(rounds[route].map(({ ratio }) => ratio)),
+		cpuRatio: median(rounds[route].map(({ cpuRatio }) => cpuRatio)),
 		perSecond: median(rounds[route].map(({ perSecond }) => perSecond)),
 		p99Ms: median(rounds[route].map(({ p99Ms }) => p99Ms)),
-		rowsRead: rowsRead[route.startsWith("random") ? 0 : 1] ?? Number.NaN,
+		rowsRead: rowsRead[GROUPS.findIndex((group) => group.includes(route))] ?? Number.NaN,
 	}));
 }
 
-async function bareLoad(port: number, [name = "random"]: readonly Name[]): Promise<number> {
-	return (await load(port, bareOf(name), ROUND_MS, CONNECTIONS)).perSecond;
+type Round = Pick<WorkerRow, "ratio" | "cpuRatio" | "perSecond" | "p99Ms">;
+
+/** With the CPU time that the runtime took for a request. */
+async function load(port: number, path: string, durationMs: number) {
+	const before = cpuSecondsBelow(process.pid);
+	const { perSecond, p99Ms, count } = await loadBy(port, path, durationMs, CONNECTIONS, KEY_LINE);
+	return { perSecond, p99Ms, cpuMs: ((cpuSecondsBelow(process.pid) - before) * 1000) / count };
 }
 
 /** As wrangler uploads it. */
@@ -123,8 +130,9 @@ function modulesIn(directory: string): readonly string[] {
 	return readdirSync(directory).filter((file) => !file.endsWith(".map") && file !== "README.md");
 }
 
-/** The route that answers as much JSON as this one, and does nothing for it. */
-function bareOf(name: Name): string {
+/** The route that answers as much as this one, and does nothing for it. */
+function bareOf(name: Name, proxies: number): string {
+	if (name === "proxies.txt") return `/bare.txt?proxies=${proxies}`;
 	return `/bare?proxies=${name.startsWith("list") ? 10 : 1}`;
 }
 

@@ -31,7 +31,7 @@ import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "
 import { ListOutcomes, ReportOutcomes } from "./cloudproxy/outcomes.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
-import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
+import { EndRoll, GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling, RollInstance } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetConsoleState } from "./console/state.ts";
 import { TestProxy } from "./console/test.ts";
@@ -98,6 +98,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["patch", "/rolling", "admin", PatchRolling],
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
+	["post", "/rolling/:provider/:instance", "admin", RollInstance],
+	["delete", "/rolling/:provider/:instance", "admin", EndRoll],
 	["get", "/auth", "admin", GetAuthentication],
 	["get", "/ui/state", "admin", GetConsoleState],
 	["post", "/ui/test", "admin", TestProxy],
@@ -191,6 +193,10 @@ const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
+/** What pages of other sites may read of an answer, beside what all may. */
+const EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag", "Warning"];
+const EXPOSED_HEADERS_TEXT = EXPOSED_HEADERS.join(",");
+
 /** The Worker's HTTP side. */
 export const app = new Hono<AppEnv>({
 	getPath: (request) => {
@@ -206,21 +212,20 @@ app.use(async (c, next) => {
 	// On the answer itself: `c.header` makes a new answer for each.
 	const { headers } = c.res;
 	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesHere(c)).join(", "));
+	else showTo(admittedOrigin(c), headers);
 	headers.set("X-Request-Id", c.get("requestId"));
 	headers.set("X-Content-Type-Options", "nosniff");
 	// Answers hold credentials and are out of date in a second.
 	if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
 });
 
-app.use(
+// The question that browsers ask first, without a key. Before each route this would make two answers of every one: there `showTo` does it.
+app.options(
+	"*",
 	cors({
-		origin: (origin, c: AppContext) => {
-			const { corsOrigins } = c.get("config").global;
-			if (corsOrigins.includes("*")) return "*";
-			return corsOrigins.includes(origin) ? origin : null;
-		},
+		origin: (_, c: AppContext) => admittedOrigin(c),
 		allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-		exposeHeaders: ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag", "Warning"],
+		exposeHeaders: EXPOSED_HEADERS,
 		maxAge: PREFLIGHT_SECONDS,
 	}),
 );
@@ -276,6 +281,21 @@ app.onError((thrown, c) => {
 	if (error !== thrown && error.status >= 500) logError(`${c.get("requestId")} ${c.req.method} ${c.req.path}`, thrown);
 	return errorAnswer(c, error);
 });
+
+/** Whose pages may call: `*`, or the caller's own origin where that is among CORS_ORIGINS. Null: not the caller's. */
+function admittedOrigin(c: AppContext): string | null {
+	const { corsOrigins } = c.get("config").global;
+	if (corsOrigins.includes("*")) return "*";
+	const origin = c.req.header("Origin");
+	return origin !== undefined && corsOrigins.includes(origin) ? origin : null;
+}
+
+/** Lets pages of that origin read an answer (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+function showTo(origin: string | null, headers: Headers): void {
+	if (origin !== null) headers.set("Access-Control-Allow-Origin", origin);
+	if (origin !== "*") headers.append("Vary", "Origin");
+	headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS_TEXT);
+}
 
 /** At the root the envelope, under /v1.1 what that dialect's clients read. */
 function errorAnswer(c: AppContext, error: ApiError): Response {

@@ -172,6 +172,20 @@ describe("a pool", () => {
 		await dev.api("PATCH", "/rolling", { enabled: false, min_available: 3, batch_size: 2 });
 	});
 
+	test("is rolled: says what that comes to, and every proxy is another in the end", async () => {
+		const of = async () => (await dev.proxies()).filter(({ provider }) => provider === "hetzner").map(({ ip }) => ip);
+		const former = await of();
+		const { page } = await view("#/pool/hetzner/default");
+		await page.getByRole("button", { name: "Roll now" }).click();
+		await page.getByText(/All its 2 proxies are replaced by new VMs \(€0\.0\d+\/h each\), a few at a time/).waitFor();
+		await page.getByRole("button", { name: "Replace all" }).click();
+		await page.getByText(/Replacing all of hetzner\/default/).waitFor();
+		await page.getByText("hetzner/default: all are new, after").waitFor({ timeout: 60_000 });
+		const after = await of();
+		expect(after).toHaveLength(2);
+		expect(after.filter((ip) => former.includes(ip))).toEqual([]);
+	});
+
 	test("tells of a bad bound before it is asked for", async () => {
 		const { page } = await view("#/pool/digitalocean/default");
 		await page.getByRole("button", { name: "Scale", exact: true }).click();

@@ -98,6 +98,11 @@ describe("other origins", () => {
 			(await askWith(settings, "/health", { headers: { Origin: origin } })).headers.get("Access-Control-Allow-Origin");
 		expect(await allowed("https://b.test")).toBe("https://b.test");
 		expect(await allowed("https://c.test")).toBeNull();
+		// What a cache in between keeps for one origin is not for another.
+		expect((await askWith(settings, "/health")).headers.get("Vary")).toBe("Origin");
+		expect((await askPlainly("/health")).headers.get("Vary")).toBeNull();
+		const preflight = await askWith(settings, "/providers", { method: "OPTIONS", headers: { Origin: "https://c.test" } });
+		expect([preflight.status, preflight.headers.get("Access-Control-Allow-Origin")]).toEqual([204, null]);
 	});
 });
 

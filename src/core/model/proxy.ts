@@ -79,6 +79,8 @@ export interface Proxy {
 	readonly bans: readonly Ban[];
 	/** Who has it for himself; null: nobody. See leases.ts. */
 	readonly lease: Lease | null;
+	/** An operator has ordered that all that were there be replaced, it among them. */
+	readonly isRolled: boolean;
 }
 
 type At<Name extends Phase["at"]> = Extract<Phase, { readonly at: Name }>;
@@ -136,6 +138,7 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	posted: value<Metrics>({}),
 	bans: BANS,
 	lease: LEASE,
+	isRolled: value<boolean>(false),
 });
 
 /** A proxy as its intent is stored: nothing is known of it yet but where it is to be. */

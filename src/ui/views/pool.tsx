@@ -14,7 +14,7 @@ import { ask } from "../parts/dialog.tsx";
 import { GoneVms } from "../parts/gone.tsx";
 import { Log } from "../parts/log.tsx";
 import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
-import { RunButtons } from "../parts/pool-actions.tsx";
+import { askRoll, RunButtons } from "../parts/pool-actions.tsx";
 import { Rolling } from "../parts/rolling.tsx";
 import { openScale } from "../parts/scale.tsx";
 import { type Column, sorted, Table } from "../parts/table.tsx";
@@ -41,9 +41,14 @@ export function useConfiguration(endpoint: string | undefined): Configuration | 
 	return configuration;
 }
 
-/** A proxy of somebody else's takes no orders: no VM is behind it. (No id of an own one holds a colon.) */
-export function isOrdered({ address, id }: Proxy): boolean {
-	return address !== null && !id.includes(":");
+/** A proxy of somebody else's takes no orders: no VM is behind it. */
+export function isOrdered(proxy: Proxy): boolean {
+	return proxy.address !== null && isOwn(proxy);
+}
+
+/** No id of an own one holds a colon. */
+function isOwn({ id }: Proxy): boolean {
+	return !id.includes(":");
 }
 
 export function askDestroy(pool: Pool, proxy: Proxy): void {
@@ -293,7 +298,7 @@ function Why({
 							: `the fewest that its bounds allow (${min} to ${max}): there is no rule`
 						: `as the load asks for, between ${min} and ${max}`}
 			</dd>
-			{typeof plan === "object" && plan !== null && <Reasons plan={plan} />}
+			{typeof plan === "object" && plan !== null && <Reasons plan={plan} pool={pool} />}
 			{pool.load !== null && (
 				<>
 					<dt>Load</dt>
@@ -405,6 +410,11 @@ export function PoolView() {
 						</Action>
 					)}
 					<RunButtons pool={pool} />
+					{selected?.proxies.some(isOwn) && pool.state !== "paused" && pool.state !== "stopped" && pool.state !== "removing" && (
+						<Action onClick={() => askRoll(pool, selected.proxies.filter(isOwn))} title="Replace every proxy by a new one, a few at a time">
+							Roll now
+						</Action>
+					)}
 					<a class="button" href={href("use", [], { pool: nameOf(pool) })}>
 						Use it
 					</a>
