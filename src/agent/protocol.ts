@@ -87,7 +87,6 @@ export type { Directives };
 
 export const LINE_PING = "ping";
 export const LINE_PONG = "pong";
-export const LINE_CLOSES = { replaced: 4001, unauthorised: 4401, malformed: 1008 } as const;
 
 const sessionNames = HeartbeatBody.shape.sessions;
 export const LineReport = z.strictObject({
