@@ -164,7 +164,7 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		case "DescribeImages":
 			return read(requests.DescribeImages, (body) => describeImages(region, body));
 		case "DescribeInstanceTypes":
-			return read(requests.DescribeInstanceTypes, (body) => describeTypes(body.InstanceType));
+			return read(requests.DescribeInstanceTypes, (body) => describeTypes(body, pageSize));
 		default:
 			return refuse(400, "InvalidAction", `The action ${action} is not valid for this web service.`);
 	}
@@ -183,6 +183,13 @@ function changeTags(action: string, ids: readonly string[], account: Account, re
 
 function describeImages(region: string, { Owner, ImageId, Filter = [] }: z.output<typeof requests.DescribeImages>): Response {
 	const filters: Filters = Filter;
+	const missing = ImageId?.find((id) => !imagesOf(region).some((image) => image.id === id));
+	if (missing !== undefined) {
+		const isId = /^ami-([0-9a-f]{8}|[0-9a-f]{17})$/.test(missing);
+		return isId
+			? refuse(400, "InvalidAMIID.NotFound", `The image id '[${missing}]' does not exist`)
+			: refuse(400, "InvalidAMIID.Malformed", `Invalid id: "${missing}" (expecting "ami-...")`);
+	}
 	const shown = imagesOf(region).filter((image) => {
 		const values: Readonly<Record<string, string>> = { name: image.name, architecture: image.architecture, state: "available" };
 		const fits = filters.every(({ Name, Value }) => Value.some((value) => matches(value, values[Name] ?? "")));
@@ -208,13 +215,28 @@ function describeImages(region: string, { Owner, ImageId, Filter = [] }: z.outpu
 	});
 }
 
-function describeTypes(names: readonly string[] | undefined): Response {
+function describeTypes(body: z.output<typeof requests.DescribeInstanceTypes>, pageSize: number): Response {
+	const { InstanceType: names, Filter = [], MaxResults, NextToken } = body;
+	if (names && MaxResults !== undefined) {
+		return refuse(400, "InvalidParameterCombination", "The parameter instanceTypes cannot be used with the parameter maxResults");
+	}
+	if (MaxResults !== undefined && (MaxResults < 5 || MaxResults > 100))
+		return refuse(400, "InvalidParameterValue", `Value ( ${MaxResults} ) for parameter maxResults is invalid.`);
 	const unknown = names?.find((name) => !Object.hasOwn(INSTANCE_TYPES, name));
 	if (unknown !== undefined) {
 		return refuse(400, "InvalidInstanceType", `The following supplied instance types do not exist: [${unknown}]`);
 	}
-	const shown = Object.entries(INSTANCE_TYPES).filter(([name]) => names?.includes(name) ?? true);
+	const known = ["instance-type", "processor-info.supported-architecture"];
+	const other = Filter.find(({ Name }) => !known.includes(Name));
+	if (other) return refuse(400, "InvalidParameterValue", `The filter '${other.Name}' is invalid`);
+	const fits = ([name, { architecture }]: readonly [string, { readonly architecture: string }]) =>
+		Filter.every(({ Name, Value }) => Value.some((value) => matches(value, Name === "instance-type" ? name : architecture)));
+	const all = Object.entries(INSTANCE_TYPES).filter(([name, type]) => (names?.includes(name) ?? true) && fits([name, type]));
+	const from = Number(Buffer.from(NextToken ?? "", "base64").toString());
+	const to = from + Math.min(MaxResults ?? 100, pageSize);
+	const shown = all.slice(from, to);
 	return answer("DescribeInstanceTypes", {
+		...(to < all.length ? { nextToken: Buffer.from(String(to)).toString("base64") } : {}),
 		instanceTypeSet: shown.map(([name, type]) => ({
 			instanceType: name,
 			currentGeneration: true,

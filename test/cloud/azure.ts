@@ -5,6 +5,7 @@ import { isSame, type Place } from "./azure-catalogue.ts";
 import { applicant, bearer, directory, isAboutDirectory, isLogin, login } from "./azure-credentials.ts";
 import * as machines from "./azure-machines.ts";
 import * as network from "./azure-network.ts";
+import { answerCatalogue } from "./azure-offers.ts";
 import * as parts from "./azure-parts.ts";
 import { GroupBody, NetworkBody, SecurityGroupBody, TagsBody, VirtualMachineBody } from "./azure-requests.ts";
 import { type Call, type DevAccount, type Dialect, json, type Operation } from "./dialect.ts";
@@ -113,6 +114,8 @@ function route(call: Call, account: Account, pageSize: number): Promise<Response
 		const all = machines.machines(account, subscription);
 		return page(call, isStatusOnly ? all.map(machines.status) : all.map((one) => machines.shown(one, false)), pageSize);
 	}
+	const [, location, below] = /^\/subscriptions\/[^/]+\/providers\/Microsoft\.Compute\/locations\/([^/]+)\/(.+)$/i.exec(call.path) ?? [];
+	if (location !== undefined && below !== undefined && call.method === "GET") return answerCatalogue(call, subscription, location, below);
 	const [, , group, rest = ""] = GROUP_PATH.exec(call.path) ?? [];
 	if (group === undefined) return refuse(404, "InvalidResourceType", `The resource type could not be found: ${call.path}.`);
 	const place = { subscription, group: decodeURIComponent(group) };

@@ -1,4 +1,4 @@
-import { idOf } from "./aws-catalogue.ts";
+import { idOf, imagesOf } from "./aws-catalogue.ts";
 import type { Group } from "./aws-groups.ts";
 import { secretOf } from "./aws-signature.ts";
 import { ELSEWHERE, type Terms, type Things } from "./contract-clouds.ts";
@@ -12,9 +12,13 @@ const errorBody = (code: string, message: string) =>
 // Only its dialect writes them.
 const groups = (things: Things) => Object.entries(things["security-groups"] ?? {}) as [string, Group][];
 
+/** What the region has of Canonical's for Arm. */
+const NEWEST = imagesOf("eu-west-2").find(({ name }) => name.endsWith("noble-24.04-arm64-server-20251022"))?.id ?? "";
+
 export const AWS_TERMS: Terms = {
 	settings: { access_key_id: KEY, secret_access_key: secretOf(KEY) },
 	refused: { access_key_id: KEY, secret_access_key: "another" },
+	goneImage: { settings: { ami: "ami-0abcdef1234567890" }, nearest: NEWEST },
 	price: { hourly: 0.0107, currency: "USD" },
 	userDataIs: "gzip",
 	sameName: "same",

@@ -26,6 +26,7 @@ export const AZURE_TERMS: Terms = {
 	settings: { ...IDS, client_secret: "local-contract-azure" },
 	refused: { ...IDS, client_secret: "not-known-to-the-directory" },
 	addresses: (base) => ({ login_url: base }),
+	goneImage: { settings: { image: "Canonical:ubuntu-24_04-lts:server-old:latest" }, nearest: "Canonical:ubuntu-24_04-lts:server:latest" },
 	price: { hourly: 0.0187, currency: "USD" },
 	userDataIs: "base64",
 	sameName: "conflict",

@@ -17,6 +17,8 @@ export interface Terms {
 	readonly addresses?: (base: string) => Readonly<Record<string, string>>;
 	/** What a VM of the usual size costs an hour, with its address. */
 	readonly price: { readonly hourly: number; readonly currency: string };
+	/** A setting that names an image which is there no more, and the name of what comes nearest. */
+	readonly goneImage: { readonly settings: Readonly<Record<string, string>>; readonly nearest: string };
 	/** How user data travels. */
 	readonly userDataIs: "plain" | "base64" | "gzip";
 	/** What a second create under the same name comes to: refused, the very same VM again, or a second one. */
@@ -64,6 +66,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 		settings: { access_token: "local-contract-digitalocean" },
 		refused: { access_token: "dop_v1_refused" },
 		price: { hourly: 0.00595, currency: "USD" },
+		goneImage: { settings: { image: "ubuntu-24-04-x64-old" }, nearest: "ubuntu-24-04-x64" },
 		userDataIs: "plain",
 		sameName: "second",
 		deleteWhileInstalling: "accepted",
@@ -91,6 +94,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 		settings: { access_token: "local-contract-hetzner" },
 		refused: { access_token: "refused" },
 		price: { hourly: 0.0056, currency: "EUR" },
+		goneImage: { settings: { image: "ubuntu-24.04-old" }, nearest: "ubuntu-24.04" },
 		userDataIs: "plain",
 		sameName: "conflict",
 		deleteWhileInstalling: "later",
@@ -115,6 +119,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 		settings: { api_token: "local-contract-vultr" },
 		refused: { api_token: "refused" },
 		price: { hourly: 0.00744, currency: "USD" },
+		goneImage: { settings: { os_id: "22840" }, nearest: "2284" },
 		userDataIs: "base64",
 		sameName: "second",
 		deleteWhileInstalling: "later",
@@ -142,6 +147,7 @@ export const TERMS: Readonly<Partial<Record<CloudName, Terms>>> = {
 		settings: { access_token: "local-contract-linode" },
 		refused: { access_token: "refused" },
 		price: { hourly: 0.0075, currency: "USD" },
+		goneImage: { settings: { image: "linode/ubuntu24.04-old" }, nearest: "linode/ubuntu24.04" },
 		userDataIs: "gzip",
 		sameName: "conflict",
 		deleteWhileInstalling: "accepted",

@@ -14,6 +14,7 @@ const rules = (things: Things) => Object.entries(things.firewalls ?? {}) as [str
 export const GCP_TERMS: Terms = {
 	settings: { project: "muster-test", service_account_key: serviceAccountKeyFile(EMAIL, TOKEN_URI) },
 	refused: { project: "muster-test", service_account_key: serviceAccountKeyFile(EMAIL, TOKEN_URI, another) },
+	goneImage: { settings: { image_family: "ubuntu-minimal-2404-lts-amd64-old" }, nearest: "ubuntu-minimal-2404-lts-amd64" },
 	price: { hourly: 0.0141, currency: "USD" },
 	userDataIs: "plain",
 	sameName: "same",

@@ -24,6 +24,7 @@ export const OPENSTACK_TERMS: Terms = {
 	refused: { ...SETTINGS, application_credential_id: "local-contract", application_credential_secret: "refused" },
 	// They have joined a public network: without one they have no address, and none is given to what others made.
 	theirs: (details) => ({ ...details, network: PUBLIC }),
+	goneImage: { settings: { image: "Ubuntu 24.04 old" }, nearest: "Ubuntu 24.04" },
 	price: { hourly: 0.0104, currency: "EUR" },
 	userDataIs: "base64",
 	sameName: "second",

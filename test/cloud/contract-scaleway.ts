@@ -14,6 +14,7 @@ const isOurs = (rule: Group["rules"][number]) => rule.direction === "inbound" &&
 export const SCALEWAY_TERMS: Terms = {
 	settings: { access_key: "SCWLOCALCLOUD0000000", secret_key: "local-contract-scaleway", project_id: PROJECT },
 	refused: { access_key: "SCWLOCALCLOUD0000000", secret_key: "refused", project_id: PROJECT },
+	goneImage: { settings: { image: "ubuntu_noble_old" }, nearest: "ubuntu_noble" },
 	price: { hourly: 0.01768, currency: "EUR" },
 	userDataIs: "plain",
 	sameName: "same",

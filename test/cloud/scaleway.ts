@@ -19,6 +19,7 @@ import {
 } from "./scaleway-answers.ts";
 import { IMAGE_BYTES, IMAGES, TYPES, ZONES } from "./scaleway-catalogue.ts";
 import { answerGroups, groupsOf } from "./scaleway-groups.ts";
+import { answerMarketplace } from "./scaleway-marketplace.ts";
 import { CreateServer, ServerAction, UpdateServer } from "./scaleway-requests.ts";
 import { answerBlockVolumes, answerIps, answerVolumes, createVolume, detach, terminateVolumes, volumesShown } from "./scaleway-volumes.ts";
 
@@ -99,6 +100,7 @@ function operationOf(call: Call): Operation {
 }
 
 function route(call: Call, account: Account): Promise<Response> | Response {
+	if (call.path.startsWith("/marketplace/v2/")) return answerMarketplace(call);
 	const [, product, zone = "", collection, id, part, partId] = PATH.exec(call.path) ?? [];
 	if (product === undefined) return refuse(404, "unknown_resource", "Resource not found");
 	if (!(ZONES as readonly string[]).includes(zone)) return invalid("zone", `${zone} is not a valid zone`);

@@ -421,6 +421,14 @@ export class Cloud {
 		});
 	}
 
+	/** What there is no more of what settings name: nothing, if the token may read that at all. */
+	catalogue(done: (answer: Answer<readonly never[]>) => void): void {
+		this.call(done, () => {
+			if (this.faults.strikes("pricesFail")) return this.no("auth", "this token may not read catalogues");
+			return { ok: [], rate: this.rate() };
+		});
+	}
+
 	private hourlyOf(account: string): number {
 		const size = 1 + ((account.length + (account.codePointAt(account.length - 1) ?? 0)) % 3);
 		return Math.round(this.limits.hourlyPrice * this.priceLevel * size * 1e6) / 1e6;

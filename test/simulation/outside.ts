@@ -2,7 +2,7 @@
 import type { World as Outside } from "../../src/calls/world.ts";
 import { credentialsAsked } from "../../src/core/model/credentials.ts";
 import type { Ms, Place, Price, State, Verdict, Vm } from "../../src/core/model/state.ts";
-import type { CreateRequest, Provider } from "../../src/providers/base/provider.ts";
+import type { CreateRequest, Provider, Retired } from "../../src/providers/base/provider.ts";
 import type { Answer, Boot } from "./cloud.ts";
 import { hashOf, type Instance } from "./instance.ts";
 
@@ -238,6 +238,11 @@ class SimulatedProvider implements Provider {
 		const price = await this.ask<Price>((done) => this.cloud.price(account, done));
 		if (this.instance.isListening) this.instance.host.world.watch.quoted(this.instance.host, account, price.hourly);
 		return price;
+	}
+
+	/** All is there, always; that it is asked for, and how that fails, is not for nothing. */
+	retired(): Promise<readonly Retired[]> {
+		return this.ask((done) => this.cloud.catalogue(done));
 	}
 
 	get(vm: string): Promise<Vm | null> {

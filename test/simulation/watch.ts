@@ -169,6 +169,7 @@ export class Watch {
 		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
 		if (command.do === "run" && command.run === "running") this.replacements.restarted(host.object);
 		if (command.do === "destroy") this.destroying(host, record, command.id);
+		if (command.do === "roll") this.rolling(host, record, command.isOn);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
 		record.fruitlessMost = 0;
@@ -182,6 +183,18 @@ export class Watch {
 			const isMeant = command.do !== "release" || (proxy.id === command.id && phase.at !== "adopting");
 			if (isMeant && phase.at !== "launching" && phase.at !== "deleting" && phase.vm !== null) record.spared.add(phase.vm);
 		}
+	}
+
+	/** All whose VMs are there, or may be, are to go; or of those only what goes already. */
+	private rolling({ state }: Host, record: PoolRecord, isOn: boolean): void {
+		if (state === null || (isOn && state.run !== "running")) return;
+		const proxies = [...state.proxies.values()];
+		const isLeaving = ({ at }: Proxy["phase"]) => at === "draining" || at === "deleting";
+		const isThere = ({ phase }: Proxy) =>
+			!isLeaving(phase) && phase.at !== "adopting" && phase.at !== "releasing" && !(phase.at === "launching" && phase.sentAt === null);
+		const chosen = isOn ? proxies.filter(isThere) : [];
+		const kept = proxies.filter(({ id, phase }) => record.rolled.has(id) && (isOn || isLeaving(phase)));
+		record.rolled = new Set([...kept, ...chosen].map(({ id }) => id));
 	}
 
 	/** What was to run on may be ordered to go all the same, as long as it is not let go. */
@@ -498,6 +511,13 @@ export class Watch {
 		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
 		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
 		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
+		// A draining spare that was taken back is rolled like the others, and never one that came later.
+		const isRolled = after.proxies.get(was.id)?.why === "rolled by an operator";
+		if (isRolled && !record.rolled.has(was.id)) this.broken("5", `${was.id} is rolled, though it came after the order`);
+		if (isRolled && after.spec.rolling.enabled) {
+			this.recycled(was, before, after);
+			return;
+		}
 		const { ageLimitSeconds } = after.spec;
 		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {
 			this.recycled(was, before, after);

@@ -45,9 +45,12 @@ export const retired: Room<AskRetired, readonly string[]> = {
 		return gone === "" || gone === factsOf(state, key).gone ? after : withLog(after, now, "WARNING", gone);
 	},
 
-	/** What is known stays; it is asked again in an hour. */
-	failed(state, { place }, _failure, now) {
-		return withPlaceFacts(state, placeKey(place), { checkedAt: now - PRICE_MS + RETIRED_RETRY_MS });
+	/** What is known stays; it is asked again in an hour. A role may leave catalogues out, which is said once: whether the account itself is refused, other calls tell. */
+	failed(state, { place }, failure, now) {
+		const key = placeKey(place);
+		const after = withPlaceFacts(state, key, { checkedAt: now - PRICE_MS + RETIRED_RETRY_MS });
+		const why = `whether the cloud still has what the settings name cannot be asked: ${failure.message}`;
+		return factsOf(state, key).checkedAt === 0 ? withLog(after, now, "WARNING", why) : after;
 	},
 };
 

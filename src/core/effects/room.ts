@@ -74,10 +74,10 @@ export function answered(state: State, now: Ms, also?: BreakerName): State {
 	return also === undefined ? after : withBreakerOpened(after, also, now);
 }
 
-/** What a failure says of the account, whatever the call was. A key that may make VMs and not read price lists is a good one. */
+/** What a failure says of the account, whatever the call was. A key that may make VMs and not read catalogues is a good one. */
 export function refusedByAccount(state: State, { call }: AnyEffect, failure: Failure, now: Ms, begunAt: Ms): State {
 	const seed = state.pool.object;
-	if (failure.kind === "auth" && call !== "price") {
+	if (failure.kind === "auth" && call !== "price" && call !== "retired") {
 		const why = `the provider refuses our credentials: ${failure.message}`;
 		return withBreaker(state, "auth", opened(state.breakers.auth, { why, backOff: BACK_OFF.auth, begunAt, seed }, now), now, "ERROR");
 	}

@@ -13,7 +13,7 @@ import { NEVER_ASKED } from "../model/money.ts";
 import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
 import { countReady, isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { withDestroy } from "../model/replacements.ts";
-import { isSameRolling, rollingInForce } from "../model/rolling.ts";
+import { countRolling, isSameRolling, rollingInForce, withRoll } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
 import {
 	isAlike,
@@ -79,6 +79,14 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 				"INFO",
 				words[command.run],
 			);
+		}
+		case "roll": {
+			const after = withRoll(state, command.isOn);
+			if (after === state) return state;
+			const text = command.isOn
+				? `replacing every proxy that there is, ${countRolling(after)} of them`
+				: "no more of the former proxies are replaced";
+			return withLog(after, now, "INFO", `${text}: ordered by an operator`);
 		}
 		case "destroy": {
 			const proxy = state.proxies.get(command.id);

@@ -124,5 +124,5 @@ function fault({ text }: { text: string }): Fault {
 	const code = error?.text("Code")?.replace(/^(Client|Server)\./, "") ?? null;
 	if (code === null) return { message: null, kind: null };
 	const kind = KINDS.find(([pattern]) => pattern.test(code))?.[1] ?? null;
-	return { message: `${code}: ${error?.text("Message") ?? ""}`, kind };
+	return { message: `${code}: ${error?.text("Message") ?? ""}`, kind, code };
 }

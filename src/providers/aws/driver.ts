@@ -12,6 +12,7 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { allPages } from "../base/rest.ts";
@@ -19,7 +20,7 @@ import { eachOnce, isIntents, isOurLabel, labels, readLabels, relabelled, TAG } 
 import { type Call, ec2, endpointOf, filters, type Parameters } from "./api.ts";
 import { countries } from "./countries.ts";
 import { ensureGroup } from "./firewall.ts";
-import { findMachine, type Machine } from "./machine.ts";
+import { findMachine, type Machine, retiredParts } from "./machine.ts";
 import { AWS_PRICES_AS_OF, awsHourly } from "./prices.ts";
 import { type AwsAccount, schema, settings } from "./settings.ts";
 import type { Xml } from "./xml.ts";
@@ -204,6 +205,11 @@ class Aws implements Provider {
 			"USD",
 			AWS_PRICES_AS_OF,
 		);
+	}
+
+	async retired(): Promise<readonly Retired[]> {
+		const { size, ami } = this.#account;
+		return retiredParts((action, parameters, read) => this.#call(action, parameters, read), size, ami);
 	}
 
 	async #instance(region: string, id: string): Promise<Instance | null> {

@@ -11,6 +11,7 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { eachOnce, labels, readLabels, TAG } from "../base/tags.ts";
@@ -20,6 +21,7 @@ import { codesOf, imageOf, Machine, machineBody, VM_TAG, vmOf } from "./machine.
 import { ensureNetwork, networkIds } from "./network.ts";
 import { addressesByInterface, addressOfInterface, allParts, deleteParts, interfaceKey, partsOf } from "./parts.ts";
 import { AZURE_PRICES_AS_OF, azureHourly } from "./prices.ts";
+import { retiredParts } from "./retired.ts";
 import { type AzureAccount, GROUP, schema, settings } from "./settings.ts";
 
 /** What names a VM can have. */
@@ -158,6 +160,16 @@ class Azure implements Provider {
 		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
 		const what = `${size} in ${location} (AZURE_HOURLY_PRICE can state it)`;
 		return priced("Azure", "size", what, azureHourly(location, size), "USD", AZURE_PRICES_AS_OF);
+	}
+
+	/** A role on the resource group alone need not reach so far: then nothing can be told. */
+	async retired(): Promise<readonly Retired[]> {
+		try {
+			return await retiredParts(this.#arm, this.#account);
+		} catch (error) {
+			if (isFailure(error, "auth") && error.code === "AuthorizationFailed") return [];
+			throw error;
+		}
 	}
 
 	/** One call puts tags on, or takes them off, without a change of the others. */

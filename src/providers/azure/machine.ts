@@ -103,7 +103,7 @@ export function imageOf({ size, image }: Pick<MachineSettings, "size" | "image">
 }
 
 /** The letter p behind the number of CPUs: https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions */
-const isArm = (size: string) => /^standard_[a-z]+\d+(-\d+)?[a-z]*p[a-z]*(_|$)/i.test(size);
+export const isArm = (size: string) => /^standard_[a-z]+\d+(-\d+)?[a-z]*p[a-z]*(_|$)/i.test(size);
 
 /** Azure makes no Linux VM without an administrator. */
 const ADMIN = "muster";

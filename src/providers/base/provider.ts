@@ -58,10 +58,10 @@ export interface Provider {
 	hourlyPrice(): Promise<Price>;
 
 	/**
-	 * What the account's settings name and the cloud does not have now, at the account's place: by its catalogue, never by a create. Missing where its driver
-	 * cannot tell. Own images (by number or id) are left out.
+	 * What the account's settings name and the cloud does not have now, at the account's place: by its catalogue, never by a create. Own images are left out
+	 * where no catalogue shows them. `auth`: the account may not read it, which says nothing of what else it may.
 	 */
-	retired?(): Promise<readonly Retired[]>;
+	retired(): Promise<readonly Retired[]>;
 
 	/**
 	 * Any one VM of the account, whoever's it is and whatever its tags, as `list` would describe it; null only when the cloud itself

@@ -2,9 +2,14 @@ import type { Retired } from "./provider.ts";
 
 /** What settings name and a cloud has no more, and which of what there is comes nearest. */
 
-/** Null: it is there. `names`: what there is now. */
-export function retiredUnless(what: Retired["what"], name: string, names: readonly string[]): Retired | null {
-	return names.includes(name) ? null : { what, name, nearest: nearestTo(name, names) };
+/** Empty: it is there. `names`: what there is now; `nearest` is chosen of `offered`, where not all of that is to be had for long. */
+export function retiredUnless(
+	what: Retired["what"],
+	name: string,
+	names: readonly string[],
+	offered: readonly string[] = names,
+): readonly Retired[] {
+	return names.includes(name) ? [] : [{ what, name, nearest: nearestTo(name, offered) }];
 }
 
 /** The name that is most alike: by how much of its beginning is the same, then by length, then the last of those that are alike, which is the newest mostly. */

@@ -161,18 +161,11 @@ class DigitalOcean implements Provider {
 		const { size, region, image } = this.#account;
 		const sizes = await this.#rest.all("/v2/sizes", "sizes", Offered);
 		const there = sizes.filter(({ available, regions }) => available && regions.includes(region)).map(({ slug }) => slug);
-		const found = [retiredUnless("size", size, there)];
-		if (!/^\d+$/.test(image)) {
-			const images = await this.#rest.all("/v2/images?type=distribution", "images", z.object({ slug: z.string().nullish() }));
-			found.push(
-				retiredUnless(
-					"image",
-					image,
-					images.flatMap(({ slug }) => slug ?? []),
-				),
-			);
-		}
-		return found.filter((one) => one !== null);
+		const gone = retiredUnless("size", size, there);
+		if (/^\d+$/.test(image)) return gone;
+		const images = await this.#rest.all("/v2/images?type=distribution", "images", z.object({ slug: z.string().nullish() }));
+		const slugs = images.flatMap(({ slug }) => slug ?? []);
+		return [...gone, ...retiredUnless("image", image, slugs)];
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {

@@ -13,9 +13,11 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { Rest } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
 import { assertSucceeded, gcpApi, Operation, settled } from "./api.ts";
 import { countries } from "./countries.ts";
@@ -60,6 +62,16 @@ const Instance = z.object({
 	labelFingerprint: z.string().nullish(),
 	networkInterfaces: z.array(z.object({ accessConfigs: z.array(z.object({ natIP: z.string().nullish() })).nullish() })).nullish(),
 });
+
+/** What is deprecated can be used until it is obsolete: https://cloud.google.com/compute/docs/reference/rest/v1/images (`deprecated.state`) */
+const Offered = z.object({
+	name: z.string(),
+	family: z.string().nullish(),
+	deprecated: z.object({ state: z.string().nullish() }).nullish(),
+});
+type Offered = z.infer<typeof Offered>;
+const OFFERED = "name,family,deprecated/state";
+const isUsable = (one: Offered | null) => one !== null && !/^(OBSOLETE|DELETED)$/.test(one.deprecated?.state ?? "");
 
 const firewalls = new Firewalls();
 
@@ -158,6 +170,32 @@ class Gcp implements Provider {
 			"USD",
 			GCP_PRICES_AS_OF,
 		);
+	}
+
+	/** Each is asked for by its name, since lists leave out custom machine types and are long; what is nearest is looked for where one is gone. */
+	async retired(): Promise<readonly Retired[]> {
+		const { size, zone, image_project, image_family } = this.#account;
+		const family = image_family ?? familyFor(size);
+		const images = new Rest(this.#context, gcpApi(this.#context, { ...this.#account, project: image_project }));
+		return [
+			...(await this.#retired("size", size, this.#rest, `/zones/${zone}/machineTypes`, size, ({ name }) => name)),
+			...(await this.#retired("image", family, images, "/global/images", `family/${family}`, ({ family: its }) => its)),
+		];
+	}
+
+	async #retired(
+		what: Retired["what"],
+		name: string,
+		rest: Rest,
+		list: string,
+		path: string,
+		nameOf: (one: Offered) => string | null | undefined,
+	) {
+		if (isUsable(await orNull(rest.call("GET", `${list}/${path}?fields=${encodeURIComponent(OFFERED)}`, json(Offered))))) return [];
+		const query = `maxResults=${PAGE_SIZE}&fields=${encodeURIComponent(`items(${OFFERED}),nextPageToken`)}`;
+		const all = await rest.all(`${list}?${query}`, "items", Offered);
+		const names = all.filter((one) => isUsable(one) && nameOf(one) !== name).flatMap((one) => nameOf(one) ?? []);
+		return retiredUnless(what, name, names);
 	}
 
 	#instanceBody({ name, tags, userData }: CreateRequest) {

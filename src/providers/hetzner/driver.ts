@@ -173,25 +173,12 @@ class Hetzner implements Provider {
 	async retired(): Promise<readonly Retired[]> {
 		const { size, location, datacenter, image } = this.#account;
 		const types = await this.#rest.all("/v1/server_types", "server_types", z.object({ name: z.string(), prices: Prices }));
-		const there = types.filter(({ prices }) => prices.some((price) => price.location === (datacenter ?? location)));
-		const found = [
-			retiredUnless(
-				"size",
-				size,
-				there.map(({ name }) => name),
-			),
-		];
-		if (!/^\d+$/.test(image)) {
-			const images = await this.#rest.all("/v1/images?type=system", "images", z.object({ name: z.string().nullish() }));
-			found.push(
-				retiredUnless(
-					"image",
-					image,
-					images.flatMap(({ name }) => name ?? []),
-				),
-			);
-		}
-		return found.filter((one) => one !== null);
+		const there = types.filter(({ prices }) => prices.some((price) => price.location === (datacenter ?? location))).map(({ name }) => name);
+		const gone = retiredUnless("size", size, there);
+		if (/^\d+$/.test(image)) return gone;
+		const images = await this.#rest.all("/v1/images?type=system", "images", z.object({ name: z.string().nullish() }));
+		const names = images.flatMap(({ name }) => name ?? []);
+		return [...gone, ...retiredUnless("image", image, names)];
 	}
 
 	async #byId(vm: string): Promise<Vm | null> {

@@ -25,7 +25,7 @@ export const api = ({ api_url, access_token }: LinodeAccount): RestApi => ({
 });
 
 /** What a list shall be narrowed to. https://techdocs.akamai.com/linode-api/reference/filtering-and-sorting */
-export const filteredBy = (fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> => ({
+export const filteredBy = (fields: Readonly<Record<string, string | boolean>>): Readonly<Record<string, string>> => ({
 	"x-filter": JSON.stringify(fields),
 });
 

@@ -6,8 +6,9 @@ import { as, isFailure, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
-import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Wanted } from "../base/provider.ts";
+import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
 import { Rest } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
 import { api, filteredBy } from "./api.ts";
 import { countries } from "./countries.ts";
@@ -53,6 +54,7 @@ const Linode = z.object({
 });
 const Hourly = z.object({ hourly: z.number() });
 const Type = z.object({ id: z.string(), price: Hourly, region_prices: z.array(Hourly.extend({ id: z.string() })).nullish() });
+const Image = z.object({ id: z.string(), deprecated: z.boolean() });
 
 /** The firewalls' ids. */
 const firewalls = new Firewalls<number>();
@@ -147,6 +149,23 @@ class LinodeDriver implements Provider {
 		const type = types.find(({ id }) => id === size);
 		const here = type?.region_prices?.find(({ id }) => id === region) ?? type?.price;
 		return priced("Linode", "type", size, here?.hourly, "USD", this.#context.now());
+	}
+
+	/**
+	 * Types are the same everywhere; of which a region has, the API says only for some. An image that is deprecated can still be had, and is not what is
+	 * nearest: https://techdocs.akamai.com/linode-api/reference/get-images
+	 */
+	async retired(): Promise<readonly Retired[]> {
+		const { size, image } = this.#account;
+		const types = (await this.#rest.all("/v4/linode/types", "data", Type)).map(({ id }) => id);
+		const gone = retiredUnless("size", size, types);
+		if (!image.startsWith("linode/")) return gone;
+		const images = (await this.#rest.all("/v4/images", "data", Image, filteredBy({ is_public: true }))).filter(({ id }) =>
+			id.startsWith("linode/"),
+		);
+		const current = images.filter(({ deprecated }) => !deprecated);
+		const ids = (some: typeof images) => some.map(({ id }) => id);
+		return [...gone, ...retiredUnless("image", image, ids(images), ids(current))];
 	}
 
 	async #byId(vm: string): Promise<Vm | null> {

@@ -9,7 +9,7 @@ const generationMust = "legacy_config or linode";
 
 export const settings = {
 	access_token: {
-		schema: secret("a personal access token with linodes:read_write and firewall:read_write"),
+		schema: secret("a personal access token with linodes:read_write, firewall:read_write and images:read_only"),
 		isSecret: true,
 		alsoSpelt: ["api_token", "token"],
 		is: "a personal access token, of a user without restrictions: others may not tag",

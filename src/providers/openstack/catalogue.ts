@@ -1,7 +1,10 @@
 import { z } from "zod";
+import { orNull } from "../base/failures.ts";
+import { json } from "../base/http.ts";
 import { Once } from "../base/once.ts";
-import { type ProviderContext, ProviderError } from "../base/provider.ts";
+import { type ProviderContext, ProviderError, type Retired } from "../base/provider.ts";
 import type { Rest } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { keyOf, nova } from "./session.ts";
 import type { OpenStackAccount } from "./settings.ts";
 
@@ -13,6 +16,7 @@ const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
 const Named = z.object({ id: z.string(), name: z.string().nullish(), created_at: z.string().nullish() });
 type Named = z.infer<typeof Named>;
+const Flavor = Named.extend({ "OS-FLV-DISABLED:disabled": z.boolean().nullish() });
 
 const keyFor = (account: OpenStackAccount, what: string, name: string) => JSON.stringify([keyOf(account), account.region, what, name]);
 
@@ -41,6 +45,30 @@ export function networkId(context: ProviderContext, account: OpenStackAccount, n
 		one("network", name, await network.all(list, "networks", Named)),
 	);
 }
+
+/**
+ * What there is no more of flavor and image. A flavor that is disabled is shown, and no server can be made of it:
+ * https://docs.openstack.org/api-ref/compute/#flavors (`OS-FLV-DISABLED:disabled`)
+ */
+export async function retiredNames(account: OpenStackAccount, compute: Rest, images: Rest): Promise<readonly Retired[]> {
+	const { size, image } = account;
+	const flavors = (await compute.all("/flavors/detail", "flavors", Flavor, nova(account))).filter(
+		(each) => each["OS-FLV-DISABLED:disabled"] !== true,
+	);
+	const isId = flavors.some(({ id }) => id === size);
+	return [...(isId ? [] : retiredUnless("size", size, namesOf(flavors))), ...(await retiredImage(image, images))];
+}
+
+async function retiredImage(image: string, images: Rest): Promise<readonly Retired[]> {
+	if (UUID.test(image)) {
+		const found = await orNull(images.call("GET", `/images/${image}`, json(Named)));
+		return found === null ? [{ what: "image", name: image, nearest: null }] : [];
+	}
+	const there = await images.all(`/images?name=${encodeURIComponent(image)}&status=active`, "images", Named);
+	return there.length > 0 ? [] : retiredUnless("image", image, namesOf(await images.all("/images?status=active", "images", Named)));
+}
+
+const namesOf = (all: readonly Named[]) => all.flatMap(({ name }) => name ?? []);
 
 /** A create said that something does not exist: the next one looks all of it up anew. */
 export function forgetNames(account: OpenStackAccount): void {

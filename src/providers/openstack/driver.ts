@@ -12,11 +12,12 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import type { Rest } from "../base/rest.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
-import { flavorId, forgetNames, imageId, networkId } from "./catalogue.ts";
+import { flavorId, forgetNames, imageId, networkId, retiredNames } from "./catalogue.ts";
 import { countries } from "./countries.ts";
 import { kindOfFault } from "./faults.ts";
 import { ensureGroup } from "./firewall.ts";
@@ -171,6 +172,11 @@ class OpenStack implements Provider {
 		if (hourly_price !== null) await flavorId(this.#context, this.#account, await this.#at("compute", region));
 		const what = `${size} (OPENSTACK_HOURLY_PRICE can state it)`;
 		return priced("OpenStack", "flavor", what, hourly_price ?? undefined, currency, this.#context.now());
+	}
+
+	async retired(): Promise<readonly Retired[]> {
+		const { region } = this.#account;
+		return retiredNames(this.#account, await this.#at("compute", region), await this.#at("image", region));
 	}
 
 	/** The ids of what a server is made of. */

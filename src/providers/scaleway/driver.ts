@@ -13,9 +13,11 @@ import {
 	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
+	type Retired,
 	type Wanted,
 } from "../base/provider.ts";
 import { allPages, Rest } from "../base/rest.ts";
+import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, retagged, TAG, tagList } from "../base/tags.ts";
 import { scalewayApi } from "./api.ts";
 import { countries } from "./countries.ts";
@@ -23,6 +25,8 @@ import { ensureGroup } from "./firewall.ts";
 import {
 	BlockVolume,
 	hourlyOf,
+	Labels,
+	LocalImages,
 	LocalVolume,
 	placeOf,
 	type RootVolume,
@@ -274,6 +278,27 @@ class Scaleway implements Provider {
 		return priced("Scaleway", "server type", `${size} in ${zone}`, hourlyOf(await this.#type()), "EUR", this.#context.now());
 	}
 
+	/** Types say when they are not to be had any more; labels stand for images of a zone, one a processor: https://www.scaleway.com/en/developers/api/marketplace/ */
+	async retired(): Promise<readonly Retired[]> {
+		const { zone, size, image } = this.#account;
+		const types = await this.#types();
+		const type = types.get(size);
+		const offered = [...types].filter(([, { end_of_service }]) => end_of_service !== true).map(([name]) => name);
+		const gone = retiredUnless("size", size, offered);
+		if (/^[0-9a-f-]{36}$/.test(image)) return gone;
+		const at = (query: Readonly<Record<string, string>>) => new URLSearchParams({ ...query, page_size: "100" });
+		const local = await this.#rest.call("GET", `/marketplace/v2/local-images?${at({ image_label: image, zone })}`, json(LocalImages));
+		const isThere = local.local_images.some(({ arch }) => !type?.arch || !arch || arch === type.arch);
+		if (isThere) return gone;
+		const { images } = await this.#rest.call(
+			"GET",
+			`/marketplace/v2/images?${at({ ...(type?.arch ? { arch: type.arch } : {}) })}`,
+			json(Labels),
+		);
+		const labels = images.map(({ label }) => label).filter((label) => label !== image);
+		return [...gone, ...retiredUnless("image", image, labels)];
+	}
+
 	/** What the type's root volume is to be. */
 	async #volume(): Promise<RootVolume> {
 		const { api_url, secret_key, zone, size } = this.#account;
@@ -287,14 +312,21 @@ class Scaleway implements Provider {
 
 	async #type(): Promise<ServerType> {
 		const { zone, size } = this.#account;
+		const type = (await this.#types()).get(size);
+		if (type === undefined) throw new ProviderError({ kind: "invalid", message: `Scaleway: ${zone} has no server type ${size}` });
+		return type;
+	}
+
+	/** The zone's types, by name: as far as the account's, or all where it is not among them. */
+	async #types(): Promise<ReadonlyMap<string, ServerType>> {
+		const { zone, size } = this.#account;
 		const path = `/instance/v1/zones/${zone}/products/servers`;
-		const types = await allPages<ServerType>(`Scaleway: the pages of ${path}`, 1, async (page) => {
+		const types = await allPages(`Scaleway: the pages of ${path}`, 1, async (page) => {
 			const { servers } = await this.#rest.call("GET", `${path}?per_page=100&page=${page}`, json(Types));
-			const isOver = servers[size] !== undefined || Object.keys(servers).length === 0;
-			return { items: servers[size] === undefined ? [] : [servers[size]], next: isOver ? null : Number(page) + 1 };
+			const items = Object.entries(servers);
+			return { items, next: servers[size] !== undefined || items.length === 0 ? null : Number(page) + 1 };
 		});
-		if (types[0] === undefined) throw new ProviderError({ kind: "invalid", message: `Scaleway: ${zone} has no server type ${size}` });
-		return types[0];
+		return new Map(types);
 	}
 
 	/** The id of the one security group that the deployment has, which lets in whom it shall. */

@@ -72,8 +72,15 @@ const ServerType = z.object({
 	volumes_constraint: z.object({ min_size: z.number(), max_size: z.number() }).nullish(),
 	/** In euros, the server alone. */
 	hourly_price: z.number().nullish(),
+	/** `x86_64` or `arm64`. */
+	arch: z.string().nullish(),
+	/** No server of it can be made any more. */
+	end_of_service: z.boolean().nullish(),
 });
 export const Types = z.object({ servers: z.record(z.string(), ServerType) });
+/** As the marketplace shows images: those of a zone, and the labels that there are. */
+export const LocalImages = z.object({ local_images: z.array(z.object({ arch: z.string().nullish() })) });
+export const Labels = z.object({ images: z.array(z.object({ label: z.string() })) });
 export type ServerType = z.infer<typeof ServerType>;
 
 /** The root volume of a server of a type: where the type has local storage that, which goes with its server, else block storage. */

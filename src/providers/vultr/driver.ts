@@ -120,7 +120,7 @@ class Vultr implements Provider {
 		const there = plans.filter(({ locations }) => locations.includes(region)).map(({ id }) => id);
 		const systems = await this.#rest.all("/v2/os", "os", z.object({ id: z.number() }));
 		const numbers = systems.map(({ id }) => String(id));
-		return [retiredUnless("size", plan, there), retiredUnless("image", String(os_id), numbers)].filter((one) => one !== null);
+		return [...retiredUnless("size", plan, there), ...retiredUnless("image", String(os_id), numbers)];
 	}
 
 	async protect(wanted: Protection): Promise<void> {

@@ -216,9 +216,23 @@ describe("what the cloud has no more", () => {
 	test("is asked again in an hour where that could not be had", () => {
 		const effect = { call: "retired", account: "a", place: A } as const;
 		const failed = told(apply(known, { on: "failed", effect, failure: { kind: "auth", message: "no" }, startedAt: NOW }, NOW), B, []);
-		const open = { ...failed, breakers: known.breakers };
-		expect(asked(open, NOW + 3599 * SECOND)).toEqual([]);
-		expect(asked(open, NOW + 3600 * SECOND)).toHaveLength(1);
+		expect(asked(failed, NOW + 3599 * SECOND)).toEqual([]);
+		expect(asked(failed, NOW + 3600 * SECOND)).toHaveLength(1);
+	});
+
+	test("may be hidden from a role that may do all else: nothing is closed for it, and it is said once", () => {
+		const fail = (state: State, now: number) =>
+			apply(
+				state,
+				{ on: "failed", effect: { call: "retired", account: "a", place: A }, failure: { kind: "auth", message: "no" }, startedAt: now },
+				now,
+			);
+		const once = fail(known, NOW);
+		const twice = fail(once, NOW + 3600 * SECOND);
+		expect(twice.breakers).toEqual(known.breakers);
+		expect(twice.log.filter(({ text }) => text.startsWith("whether the cloud still has")).map(({ text }) => text)).toEqual([
+			"whether the cloud still has what the settings name cannot be asked: no",
+		]);
 	});
 });
 
