@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { gzipped } from "../../src/agent/gzip.ts";
-import type { AgentConfig } from "../../src/agent/protocol.ts";
+import { AGENT_VERSION, type AgentConfig } from "../../src/agent/protocol.ts";
 import { MAX_USER_DATA_BYTES, renderUserData, shipped } from "../../src/agent/userdata.ts";
 
 const source = (name: string) => readFileSync(join(import.meta.dirname, "../../src/agent", name), "utf8");
@@ -135,3 +135,7 @@ for long, short in zip(whole.functions, cut.functions):
         assert name in variables or other == everywhere.get(name, name), name
 print("same")
 `;
+
+it("has an agent of the version that Muster knows", () => {
+	expect(/^VERSION = "(.*)"$/m.exec(files.agent)?.[1]).toBe(AGENT_VERSION);
+});
