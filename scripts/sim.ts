@@ -27,6 +27,7 @@ const { values } = parseArgs({
 		profile: { type: "string" },
 		demand: { type: "boolean", default: false },
 		places: { type: "boolean", default: false },
+		rolls: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
 	},
 });
@@ -45,6 +46,7 @@ const options: ScenarioOptions = {
 	hours,
 	isDemanding: values.demand,
 	...(values.places ? { isPlaced: true } : {}),
+	...(values.rolls ? { isRolled: true } : {}),
 	...(values.profile === undefined ? {} : { provider: values.profile as ProfileName }),
 };
 

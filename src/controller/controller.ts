@@ -3,13 +3,13 @@ import type { Effect } from "../core/effects/index.ts";
 import type { Event, Outcome } from "../core/events.ts";
 import type { Registration, Report } from "../core/facts/agents.ts";
 import type { RollingWords } from "../core/facts/commands.ts";
+import type { SeenLine } from "../core/facts/lines.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import { type Refusal, refusalOf } from "../core/facts/orders.ts";
 import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
-import type { LineLife } from "../core/model/lines.ts";
 import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
@@ -42,8 +42,8 @@ export interface Host {
 	/** A pass begins: outbound calls are counted from here. */
 	passBegins(): void;
 	callsMade(): number;
-	/** When each line last showed life; not there where nobody holds lines. */
-	lines?(): readonly LineLife[];
+	/** When each line last showed life; `isLoaded`: and what was reported on it. Not there where nobody holds lines. */
+	lines?(isLoaded: boolean): readonly SeenLine[];
 	/** A state was stored, and because of what: a fact, or a plan (null). For who watches. */
 	committed?(before: State, after: State, cause: Event | null): void;
 	/** An entry was added to the log: for the console. */
@@ -228,10 +228,11 @@ export class Controller {
 
 	/** Applied even when refused for its address: the VM may have a new one, and the inventory is asked. */
 	register(request: Registration & { readonly tokenHash: string }): AgentReply {
-		const { id, tokenHash, keyHash, address } = request;
+		const { tokenHash, ...registration } = request;
+		const { id } = registration;
 		const judgement = judgeRegistration(this.state, request, this.host.now());
 		const proxy = this.state.proxies.get(id);
-		if (proxy !== undefined && isTokenOf(proxy, tokenHash)) this.take({ on: "registered", id, address, keyHash });
+		if (proxy !== undefined && isTokenOf(proxy, tokenHash)) this.take({ on: "registered", ...registration });
 		return this.reply(id, judgement);
 	}
 
@@ -266,7 +267,7 @@ export class Controller {
 
 	/** Applies what the lines show by themselves. `isLoaded`: the pool has just come into memory. */
 	hearLines(isLoaded = false): void {
-		const lives = this.host.lines?.();
+		const lives = this.host.lines?.(isLoaded);
 		if (lives !== undefined) this.dispatch({ on: "lines", lives, isLoaded });
 	}
 

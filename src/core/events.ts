@@ -1,10 +1,10 @@
 import type { Call, Effect, EffectOf, ResultOf } from "./effects/index.ts";
 import type { Registration, Report } from "./facts/agents.ts";
 import type { RollingWords } from "./facts/commands.ts";
+import type { SeenLine } from "./facts/lines.ts";
 import type { Seen } from "./facts/listing.ts";
 import type { Command } from "./model/command.ts";
 import type { Failure } from "./model/failure.ts";
-import type { LineLife } from "./model/lines.ts";
 import type { Budget, Id, Ms, Rate, State } from "./model/state.ts";
 
 /** Answers of the provider that came meanwhile, to whatever calls, by HTTP status or `lost`. */
@@ -44,7 +44,7 @@ export type Event =
 	/** An agent's line broke, without a word. */
 	| { readonly on: "lineLost"; readonly id: Id }
 	/** What the lines show by themselves. `isLoaded`: the pool has just been loaded into memory. */
-	| { readonly on: "lines"; readonly lives: readonly LineLife[]; readonly isLoaded: boolean }
+	| { readonly on: "lines"; readonly lives: readonly SeenLine[]; readonly isLoaded: boolean }
 	/** The agent leaves: it must register again before it is listed. */
 	| { readonly on: "unregistered"; readonly id: Id }
 	/** Committed before the call goes out; also fences an instance that a deploy has superseded. */

@@ -7,8 +7,10 @@ import { spentHourly } from "./model/cost.ts";
 import { BOOTS_TO_OPEN } from "./model/limits.ts";
 import { nextDecisionAt } from "./model/load.ts";
 import { measurementsOf } from "./model/metrics.ts";
+import { placeBreaker, placeKey, placesIn } from "./model/places.ts";
 import { billable, countReady, surgeOf } from "./model/proxies.ts";
 import { waitingReplacements } from "./model/replacements.ts";
+import { countRolling } from "./model/rolling.ts";
 import type { BreakerName, Ms, Severity, State } from "./model/state.ts";
 import { newEntries } from "./model/told.ts";
 import { highestWish } from "./model/window.ts";
@@ -63,8 +65,12 @@ export interface Reasons {
 		/** Why it keeps VMs from being launched; null: it does not. */
 		readonly held: string | null;
 	};
-	/** Those that are closed now, or try one call at a time. */
+	/** Those that are open now, or try one call at a time. */
 	readonly breakers: readonly { readonly breaker: BreakerName; readonly failures: number; readonly until: Ms; readonly why: string }[];
+	/** Places whose own breaker is open, or tries one create at a time; `place`: see placeKey. */
+	readonly places: readonly { readonly place: string; readonly failures: number; readonly until: Ms; readonly why: string }[];
+	/** How many proxies that an operator wants replaced have not begun to go. */
+	readonly rolling: number;
 	/** Successors of destroyed proxies that have to wait. */
 	readonly replacements: { readonly waiting: number; readonly until: Ms | null };
 	readonly launches: boolean;
@@ -124,6 +130,11 @@ function reasonsOf(state: State, now: Ms, random: () => number): Reasons {
 			until: breakers[breaker].until,
 			why: bounded(breakers[breaker].why),
 		})),
+		places: placesIn(state).flatMap((place) => {
+			const { failures, until, why } = placeBreaker(state, place);
+			return failures === 0 ? [] : [{ place: placeKey(place), failures, until, why: bounded(why) }];
+		}),
+		rolling: countRolling(state),
 		replacements: { waiting: count, until: count === 0 ? null : until },
 		launches: mayLaunch(new Draft(state, now, random)),
 	};

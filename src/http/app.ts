@@ -31,7 +31,7 @@ import { DestroyProxy, ListDestroyQueue, ListRestartQueue, RestartProxy } from "
 import { ListOutcomes, ReportOutcomes } from "./cloudproxy/outcomes.ts";
 import { GetInstance, GetProvider, ListProviders } from "./cloudproxy/providers.ts";
 import { GetRandomProxy, isNavigation, ListProxies } from "./cloudproxy/proxies.ts";
-import { GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling } from "./cloudproxy/rolling.ts";
+import { EndRoll, GetInstanceRolling, GetProviderRolling, GetRolling, PatchRolling, RollInstance } from "./cloudproxy/rolling.ts";
 import { ScaleInstance, ScaleProvider } from "./cloudproxy/scaling.ts";
 import { GetConsoleState } from "./console/state.ts";
 import { TestProxy } from "./console/test.ts";
@@ -98,6 +98,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["patch", "/rolling", "admin", PatchRolling],
 	["get", "/rolling/:provider", "admin", GetProviderRolling],
 	["get", "/rolling/:provider/:instance", "admin", GetInstanceRolling],
+	["post", "/rolling/:provider/:instance", "admin", RollInstance],
+	["delete", "/rolling/:provider/:instance", "admin", EndRoll],
 	["get", "/auth", "admin", GetAuthentication],
 	["get", "/ui/state", "admin", GetConsoleState],
 	["post", "/ui/test", "admin", TestProxy],
@@ -249,7 +251,9 @@ const router = fromHono(app, {
 for (const route of ROUTES) {
 	const [method, path, access, endpoint] = route;
 	const letPass = doorOf(route);
-	const known = access === "admin" && !isReactor(path) ? queryOf(endpoint) : null;
+	// A monitor that asks for something else than it means would never tell. Pages are asked for with all kinds of things.
+	const isChecked = (access === "admin" && !isReactor(path)) || path === "/health";
+	const known = isChecked ? queryOf(endpoint) : null;
 	app.on(method.toUpperCase(), path, async (c, next) => {
 		await letPass(c);
 		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);

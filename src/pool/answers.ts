@@ -4,14 +4,16 @@ import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
 import { causesOf } from "../core/model/causes.ts";
+import { priceOf } from "../core/model/cost.ts";
 import { metersOf } from "../core/model/meters.ts";
+import { samplesOf } from "../core/model/metrics.ts";
 import { isKept } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
 import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
-import type { Ms, Proxy, State } from "../core/model/state.ts";
+import type { Id, Ms, Proxy, State } from "../core/model/state.ts";
 import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
-import type { PoolOutcomes, PoolStatus, Told } from "../rpc/pool.ts";
+import type { PoolDetails, PoolOutcomes, PoolStatus, ProxyDetails, Told } from "../rpc/pool.ts";
 import type { Live } from "./live.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
@@ -43,6 +45,16 @@ export function outcomesOf(state: State, now: Ms): PoolOutcomes {
 				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...counts }];
 		}),
 	};
+}
+
+export function detailsOf(state: State, now: Ms): PoolDetails {
+	const proxies: Record<Id, ProxyDetails> = {};
+	for (const [id, proxy] of state.proxies) {
+		const counts = state.outcomes.get(id);
+		const outcomes = counts === undefined ? null : { cooling: countCooling(proxy, now), ...counts };
+		proxies[id] = { agent: proxy.agent, price: priceOf(state, proxy), outcomes };
+	}
+	return { samples: samplesOf(state, now), proxies };
 }
 
 /** How the pool fares, with its samples after an instant (Unix seconds). */

@@ -1,8 +1,10 @@
 /** A pool that was made in this object, in memory: its controller, with the object's storage, alarm and clock for a host. */
 import { randomBytes } from "node:crypto";
 import { canRetag } from "../calls/retag.ts";
+import { AgentLines } from "../controller/agent-lines.ts";
 import { changesBetween, decode } from "../controller/codec.ts";
 import { Controller, type Facts, type Host } from "../controller/controller.ts";
+import type { Lines } from "../controller/lines.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
@@ -11,10 +13,8 @@ import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
 import { logError, logEvent } from "../values/log.ts";
-import { AgentLines } from "./agent-lines.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
-import type { Lines } from "./lines.ts";
 import { Outside } from "./outside.ts";
 import { PoolSettings } from "./settings.ts";
 import type { Store, Stored } from "./store.ts";
@@ -96,13 +96,13 @@ export function enliven(
 			outside.callsMade = 0;
 		},
 		callsMade: () => outside.callsMade,
-		lines: () => agents.lives(),
+		lines: (isLoaded) => agents.lives(isLoaded),
 		committed: (before, after) => agents.committed(before, after),
 		told: (event) => logEvent({ ...event }),
 		passFailed: (error) => logError("a pass failed", error),
 	};
 	const controller = new Controller(host, loaded);
-	const agents = new AgentLines(lines, () => controller, now);
+	const agents = new AgentLines(lines, () => controller, { now, digest: sha256 });
 	const learn = (facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen) => {
 		settings.learn(facts);
 		const known = factsFrom(facts, config());

@@ -1,12 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
-import { parseBearer } from "../agent/protocol.ts";
+import { LINE_PING, LINE_PONG, LineReport, parseBearer } from "../agent/protocol.ts";
+import { normaliseSession } from "../agent/session.ts";
+import type { Said } from "../controller/agent-lines.ts";
 import type { AgentReply, Controller } from "../controller/controller.ts";
+import { Lines } from "../controller/lines.ts";
 import type { Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
 import type { AgentAnswer } from "../rpc/pool.ts";
 import { type Config, readConfig } from "../settings/environment.ts";
 import { sha256 } from "./hash.ts";
-import { Lines } from "./lines.ts";
 import { enlivenStored, type Live, type Surroundings } from "./live.ts";
 import { Refresher } from "./refresh.ts";
 import { Store } from "./store.ts";
@@ -31,7 +33,13 @@ export abstract class PoolObject extends DurableObject<Env> {
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
 		this.store = new Store(ctx.storage);
-		this.lines = new Lines(ctx);
+		// Each time: a deploy forgets the answer to pings.
+		ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(LINE_PING, LINE_PONG));
+		this.lines = new Lines({
+			accept: (socket, tags) => ctx.acceptWebSocket(socket as WebSocket, tags),
+			tagged: (tag) => ctx.getWebSockets(tag),
+			answeredAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket as WebSocket)?.getTime() ?? null,
+		});
 		this.surroundings = {
 			ctx,
 			lines: this.lines,
@@ -51,16 +59,27 @@ export abstract class PoolObject extends DurableObject<Env> {
 		});
 	}
 
-	/** An agent's line, whose key the Worker has not checked. */
+	/** An agent's line, whose key the Worker has not checked: 101, or 401 with the reason. */
 	override async fetch(request: Request): Promise<Response> {
 		const bearer = /^Bearer (\S+)$/.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
 		if (this.live === null) return new Response(GONE.message, { status: 401 });
-		return this.live.agents.open(bearer);
+		const { agents } = this.live;
+		const key = parseBearer(bearer);
+		if (key === null) return new Response("the key is malformed", { status: 401 });
+		const keyHash = sha256(bearer);
+		const judgement = agents.judge(keyHash, key.id);
+		if (judgement.is === "refused") return new Response(judgement.message, { status: 401 });
+		const { 0: client, 1: server } = new WebSocketPair();
+		agents.opened(this.lines.accept(server, "agent", key.id, agents.noteOf(keyHash), this.now()));
+		return new Response(null, { status: 101, webSocket: client });
 	}
 
 	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
 		const line = this.lines.lineOf(socket);
-		if (line?.kind === "agent") this.live?.agents.heard(line, message);
+		if (line?.kind !== "agent") return;
+		const said = saidIn(message);
+		if (said === null) line.close("malformed");
+		else this.live?.agents.heard(line, said);
 	}
 
 	override async webSocketClose(socket: WebSocket, _code: number, _reason: string, wasClean: boolean): Promise<void> {
@@ -93,4 +112,24 @@ export abstract class PoolObject extends DurableObject<Env> {
 		if (this.read?.env !== this.env) this.read = { env: this.env, config: readConfig(this.env) };
 		return this.read.config;
 	}
+}
+
+function saidIn(message: string | ArrayBuffer): Said | null {
+	const report = typeof message === "string" ? LineReport.safeParse(parsed(message)).data : undefined;
+	if (report === undefined) return null;
+	const { boot, counters, ...said } = report;
+	const counts = boot === undefined || counters === undefined ? {} : { counts: { boot, counters } };
+	return { ...said, ...counts, opened: canonical(said.opened), closed: canonical(said.closed) };
+}
+
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
+}
+
+function canonical(sessions: readonly string[]): readonly string[] {
+	return sessions.map(normaliseSession).filter((session) => session !== null);
 }

@@ -5,7 +5,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -81,7 +82,8 @@ export interface FakeWorker {
 	knowsCounters: boolean;
 }
 
-export async function startWorker(): Promise<FakeWorker> {
+/** `tls`: it speaks TLS with this certificate, for 127.0.0.1. */
+export async function startWorker(tls: { readonly key: string; readonly cert: string } | null = null): Promise<FakeWorker> {
 	const worker: FakeWorker = {
 		url: "",
 		directives: {
@@ -117,7 +119,8 @@ export async function startWorker(): Promise<FakeWorker> {
 		}
 		return { status, body: worker.directives };
 	};
-	const server = createHttpServer((request, response) => {
+	const server = (tls === null ? createHttpServer() : createHttpsServer(tls)) as HttpServer;
+	server.on("request", (request, response) => {
 		if (request.url === "/v1.1/agent") return void response.writeHead(worker.statuses.get(request.url) ?? 404).end("{}");
 		answer(request).then(
 			({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body)),
@@ -131,7 +134,7 @@ export async function startWorker(): Promise<FakeWorker> {
 		sockets.handleUpgrade(request, socket, head, (webSocket) => worker.lines?.push(fakeLine(webSocket, request, worker)));
 	});
 	const port = await listen(server);
-	const url = `http://127.0.0.1:${port}`;
+	const url = `${tls === null ? "http" : "https"}://127.0.0.1:${port}`;
 	return Object.assign(worker, { url, directives: { ...worker.directives, url } });
 }
 
@@ -193,6 +196,8 @@ export interface AgentOptions {
 	readonly descriptors?: number;
 	/** Nothing can be written to its state directory, as on a full disk; {@link Agent.mendState} ends that. */
 	readonly hasBrokenState?: boolean;
+	/** Of its process, besides what its unit gives it. */
+	readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Agent {
@@ -255,9 +260,10 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 	let log = "";
 	const limits = Object.fromEntries(Object.entries(options.limits ?? {}).map(([name, value]) => [shippedName(source, name), value]));
 	const hasPlan = options.limits !== undefined || options.names !== undefined;
+	// The agent needs the standard library only; without what the machine has beside it, it starts in less time.
 	const command = hasPlan
-		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
-		: [join(root, "agent.py")];
+		? ["-S", join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
+		: ["-S", join(root, "agent.py")];
 	if (options.isOrdinaryUser) for (const path of [root, stateDirectory]) chownSync(path, NOBODY, NOBODY);
 	const kill = async (signal: NodeJS.Signals) => {
 		const running = child;
@@ -281,6 +287,7 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 				CREDENTIALS_DIRECTORY: credentialsDirectory,
 				STATE_DIRECTORY: stateDirectory,
 				MUSTER_BIND: address,
+				...options.environment,
 				...(options.allowLoopback === false ? {} : { MUSTER_ALLOW_LOOPBACK: "1" }),
 			},
 		});

@@ -1,4 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { makeAuthority } from "./authority.ts";
 import {
 	type Agent,
 	type AgentOptions,
@@ -185,6 +189,26 @@ describe.runIf(onLinux)("a line", () => {
 		worker.statuses.set("/v1.1/agent", 502);
 		await startAgent(worker, { limits: { ...LIMITS, LINE_REFUSED_SECONDS: 30 } });
 		await eventually(() => worker.heartbeats.length >= 2, "heartbeats");
+	});
+
+	it("goes over TLS like every call, to whoever has a certificate that the machine trusts, and to nobody else", async () => {
+		const directory = mkdtempSync(join(tmpdir(), "muster-authority-"));
+		onTestFinished(() => rmSync(directory, { recursive: true }));
+		const { certificate, serverKey, serverCertificate } = makeAuthority(directory, "pool.muster.test");
+		const worker = await startWorker({ key: readFileSync(serverKey, "utf8"), cert: readFileSync(serverCertificate, "utf8") });
+		worker.lines = [];
+		const agent = await startAgent(worker, { limits: { ...LIMITS, PING_SECONDS: 0.3 }, environment: { SSL_CERT_FILE: certificate } });
+		const line = await nextLine(worker);
+		const socket = await echoTunnel(agent);
+		await eventually(() => sessionsOf(line).has(nameOf(socket)), "its session is told", 4000);
+		// More than one record of TLS, and than one read.
+		const order = line.order({ drop: [nameOf(socket)], allow: Array.from({ length: 4000 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`) });
+		await eventually(() => line.reports.at(-1)?.heard === order, "the order is heard", 4000);
+		await eventually(() => line.pingsMs.length > 3, "pings");
+		expect([worker.lines.length, line.isOpen]).toEqual([1, true]);
+		const stranger = await startAgent(worker, { limits: LIMITS, isLonely: true });
+		await eventually(() => stranger.log().includes("CERTIFICATE_VERIFY_FAILED"), "it trusts nobody");
+		expect(worker.registrations).toHaveLength(1);
 	});
 
 	it("moves to the pool's new address, and stays where it is when that leads nowhere", async () => {

@@ -9,9 +9,10 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Authority, makeAuthority } from "../agent/authority.ts";
 import { type Agent, startAgent, startWorker } from "../agent/harness.ts";
 import type { Client, Command, Protocol } from "./client.ts";
-import { type Authority, answerOf, makeAuthority, ORIGIN_NAME, type Origin, startOrigin } from "./origin.ts";
+import { answerOf, ORIGIN_NAME, type Origin, startOrigin } from "./origin.ts";
 import { CLIENTS } from "./table/index.ts";
 
 const USERNAME = "user";
@@ -30,7 +31,7 @@ const missing: Client[] = [];
 
 beforeAll(() => {
 	root = mkdtempSync(join(tmpdir(), "muster-clients-"));
-	authority = makeAuthority(root);
+	authority = makeAuthority(root, ORIGIN_NAME);
 });
 
 afterAll(() => {

@@ -1,42 +1,13 @@
 /** The destination of the real clients: one small web site over HTTP and over TLS, which remembers who asked it for what. */
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { join } from "node:path";
+import type { Authority } from "../agent/authority.ts";
 import { listen } from "../agent/harness.ts";
 
 /** Resolved by the agent alone. */
 export const ORIGIN_NAME = "origin.muster.test";
-
-export interface Authority {
-	/** Paths of PEM files. */
-	readonly certificate: string;
-	readonly serverKey: string;
-	readonly serverCertificate: string;
-}
-
-/** Makes a certificate authority that lives as long as the directory, and a certificate of its for the origin. */
-export function makeAuthority(directory: string): Authority {
-	const path = (name: string) => join(directory, name);
-	const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
-	const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-	const authority = ["-x509", "-days", "2", "-subj", "/CN=Muster test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-	openssl("req", ...newKey, ...authority, "-keyout", path("ca.key"), "-out", path("ca.pem"));
-	openssl("req", ...newKey, "-subj", `/CN=${ORIGIN_NAME}`, "-keyout", path("server.key"), "-out", path("server.csr"));
-	writeFileSync(
-		path("extensions"),
-		`subjectAltName=DNS:${ORIGIN_NAME},IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
-	);
-	const signing = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", path("extensions")];
-	openssl("x509", "-req", "-in", path("server.csr"), ...signing, "-out", path("server.pem"));
-	return {
-		certificate: path("ca.pem"),
-		serverKey: path("server.key"),
-		serverCertificate: path("server.pem"),
-	};
-}
 
 export interface Visit {
 	/** The address that the request came from. */

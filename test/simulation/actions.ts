@@ -125,6 +125,10 @@ function order(world: World, host: Host, action: Action): void {
 		case "restart":
 			if (chosen !== undefined) instance.command({ do: action.what, id: chosen.id });
 			break;
+		case "roll":
+		case "endRoll":
+			instance.command({ do: "roll", isOn: action.what === "roll" });
+			break;
 		case "drop": {
 			const agent = world.agents.byMachine.get(chosen !== undefined && "vm" in chosen.phase ? (chosen.phase.vm ?? "") : "");
 			const [session] = agent?.sessions ?? [];

@@ -30,6 +30,9 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	const least = Math.min(target, roomOf(state, world.scenario));
 	if (proxies.length > target || proxies.length < least) message(`${proxies.length} proxies where ${least} to ${target} are wanted`);
 	if (state.orphans.size > 0) message(`orphans ${[...state.orphans.keys()]}`);
+	const rolled = world.watch.record(host).rolled;
+	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
+	if (spared.length > 0 && state.run === "running") message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
 	const own = new Set(proxies.map(({ phase }) => ("vm" in phase ? phase.vm : null)));
 	const leaked = machines.filter(({ vm }) => !own.has(vm));
 	if (leaked.length > 0) message(`${leaked.map(({ vm, tags }) => `${vm} of ${tags.intent}`)} leaked`);

@@ -34,6 +34,8 @@ export interface Bug {
 	readonly isPlaced?: boolean;
 	/** It shows only where cost is bounded. */
 	readonly isBounded?: boolean;
+	/** It shows only where an operator has all proxies replaced. */
+	readonly isRolled?: boolean;
 	/** Only a pool with rules shows it. */
 	readonly isDemanding?: boolean;
 	/** The cloud that brings it to light, where the others cannot; all if missing. */

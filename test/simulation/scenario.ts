@@ -96,7 +96,8 @@ export const ORDERS = [
 	"release",
 	"removeKeeping",
 ] as const;
-export type Order = (typeof ORDERS)[number];
+/** Dealt apart, as some faults are. */
+export type Order = (typeof ORDERS)[number] | "roll" | "endRoll";
 
 /** One line of a schedule. What it does not need it ignores, so that any line may be dropped when a failing schedule is shrunk. */
 export interface Action {
@@ -179,6 +180,8 @@ export interface ScenarioOptions {
 	readonly isBounded?: boolean;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
+	/** In each run an operator has all proxies replaced; without it, in some. */
+	readonly isRolled?: boolean;
 	/** All pools of every run have rules; else those of some. */
 	readonly isDemanding?: boolean;
 	/** Deals these and no other faults, and plenty of them. */
@@ -232,7 +235,17 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		const soon = Math.min(end - MINUTE, at + random.between(0, random.pick([2 * SECOND, 20 * SECOND, 3 * MINUTE])));
 		actions.push({ ...next, at: soon, pool, choice, forMs: Math.min(next.forMs, end - soon) });
 	}
-	// As well drawn apart.
+	// As well drawn apart. A storm may hold a roll up until the faults are over.
+	const rolls = new Random(`rolls ${seed}`);
+	for (let i = rolls.chance(options.isRolled === true ? 1 : 0.2) ? rolls.between(1, 3) : 0; i > 0; i--)
+		actions.push({
+			at: rolls.between(0, end - MINUTE),
+			what: rolls.chance(0.85) ? "roll" : "endRoll",
+			forMs: 0,
+			p: 1,
+			pool: rolls.between(0, 7),
+			choice: rolls.next(),
+		});
 	const hanging = new Random(`hanging ${seed}`);
 	const hangs = options.focus?.includes("createsHang") ?? (!options.isFaultless && hanging.chance(0.15));
 	for (let i = hangs ? hanging.between(1, 6) : 0; i > 0; i--) actions.push(...growth(hanging, end));

@@ -37,6 +37,7 @@ export class Replacements {
 			if (phase.at === "unready" && wasReady) return null;
 			kept++;
 		}
+		for (const { isRolled } of after.proxies.values()) if (isRolled) return null;
 		if (added === 0 || after.spec.ageLimitSeconds > 0) return null;
 		const bound = after.spec.maxReplacementsPerHour ?? Math.max(6, 2 * after.target);
 		const waiting = Math.max(0, recent.length - bound);

@@ -14,7 +14,7 @@ import { PROFILES } from "./profiles.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
-import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand.ts";
 import { Leases } from "./watch-leases.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
@@ -141,6 +141,11 @@ export class Watch {
 		this.effects.set(what, (this.effects.get(what) ?? 0) + 1);
 	}
 
+	/** A pool was told that so many clients found nothing. */
+	woken(host: Host, callers: number, before: State, after: State): void {
+		judgeWoken(host, callers, before, after, this.sayer(host));
+	}
+
 	/** An instance is gone with its memory. */
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
@@ -164,6 +169,7 @@ export class Watch {
 		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
 		if (command.do === "run" && command.run === "running") this.replacements.restarted(host.object);
 		if (command.do === "destroy") this.destroying(host, record, command.id);
+		if (command.do === "roll") this.rolling(host, record, command.isOn);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
 		record.fruitlessMost = 0;
@@ -177,6 +183,18 @@ export class Watch {
 			const isMeant = command.do !== "release" || (proxy.id === command.id && phase.at !== "adopting");
 			if (isMeant && phase.at !== "launching" && phase.at !== "deleting" && phase.vm !== null) record.spared.add(phase.vm);
 		}
+	}
+
+	/** All whose VMs are there, or may be, are to go; or of those only what goes already. */
+	private rolling({ state }: Host, record: PoolRecord, isOn: boolean): void {
+		if (state === null || (isOn && state.run !== "running")) return;
+		const proxies = [...state.proxies.values()];
+		const isLeaving = ({ at }: Proxy["phase"]) => at === "draining" || at === "deleting";
+		const isThere = ({ phase }: Proxy) =>
+			!isLeaving(phase) && phase.at !== "adopting" && phase.at !== "releasing" && !(phase.at === "launching" && phase.sentAt === null);
+		const chosen = isOn ? proxies.filter(isThere) : [];
+		const kept = proxies.filter(({ id, phase }) => record.rolled.has(id) && (isOn || isLeaving(phase)));
+		record.rolled = new Set([...kept, ...chosen].map(({ id }) => id));
 	}
 
 	/** What was to run on may be ordered to go all the same, as long as it is not let go. */
@@ -348,7 +366,8 @@ export class Watch {
 		if (state.proxies.size + state.orphans.size > bound) {
 			this.broken("1", `a create brings ${state.proxies.size + state.orphans.size} billable where ${bound} are the most`);
 		}
-		let existing = 1;
+		// One that is asked for once more, and was made, is the same one.
+		let existing = isRepeat && (world.cloud.byIntent.get(id) ?? []).length > 0 ? 0 : 1;
 		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "orphan" && machine.goingAt === null) existing++;
 		for (const [intent] of world.cloud.underway)
 			if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
@@ -447,13 +466,18 @@ export class Watch {
 
 	/** The size that a pool is to have is what its load asks for: no sooner, no later, and never out of its bounds. */
 	private scaled(host: Host, before: State, after: State): void {
-		const message = (text: string) => {
-			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
-		};
+		const message = this.sayer(host);
 		if (before.target !== after.target)
 			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
 		judgeTarget(host, this.record(host).demand, before, after, message);
 		if (before.proxies !== after.proxies) judgePosted(before, after, message);
+	}
+
+	/** Takes what is wrong with a pool's size, but for what a clock that was set may have done. */
+	private sayer(host: Host): (text: string) => void {
+		return (text) => {
+			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
+		};
 	}
 
 	private changed(
@@ -492,6 +516,13 @@ export class Watch {
 		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
 		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
 		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
+		// A draining spare that was taken back is rolled like the others, and never one that came later.
+		const isRolled = after.proxies.get(was.id)?.why === "rolled by an operator";
+		if (isRolled && !record.rolled.has(was.id)) this.broken("5", `${was.id} is rolled, though it came after the order`);
+		if (isRolled && after.spec.rolling.enabled) {
+			this.recycled(was, before, after);
+			return;
+		}
 		const { ageLimitSeconds } = after.spec;
 		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {
 			this.recycled(was, before, after);

@@ -340,6 +340,8 @@ export class World {
 			const { demand } = this.setupOf(host);
 			if (demand !== null) this.clients.end();
 			if (demand !== null) this.crowd.load(host, demand.finalLoad, 0);
+			// A long roll, one at a time, would not be over in time.
+			if (state.proxies.size > MOST_ROLLED) host.current()?.command({ do: "roll", isOn: false });
 			if (state.run === "paused") host.current()?.command({ do: "run", run: "running" });
 		}
 	}
@@ -412,6 +414,9 @@ export class World {
 		return [...this.cloud.machines.values()].filter((machine) => machine.goneAt === null && machine.tags.pool === host.tag);
 	}
 }
+
+/** As many as a roll replaces until a run is to be at rest, whatever its pace. */
+const MOST_ROLLED = 6;
 
 function hasHolders({ seed, isUnused }: Scenario): boolean {
 	return !isUnused && seed % 3 === 1;

@@ -3,6 +3,12 @@ import { withVitals } from "../model/edit.ts";
 import { FALL_SPACING_MS } from "../model/limits.ts";
 import type { LineLife } from "../model/lines.ts";
 import type { Id, Ms, State } from "../model/state.ts";
+import { applyHeartbeat, type Report } from "./agents.ts";
+
+/** What a line shows: that it lives, and to a pool that has just been loaded what was reported on it last, which its memory may lack. */
+export interface SeenLine extends LineLife {
+	readonly reported?: Report & { readonly at: Ms };
+}
 
 /** It reaches us, and whoever has its key is alive. */
 export function applyLineOpened(state: State, id: Id, now: Ms): State {
@@ -15,18 +21,21 @@ export function applyLineLost(state: State, id: Id, now: Ms): State {
 }
 
 /** A line without a newer sign of life than is known changes nothing. */
-export function applyLines(state: State, seen: { readonly lives: readonly LineLife[]; readonly isLoaded: boolean }, now: Ms): State {
-	let { vitals } = state;
-	for (const { id, at } of seen.lives) {
-		const known = vitals.get(id);
-		if (known === undefined || at > now) continue;
+export function applyLines(before: State, seen: { readonly lives: readonly SeenLine[]; readonly isLoaded: boolean }, now: Ms): State {
+	let state = before;
+	for (const { id, at, reported } of seen.lives) {
+		if (!state.proxies.has(id) || at > now) continue;
+		if (reported !== undefined && reported.at > (state.vitals.get(id)?.reportedAt ?? 0)) {
+			const { at: reportedAt, ...report } = reported;
+			state = applyHeartbeat(state, report, reportedAt);
+		}
+		const heardAt = state.vitals.get(id)?.heardAt ?? 0;
 		// What lies in the future was dated by a clock that was set back since.
-		if (at > known.heardAt || known.heardAt > now) vitals = vitals.with(id, { ...known, heardAt: at });
+		if (at > heardAt || heardAt > now) state = withVitals(state, id, { heardAt: at });
 	}
 	const hasFallen =
-		seen.isLoaded && seen.lives.length === 0 && isPast(state.linesFellAt, now) && [...vitals.values()].some((one) => one.isLined);
-	if (vitals === state.vitals && !hasFallen) return state;
-	return { ...state, vitals, linesFellAt: hasFallen ? now : state.linesFellAt };
+		seen.isLoaded && seen.lives.length === 0 && isPast(state.linesFellAt, now) && [...state.vitals.values()].some((one) => one.isLined);
+	return hasFallen ? { ...state, linesFellAt: now } : state;
 }
 
 function isPast(fellAt: Ms, now: Ms): boolean {

@@ -55,6 +55,14 @@ export function refusalOf(state: State, command: Command): Refusal | null {
 		case "assist":
 			if (command.count === 0 || hasCloud(state)) return null;
 			return { error: "conflict", message: "The pool has no cloud: it cannot stand in for another." };
+		case "roll":
+			if (!command.isOn || (hasCloud(state) && state.run === "running")) return null;
+			return {
+				error: "conflict",
+				message: hasCloud(state)
+					? `The pool is ${state.run}: start it before its proxies are replaced.`
+					: "The pool has no cloud: it has no VM to replace.",
+			};
 		case "report":
 		case "endLeases":
 		case "scale":

@@ -3,8 +3,9 @@ import type { Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { conditionOf } from "./health.ts";
 import { BOOTS_TO_OPEN } from "./limits.ts";
+import { areAllClosed, sayClosed } from "./places.ts";
 import { summaryOf } from "./projection.ts";
-import { countReady } from "./proxies.ts";
+import { countReady, hasCloud } from "./proxies.ts";
 import type { State } from "./state.ts";
 import { countUp } from "./statics.ts";
 
@@ -21,7 +22,10 @@ export function causesOf(state: State, now: Ms): Causes {
 	const { breakers, money } = state;
 	const summary = { ...summaryOf(state), displayName: "", settings: {} };
 	const { isDegraded, problems } = conditionOf(summary, countReady(state) + countUp(state), now);
-	const launch = breakers.launch.failures > 0 ? breakers.launch.why : breakers.boots.failures >= BOOTS_TO_OPEN ? breakers.boots.why : null;
+	// While one place is open, VMs are launched there.
+	const closed = hasCloud(state) && areAllClosed(state) ? sayClosed(state) : null;
+	const launch =
+		breakers.launch.failures > 0 ? breakers.launch.why : breakers.boots.failures >= BOOTS_TO_OPEN ? breakers.boots.why : closed;
 	const isOverBudget = money.held?.includes("has no room for another VM") ?? false;
 	return {
 		...(isDegraded ? { degraded: bounded(problems.slice(0, MOST_PROBLEMS).join("; ") || "degraded") } : {}),

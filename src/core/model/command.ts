@@ -22,6 +22,8 @@ export type Command =
 	| { readonly do: "wake"; readonly callers?: number }
 	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
 	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
+	/** Replaces every proxy that there is now, as aged ones are replaced; off: those that have not begun to go stay. */
+	| { readonly do: "roll"; readonly isOn: boolean }
 	| { readonly do: "destroy"; readonly id: Id }
 	| { readonly do: "restart"; readonly id: Id }
 	/** Closes a client's connection (`client:port`, canonical), whichever proxy it goes through, or only if that is the one with this address. */

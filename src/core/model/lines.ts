@@ -15,6 +15,10 @@ import {
 import { parseRule } from "./rules.ts";
 import type { Ms, State, Vitals } from "./state.ts";
 
+/** With what code the pool closes a line, and why. */
+export const LINE_CLOSES = { replaced: 4001, unauthorised: 4401, malformed: 1008 } as const;
+export type LineEnd = keyof typeof LINE_CLOSES;
+
 /** A line, and when it last showed life. */
 export interface LineLife {
 	readonly id: string;

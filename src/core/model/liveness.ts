@@ -75,7 +75,7 @@ export const livenessSlice: Slice<LivenessFields> = {
 	sampledAt: vital(value(0)),
 	heartbeatSeconds: vital(value(30)),
 	lineSeconds: vital(value(30)),
-	linesFellAt: vital(value(0)),
+	linesFellAt: fact(value(0)),
 };
 
 /** What a probe found. */

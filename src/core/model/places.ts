@@ -94,6 +94,15 @@ export function areAllClosed(state: State): boolean {
 	return placesIn(state).every((place) => placeBreaker(state, place).failures > 0);
 }
 
+/** Why each place is closed. */
+export function sayClosed(state: State): string {
+	const whys = placesIn(state).map((place) => {
+		const { why } = placeBreaker(state, place);
+		return state.spec.places.length > 1 ? `${placeKey(place)}: ${why}` : why;
+	});
+	return whys.join("; ");
+}
+
 /** Which places are closed, and until when each is tried again. */
 export function sayAllClosed(state: State): string {
 	const each = placesIn(state).map((place) => `${placeKey(place)} until ${new Date(placeBreaker(state, place).until).toISOString()}`);

@@ -1,5 +1,5 @@
 /** Rolling replacement: whose settings hold, and how far it is. */
-import { countReady } from "./proxies.ts";
+import { countReady, isUnsent } from "./proxies.ts";
 import type { Ms, PatchedRolling, Proxy, Rolling, State } from "./state.ts";
 
 /** The settings that hold: an operator's, until the environment's own change. */
@@ -52,13 +52,41 @@ export function inFlight(state: State, target: number, now: Ms): number {
 
 /** Whether a rolling deployment is replacing proxies just now. */
 export function isRecycling(state: State, now: Ms): boolean {
-	if (!state.spec.rolling.enabled || state.spec.ageLimitSeconds === 0) return false;
+	if (!state.spec.rolling.enabled) return false;
 	for (const proxy of state.proxies.values()) if ((isServing(proxy) || isLeaving(proxy)) && isAged(state, proxy, now)) return true;
 	return false;
 }
 
-function isAged({ spec }: State, proxy: Proxy, now: Ms): boolean {
-	return spec.ageLimitSeconds > 0 && now >= proxy.createdAt + spec.ageLimitSeconds * 1000;
+function isAged(state: State, proxy: Proxy, now: Ms): boolean {
+	return proxy.isRolled || now >= agedAt(state, proxy.createdAt);
+}
+
+/** When one that was made then has reached the age limit; infinite: there is none. */
+export function agedAt({ spec }: State, createdAt: Ms): Ms {
+	return spec.ageLimitSeconds === 0 ? Number.POSITIVE_INFINITY : createdAt + spec.ageLimitSeconds * 1000;
+}
+
+/** One whose VM is there, or may be, and that is not on its way out for good. */
+function isRollable(proxy: Proxy): boolean {
+	const { at } = proxy.phase;
+	return at !== "adopting" && at !== "releasing" && at !== "deleting" && !isUnsent(proxy);
+}
+
+/** The state once all that there are shall be replaced, or none of them that has not begun to go. */
+export function withRoll(state: State, isOn: boolean): State {
+	let { proxies } = state;
+	for (const [id, proxy] of proxies) {
+		const isRolled = isOn ? isRollable(proxy) : isLeaving(proxy) && proxy.isRolled;
+		if (isRolled !== proxy.isRolled) proxies = proxies.with(id, { ...proxy, isRolled });
+	}
+	return proxies === state.proxies ? state : { ...state, proxies };
+}
+
+/** How many that an operator wants replaced have not begun to go. */
+export function countRolling(state: State): number {
+	let rolling = 0;
+	for (const proxy of state.proxies.values()) if (proxy.isRolled && isRollable(proxy) && proxy.phase.at !== "draining") rolling++;
+	return rolling;
 }
 
 export function isServing({ phase }: Proxy): boolean {

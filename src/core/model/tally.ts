@@ -13,7 +13,18 @@ import { sumOf, type Traffic, totalCounted, trafficShape } from "./traffic.ts";
 export type CreateOutcome = "created" | "refused" | "lost";
 
 /** Why a VM went, in words that are few. `vanished`: without having been deleted by us. `released`: it runs on, without us. */
-export const END_REASONS = ["scale_in", "age", "unhealthy", "operator", "boot_failed", "off", "vanished", "released", "other"] as const;
+export const END_REASONS = [
+	"scale_in",
+	"age",
+	"roll",
+	"unhealthy",
+	"operator",
+	"boot_failed",
+	"off",
+	"vanished",
+	"released",
+	"other",
+] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
 /** Upper bounds of the boots' histogram, in seconds; above the last is one more. */
@@ -187,6 +198,7 @@ export function withEnded(state: State, id: Id, now: Ms): State {
 const REASONS: readonly (readonly [RegExp, EndReason])[] = [
 	[/^(one too many|not needed any more)/, "scale_in"],
 	[/^older than the age limit/, "age"],
+	[/^rolled by an operator/, "roll"],
 	[/^replaced: /, "unhealthy"],
 	[/^destroyed by an operator/, "operator"],
 	[/^not ready \d+ s after/, "boot_failed"],

@@ -1,6 +1,6 @@
-/** Replacement of proxies that are older than the age limit: a few at a time, and with enough others ready. */
+/** Replacement of proxies that are older than the age limit, or that an operator wants replaced: a few at a time, and with enough others ready. */
 import { countReady, surgeOf } from "../model/proxies.ts";
-import { floorOf, inFlight, isServing } from "../model/rolling.ts";
+import { agedAt, floorOf, inFlight, isServing } from "../model/rolling.ts";
 import type { Proxy } from "../model/state.ts";
 import { measure } from "../model/table.ts";
 import type { Draft } from "./draft.ts";
@@ -8,16 +8,16 @@ import { leavers } from "./placing.ts";
 import { drain } from "./replace.ts";
 
 /**
- * Lets go of proxies that are older than the age limit, the oldest first, and never so many that fewer than {@link floorOf} are ready.
+ * Lets go of aged proxies, the oldest first, and never so many that fewer than {@link floorOf} are ready.
  * Rolling on: at most a batch is in flight (draining, or its replacement not ready). Rolling off: as many as the surge has room for are replaced at
  * one time, each only once its successor is ready; drains that last hold none of them up.
  *
  * Returns how many proxies above the target are wanted for it: those whose successors must be ready before they may go.
  */
 export function retireAged(draft: Draft, target: number): number {
-	const { ageLimitSeconds, rolling } = draft.state.spec;
-	if (ageLimitSeconds === 0 || target === 0) return 0;
-	const aged = agedOf(draft, ageLimitSeconds * 1000);
+	const { rolling } = draft.state.spec;
+	if (target === 0) return 0;
+	const aged = agedOf(draft);
 	if (aged.length === 0) return 0;
 	const ready = countReady(draft.state);
 	if (!rolling.enabled) {
@@ -39,20 +39,26 @@ export function retire(draft: Draft, aged: Proxy[], most: number): number {
 	// Which of the aged goes first is the spread's to say only where it is to stay even meanwhile.
 	const isEven = draft.state.spec.spread === "even";
 	const going = isEven ? leavers(draft.state, inOrder, most, rank) : inOrder.slice(0, Math.max(0, most));
-	for (const proxy of going) drain(draft, proxy, "older than the age limit", false);
+	for (const proxy of going) drain(draft, proxy, proxy.isRolled ? "rolled by an operator" : "older than the age limit", false);
 	return going.length;
 }
 
-const serving = measure<Proxy, { readonly oldestAt: number; readonly proxies: readonly Proxy[] }>((_keys, values) => {
-	const proxies = values.filter(isServing);
-	return { oldestAt: Math.min(Number.POSITIVE_INFINITY, ...proxies.map(({ createdAt }) => createdAt)), proxies };
-});
+const serving = measure<Proxy, { readonly oldestAt: number; readonly rolled: readonly Proxy[]; readonly others: readonly Proxy[] }>(
+	(_keys, values) => {
+		const [rolled, others] = [values.filter(isServing).filter(isRolled), values.filter(isServing).filter((proxy) => !isRolled(proxy))];
+		return { oldestAt: Math.min(Number.POSITIVE_INFINITY, ...others.map(({ createdAt }) => createdAt)), rolled, others };
+	},
+);
 
-/** Those that serve and are older than that. */
-function agedOf(draft: Draft, limitMs: number): Proxy[] {
+const isRolled = (proxy: Proxy) => proxy.isRolled;
+
+/** Those that serve and have had their time. */
+function agedOf(draft: Draft): Proxy[] {
 	const aged: Proxy[] = [];
-	for (const { oldestAt, proxies } of serving(draft.state.proxies)) {
-		if (draft.isDue(oldestAt + limitMs)) aged.push(...proxies.filter((proxy) => draft.isDue(proxy.createdAt + limitMs)));
+	const isDue = (createdAt: number) => draft.isDue(agedAt(draft.state, createdAt));
+	for (const { oldestAt, rolled, others } of serving(draft.state.proxies)) {
+		aged.push(...rolled);
+		if (isDue(oldestAt)) aged.push(...others.filter(({ createdAt }) => isDue(createdAt)));
 	}
 	return aged;
 }

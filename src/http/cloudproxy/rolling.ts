@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { type RollingStatus, rollingInForce } from "../../core/model/rolling.ts";
 import type { PatchedRolling, ProviderName, Rolling } from "../../core/model/state.ts";
-import { type DirectoryEntry, listPools } from "../../d1/directory.ts";
+import { type DirectoryEntry, findPool, listPools } from "../../d1/directory.ts";
 import { patchedRollingIn, readSettings, writeSetting } from "../../d1/settings.ts";
 import { eachPool, readFacts } from "../../fleet/fleet.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { MAX_SCALING } from "../../settings/table.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
+import { Conflict, NotFound } from "../base/errors.ts";
 import { instanceNamed, providerNamed } from "./instances.ts";
 import { readSources } from "./providers.ts";
 import {
@@ -36,8 +37,11 @@ const Status = z
 	.object({
 		healthy: z.number().int().openapi({ description: "Ready; older than the age limit or not." }),
 		pending: z.number().int().openapi({ description: "Launched and not ready yet." }),
-		pending_recycle: z.number().int().openapi({ description: "Older than the age limit, and handed out until their turn comes." }),
-		recycling: z.number().int().openapi({ description: "Older than the age limit, draining or being deleted." }),
+		pending_recycle: z
+			.number()
+			.int()
+			.openapi({ description: "Older than the age limit, or to be replaced by an order, and handed out until their turn comes." }),
+		recycling: z.number().int().openapi({ description: "The same, draining or being deleted." }),
 		last_update: z.iso.datetime(),
 		healthy_ips: z.array(z.string()),
 		pending_recycle_ips: z.array(z.string()),
@@ -105,6 +109,23 @@ const instanceSchema = {
 	},
 	responses: { ...about.responses, ...faults(404) },
 };
+const rollSchema = {
+	...about,
+	operationId: "rollInstance",
+	summary: "Replace every proxy of an instance",
+	description:
+		"All that there are now, whatever their age, as aged ones are replaced: by the settings of rolling deployments, within the surge and the budget, each only once enough others are ready. A new VM each is launched, and billed. Changes nothing for those of an order before that is still under way.",
+	request: instanceSchema.request,
+	responses: { ...about.responses, ...faults(404, 409) },
+};
+const endRollSchema = {
+	...about,
+	operationId: "endRoll",
+	summary: "End the replacement of every proxy of an instance",
+	description: "Those that are on their way out go; the others stay. May be repeated.",
+	request: instanceSchema.request,
+	responses: { ...about.responses, ...faults(404) },
+};
 
 /** `GET /rolling` */
 export class GetRolling extends Operation {
@@ -152,6 +173,39 @@ export class GetInstanceRolling extends Operation {
 		const isWanted = (pool: DirectoryEntry) => pool.provider === provider && pool.name === params.instance;
 		return answer(c, isWanted, retrieved(`${provider}/${params.instance}`));
 	}
+}
+
+/** `POST /rolling/{provider}/{instance}` */
+export class RollInstance extends Operation {
+	static override readonly isOrder = true;
+	override schema = rollSchema;
+	async handle(c: AppContext): Promise<Response> {
+		return roll(c, (await this.getValidatedData<typeof rollSchema>()).params, true);
+	}
+}
+
+/** `DELETE /rolling/{provider}/{instance}` */
+export class EndRoll extends Operation {
+	static override readonly isOrder = true;
+	override schema = endRollSchema;
+	async handle(c: AppContext): Promise<Response> {
+		return roll(c, (await this.getValidatedData<typeof endRollSchema>()).params, false);
+	}
+}
+
+/** Throws NotFound, Conflict. */
+async function roll(c: AppContext, params: { provider: string; instance: string }, isOn: boolean): Promise<Response> {
+	const provider = providerNamed(params.provider);
+	const name = `${provider}/${params.instance}`;
+	const entry = await findPool(c.env.DB, provider, params.instance);
+	const outcome = entry === null ? null : await askPool(c.env, entry.object, (pool) => pool.command({ do: "roll", isOn }));
+	if (outcome === null || (!outcome.ok && outcome.error === "notFound")) {
+		instanceNamed(provider, params.instance, await readSources(c));
+		throw new NotFound(`Provider '${provider}' instance '${params.instance}' does not run: it has no proxies.`);
+	}
+	if (!outcome.ok) throw new Conflict(outcome.message);
+	const message = isOn ? `Every proxy of '${name}' is being replaced` : `No more proxies of '${name}' are being replaced`;
+	return answer(c, (pool) => pool.provider === provider && pool.name === params.instance, message);
 }
 
 const retrieved = (what: string) => `Rolling deployment status for '${what}' retrieved successfully`;

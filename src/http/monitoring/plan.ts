@@ -57,6 +57,19 @@ const Why = z
 				}),
 			)
 			.openapi({ description: "What holds calls back after failures." }),
+		places: z
+			.array(
+				z.object({
+					place: z.string().openapi({ description: "`region:size`; empty: where the account says." }),
+					failures: z.number().int(),
+					until: instants.nullable().openapi({ description: "When it is tried again; null: now." }),
+					why: z.string(),
+				}),
+			)
+			.openapi({
+				description: "Places whose own breaker holds creates back: sold out, a quota, what the settings name and the cloud has no more.",
+			}),
+		rolling: z.number().int().openapi({ description: "Proxies that an operator wants replaced and that have not begun to go." }),
 		replacements: z.object({ waiting: z.number().int(), until: instants.nullable() }).openapi({
 			description: "Successors of destroyed proxies that wait for the hour's limit.",
 		}),
@@ -85,6 +98,8 @@ const PLAN = {
 		woken_at: null,
 		budget: BUDGET,
 		breakers: [],
+		places: [{ place: "fra1:s-1vcpu-1gb", failures: 2, until: METADATA.timestamp, why: "sold out" }],
+		rolling: 0,
 		replacements: { waiting: 0, until: null },
 		launches: true,
 	},
@@ -140,10 +155,14 @@ export class GetPlan extends Operation {
 }
 
 const iso = (at: number) => new Date(at).toISOString();
+const held = <One extends { readonly until: number }>({ until, ...breaker }: One) => ({
+	...breaker,
+	until: until === 0 ? null : iso(until),
+});
 const isoOrNull = (at: number | null) => (at === null ? null : iso(at));
 
 function shown({ effects, says, target, wakeAt, why }: Foreseen): Omit<z.infer<typeof PlanAnswer>, "metadata" | "pool"> {
-	const { decidesAt, wokenAt, budget, ramp, breakers, replacements, rules, ...rest } = why;
+	const { decidesAt, wokenAt, budget, ramp, breakers, places, replacements, rules, ...rest } = why;
 	const { spentHourly, ...amounts } = budget;
 	return {
 		target,
@@ -157,7 +176,8 @@ function shown({ effects, says, target, wakeAt, why }: Foreseen): Omit<z.infer<t
 			ramp: ramp === null ? null : { limit: ramp.limit, changed_at: isoOrNull(ramp.changedAt) },
 			woken_at: isoOrNull(wokenAt),
 			budget: { spent_hourly: spentHourly, ...amounts },
-			breakers: breakers.map(({ until, ...breaker }) => ({ ...breaker, until: until === 0 ? null : iso(until) })),
+			breakers: breakers.map(held),
+			places: places.map(held),
 			replacements: { waiting: replacements.waiting, until: isoOrNull(replacements.until) },
 		},
 	};

@@ -62,7 +62,7 @@ export function scale(pool: Pool, min: number, max: number, isUndo = false): Pro
 			return filling(seen, Math.min(Math.max(seen.wanted, min), max));
 		},
 		said: (took) => `${nameOf(pool)}: ${min === max ? `${min} ready` : `between ${min} and ${max}`} after ${took}.`,
-		...(isUndo ? {} : { undo: () => void scale(pool, scaling.min_scaling, scaling.max_scaling, true) }),
+		...(isUndo ? {} : { undo: { act: () => void scale(pool, scaling.min_scaling, scaling.max_scaling, true) } }),
 	});
 }
 
@@ -95,7 +95,7 @@ export function run(pool: Pool, action: RunAction, isUndo = false): Promise<bool
 			return action === "stop" ? filling(seen, 0) : { left: [], done: 1, of: 1 };
 		},
 		said: (took) => `${nameOf(pool)} ${DONE[action]}, after ${took}.`,
-		...(isUndo || undo === null ? {} : { undo: () => void run(pool, undo, true) }),
+		...(isUndo || undo === null ? {} : { undo: { act: () => void run(pool, undo, true) } }),
 	});
 }
 
@@ -143,6 +143,52 @@ export function drop(pool: Pool, session: string): Promise<boolean> {
 		call: () =>
 			done(api.DELETE("/v1.1/endpoints/{endpoint}/sessions/{session}", { params: { path: { endpoint: pool.endpoint, session } } })),
 		said: () => `${session} is closed when its proxy reports next.`,
+	});
+}
+
+/** "All 3 proxies are replaced …": what a roll comes to. */
+export function rollConsequence(pool: Pool): string {
+	const all =
+		pool.ready + pool.unready.filter(({ phase }) => phase !== "launching" && phase !== "deleting" && phase !== "releasing").length;
+	const price = priceOf(pool);
+	const costs = price === null ? "" : ` (${money(price.hourly, price.currency)}/h each)`;
+	return `${all === 1 ? "Its one proxy is replaced by a new VM" : `All its ${all} proxies are replaced by new VMs`}${costs}, a few at a time: an old one leaves the list only once enough others are ready, and its connections get their time to end. For a while both are billed.`;
+}
+
+/** A roll goes at the pace of boots and drains: so long for each proxy before it is said that it takes too long. */
+const ROLL_PATIENCE_MS = 900_000;
+
+/** Replaces every proxy that there is, whatever its age. */
+export function roll(pool: Pool, former: readonly Proxy[]): Promise<boolean> {
+	const { provider, instance } = pool;
+	const ids = new Set(former.map(({ id }) => id));
+	const params = { path: { provider, instance } };
+	return carryOut({
+		title: `Replacing all of ${nameOf(pool)}`,
+		call: () => done(api.POST("/rolling/{provider}/{instance}", { params })),
+		see: (state) => {
+			const seen = poolIn(state, pool);
+			const isSelected = state.selected?.provider === provider && state.selected.instance === instance;
+			if (seen === undefined) return { left: [], done: 1, of: 1 };
+			// Of another pool's view only those are seen that are on their way.
+			if (!isSelected) return { left: ["open the pool to see how far it is"], done: 0, of: ids.size };
+			const old = (state.selected?.proxies ?? []).filter(({ id }) => ids.has(id));
+			if (old.length === 0) return filling(seen, seen.wanted);
+			return { left: old.map((proxy) => `${proxy.address ?? proxy.id} ${proxy.phase}`), done: ids.size - old.length, of: ids.size };
+		},
+		patienceMs: ROLL_PATIENCE_MS * Math.max(1, ids.size),
+		said: (took) => `${nameOf(pool)}: all are new, after ${took}.`,
+		undo: { act: () => void endRoll(pool), ends: true },
+	});
+}
+
+/** Those that have not begun to go stay. */
+export function endRoll(pool: Pool): Promise<boolean> {
+	const { provider, instance } = pool;
+	return carryOut({
+		title: `Ending the replacement in ${nameOf(pool)}`,
+		call: () => done(api.DELETE("/rolling/{provider}/{instance}", { params: { path: { provider, instance } } })),
+		said: () => `${nameOf(pool)}: those that are on their way out go, the others stay.`,
 	});
 }
 

@@ -21,7 +21,13 @@ export interface Task {
 	/** How it ended, or what is wrong; null while it goes on. */
 	readonly outcome: string | null;
 	readonly isFailed: boolean;
-	readonly undo: (() => void) | null;
+	readonly undo: Undo | null;
+}
+
+/** How it can be taken back. One that `ends` it can be so only while it goes on. */
+export interface Undo {
+	readonly act: () => void;
+	readonly ends?: boolean;
 }
 
 /** After so long without an effect it is said that it takes longer than it should. */
@@ -31,7 +37,12 @@ const KEPT_MS = 12_000;
 export const tasks = signal<readonly Task[]>([]);
 const watched = new Map<
 	number,
-	{ readonly see: (state: State) => Progress; readonly said: (seconds: string) => string; readonly since: number }
+	{
+		readonly see: (state: State) => Progress;
+		readonly said: (seconds: string) => string;
+		readonly since: number;
+		readonly patienceMs: number;
+	}
 >();
 let lastId = 0;
 
@@ -43,11 +54,13 @@ interface Order {
 	readonly see?: (state: State) => Progress;
 	/** How it ended well, after so many seconds. */
 	readonly said: (took: string) => string;
-	readonly undo?: () => void;
+	readonly undo?: Undo;
+	/** How long it may take; missing: five minutes. */
+	readonly patienceMs?: number;
 }
 
 /** Does it, and follows it. Resolves with whether the API took it. */
-export async function carryOut({ title, call, see, said, undo }: Order): Promise<boolean> {
+export async function carryOut({ title, call, see, said, undo, patienceMs = PATIENCE_MS }: Order): Promise<boolean> {
 	const id = ++lastId;
 	const startedAt = Date.now();
 	tasks.value = [...tasks.value, { id, title, startedAt, endedAt: null, progress: null, outcome: null, isFailed: false, undo: null }];
@@ -60,7 +73,7 @@ export async function carryOut({ title, call, see, said, undo }: Order): Promise
 	}
 	if (see === undefined) end(id, said(duration((Date.now() - startedAt) / 1_000)), false);
 	else {
-		watched.set(id, { see, said, since: Date.now() });
+		watched.set(id, { see, said, since: Date.now(), patienceMs });
 		change(id, { undo: undo ?? null });
 	}
 	void look();
@@ -86,15 +99,15 @@ export function dismiss(id: number): void {
 effect(() => {
 	const seen = state.value;
 	if (seen === null) return;
-	for (const [id, { see, said, since }] of [...watched]) {
+	for (const [id, { see, said, since, patienceMs }] of [...watched]) {
 		const task = tasks.peek().find((one) => one.id === id);
 		// A look that began before the order was taken says nothing of it.
 		if (task === undefined || lookedAt.peek() < since) continue;
 		const progress = see(seen);
 		change(id, { progress });
 		if (progress.left.length === 0) end(id, said(duration((Date.now() - task.startedAt) / 1_000)), false);
-		else if (Date.now() - task.startedAt > PATIENCE_MS)
-			end(id, `It is not done after ${duration(PATIENCE_MS / 1_000)}: ${progress.left.slice(0, 3).join(", ")}.`, true);
+		else if (Date.now() - task.startedAt > patienceMs)
+			end(id, `It is not done after ${duration(patienceMs / 1_000)}: ${progress.left.slice(0, 3).join(", ")}.`, true);
 	}
 });
 

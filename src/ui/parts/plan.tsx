@@ -2,10 +2,11 @@
 import { signal } from "@preact/signals";
 import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
-import { nameOf } from "../model/actions.ts";
+import { endRoll, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Schemas, sentenceOf } from "../model/api.ts";
 import { clock, count, digits, duration, money, sentence } from "../model/format.ts";
 import { canAct, now, pay } from "../model/store.ts";
+import { Action } from "./basics.tsx";
 
 type Plan = Schemas["Plan"];
 
@@ -40,9 +41,9 @@ const BREAKERS: Readonly<Record<string, string>> = {
 const when = (instant: string | null) => (instant === null ? "now" : `at ${clock(Date.parse(instant), now.value)}`);
 
 /** Lines of what the target rests on, beside its bounds. */
-export function Reasons({ plan }: { readonly plan: Plan }) {
+export function Reasons({ plan, pool }: { readonly plan: Plan; readonly pool: Pool }) {
 	const { why, target } = plan;
-	const { rules, window, ramp, budget, breakers, replacements, bounds, count: have } = why;
+	const { rules, window, ramp, budget, breakers, places, rolling, replacements, bounds, count: have } = why;
 	const bound = budget.own ?? budget.deployment;
 	return (
 		<>
@@ -95,6 +96,26 @@ export function Reasons({ plan }: { readonly plan: Plan }) {
 					</dd>
 				</Fragment>
 			))}
+			{places.map(({ place, failures, until, why: reason }) => (
+				<Fragment key={place}>
+					<dt>Place</dt>
+					<dd>
+						{place === "" ? "closed" : `${place} is closed`} after {count(failures, "refusal")}, tried again {when(until)}:{" "}
+						{sentence(reason, now.value)}
+					</dd>
+				</Fragment>
+			))}
+			{rolling > 0 && (
+				<>
+					<dt>Rolling</dt>
+					<dd>
+						{count(rolling, "former proxy", "former proxies")} still to be replaced, as ordered{" "}
+						<Action kind="plain" onClick={() => void endRoll(pool).then(() => ask(pool))}>
+							End
+						</Action>
+					</dd>
+				</>
+			)}
 			{replacements.waiting > 0 && (
 				<>
 					<dt>Waiting</dt>

@@ -1,6 +1,6 @@
 /** What may be done to a pool as a whole, each with the question before it. */
-import { nameOf, type RunAction, run, runConsequence } from "../model/actions.ts";
-import type { Pool } from "../model/api.ts";
+import { nameOf, type RunAction, roll, rollConsequence, run, runConsequence } from "../model/actions.ts";
+import type { Pool, Proxy } from "../model/api.ts";
 import { Action } from "./basics.tsx";
 import { ask } from "./dialog.tsx";
 
@@ -17,6 +17,16 @@ export function askRun(pool: Pool, action: RunAction): void {
 		isDanger: action === "stop",
 		...(action === "stop" ? { typed: nameOf(pool) } : {}),
 		act: () => void run(pool, action),
+	});
+}
+
+export function askRoll(pool: Pool, proxies: readonly Proxy[]): void {
+	ask({
+		title: `Replace every proxy of ${nameOf(pool)}?`,
+		body: <p>{rollConsequence(pool)}</p>,
+		verb: "Replace all",
+		isDanger: true,
+		act: () => void roll(pool, proxies),
 	});
 }
 

@@ -31,16 +31,16 @@ function One({ task }: { readonly task: Task }) {
 					</p>
 				</>
 			)}
-			{undo !== null && !isFailed && (
+			{undo !== null && !isFailed && !(undo.ends === true && endedAt !== null) && (
 				<button
 					type="button"
 					class="link"
 					onClick={() => {
 						dismiss(id);
-						undo();
+						undo.act();
 					}}
 				>
-					Undo
+					{undo.ends === true ? "End" : "Undo"}
 				</button>
 			)}
 		</li>

@@ -1,20 +1,19 @@
 /** One pool: its target and why, its proxies, its log, its settings. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { destroy, nameOf, priceOf, restart } from "../model/actions.ts";
-import { api, done, type LogLine, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
-import { count, digits, money, monthly, rate, sentence } from "../model/format.ts";
+import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
+import { count, digits, money, monthly, percent, rate, sentence } from "../model/format.ts";
 import { lookOf, PHASE_ORDER, standing } from "../model/phases.ts";
 import { go, href, refine, route } from "../model/route.ts";
 import { now, poolNamed, state } from "../model/store.ts";
 import { Bar, countsOf, Legend } from "../parts/bar.tsx";
 import { Action, Ago, Copy, Dot, Empty } from "../parts/basics.tsx";
-import type { Mark } from "../parts/chart.tsx";
 import { Charts } from "../parts/charts.tsx";
 import { ask } from "../parts/dialog.tsx";
 import { GoneVms } from "../parts/gone.tsx";
 import { Log } from "../parts/log.tsx";
 import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
-import { RunButtons } from "../parts/pool-actions.tsx";
+import { askRoll, RunButtons } from "../parts/pool-actions.tsx";
 import { Rolling } from "../parts/rolling.tsx";
 import { openScale } from "../parts/scale.tsx";
 import { type Column, sorted, Table } from "../parts/table.tsx";
@@ -41,9 +40,14 @@ export function useConfiguration(endpoint: string | undefined): Configuration | 
 	return configuration;
 }
 
-/** A proxy of somebody else's takes no orders: no VM is behind it. (No id of an own one holds a colon.) */
-export function isOrdered({ address, id }: Proxy): boolean {
-	return address !== null && !id.includes(":");
+/** A proxy of somebody else's takes no orders: no VM is behind it. */
+export function isOrdered(proxy: Proxy): boolean {
+	return proxy.address !== null && isOwn(proxy);
+}
+
+/** No id of an own one holds a colon. */
+function isOwn({ id }: Proxy): boolean {
+	return !id.includes(":");
 }
 
 export function askDestroy(pool: Pool, proxy: Proxy): void {
@@ -91,7 +95,8 @@ export function PhaseWord({ phase, since }: { readonly phase: Proxy["phase"]; re
 	);
 }
 
-function columnsOf(pool: Pool): readonly Column<Proxy>[] {
+/** `hasOutcomes`: clients report what came of their requests. */
+function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 	const flow = (bytes: number) => {
 		const { value, unit } = rate(bytes);
 		return (
@@ -105,6 +110,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "address",
 			title: "Address",
+			width: "minmax(112px, 1.1fr)",
 			card: "head",
 			by: ({ address }) => address,
 			cell: ({ address, id }) => <span class="mono">{address ?? <span class="dim">{id}</span>}</span>,
@@ -112,6 +118,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "phase",
 			title: "Phase",
+			width: "minmax(116px, 1fr)",
 			card: "side",
 			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
 			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
@@ -119,14 +126,24 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "region",
 			title: "Region",
+			width: "minmax(64px, 0.5fr)",
+			isSpare: true,
 			card: "none",
 			by: ({ region }) => region,
 			cell: ({ region, size }) => <span title={size ?? ""}>{region ?? <span class="dim">–</span>}</span>,
 		},
-		{ key: "why", title: "Why", card: "line", by: ({ why }) => why, cell: ({ why }) => <span class="dim cut">{why}</span> },
+		{
+			key: "why",
+			title: "Why",
+			width: "minmax(80px, 1.4fr)",
+			card: "line",
+			by: ({ why }) => why,
+			cell: ({ why }) => <span class="dim cut">{why}</span>,
+		},
 		{
 			key: "age",
 			title: "Age",
+			width: "60px",
 			isNumber: true,
 			card: "none",
 			by: ({ created_at }) => -Date.parse(created_at) || null,
@@ -135,6 +152,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "connections",
 			title: "Conn.",
+			width: "44px",
 			isNumber: true,
 			card: "line",
 			by: loads(({ connections }) => connections),
@@ -150,6 +168,8 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "requests",
 			title: "Req/s",
+			width: "48px",
+			isSpare: true,
 			isNumber: true,
 			card: "none",
 			by: loads(({ requests }) => requests),
@@ -158,6 +178,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "traffic",
 			title: "Traffic",
+			width: "80px",
 			isNumber: true,
 			card: "line",
 			by: loads(({ bytes }) => bytes),
@@ -166,14 +187,56 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "errors",
 			title: "Err/s",
+			width: "44px",
+			isSpare: true,
 			isNumber: true,
 			card: "none",
 			by: loads(({ errors }) => errors),
 			cell: ({ load }) => (load === null ? <span class="dim">–</span> : digits(load.errors)),
 		},
 		{
+			key: "price",
+			title: "Per hour",
+			width: "68px",
+			isSpare: true,
+			isNumber: true,
+			card: "none",
+			by: ({ price }) => price?.hourly ?? null,
+			cell: ({ price }) => (price === null ? <span class="dim">–</span> : money(price.hourly, price.currency)),
+		},
+		{
+			key: "agent",
+			title: "Agent",
+			width: "48px",
+			isSpare: true,
+			card: "none",
+			by: ({ agent }) => agent,
+			cell: ({ agent }) => agent ?? <span class="dim">–</span>,
+		},
+		...(hasOutcomes
+			? [
+					{
+						key: "success",
+						title: "Success",
+						width: "60px",
+						isNumber: true,
+						card: "none",
+						by: ({ outcomes }: Proxy) => outcomes?.success_rate ?? null,
+						cell: ({ outcomes }: Proxy) =>
+							outcomes === null ? (
+								<span class="dim">–</span>
+							) : (
+								<span title={`${count(outcomes.reported, "request")} reported; cools down for ${count(outcomes.cooling, "site")}`}>
+									{percent(outcomes.success_rate)}
+								</span>
+							),
+					} as const,
+				]
+			: []),
+		{
 			key: "do",
 			title: "",
+			width: "208px",
 			card: "side",
 			cell: (proxy) => (
 				<span class="does">
@@ -197,11 +260,14 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: readonly Proxy[] }) {
 	const { query } = route.value;
 	const [filter, sort, phase] = [query.get("filter") ?? "", query.get("sort") ?? "phase", query.get("phase") ?? ""];
-	const columns = useMemo(() => columnsOf(pool), [pool]);
+	const hasOutcomes = proxies.some(({ outcomes }) => outcomes !== null);
+	const columns = useMemo(() => columnsOf(pool, hasOutcomes), [pool, hasOutcomes]);
 	const rows = useMemo(() => {
 		const text = filter.trim().toLowerCase();
 		const matches = (proxy: Proxy) =>
-			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
+			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase, proxy.agent].some((part) =>
+				part?.toLowerCase().includes(text),
+			);
 		return sorted(
 			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
 			columns,
@@ -293,7 +359,7 @@ function Why({
 							: `the fewest that its bounds allow (${min} to ${max}): there is no rule`
 						: `as the load asks for, between ${min} and ${max}`}
 			</dd>
-			{typeof plan === "object" && plan !== null && <Reasons plan={plan} />}
+			{typeof plan === "object" && plan !== null && <Reasons plan={plan} pool={pool} />}
 			{pool.load !== null && (
 				<>
 					<dt>Load</dt>
@@ -357,13 +423,6 @@ function Settings({ configuration }: { readonly configuration: Configuration | s
 
 const TABS = ["proxies", "history", "plan", "log", "settings"] as const;
 
-/** What its charts are marked with: where it was told to be otherwise, or was held back. */
-const MARKED = /^target changed|^configuration updated|breaker|refuse|sold out|capacity/i;
-
-function marksOf(log: readonly LogLine[]): readonly Mark[] {
-	return log.filter(({ text }) => MARKED.test(text)).map(({ at, text }) => ({ at: Date.parse(at), says: text }));
-}
-
 export function PoolView() {
 	const { parts, query } = route.value;
 	const pool = poolNamed(parts[0], parts[1]);
@@ -405,6 +464,11 @@ export function PoolView() {
 						</Action>
 					)}
 					<RunButtons pool={pool} />
+					{selected?.proxies.some(isOwn) && pool.state !== "paused" && pool.state !== "stopped" && pool.state !== "removing" && (
+						<Action onClick={() => askRoll(pool, selected.proxies.filter(isOwn))} title="Replace every proxy by a new one, a few at a time">
+							Roll now
+						</Action>
+					)}
 					<a class="button" href={href("use", [], { pool: nameOf(pool) })}>
 						Use it
 					</a>
@@ -424,6 +488,12 @@ export function PoolView() {
 						))}
 					</ul>
 				</section>
+			)}
+			{(pool.outdated ?? 0) > 0 && (
+				<p class="banner mild inset" role="status">
+					{count(pool.outdated ?? 0, "proxy runs", "proxies run")} an older agent than the {seen.agent} that new VMs get. Roll now replaces
+					them, a few at a time.
+				</p>
 			)}
 			<dl class="tiles">
 				<Tile name="Ready / wanted" note={`${pool.scaling.max_scaling} at most`}>
@@ -464,7 +534,7 @@ export function PoolView() {
 			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
 			{tab === "history" && (
 				<>
-					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} marks={marksOf(selected?.log ?? [])} />
+					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} />
 					<GoneVms pool={pool} />
 				</>
 			)}

@@ -13,6 +13,7 @@ import { PASS } from "./pass.ts";
 import { PLACES } from "./places.ts";
 import { PROBES } from "./probes.ts";
 import { REGISTRATION } from "./registration.ts";
+import { ROLLING } from "./rolling.ts";
 import { STORAGE } from "./storage.ts";
 
 /** Bugs that fleet controllers had, and slips of our own. Each must be caught by the simulation. */
@@ -28,6 +29,7 @@ export const BUGS: readonly Bug[] = [
 	...REGISTRATION,
 	...FINISHING,
 	...ORDERS,
+	...ROLLING,
 	...ADOPTION,
 	...MONEY,
 	...LEASES,

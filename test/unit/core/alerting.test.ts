@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type Alert, type Alerting, alertsOf, retryAt } from "../../../src/core/alerting.ts";
+import { foresee } from "../../../src/core/foresee.ts";
 import { type Causes, causesOf } from "../../../src/core/model/causes.ts";
+import { withPlaceFacts } from "../../../src/core/model/places.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 const MINUTE = 60_000;
@@ -74,6 +76,21 @@ describe("a delivery", () => {
 });
 
 describe("the causes of a pool", () => {
+	test("a breaker is one too where every place of the pool is closed, and not while one is open", () => {
+		const places = [
+			{ region: "here", size: "small" },
+			{ region: "there", size: "small" },
+		];
+		const breaker = { until: NOW + HOUR, failures: 1, why: "nothing left", steppedAt: NOW };
+		const start = poolOf(2, () => ({}));
+		const pool = { ...start, spec: { ...start.spec, places } };
+		const one = withPlaceFacts(pool, "here:small", { breaker });
+		expect(causesOf(one, NOW).breaker).toBeUndefined();
+		const all = withPlaceFacts(one, "there:small", { breaker });
+		expect(causesOf(all, NOW).breaker).toBe("here:small: nothing left; there:small: nothing left");
+		expect(foresee(one, NOW, () => 0.5).why.places).toEqual([{ place: "here:small", failures: 1, until: NOW + HOUR, why: "nothing left" }]);
+	});
+
 	test("are read off its breakers, its money and its condition", () => {
 		const pool = poolOf(1, () => ({}));
 		expect(causesOf(pool, NOW)).toEqual({});

@@ -1,4 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { apply } from "../../../src/core/apply.ts";
+import { refusalOf } from "../../../src/core/facts/orders.ts";
+import { foresee } from "../../../src/core/foresee.ts";
+import { countRolling } from "../../../src/core/model/rolling.ts";
 import type { Proxy, Rolling, State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
@@ -52,6 +56,44 @@ function waves(start: State): { sizes: number[]; fewestReady: number } {
 	}
 	throw new Error("it never ends");
 }
+
+describe("an order to replace all", () => {
+	const rolled = (state: State) => apply(state, { on: "command", command: { do: "roll", isOn: true } }, NOW);
+	const young = (count: number, rolling: Rolling): State => {
+		const pool = poolOf(count, () => ({}));
+		return { ...pool, spec: { ...pool.spec, rolling } };
+	};
+
+	test("replaces them wave by wave, whatever their age, and those that came after it stay", () => {
+		const state = rolled(young(5, { enabled: true, minAvailable: 3, batchSize: 2 }));
+		expect(countRolling(state)).toBe(5);
+		expect(waves(state)).toEqual({ sizes: [2, 2, 1], fewestReady: 3 });
+	});
+
+	test("waits for the successors where rolling deployments are off", () => {
+		const { fewestReady } = waves(rolled(young(4, { enabled: false, minAvailable: 0, batchSize: 2 })));
+		expect(fewestReady).toBe(4);
+	});
+
+	test("leaves an intent alone of which nothing was sent", () => {
+		const pool = young(2, { enabled: true, minAvailable: 1, batchSize: 1 });
+		const grown = plan({ ...pool, spec: { ...pool.spec, min: 3, max: 3 } }, NOW, () => 0.5).state;
+		expect(inPhase(rolled(grown), "launching").map(({ isRolled }) => isRolled)).toEqual([false]);
+	});
+
+	test("can be ended: what goes already goes, the others stay", () => {
+		const begun = plan(rolled(young(5, { enabled: true, minAvailable: 3, batchSize: 2 })), NOW, () => 0.5).state;
+		const ended = apply(begun, { on: "command", command: { do: "roll", isOn: false } }, NOW);
+		expect([inPhase(ended, "draining").length, countRolling(ended)]).toEqual([2, 0]);
+		expect(foresee(ended, NOW, () => 0.5).why.rolling).toBe(0);
+	});
+
+	test("is refused while the pool is paused, and changes nothing then", () => {
+		const paused: State = { ...young(2, { enabled: true, minAvailable: 1, batchSize: 1 }), run: "paused" };
+		expect(refusalOf(paused, { do: "roll", isOn: true })?.error).toBe("conflict");
+		expect(rolled(paused)).toBe(paused);
+	});
+});
 
 describe("proxies over the age limit", () => {
 	test("are replaced wave by wave: 5 aged, 3 available at least, 2 at a time", () => {

@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { LineOrder, LineReport } from "../../../src/agent/protocol.ts";
@@ -128,6 +128,35 @@ describe("a line", () => {
 		client.report({ number: 2, whole: false, closed: ["192.0.2.1:1"], heard: order });
 		await until("it is done", async () => (await pool.state()).drops.length === 0);
 		await until("the wish says so", () => client.orders.at(-1)?.drop?.length === 0);
+	});
+
+	test("is known after the object has slept: what was reported on it last, so that a difference from that is taken", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, active: 1, opened: ["192.0.2.1:1"], metrics: { requests: 2.5 } });
+		client.report({ number: 2, active: 2, whole: false, opened: ["192.0.2.1:2"], metrics: { requests: 3.5 } });
+		await until("both reports", async () => (await vitalsOf(pool, id))?.report === 2);
+		await evictDurableObject(pool.stub);
+		expect(await vitalsOf(pool, id)).toMatchObject({ isLined: true, report: 2, active: 2, metrics: { requests: 3.5 } });
+		expect((await pool.state()).linesFellAt).toBe(0);
+		client.report({ number: 3, active: 1, whole: false, closed: ["192.0.2.1:1"] });
+		await until("the third", async () => (await vitalsOf(pool, id))?.report === 3);
+		expect((await pool.state()).sessions.get(id)).toEqual(["192.0.2.1:2"]);
+		expect(client.orders).toHaveLength(1);
+		expect(client.closes).toEqual([]);
+	});
+
+	test("is asked for all after a sleep where its last report was too long to be kept with it", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		const many = Array.from({ length: 700 }, (_, n) => `192.0.2.1:${10_000 + n}`);
+		client.report({ number: 1, active: 700, opened: many });
+		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
+		await evictDurableObject(pool.stub);
+		await pool.state();
+		await until("it asks", () => client.orders.some(({ whole }) => whole === true));
+		client.report({ number: 2, active: 700, opened: many });
+		await until("it has all", async () => (await pool.state()).sessions.get(id)?.length === 700);
 	});
 
 	test("is told again, on the next one, what was stored and not told", async () => {

@@ -85,3 +85,29 @@ describe("/rolling", () => {
 		expect((await sentence({ pace: 1 }))[0]).toBe(422);
 	});
 });
+
+describe("an order to replace all", () => {
+	test("is told of at once, and can be ended", async () => {
+		const pool = await new PoolUnderTest().start();
+		const state = await pool.untilReady(1);
+		const [ip] = [...state.proxies.values()].map((proxy) => proxy.address);
+		const { status, body } = await askRunning(pool, "POST", "/rolling/digitalocean/default");
+		expect([status, body.message]).toEqual([200, "Every proxy of 'digitalocean/default' is being replaced"]);
+		expect(body.status["digitalocean/default"]).toMatchObject({ pending_recycle: 1, pending_recycle_ips: [ip] });
+		expect((await ask("GET", "/providers/digitalocean/default/plan")).body.why.rolling).toBe(1);
+		const ended = await askRunning(pool, "DELETE", "/rolling/digitalocean/default");
+		expect(ended.body.status["digitalocean/default"]).toMatchObject({ pending_recycle: 0, healthy_ips: [ip] });
+	});
+
+	test("is refused where nothing would be launched, and where there is no pool", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.stub.command({ do: "run", run: "paused" });
+		const detail = async (path: string) => {
+			const { status, body } = await ask("POST", path);
+			return [status, body.detail];
+		};
+		expect(await detail("/rolling/digitalocean/default")).toEqual([409, "The pool is paused: start it before its proxies are replaced."]);
+		expect(await detail("/rolling/digitalocean/none")).toEqual([404, "Provider 'digitalocean' instance 'none' not found"]);
+		expect((await detail("/rolling/scaleway/default"))[0]).toBe(404);
+	});
+});

@@ -1,0 +1,138 @@
+/** The agents' lines: who may open one, what comes on it, and what each is told. */
+import type { Report } from "../core/facts/agents.ts";
+import type { SeenLine } from "../core/facts/lines.ts";
+import { lineDirectivesFor, mayBeToldAnew } from "../core/model/directives.ts";
+import { type Judgement, judgeKey } from "../core/model/registration.ts";
+import type { Id, Ms, State } from "../core/model/state.ts";
+import type { Controller, LineReport } from "./controller.ts";
+import type { Line, Lines } from "./lines.ts";
+
+/** An order that is not acknowledged is sent again after so long. */
+const ORDER_RETRY_MS = 20_000;
+/** A line that showed no life for so long is nobody's any more. */
+const DEAD_MS = 5 * 60_000;
+/** Characters of a report that fit into a note: an attachment holds 16,384 bytes. */
+const REPORT_CHARS = 12_000;
+
+/** What is kept with an agent's line. */
+interface Note {
+	readonly keyHash: string;
+	/** Of what it was told last: a digest, the order's number, and when. */
+	readonly told: string;
+	readonly order: number;
+	readonly at: Ms;
+	/** The newest order that it has acknowledged. */
+	readonly heard: number;
+	/** The last report that was taken: its number, when it came, and all of it, where that fits. An object that slept knows it from here. */
+	readonly reported: { readonly number: number; readonly at: Ms; readonly report: Report | null } | null;
+}
+
+/** What agents send: a report, and the order that it acknowledges. */
+export interface Said extends Omit<LineReport, "id"> {
+	readonly heard: number;
+}
+
+export interface AgentLinesHost {
+	now(): Ms;
+	/** Of a text: short, and another for another text. */
+	digest(text: string): string;
+	/** Characters of a report that are kept with a line. */
+	readonly reportChars?: number;
+}
+
+export class AgentLines {
+	private readonly lines: Lines;
+	private readonly controller: () => Controller;
+	private readonly host: AgentLinesHost;
+
+	constructor(lines: Lines, controller: () => Controller, host: AgentLinesHost) {
+		this.lines = lines;
+		this.controller = controller;
+		this.host = host;
+	}
+
+	/** Whether a line may be opened with this key; where it may, the socket is to be accepted at once with {@link noteOf}. */
+	judge(keyHash: string, id: Id): Judgement {
+		return this.controller().lineOpened(keyHash, id);
+	}
+
+	noteOf(keyHash: string): unknown {
+		return { keyHash, told: "", order: 0, at: 0, heard: 0, reported: null } satisfies Note;
+	}
+
+	/** It begins with the whole wish. */
+	opened(line: Line): void {
+		this.tell(line, this.controller().state);
+	}
+
+	/** A report has come. */
+	heard(line: Line, { heard, ...said }: Said): void {
+		const note = line.note as Note;
+		if (heard > note.heard && heard <= note.order) line.keep({ ...note, heard } satisfies Note);
+		const report = { ...said, id: line.name };
+		const outcome = this.controller().lineReport(note.keyHash, report);
+		// Taking it in may have had something told on this very line: its note is another by now.
+		if (outcome === "taken") line.keep({ ...(line.note as Note), reported: this.kept(report) } satisfies Note);
+		else if (outcome === "gap") askForAll(line);
+		else line.close("unauthorised");
+	}
+
+	/** A line has ended; one that broke makes its proxy suspect. */
+	ended(line: Line, wasClean: boolean): void {
+		if (!wasClean) this.controller().lineLost(line.name);
+	}
+
+	/**
+	 * When each line last showed life, for the core to judge; `isLoaded`: what it last reported as well. Here too lines are closed that nobody can be on, and orders
+	 * sent again that were not acknowledged.
+	 */
+	lives(isLoaded: boolean): readonly SeenLine[] {
+		const { state } = this.controller();
+		const now = this.host.now();
+		return this.lines.all("agent").flatMap((line) => {
+			const { keyHash, order, heard, at, reported } = line.note as Note;
+			const id: Id = line.name;
+			if (judgeKey(state, id, keyHash).is === "refused") line.close("unauthorised");
+			else if (now - line.aliveAt > DEAD_MS) line.close("replaced");
+			else {
+				if (heard < order && now - at > ORDER_RETRY_MS) this.tell(line, state, true);
+				const isKnown = reported === null || state.vitals.get(id)?.report === reported.number;
+				if (isLoaded && !isKnown && reported.report === null) askForAll(line);
+				const report = isLoaded && !isKnown ? reported.report : null;
+				return [{ id, at: line.aliveAt, ...(report && { reported: { ...report, at: reported?.at ?? 0 } }) }];
+			}
+			return [];
+		});
+	}
+
+	/** Tells whom a change concerns, after it was stored: the platform sends nothing before that. */
+	committed(before: State, after: State): void {
+		const concerned = mayBeToldAnew(before, after);
+		const lines = concerned === null ? this.lines.all("agent") : concerned.flatMap((id) => this.lines.get("agent", id) ?? []);
+		for (const line of lines) this.tell(line, after);
+	}
+
+	private kept({ whole: _whole, opened: _opened, closed: _closed, ...report }: LineReport): NonNullable<Note["reported"]> {
+		const { number, id } = report;
+		const whole = { ...report, sessions: this.controller().state.sessions.get(id) ?? [] };
+		const doesFit = JSON.stringify(whole).length <= (this.host.reportChars ?? REPORT_CHARS);
+		return { number, at: this.host.now(), report: doesFit ? whole : null };
+	}
+
+	/** Sends the whole wish where it is another than the line was told; what was stored alone says what it is. */
+	private tell(line: Line, state: State, isAgain = false): void {
+		const directives = lineDirectivesFor(state, line.name, this.host.now());
+		if (directives === null) return;
+		// How often it would call is of no weight here, and changes with each proxy of a large fleet.
+		const told = this.host.digest(JSON.stringify({ ...directives, interval: 0 }));
+		const note = line.note as Note;
+		if (told === note.told && !isAgain) return;
+		const order = note.order + 1;
+		line.keep({ ...note, told, order, at: this.host.now() } satisfies Note);
+		line.send(JSON.stringify({ order, ...directives }));
+	}
+}
+
+function askForAll(line: Line): void {
+	line.send(JSON.stringify({ whole: true }));
+}
