@@ -143,8 +143,9 @@ async function measure(isLined: boolean, port: number, print: (text: string) => 
 /** From the connection that is one too many for a rule to the create that goes out for it. */
 async function risesOf(dev: Dev, port: number): Promise<number[]> {
 	const call = async (method: string, path: string, body: object) => {
-		const answer = await dev.api(method, `/v1.1/endpoints/${path}`, body);
-		if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+		const url = `http://127.0.0.1:${dev.port}/v1.1/endpoints/${path}`;
+		const answer = await fetch(url, { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+		if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
 	};
 	const times: number[] = [];
 	for (let rise = 0; rise < RISES; rise++) {
