@@ -69,7 +69,7 @@ export default defineConfig({
 		// The default leaves one of two processors idle while a file waits.
 		maxWorkers: Math.max(2, availableParallelism() - 1),
 		projects: [
-			node("unit", 60),
+			node("unit", 60, { isolate: false }),
 			node("cloud", 90),
 			node("agent", 150),
 			node("gateway", 60),
@@ -77,10 +77,11 @@ export default defineConfig({
 			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
 			node("sdks", 120),
 			// It waits more than it works.
-			node("e2e", 180, { sequence: { groupOrder: 1 } }),
+			node("e2e", 180, { maxWorkers: 4, sequence: { groupOrder: 1 } }),
 			// After all others: it measures how soon things happen, on the whole machine.
 			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
-			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS),
+			// Loading the Worker anew for each file would take three times what its tests take.
+			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS, { isolate: false }),
 			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
 				// One local cloud serves all its files, and one file's faults would strike another's pool.
 				fileParallelism: false,

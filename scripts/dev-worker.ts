@@ -21,7 +21,19 @@ type WorkerOptions = NonNullable<MiniflareOptions["workers"]>[number]["config"];
 /** What of the configuration is carried out here, or means nothing on this machine. Anything else must be thought of first. */
 const KNOWN = [
 	...["$schema", "name", "main", "compatibility_date", "compatibility_flags", "assets", "build", "d1_databases", "durable_objects"],
-	...["migrations", "rules", "triggers", "vars", "workers_dev", "preview_urls", "keep_vars", "keep_names", "observability", "env"],
+	...[
+		"migrations",
+		"rules",
+		"triggers",
+		"vars",
+		"workers_dev",
+		"preview_urls",
+		"keep_vars",
+		"keep_names",
+		"observability",
+		"env",
+		"version_metadata",
+	],
 ];
 
 const port = Number(process.env.DEV_PORT);

@@ -49,6 +49,8 @@ HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10
 # How long a client may keep its connection without a request.
 KEEP_SECONDS = 60
+# How long its connection to the last origin waits for the next one; it is closed within twice that.
+KEEP_ORIGIN_SECONDS = 10
 IDLE_SECONDS = 300
 # A client that has ended its side may be gone: how long it may get no byte. A tunnel's may still want a slow answer.
 HALF_CLOSED_SECONDS = 5
@@ -66,6 +68,8 @@ NO_NAME_SECONDS = 3
 CONNECT_SECONDS = 10
 # Until the next address is tried beside the one that does not answer (RFC 8305).
 NEXT_ADDRESS_SECONDS = 0.25
+# Of a name's addresses, those that are tried.
+MAX_ADDRESSES = 8
 PROBE_SECONDS = 2
 CALL_SECONDS = 10
 OLD_CREDENTIALS_SECONDS = 600
@@ -556,7 +560,7 @@ class Dial:
         if len(permitted) > 1:
             six, four = [address for address in permitted if ":" in address], [address for address in permitted if ":" not in address]
             permitted = [address for pair in itertools.zip_longest(six, four) for address in pair if address]
-        self.addresses = permitted
+        self.addresses = permitted[:MAX_ADDRESSES]
         self.problem = self.after
         self.timer = self.loop.at(self.loop.now + (PROBE_SECONDS if self.is_own else CONNECT_SECONDS), self.give_up)
         self.next()
@@ -564,6 +568,10 @@ class Dial:
     def next(self) -> None:
         """Tries the next address, and the one after it soon, if this one is silent."""
         while self.addresses and not self.is_over:
+            if self.socks and self.agent.room() <= 0:
+                # A second descriptor is only for those that are left over.
+                self.next_timer = self.loop.at(self.loop.now + NEXT_ADDRESS_SECONDS, self.next)
+                return
             address = self.addresses.pop(0)
             is_six = ":" in address
             try:
@@ -579,6 +587,7 @@ class Dial:
             except OSError as failed:
                 error = failed.errno
             if error == errno.EINPROGRESS:
+                self.agent.spares += len(self.socks) > 0
                 self.socks[sock.fileno()] = sock
                 self.loop.add(sock, self)
                 if self.addresses:
@@ -599,11 +608,12 @@ class Dial:
     def event(self, mask: int, descriptor: int) -> None:
         sock = self.socks[descriptor]
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if mask & (select.EPOLLERR | select.EPOLLHUP) else 0
-        if not error and mask & select.EPOLLOUT:
+        if error or mask & select.EPOLLOUT:
             del self.socks[descriptor]
-            return self.succeed(sock, mask)
-        if error:
-            self.loop.close(self.socks.pop(descriptor))
+            self.agent.spares -= len(self.socks) > 0
+            if not error:
+                return self.succeed(sock, mask)
+            self.loop.close(sock)
             self.note(error)
             self.loop.cancel(self.next_timer)
             self.next()
@@ -625,6 +635,7 @@ class Dial:
         self.is_over = True
         self.loop.cancel(self.timer)
         self.loop.cancel(self.next_timer)
+        self.agent.spares -= max(len(self.socks) - 1, 0)
         for sock in self.socks.values():
             self.loop.close(sock)
         self.socks = {}
@@ -772,6 +783,9 @@ def forwarded(fields: list, is_request: bool) -> tuple:
     named = HOP_BY_HOP.union(options - {b"transfer-encoding"})
     lines = [line for name, _, line in fields if name not in named and not name.startswith(b"proxy-") and not (is_request and name == b"host")]
     if codings:
+        if lengths:
+            # Nothing may follow such an answer (RFC 9112 6.3).
+            options.add(b"close")
         return lines, options, Body(None, not is_request) if codings[-1] == b"chunked" else None
     if not lengths:
         return lines, options, None
@@ -816,7 +830,7 @@ class Request:
             raise Refused(400, "The request is malformed: %s." % problem)
         if body and body.chunked and minor == b"0":
             raise Refused(400, "HTTP/1.0 has no transfer codings.")
-        self.body, self.head, self.path, self.given, self.upgrade = body or Body(0), b"", b"", None, b""
+        self.body, self.head, self.path, self.given, self.upgrade, self.is_light = body or Body(0), b"", b"", None, b"", False
         # After a 407 to a CONNECT libsoup would ask for the proxy itself on a connection that is kept.
         self.keeps = minor == b"1" and b"close" not in options and not is_connect
         given, upgrades = set(), set()
@@ -839,15 +853,18 @@ class Request:
         path = rest[len(whole) :].partition(b"#")[0]
         if not path.startswith(b"/"):
             path = b"*" if self.method == b"OPTIONS" and not path else b"/" + path
-        connection = b"close"
+        # A second one may follow it: where it ends is beyond doubt, and who authenticates may do so for the whole connection (NTLM).
+        self.is_light = self.keeps and body is None and self.method == b"GET" and all(name != b"authorization" for name, _, _ in fields)
         # HTTP/2 without TLS is between neighbours.
         if len(upgrades) == 1 and b"upgrade" in options and self.body.done and minor == b"1" and b"h2c" not in upgrades:
             self.upgrade = upgrades.pop()
-            passed.append(b"Upgrade: " + self.upgrade)
-            connection = b"upgrade"
+            passed += [b"Upgrade: " + self.upgrade, b"Connection: upgrade"]
+            self.is_light = False
+        elif not self.is_light:
+            passed.append(b"Connection: close")
         self.path = path
         start = self.method + b" " + path + b" HTTP/1." + minor
-        self.head = b"\r\n".join([start, b"Host: " + authority, *passed, b"Connection: " + connection, b"", b""])
+        self.head = b"\r\n".join([start, b"Host: " + authority, *passed, b"", b""])
 
 
 # --- Sockets ---
@@ -1125,10 +1142,7 @@ class Side:
         """Ends the session, its own socket once all that was for it has arrived: what still comes is read meanwhile, since closing
         with unread data would destroy what was sent. Then it is cut where the other side was.
         """
-        peer, self.peer = self.peer, None
-        if peer:
-            peer.peer = None
-            peer.close()
+        self.let_go()
         now = self.seen = self.loop.now
         self.state, self.body, self.is_cutting, self.ends = LINGER, None, is_cutting, now + LINGER_MOST_SECONDS
         if not is_cutting:
@@ -1170,6 +1184,10 @@ class Side:
         if is_cut:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.loop.close(self.sock)
+        self.let_go(is_cut)
+
+    def let_go(self, is_cut: bool = False) -> None:
+        """Closes the peer alone."""
         peer, self.peer = self.peer, None
         if peer:
             peer.peer = None
@@ -1185,15 +1203,56 @@ def unsent(sock: socket.socket) -> int:
 
 
 class Upstream(Side):
-    """The socket to the destination. It carries the client's one HTTP exchange, or is one end of a tunnel."""
+    """The socket to the destination. It carries HTTP exchanges of one client, one at a time, or is one end of a tunnel.
 
-    __slots__ = ("head", "scanned", "interims")
+    Between exchanges it is in the state HEAD, and its client's alone: an origin may know a connection as somebody's.
+    """
+
+    __slots__ = ("head", "scanned", "interims", "request", "keeps", "is_again")
 
     def __init__(self, client: Client, sock: socket.socket) -> None:
         super().__init__(client.agent, sock, PASS)
         self.peer = client
         # The answer's head as far as it has come; None in a tunnel, and after it.
         self.head, self.scanned, self.interims = b"" if client.request else None, 0, 0
+        # `keeps`: another request may follow this one.
+        self.request, self.keeps, self.is_again = client.request, False, False
+
+    def event(self, mask: int, descriptor: int) -> None:
+        if self.state == HEAD and mask & ~select.EPOLLOUT:
+            # Its end, or an answer to nothing.
+            return self.peer.let_go()
+        super().event(mask, descriptor)
+
+    def rest(self) -> bool:
+        """Whether it waits for another request from now on."""
+        if self.state == PASS and self.keeps and not (self.hung or self.out):
+            self.state, self.seen = HEAD, self.loop.now
+            self.agent.spares += 1
+        return self.state == HEAD
+
+    def takes(self, request: Request) -> bool:
+        """Whether another request may go to it: to the same origin, which is still permitted and has been silent since."""
+        last, now = self.request, self.loop.now
+        if not request.is_light or (last.host, last.port) != (request.host, request.port) or now > self.seen + KEEP_ORIGIN_SECONDS:
+            return False
+        try:
+            if self.agent.permits(self.sock.getpeername()[0]):
+                self.sock.recv(1, socket.MSG_PEEK)
+            return False
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        self.agent.spares -= 1
+        self.state, self.request, self.seen, self.is_again = PASS, request, now, True
+        self.readable = self.is_bulk = False
+        self.head, self.scanned, self.interims, self.body, self.keeps = b"", 0, 0, None, False
+        return True
+
+    def close(self, is_cut: bool = False) -> None:
+        self.agent.spares -= self.state == HEAD
+        super().close(is_cut)
 
     def received(self, data: memoryview) -> None:
         client = self.peer
@@ -1243,6 +1302,8 @@ class Upstream(Side):
                 self.body = Body(0) if is_empty else body or Body(sys.maxsize)
                 # Where its request is not through, what follows in the connection is no request.
                 client.keeps = client.keeps and client.body.done and self.body.left < sys.maxsize >> 1
+                is_sure = body and not is_empty and first[7:8] == b"1" and b"close" not in options
+                self.keeps = bool(is_sure) and client.keeps and self.request.is_light
                 if not client.keeps:
                     lines.append(b"Connection: close")
             else:
@@ -1251,6 +1312,7 @@ class Upstream(Side):
                     raise ValueError("too many interim answers")
             head = b"\r\n".join([b"HTTP/1.1 " + code + b" " + CONTROLS.sub(b" ", status.group(2) or b""), *lines, b"", b""])
             size = self.body.take(rest) if self.body else 0
+            self.keeps = self.keeps and size == len(rest)
             if is_final or code == b"101":
                 self.head = None
                 client.send(head + (rest[:size] if is_final else rest))
@@ -1261,7 +1323,9 @@ class Upstream(Side):
                 client.send(head)
 
     def pass_body(self, client: Client, data: memoryview) -> None:
-        client.send(data[: self.body.take(data)])
+        size = self.body.take(data)
+        self.keeps = self.keeps and size == len(data)
+        client.send(data[:size])
         if self.body.done and self.state == PASS:
             client.finish()
 
@@ -1272,6 +1336,9 @@ class Upstream(Side):
         client, body = self.peer, self.body
         if self.state != PASS or not client.request:
             return super().over()
+        if self.is_again and not (self.head is None or self.head or self.interims):
+            # It ended while the request was on its way, which may be sent again (RFC 9112 9.3.1).
+            return client.reach(self.request.host, self.request.port)
         if self.head is not None:
             text = shown(self.head) if self.head else "nothing came"
             return self.spoil(client, "The origin's answer is not whole: %s." % text)
@@ -1344,10 +1411,9 @@ class Client(Side):
 
     def spoil(self, problem: ValueError) -> None:
         """A body's framing is broken: the origin must not take it for a whole one."""
-        upstream, self.peer = self.peer, None
-        upstream.peer, self.keeps = None, False
-        upstream.close(True)
-        if upstream.head is None:
+        has_begun, self.keeps = self.peer.head is None, False
+        self.let_go(True)
+        if has_begun:
             return self.part(True)
         self.refuse(Refused(400, "The request is malformed: %s." % problem))
 
@@ -1383,7 +1449,9 @@ class Client(Side):
         if self.state == LINGER:
             return super().check()
         if self.state == HEAD:
-            due = self.deadline
+            due = min(self.deadline, now + KEEP_ORIGIN_SECONDS)
+            if self.peer and now > self.peer.seen + KEEP_ORIGIN_SECONDS:
+                self.let_go()
             if now >= due and self.pending and not self.is_socks:
                 return self.refuse(Refused(408, "The request's head took too long."))
         elif self.hung:
@@ -1411,19 +1479,17 @@ class Client(Side):
 
     def finish(self) -> None:
         """Ends the exchange, and the connection unless it can be kept for another."""
-        upstream, self.peer = self.peer, None
-        if upstream:
-            upstream.peer = None
-            upstream.close()
         if not self.keeps or self.agent.is_ending() or self.agent.room() < self.agent.max_sessions:
             return self.part()
+        if self.peer and not self.peer.rest():
+            self.let_go()
         self.agent.sessions.pop(self, None)
         self.state, self.request, self.body, self.scanned, self.is_kept = HEAD, None, None, 0, not self.pending
         if self.pending:
             self.loop.calls.append(self.read_on)
         if self not in self.agent.strangers:
             self.deadline = self.loop.now + KEEP_SECONDS
-        self.arm(self.deadline)
+        self.arm(min(self.deadline, self.loop.now + KEEP_ORIGIN_SECONDS))
         self.take_turn()
 
     def refuse(self, refused: Refused) -> None:
@@ -1493,9 +1559,13 @@ class Client(Side):
         if is_probe:
             return self.serve_probe(request)
         self.request = request if request.head else None
-        self.reach(request.host, request.port)
+        if self.peer and self.peer.takes(request):
+            self.carry()
+        else:
+            self.reach(request.host, request.port)
 
     def reach(self, host: str, port: int) -> None:
+        self.let_go()
         self.state = WAIT
         self.dial = Dial(self.agent, host, port, self.address[0], self.reached, self.refuse)
         self.dial.start()
@@ -1504,11 +1574,8 @@ class Client(Side):
         self.dial = None
         upstream = self.peer = Upstream(self, sock)
         self.loop.handlers[sock.fileno()] = upstream
-        self.state = PASS
-        self.arm(self.loop.now + (HALF_CLOSED_SECONDS if self.hung else IDLE_SECONDS))
-        if self.request:
-            upstream.send(self.request.head)
-        else:
+        self.carry()
+        if not self.request:
             self.body = None
             self.send(socks_reply(0) if self.is_socks else b"HTTP/1.1 200 Connection established\r\n\r\n")
         data, self.pending = self.pending, b""
@@ -1517,6 +1584,12 @@ class Client(Side):
         if mask & ~select.EPOLLOUT and self.state == PASS:
             upstream.event(mask & ~select.EPOLLOUT, 0)
         self.read()
+
+    def carry(self) -> None:
+        self.state = PASS
+        self.arm(self.loop.now + (HALF_CLOSED_SECONDS if self.hung else IDLE_SECONDS))
+        if self.request:
+            self.peer.send(self.request.head)
 
     def become_tunnel(self) -> None:
         """After the origin's 101. What has come since the request is for it."""
@@ -1613,6 +1686,8 @@ class Agent:
         self.clients, self.strangers, self.sessions = {}, {}, {}
         # Since this start, `boot`; bytes by the side that they came from.
         self.requests = self.opened = self.errors = self.probes = 0
+        # Sockets to destinations beside the one of each session: those that wait for a request, and second tries.
+        self.spares = 0
         self.bytes, self.boot = {Client: 0, Upstream: 0}, secrets.token_hex(8)
         self.verdicts, self.heads, self.is_stopping = {}, {}, False
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -1703,8 +1778,8 @@ class Agent:
         return self.is_stopping or self.loop.now >= self.settings.drain_at
 
     def room(self) -> int:
-        """Descriptors that sessions have left: each takes two, a connection that is kept one."""
-        return 2 * self.max_sessions - len(self.clients) + len(self.strangers) - len(self.sessions)
+        """Descriptors that sessions have left: each takes two, a connection that is kept one, a spare socket one."""
+        return 2 * self.max_sessions - len(self.clients) + len(self.strangers) - len(self.sessions) - self.spares
 
     def authenticate(self, client: Client, is_probe: bool) -> None:
         is_new = client in self.strangers

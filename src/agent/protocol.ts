@@ -30,6 +30,9 @@ import type { Directives, LineDirectives } from "../core/model/directives.ts";
 export { AGENT_PORT } from "../core/model/basics.ts";
 export const PROBE_HOST = "probe.muster";
 
+/** Version of `agent.py` as new VMs get it. */
+export const AGENT_VERSION = "1.2.0";
+
 /** Split of a boot token or VM key; null when it has not that form. */
 export function parseBearer(text: string): { object: string; id: string } | null {
 	const match = /^([0-9a-f]{64})\.([a-z0-9]{8,32})\.([A-Za-z0-9_-]{43})$/.exec(text);

@@ -1,6 +1,6 @@
 /**
  * The agent as VMs get it: the same program, in as few bytes as can be, since the smallest room that a cloud has for user data is
- * 16 KB. What goes is what only readers need: comments, doc strings, blanks, annotations and long names.
+ * 16 KB. What goes is what only readers need: comments, doc strings, blanks, lines, annotations and long names.
  * `agent.py` keeps to what these lines can read, and a test compares both as Python parses them.
  */
 
@@ -32,11 +32,24 @@ export function shippedName(agent: string, name: string): string {
 	return renamed(agent).globals.get(name) ?? name;
 }
 
+interface Renamed {
+	readonly text: string;
+	readonly globals: ReadonlyMap<string, string>;
+}
+
+/** The last one, since it takes a tenth of a second, and each VM's user data needs it. */
+let last: { readonly agent: string; readonly renamed: Renamed } | null = null;
+
+function renamed(agent: string): Renamed {
+	if (last?.agent !== agent) last = { agent, renamed: renamedAnew(agent) };
+	return last.renamed;
+}
+
 /**
  * Variables of a function have names of one small letter, others of its own have more or a capital. What follows a point is an
  * attribute, and may be called as anything else is.
  */
-function renamed(agent: string): { text: string; globals: ReadonlyMap<string, string> } {
+function renamedAnew(agent: string): Renamed {
 	const bare = withoutComments(agent)
 		.split(/^(?=\t?(?:def|class) |[A-Za-z])/m)
 		.map((part) => (/^\t?def /.test(part) ? withShortVariables(part) : part))
@@ -45,6 +58,8 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 	for (const [, name = ""] of bare.matchAll(/(?:^\tdef |\.)([A-Za-z_]\w*)/gm)) if (isOwnAttribute(bare, name)) attributes.add(name);
 	for (const [, list = ""] of bare.matchAll(/^(?:class |def )?([A-Za-z_][\w, ]*)(?= = |[:(])/gm))
 		for (const name of namesIn(list)) globals.add(name);
+	// Python looks for a parameter's default among the methods first.
+	for (const [, name = ""] of bare.matchAll(/(?<=^\tdef .*) = ([A-Z]\w*)/gm)) globals.delete(name);
 	const counts = new Map<string, number>();
 	for (const [word] of bare.matchAll(WORD)) counts.set(word, (counts.get(word) ?? 0) + 1);
 	const short = (names: Iterable<string>, point: string, free: readonly string[]) => {
@@ -62,12 +77,41 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 			if (word.startsWith(".")) return `.${attribute.get(word.slice(1)) ?? word.slice(1)}`;
 			return /(?:^|\n)\tdef $/.test(whole.slice(Math.max(at - 6, 0), at)) ? word : (global.get(word) ?? word);
 		});
-	return { text: withoutBlanks(text), globals: global };
+	return { text: onFewLines(withoutBlanks(text)), globals: global };
 }
+
+const STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/;
+const STRINGS = new RegExp(STRING, "g");
+const BLANKS = new RegExp(`(${STRING.source}) ?|\\b(and|else|if|in|not|or|return) (?=["'])| ?([=,:+*/%|&<>()[\\]{}!-]+) ?`, "g");
 
 /** Without the blanks beside what needs none. */
 function withoutBlanks(text: string): string {
-	return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'| ?([=,:+*/%|&<>()[\]{}!-]+) ?/g, (whole, mark?: string) => mark ?? whole);
+	return text.replaceAll(BLANKS, (_, string?: string, word?: string, mark?: string) => string ?? word ?? mark ?? "");
+}
+
+const BLOCK = /^\t*(?:if|elif|else|for|while|try|except|finally|with|def|class)\b/;
+const depth = (line: string) => /^\t*/.exec(line)?.[0].length ?? 0;
+
+/** What is in brackets on one line, and so simple statements that follow each other, and a block of nothing else behind its colon. */
+function onFewLines(text: string): string {
+	const lines: string[] = [];
+	let open = 0;
+	for (const line of text.trim().split("\n")) {
+		const last = lines.at(-1);
+		const isPart = open > 0;
+		const isNext = last !== undefined && !BLOCK.test(last) && !BLOCK.test(line) && depth(last) === depth(line);
+		if (last !== undefined && (isPart || isNext)) lines[lines.length - 1] = `${last}${isPart ? "" : ";"}${line.trim()}`;
+		else lines.push(line);
+		for (const [bracket] of line.replaceAll(STRINGS, "").matchAll(/[([{}\])]/g)) open += "([{".includes(bracket) ? 1 : -1;
+	}
+	const folded: string[] = [];
+	for (const [index, line] of lines.entries()) {
+		const head = folded.at(-1) ?? "";
+		const isBody = BLOCK.test(head) && head.endsWith(":") && !BLOCK.test(line);
+		if (isBody && depth(lines[index + 1] ?? "") < depth(line)) folded[folded.length - 1] = `${head}${line.trim()}`;
+		else folded.push(line);
+	}
+	return `${folded.join("\n")}\n`;
 }
 
 /** The most frequent of English first: these are in the words that stay. */
@@ -111,6 +155,7 @@ function withoutComments(agent: string): string {
 		.replaceAll(/^[ \t]*#.*\n/gm, "")
 		.replaceAll(/^from __future__ import annotations\n/gm, "")
 		.replaceAll(/\n\n+/g, "\n")
+		.replace(/(?:^import .*\n)+/m, (lines) => `${lines.trim().replaceAll("\nimport ", ",")}\n`)
 		.replaceAll(/^ *def .*$/gm, (line) => line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, ""))
 		.replaceAll(/^( {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
 }

@@ -32,8 +32,8 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 		{
 			path: "/etc/muster/agent.json",
 			permissions: "0600",
-			encoding: "b64",
-			content: Buffer.from(JSON.stringify(config)).toString("base64"),
+			encoding: "gz+b64",
+			content: Buffer.from(gzippedProgram(JSON.stringify(config))).toString("base64"),
 		},
 		{ path: "/etc/systemd/system/muster-agent.service", permissions: "0644", encoding: "gz+b64", content: packed(files.unit) },
 	];
@@ -41,7 +41,7 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 		["systemctl", "daemon-reload"],
 		["systemctl", "enable", "--now", "--no-block", "muster-agent"],
 	];
-	const userData = `#cloud-config\n${JSON.stringify({ write_files: writeFiles, runcmd }, null, 1)}\n`;
+	const userData = `#cloud-config\n${JSON.stringify({ write_files: writeFiles, runcmd })}\n`;
 	for (const [size, most] of [
 		[(await gzipped(userData)).length, MAX_USER_DATA_BYTES],
 		[Buffer.byteLength(userData), MAX_USER_DATA_TEXT_BYTES],

@@ -242,10 +242,11 @@ export class Controller {
 
 	/** Applied even when refused for its address: the VM may have a new one, and the inventory is asked. */
 	register(request: Registration & { readonly tokenHash: string }): AgentReply {
-		const { id, tokenHash, keyHash, address } = request;
+		const { tokenHash, ...registration } = request;
+		const { id } = registration;
 		const judgement = judgeRegistration(this.state, request, this.host.now());
 		const proxy = this.state.proxies.get(id);
-		if (proxy !== undefined && isTokenOf(proxy, tokenHash)) this.take({ on: "registered", id, address, keyHash });
+		if (proxy !== undefined && isTokenOf(proxy, tokenHash)) this.take({ on: "registered", ...registration });
 		return this.reply(id, judgement);
 	}
 

@@ -38,6 +38,8 @@ export interface EventQuery {
 	readonly since: number | null;
 	readonly pool: string | null;
 	readonly severities: readonly Severity[];
+	/** Null: of each kind. */
+	readonly kinds: readonly EventKind[] | null;
 	readonly most: number;
 }
 
@@ -56,7 +58,7 @@ const COLUMNS = "id, at, pool, severity, kind, proxy, text, actor";
 const SPAN = "SELECT (SELECT id FROM events ORDER BY id LIMIT 1) AS oldest, (SELECT id FROM events ORDER BY id DESC LIMIT 1) AS newest";
 
 /** A page of the stream. Looks through {@link SCANNED} rows at most, so that a page may be short and still have more behind it. Throws DatabaseUnavailable. */
-export async function readEvents(db: D1Database, { after, before, since, pool, severities, most }: EventQuery): Promise<EventPage> {
+export async function readEvents(db: D1Database, { after, before, since, pool, severities, kinds, most }: EventQuery): Promise<EventPage> {
 	const { results: spans } = await onDatabase(() => db.prepare(SPAN).all<{ oldest: number | null; newest: number | null }>());
 	const { oldest = null, newest = null } = spans[0] ?? {};
 	if (oldest === null || newest === null) return { events: [], next: after ?? 0, hasMore: false, previous: null };
@@ -67,9 +69,10 @@ export async function readEvents(db: D1Database, { after, before, since, pool, s
 		db
 			.prepare(
 				`SELECT ${COLUMNS} FROM events WHERE id BETWEEN ?1 AND ?2 AND (?3 IS NULL OR pool = ?3) AND (?4 IS NULL OR at >= ?4)
-				AND severity IN (SELECT value FROM json_each(?5)) ORDER BY id ${isForward ? "" : "DESC"} LIMIT ?6`,
+				AND severity IN (SELECT value FROM json_each(?5))
+				AND (?7 IS NULL OR kind IN (SELECT value FROM json_each(?7))) ORDER BY id ${isForward ? "" : "DESC"} LIMIT ?6`,
 			)
-			.bind(low, high, pool, since, JSON.stringify(severities), most)
+			.bind(low, high, pool, since, JSON.stringify(severities), most, kinds === null ? null : JSON.stringify(kinds))
 			.all<StoredEvent>(),
 	);
 	const events = isForward ? results : results.reverse();

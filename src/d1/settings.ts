@@ -9,6 +9,7 @@ import { fromJson, onDatabase } from "./database.ts";
  * - `url`: the address that agents call, set by an operator. `origin`: the one remembered from the first request with a key.
  * - `auth_key_sha256`: SHA-256 (hex, lower case) of an admin key that was set through the API.
  * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
+ * - `version`: which deploy of Muster cron saw last.
  * - `rolling`: rolling settings PATCHed at run time, a {@link PatchedRolling} as JSON.
  * - `manager:<name>`: a manager's configuration, by the name of its pool's endpoint or `default`, as JSON.
  * - `scaling:<provider>:<name>`: bounds PATCHed while that pool does not exist, a {@link WaitingScaling} as JSON.
@@ -20,6 +21,7 @@ export type SettingKey =
 	| "origin"
 	| "auth_key_sha256"
 	| "written_at"
+	| "version"
 	| "rolling"
 	| `manager:${string}`
 	| `scaling:${string}:${string}`;

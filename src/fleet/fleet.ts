@@ -1,6 +1,7 @@
+import manifest from "../../package.json" with { type: "json" };
 import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
-import { pruneEvents } from "../d1/events.ts";
+import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
@@ -57,9 +58,27 @@ export async function tend(env: Env, now: number): Promise<void> {
 	const { alertWebhook } = readConfig(env).global;
 	if (alertWebhook !== null) await attempt("alerts on their way", () => sendAlerts(env.DB, alertWebhook, now));
 	await attempt("logs", () => pruneLogs(env.DB, now));
+	await attempt("the deploy", () => noteDeploy(env, now));
 	await attempt("events", () => pruneEvents(env.DB, now));
 	await attempt("VMs that are gone", () => pruneVms(env.DB, now));
 	await attempt("mark", () => writeSetting(env.DB, "written_at", String(now)));
+}
+
+/** The deploy that this isolate has seen noted. */
+let noted: string | null = null;
+
+/** A deploy is an event, once; the first that there ever was is not. Throws DatabaseUnavailable. */
+export async function noteDeploy(env: Env, now: number): Promise<void> {
+	const { id = "", tag = "" } = env.VERSION ?? {};
+	const version = `${manifest.version} ${id}`.trim();
+	if (version === noted) return;
+	const former = (await readSettings(env.DB, ["version"])).get("version");
+	if (former !== version) await writeSetting(env.DB, "version", version);
+	const name = [tag, id.slice(0, 8)].filter((part) => part !== "").join(", ");
+	const text = `Muster ${manifest.version} was deployed${name === "" ? "" : ` (${name})`}`;
+	if (former !== undefined && former !== version)
+		await addEvent(env.DB, { at: now, pool: "", severity: "INFO", kind: "deployed", proxy: "", text, actor: null });
+	noted = version;
 }
 
 /** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */

@@ -4,14 +4,18 @@ import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
 import { causesOf } from "../core/model/causes.ts";
+import { priceOf } from "../core/model/cost.ts";
+import { instancesOf } from "../core/model/instances.ts";
 import { metersOf } from "../core/model/meters.ts";
-import { isKept } from "../core/model/proxies.ts";
+import { samplesOf } from "../core/model/metrics.ts";
+import { isKept, vmOf } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
 import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
-import type { Ms, Proxy, State } from "../core/model/state.ts";
+import type { Id, Ms, Proxy, State } from "../core/model/state.ts";
 import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
-import type { PoolOutcomes, PoolStatus, Told } from "../rpc/pool.ts";
+import { countryOf } from "../providers/index.ts";
+import type { Instances, PoolDetails, PoolOutcomes, PoolStatus, ProxyDetails, Told } from "../rpc/pool.ts";
 import type { Live } from "./live.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
@@ -30,6 +34,22 @@ export function statusOf(state: State, now: Ms): PoolStatus {
 	};
 }
 
+/** Where a VM is: its own place, else the pool's. */
+export function instancesIn({ controller: { state }, outside }: Pick<Live, "controller" | "outside">): Instances {
+	const { region = null, size = null } = outside.names(state).settings;
+	const [only = null] = state.spec.places;
+	const home = only ?? { region: region === null ? null : String(region), size: size === null ? null : String(size) };
+	const { provider } = state.pool;
+	const places = Object.fromEntries(
+		[...state.proxies.values()].flatMap((proxy) => {
+			const vm = vmOf(proxy);
+			const there = proxy.place ?? home;
+			return vm === null ? [] : [[vm, { region: there.region, size: there.size, country: countryOf(provider, there.region) }] as const];
+		}),
+	);
+	return { ...instancesOf(state), places };
+}
+
 export function outcomesOf(state: State, now: Ms): PoolOutcomes {
 	const cooling = new Map<string, number>();
 	for (const proxy of bannedOf(state.proxies))
@@ -43,6 +63,16 @@ export function outcomesOf(state: State, now: Ms): PoolOutcomes {
 				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...counts }];
 		}),
 	};
+}
+
+export function detailsOf(state: State, now: Ms): PoolDetails {
+	const proxies: Record<Id, ProxyDetails> = {};
+	for (const [id, proxy] of state.proxies) {
+		const counts = state.outcomes.get(id);
+		const outcomes = counts === undefined ? null : { cooling: countCooling(proxy, now), ...counts };
+		proxies[id] = { agent: proxy.agent, price: priceOf(state, proxy), outcomes };
+	}
+	return { samples: samplesOf(state, now), proxies };
 }
 
 /** How the pool fares, with its samples after an instant (Unix seconds). */

@@ -6,7 +6,6 @@ import type { Seen } from "../core/facts/listing.ts";
 import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import { credentialsOfVersion } from "../core/model/credentials.ts";
-import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type LeaseShown, leasesOf } from "../core/model/leases.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
@@ -20,9 +19,11 @@ import type {
 	Fetched,
 	FleetFacts,
 	InitialPool,
+	Instances,
 	LeaseOutcome,
 	LeaseRequest,
 	MetadataOutcome,
+	PoolDetails,
 	PoolNames,
 	PoolOutcomes,
 	PoolRpc,
@@ -31,7 +32,7 @@ import type {
 import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
-import { addressesOf, checkOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
+import { addressesOf, checkOf, detailsOf, instancesIn, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { leaseOf } from "./lease.ts";
 import { enliven, identityOf, refusalOfRetagging } from "./live.ts";
@@ -144,12 +145,16 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		return this.live === null ? null : checkOf(this.live, this.now);
 	}
 
-	async instances(): Promise<InstanceIds | null> {
-		return this.of(instancesOf);
+	async instances(): Promise<Instances | null> {
+		return this.live === null ? null : instancesIn(this.live);
 	}
 
 	async metrics(): Promise<Samples | null> {
 		return this.of((state) => samplesOf(state, this.now()));
+	}
+
+	async details(): Promise<PoolDetails | null> {
+		return this.of((state) => detailsOf(state, this.now()));
 	}
 
 	async sessions(): Promise<Record<string, string> | null> {
@@ -168,12 +173,15 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		return this.of(leasesOf);
 	}
 
-	async register(request: { token: string; key: string; address: string }): Promise<AgentAnswer> {
+	async register(request: { token: string; key: string; address: string; agent?: string }): Promise<AgentAnswer> {
 		const [token, key] = [parseBearer(request.token), parseBearer(request.key)];
 		if (this.live === null || token === null || key === null) return MALFORMED;
 		if (key.object !== token.object || key.id !== token.id) return { ok: false, message: "the key is not this token's" };
 		const [tokenHash, keyHash] = [sha256(request.token), sha256(request.key)];
-		return this.live.controller.register({ id: token.id, tokenHash, keyHash, address: request.address });
+		return this.live.controller.register({
+			...{ id: token.id, tokenHash, keyHash, address: request.address },
+			...(request.agent === undefined ? {} : { agent: request.agent }),
+		});
 	}
 
 	async heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer> {

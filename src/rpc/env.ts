@@ -6,5 +6,7 @@ export interface Env {
 	readonly POOL: DurableObjectNamespace<PoolRpc & Rpc.DurableObjectBranded>;
 	/** Files of the documentation page; see scripts/assets.ts. */
 	readonly ASSETS: Fetcher;
+	/** Of the deploy that runs; missing in development. */
+	readonly VERSION?: { readonly id: string; readonly tag: string };
 	readonly [setting: string]: unknown;
 }

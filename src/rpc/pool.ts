@@ -11,7 +11,7 @@ import type { Samples } from "../core/model/metrics.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { RollingStatus } from "../core/model/rolling.ts";
 import type { Sample } from "../core/model/samples.ts";
-import type { Id, Ms, PatchedRolling, ProviderName, Run, Verdict } from "../core/model/state.ts";
+import type { Id, Ms, PatchedRolling, Price, ProviderName, Run, Verdict } from "../core/model/state.ts";
 import type { AccountCheck } from "../providers/base/check.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
 
@@ -51,9 +51,11 @@ export interface PoolRpc {
 	/** Lists its account's VMs, and tells what the cloud answered; null where there is no pool any more, or it has no cloud. Changes nothing. */
 	check(): Promise<AccountCheck | null>;
 	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
-	instances(): Promise<InstanceIds | null>;
+	instances(): Promise<Instances | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
 	metrics(): Promise<Samples | null>;
+	/** What its proxies report, and what else of each is not published; null where there is no pool any more. */
+	details(): Promise<PoolDetails | null>;
 	/** Every open session, by the client's `address:port`: the proxy's `address:port`. As the agents told last; null where there is no pool any more. */
 	sessions(): Promise<Record<string, string> | null>;
 	/** What clients have reported, by site and by proxy; null where there is no pool any more. */
@@ -64,12 +66,27 @@ export interface PoolRpc {
 	leases(): Promise<readonly LeaseShown[] | null>;
 	/** Fetches our own `/probe` page through its proxy at this address, as a client would; null where it has none there. Changes nothing. */
 	fetchThrough(address: string): Promise<Fetched | null>;
-	register(request: { token: string; key: string; address: string }): Promise<AgentAnswer>;
+	/** `agent`: its version. */
+	register(request: { token: string; key: string; address: string; agent?: string }): Promise<AgentAnswer>;
 	heartbeat(request: { key: string; address: string; body: HeartbeatBody }): Promise<AgentAnswer>;
 	/** The agent leaves: it is not listed until it registers again. `key` is its VM key. */
 	unregister(request: { key: string; address: string }): Promise<AgentAnswer>;
 	/** Whether this is the VM key of the pool's proxy at this address. Changes nothing. */
 	proves(request: { key: string; address: string }): Promise<boolean>;
+}
+
+export interface PoolDetails {
+	readonly samples: Samples;
+	readonly proxies: Readonly<Record<Id, ProxyDetails>>;
+}
+
+export interface ProxyDetails {
+	/** Version of its agent; empty: not known. */
+	readonly agent: string;
+	/** What its VM costs; null: not known. */
+	readonly price: Price | null;
+	/** What clients reported of it, and for how many sites it cools down; null: nothing. */
+	readonly outcomes: ({ readonly cooling: number } & Counts) | null;
 }
 
 export interface LeaseRequest {
@@ -98,6 +115,18 @@ export interface Fetched {
 	readonly ms: number;
 	/** The address that we were called from; null: it was not seen. */
 	readonly exit: string | null;
+}
+
+export interface Instances extends InstanceIds {
+	/** Where each is, by its provider's id. */
+	readonly places: Readonly<Record<string, Whereabouts>>;
+}
+
+/** Where a VM is, as far as is known. `country`: ISO 3166-1 alpha-2, in lower case. */
+export interface Whereabouts {
+	readonly region: string | null;
+	readonly size: string | null;
+	readonly country: string | null;
 }
 
 export interface PoolStatus {

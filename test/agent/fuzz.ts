@@ -181,16 +181,23 @@ function strictly(bytes: string): string | null {
 	return at === bytes.length ? null : at > bytes.length ? "unfinished" : `${bytes.length - at} bytes after the request`;
 }
 
-/** An origin that answers what it can read strictly, and keeps what its connections carried and how they ended. */
+/** An origin that answers what it can read strictly, and keeps what its connections carried, request by request, and how they ended. */
 async function origin(): Promise<{ port: number; carried: { bytes: string; end: "open" | "end" | "cut" }[] }> {
 	const carried: { bytes: string; end: "open" | "end" | "cut" }[] = [];
 	const port = await listen(
 		createServer({ allowHalfOpen: true }, (socket: Socket) => {
-			const one: (typeof carried)[number] = { bytes: "", end: "open" };
+			let one: (typeof carried)[number] = { bytes: "", end: "open" };
 			carried.push(one);
 			socket.on("data", (data) => {
 				one.bytes += data.toString("latin1");
-				if (strictly(one.bytes) === null) setTimeout(() => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 20);
+				if (strictly(one.bytes) !== null) return;
+				setTimeout(() => {
+					socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+					// Another may follow an answer, and nothing may come before.
+					if (strictly(one.bytes) !== null) return;
+					one = { bytes: "", end: "open" };
+					carried.push(one);
+				}, 20);
 			});
 			socket.on("end", () => {
 				one.end = "end";

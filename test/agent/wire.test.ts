@@ -5,6 +5,7 @@ import {
 	ask,
 	basic,
 	dial,
+	eventually,
 	httpOrigin,
 	onLinux,
 	read,
@@ -18,6 +19,8 @@ import {
 } from "./harness.ts";
 
 const PRINTED = "p@ss/w:rd";
+/** What Node buffers in one go, at the least. */
+const PIECE_BYTES = 10_000;
 const start = async (): Promise<Agent> => startAgent(await startWorker());
 
 /** An agent with these credentials. */
@@ -118,6 +121,168 @@ describe.runIf(onLinux)("a client's connection", () => {
 			const text = (await readToEnd(socket)).toString();
 			expect(text).toContain("\r\nConnection: close\r\n");
 		}
+	});
+});
+
+/** An origin that says so much to each request, by the number of the request on its connection; `cut` resets it. Counts connections. */
+async function script(...answers: string[]): Promise<{ port: number; count: () => number; ended: () => number }> {
+	let [count, ended] = [0, 0];
+	const port = await tcpOrigin((socket) => {
+		count++;
+		let number = 0;
+		socket.on("data", () => {
+			const text = answers[number++] ?? answers.at(-1) ?? "";
+			if (text === "cut") socket.resetAndDestroy();
+			else if (text.endsWith("cut")) socket.end(text.slice(0, -3));
+			else socket.write(text);
+		});
+		socket.on("end", () => {
+			ended++;
+			socket.end();
+		});
+	});
+	return { port, count: () => count, ended: () => ended };
+}
+
+const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+describe.runIf(onLinux)("the connection to the origin", () => {
+	const get = (port: number, more = "") => `GET http://127.0.0.1:${port}/ HTTP/1.1\r\n${basic()}${more}\r\n`;
+
+	/** How many connections two requests of one client take. */
+	async function taken(agent: Agent, answer: string, first = "", method = "GET"): Promise<number> {
+		const [origin, socket] = [await script(answer), await dial(agent)];
+		socket.on("data", () => {});
+		for (const request of [`${method} http://127.0.0.1:${origin.port}/ HTTP/1.1\r\n${basic()}${first}\r\n`, get(origin.port)]) {
+			const answered = new Promise((resolve) => socket.once("data", resolve));
+			socket.write(request);
+			await answered;
+			// What comes after the answer's first bytes comes in this time too.
+			await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+		return origin.count();
+	}
+
+	it("carries its client's next GET too, and is not asked to be closed", async () => {
+		const [agent, origin] = [await start(), await teller()];
+		const socket = await dial(agent);
+		for (let count = 0; count < 3; count++) {
+			socket.write(get(origin.port));
+			expect((await answerOn(socket)).status).toBe(200);
+		}
+		for (const headers of origin.raw) expect(headers).not.toMatch(/connection/i);
+		expect(await taken(agent, OK)).toBe(1);
+		expect(await taken(agent, "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")).toBe(1);
+	});
+
+	it("carries large answers one after the other, each with its own head", async () => {
+		const [agent, body] = [await start(), "large".repeat(200_000)];
+		const connections = new Set<Socket>();
+		const port = await httpOrigin((request, response) => {
+			connections.add(request.socket);
+			response.setHeader("content-length", body.length);
+			response.end(body);
+		});
+		const socket = await dial(agent);
+		for (let count = 0; count < 4; count++) {
+			socket.write(get(port));
+			const { status, headers } = await readHead(socket);
+			expect([status, headers["keep-alive"]]).toEqual([200, undefined]);
+			for (let at = 0; at < body.length; at += PIECE_BYTES)
+				expect((await read(socket, PIECE_BYTES)).toString() === body.slice(at, at + PIECE_BYTES)).toBe(true);
+		}
+		expect(connections.size).toBe(1);
+	});
+
+	it("carries no other where either message's end could be in doubt, or where it may be somebody's", async () => {
+		const agent = await start();
+		for (const answer of [
+			"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+			"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+			"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+			"HTTP/1.1 204 No Content\r\n\r\n",
+			`${OK}more`,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nmore",
+		])
+			expect([answer, await taken(agent, answer)]).toEqual([answer, 2]);
+		for (const line of ["Authorization: NTLM x\r\n", "Content-Length: 0\r\n", "Connection: Upgrade\r\nUpgrade: x\r\n"])
+			expect([line, await taken(agent, OK, line)]).toEqual([line, 2]);
+		for (const method of ["POST", "HEAD", "OPTIONS"]) expect([method, await taken(agent, OK, "", method)]).toEqual([method, 2]);
+	});
+
+	it("that ended meanwhile is replaced by a new one, once, and only where no byte of an answer came", async () => {
+		const agent = await start();
+		const cases: [string, number, number][] = [
+			["cut", 200, 2],
+			["HTTP/1.1 200cut", 502, 1],
+			["HTTP/1.1 103 Early Hints\r\n\r\ncut", 103, 1],
+		];
+		for (const [second, status, count] of cases) {
+			const [origin, socket] = [await script(OK, second), await dial(agent)];
+			socket.write(get(origin.port));
+			expect((await answerOn(socket)).status).toBe(200);
+			socket.write(get(origin.port));
+			expect([second, (await answerOn(socket)).status, origin.count()]).toEqual([second, status, count]);
+		}
+		const [origin, socket] = [await script("cut"), await dial(agent)];
+		socket.write(get(origin.port));
+		expect([(await answerOn(socket)).status, origin.count()]).toEqual([502, 1]);
+	});
+
+	it("is closed when something comes on it that answers nothing", async () => {
+		const agent = await start();
+		let count = 0;
+		const port = await tcpOrigin((socket) => {
+			const body = `${++count}`;
+			socket.on("data", () => {
+				socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${body}`);
+				setTimeout(() => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!"), 30);
+			});
+		});
+		const socket = await dial(agent);
+		for (const body of ["1", "2", "3"]) {
+			socket.write(get(port));
+			expect((await answerOn(socket)).body).toBe(body);
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+	});
+
+	it("is one client's alone, and ends with it, with time, and when another origin is asked for", async () => {
+		const agent = await startAgent(await startWorker(), { limits: { KEEP_ORIGIN_SECONDS: 0.3 } });
+		const origins = [await script(OK), await script(OK)] as const;
+		const begun = agent.sockets();
+		const [one, two] = [await dial(agent), await dial(agent)];
+		for (const [socket, origin] of [
+			[one, origins[0]],
+			[two, origins[0]],
+			[one, origins[1]],
+		] as const) {
+			socket.write(get(origin.port));
+			expect((await answerOn(socket)).status).toBe(200);
+		}
+		expect(origins.map(({ count }) => count())).toEqual([2, 1]);
+		await eventually(() => origins[0].ended() >= 1, "the other origin's is closed");
+		two.destroy();
+		await eventually(() => origins[0].ended() === 2, "its client's end closes it");
+		await eventually(() => origins[1].ended() === 1, "so does time");
+		await eventually(() => agent.sockets() === begun + 1, "the client's stays");
+	});
+
+	it("is not used any more where the destination is no longer permitted", async () => {
+		const worker = await startWorker();
+		worker.directives = { ...worker.directives, interval: 0.2 };
+		const [agent, origin] = [await startAgent(worker), await script(OK)];
+		const socket = await dial(agent);
+		const status = async () => {
+			socket.write(get(origin.port));
+			return (await answerOn(socket)).status;
+		};
+		expect(await status()).toBe(200);
+		// What the pool knows as the machine's own address is no destination.
+		worker.directives = { ...worker.directives, address: "127.0.0.1" };
+		await eventually(async () => (await status()) === 403, "it is refused");
+		expect(origin.count()).toBe(1);
 	});
 });
 

@@ -20,6 +20,8 @@ beforeAll(async () => {
 	]);
 	base = `http://localhost:${dev.port}`;
 	await ready(5);
+	const [proxy] = await dev.proxies();
+	await dev.api("POST", "/report", { ip: proxy?.ip, host: "shop.example.com", outcome: "ok", ms: 120 });
 });
 afterAll(async () => {
 	await browser?.close();
@@ -62,6 +64,8 @@ const VIEWS = [
 	["pool's settings", "#/pool/digitalocean/default?tab=settings", "access_token"],
 	["proxy", "#/proxy/digitalocean/default/ADDRESS", "Its life"],
 	["events", "#/events", "ready"],
+	["sites", "#/sites", "shop.example.com"],
+	["connections", "#/connections?from=198.51.100.7", "Nobody is connected from or through"],
 	["alerts", "#/events?tab=alerts", "No webhook is set"],
 	["endpoints", "#/endpoints", "digitalocean-default"],
 	["endpoint's form", "#/endpoints/hetzner-default", "min instances"],
@@ -88,11 +92,26 @@ describe("every view", () => {
 });
 
 describe("the overview", () => {
-	test("is usable a second after it was loaded, and says whether it is well and what it costs", async () => {
+	test("is usable within a second of its load, and says whether it is well and what it costs", async () => {
 		const { page } = await view("#/");
 		await page.getByText("All well").waitFor();
-		const took = await page.evaluate(() => performance.now());
-		expect(took).toBeLessThan(5_000);
+		// From the navigation's start to the first frame in which a pool's own buttons can be pressed; of five loads, since others may use the machine too.
+		await page.addInitScript(() => {
+			const look = () => {
+				const button = [...document.querySelectorAll("button")].find((one) => one.ariaLabel === "One more in digitalocean/default");
+				if (button === undefined || button.disabled) requestAnimationFrame(look);
+				else performance.mark("usable");
+			};
+			requestAnimationFrame(look);
+		});
+		const took: number[] = [];
+		for (let load = 0; load < 5; load++) {
+			await page.reload();
+			await page.getByText("All well").waitFor();
+			took.push(await page.evaluate(() => performance.getEntriesByName("usable")[0]?.startTime ?? Number.POSITIVE_INFINITY));
+		}
+		console.log(`usable after ${took.map(Math.round).join(", ")} ms`);
+		expect(Math.min(...took)).toBeLessThan(1_000);
 		await page
 			.getByText(/\$0\.01\d+/)
 			.first()
@@ -120,6 +139,26 @@ describe("the overview", () => {
 		await page.keyboard.type("hetz");
 		await page.keyboard.press("Enter");
 		await page.getByRole("heading", { name: "hetzner/default" }).waitFor();
+	});
+
+	test("finds a client's connection, which can be dropped there", async () => {
+		const [proxy] = await dev.proxies();
+		const client = await tunnel(proxy?.url ?? "", `localhost:${dev.cloudPort}`);
+		const from = `${client.localAddress}:${client.localPort}`;
+		const { page } = await view("#/");
+		await page.getByText("All well").waitFor();
+		await page.keyboard.press("/");
+		await page.keyboard.type(from);
+		await page.keyboard.press("Enter");
+		await page.getByRole("heading", { name: "Connections" }).waitFor();
+		const row = page.getByRole("listitem").filter({ hasText: from });
+		await within(30_000, async () => {
+			await page.getByRole("button", { name: "Ask again" }).click();
+			await row.waitFor({ timeout: 1_000 });
+		});
+		expect(await row.getByRole("link").textContent()).toBe(proxy?.ip);
+		await page.getByRole("button", { name: `Drop ${from}` }).click();
+		await within(20_000, () => expect(client.closed).toBe(true));
 	});
 });
 
@@ -158,7 +197,9 @@ describe("a pool", () => {
 		expect(page.url()).toContain(`filter=${ip}`);
 		await page.reload();
 		await page.getByText("1 of 3").waitFor();
-		await page.getByRole("button", { name: "Age" }).click();
+		await page.getByText("$0.00595", { exact: true }).waitFor();
+		await page.getByText("1.2.0", { exact: true }).waitFor();
+		await page.getByRole("button", { name: "Age", exact: true }).click();
 		expect(page.url()).toContain("sort=age");
 	});
 
@@ -301,7 +342,7 @@ describe("what is pasted", () => {
 	test("works: curl with the address that is shown, for a session of one's own", async () => {
 		const { page } = await view("#/use");
 		await page.getByRole("combobox", { name: "Pool" }).selectOption("digitalocean/default");
-		await page.getByLabel("Session").fill("basket");
+		await page.getByLabel("Session", { exact: true }).fill("basket");
 		await page
 			.getByText(/session=basket/)
 			.first()

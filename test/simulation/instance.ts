@@ -141,10 +141,12 @@ export class Instance {
 		if (this.controller.refusalOf(command) === null) this.order(command);
 	}
 
-	/** A client found no proxy. */
-	wake(): void {
-		this.host.world.watch.count("wake");
-		this.order({ do: "wake" });
+	/** So many clients found no proxy. */
+	wake(callers: number): void {
+		const { host, state: before } = this;
+		host.world.watch.count("wake");
+		this.order({ do: "wake", callers });
+		if (before !== null && this.state !== null) host.world.watch.woken(host, callers, before, this.state);
 	}
 
 	/** A client leases, or reports. */
@@ -202,11 +204,12 @@ export class Instance {
 				};
 			},
 			store: (changes, at) => {
-				if (this.isSuperseded) throw new Superseded();
+				// One that was dropped may be woken in the very moment, by what had come already.
+				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
 			},
 			setAlarm: (at) => {
-				if (this.isSuperseded) return;
+				if (!this.isListening) return;
 				world.watch.arming(host, this.controller.armedAt, at);
 				host.setAlarm(at);
 			},
@@ -242,7 +245,7 @@ export class Instance {
 	}
 
 	private committed(before: State, after: State, cause: Event | null): void {
-		if (this.isSuperseded) return;
+		if (!this.isListening) return;
 		const { host } = this;
 		const { world } = host;
 		// What the environment orders nobody else has noted.

@@ -5,7 +5,7 @@ import { runSeeds } from "./crew.ts";
 const LOSING = { hours: 8, focus: ["databaseLost"] as const };
 
 test("D1 is lost again and again, and no promise is broken", async () => {
-	const tally = await runSeeds({ from: 1, seeds: 40, options: LOSING }, 2);
+	const tally = await runSeeds({ from: 1, seeds: 20, options: LOSING }, 2);
 	expect(tally.failing).toEqual([]);
 	expect(tally.faults.databaseLost).toBeGreaterThan(200);
 	expect(tally.effects.enter).toBeGreaterThan(40);

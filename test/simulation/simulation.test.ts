@@ -7,7 +7,7 @@ import { HOUR, MINUTE, type Scenario, scenarioOf } from "./scenario.ts";
 import { run } from "./world.ts";
 
 /** In each test run; `npm run test:long` takes ten times as many, `npm run sim` as many as one likes. */
-const SEEDS = 200;
+const SEEDS = 80;
 const HOURS = 12;
 
 let core: Core;

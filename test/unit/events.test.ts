@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { readableLine } from "../../scripts/dev-lines.ts";
 import { Controller, type Host } from "../../src/controller/controller.ts";
-import { eventOf, type PoolEvent } from "../../src/core/model/told.ts";
+import { eventOf, kindOf, type PoolEvent } from "../../src/core/model/told.ts";
 import { logEvent } from "../../src/values/log.ts";
 import { NOW, poolOf, succeed } from "./fake-ports.ts";
 
@@ -82,4 +82,16 @@ describe("what befalls a pool", () => {
 		expect(JSON.parse(line)).toMatchObject({ level: "warn", pool: "hetzner/default", proxy: "192.0.2.1", event: "dropped" });
 		expect(readableLine(line)).toContain("! hetzner/default 192.0.2.1 dropped: it");
 	});
+});
+
+describe("the kind of an event", () => {
+	test.each([
+		["ERROR", "launch failed: nothing left", "breaker_opened"],
+		["ERROR", "nbg1:cx23: launch failed: nothing left", "breaker_opened"],
+		["ERROR", "no place has room: nbg1:cx23 until 2026-02-24T08:00:00.000Z", "breaker_opened"],
+		["INFO", "nbg1:cx23: creates are done again", "breaker_closed"],
+		["INFO", "replacing every proxy that there is, 3 of them: ordered by an operator", "run"],
+		["INFO", "target changed 2 => 3", "scaled"],
+		["WARNING", "something else", "problem"],
+	] as const)("%s %s is %s", (severity, text, kind) => expect(kindOf({ severity, text })).toBe(kind));
 });

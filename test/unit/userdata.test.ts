@@ -1,17 +1,20 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { gzipped } from "../../src/agent/gzip.ts";
-import type { AgentConfig } from "../../src/agent/protocol.ts";
+import { AGENT_VERSION, type AgentConfig } from "../../src/agent/protocol.ts";
 import { MAX_USER_DATA_BYTES, renderUserData, shipped } from "../../src/agent/userdata.ts";
 
 const source = (name: string) => readFileSync(join(import.meta.dirname, "../../src/agent", name), "utf8");
 const files = { agent: source("agent.py"), unit: source("muster-agent.service") };
+const digest = (text: string, encoding: "hex" | "base64url") => createHash("sha256").update(text).digest(encoding);
 const config: AgentConfig = {
-	token: `${"a".repeat(64)}.${"b".repeat(16)}.${"c".repeat(43)}`,
+	// As random as a real one: its bytes count.
+	token: `${digest("deployment", "hex")}.${digest("proxy", "hex").slice(0, 16)}.${digest("secret", "base64url")}`,
 	port: 8899,
 	url: "https://muster.a-quite-long-account-name.workers.dev",
 	interval: 30,
@@ -83,10 +86,10 @@ THINGS = [builtins, collections, collections.deque, hashlib, hashlib.sha256(), h
 PYTHONS = {name for thing in THINGS for name in dir(thing)} | {*vars(http.client.HTTPConnection("x")), *vars(http.client.HTTPResponse(socket.socket()))}
 class Names(ast.NodeVisitor):
     def __init__(self, text):
-        self.attributes, self.globals, self.functions = [], [], []
+        self.attributes, self.globals, self.functions, self.defaults = [], [], [], []
         self.function, self.is_class = None, False
         module = ast.parse(text, feature_version=(3, 8))
-        module.body = [node for node in module.body if getattr(node, "module", "") != "__future__"]
+        module.body = [part for node in module.body for part in ([ast.Import([name]) for name in node.names] if isinstance(node, ast.Import) else [node]) if getattr(part, "module", "") != "__future__"]
         self.visit(module)
         self.dump = ast.dump(module)
     def generic_visit(self, node):
@@ -103,6 +106,7 @@ class Names(ast.NodeVisitor):
             is_bound = field != "attr" and (field != "id" or not isinstance(node.ctx, ast.Load))
             (self.attributes if is_attribute else self.globals if self.function is None else self.function).append((name, is_bound))
             setattr(node, field, "")
+        if is_function and self.is_class: self.defaults += [part.id for value in node.args.defaults for part in ast.walk(value) if isinstance(part, ast.Name)]
         if isinstance(node, (ast.Assign, ast.AugAssign)) and self.is_class and self.function is None:
             for item in node.value.elts:
                 self.attributes.append((item.value, False))
@@ -123,6 +127,7 @@ whole, cut = [Names(text) for text in json.load(sys.stdin)]
 assert whole.dump == cut.dump
 attributes = one_to_one(zip(whole.attributes, cut.attributes))
 for long, short in attributes.items(): assert long == short or long not in PYTHONS, long + " is Python's too"
+for name in cut.defaults: assert name not in attributes.values(), name + " may be a method"
 everywhere = one_to_one(zip(whole.globals, cut.globals))
 for long, short in zip(whole.functions, cut.functions):
     variables = {name for name, is_bound in long if is_bound}
@@ -130,3 +135,7 @@ for long, short in zip(whole.functions, cut.functions):
         assert name in variables or other == everywhere.get(name, name), name
 print("same")
 `;
+
+it("has an agent of the version that Muster knows", () => {
+	expect(/^VERSION = "(.*)"$/m.exec(files.agent)?.[1]).toBe(AGENT_VERSION);
+});

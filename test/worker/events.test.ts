@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import { addEvent, pruneEvents } from "../../src/d1/events.ts";
+import { noteDeploy } from "../../src/fleet/fleet.ts";
 import { type EndedRow, publish } from "../../src/read-model/publish.ts";
 import { ADMIN_KEY, ask, askWith, bodyOf, counted, enter, publicationOf, startAfresh } from "./helpers.ts";
 
@@ -59,6 +61,24 @@ describe("the stream of events", () => {
 		expect((await textsOf(`?since=${NOW / 1_000}`)).texts).toEqual(["a", "b", "c", "d"]);
 		expect((await ask("/events?since=yesterday")).status).toBe(422);
 		expect((await ask("/events?limit=0")).status).toBe(422);
+	});
+
+	test("is read by kind", async () => {
+		const object = await enter();
+		await tell(object, "digitalocean/default", 1, 1, ["a", "b"]);
+		await addEvent(env.DB, { at: NOW, pool: "", severity: "INFO", kind: "order", proxy: "", text: "c", actor: "admin" });
+		expect((await textsOf("?kind=order")).texts).toEqual(["c"]);
+		expect((await textsOf("?kind=order,note&limit=2")).texts).toEqual(["b", "c"]);
+		expect((await ask("/events?kind=order,nonsense")).status).toBe(422);
+	});
+
+	test("has each deploy once, but for the first that there was", async () => {
+		const deployed = (id: string) => ({ ...env, VERSION: { id, tag: "" } });
+		await noteDeploy(deployed("11111111-first"), NOW);
+		await noteDeploy(deployed("22222222-second"), NOW);
+		await noteDeploy(deployed("22222222-second"), NOW);
+		const { events } = await bodyOf(await ask("/events?kind=deployed"));
+		expect(events).toEqual([expect.objectContaining({ pool: null, text: `Muster ${manifest.version} was deployed (22222222)` })]);
 	});
 
 	test("goes on where rows that do not fit are more than one question looks through", async () => {

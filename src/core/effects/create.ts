@@ -158,5 +158,7 @@ export function launchRefused(state: State, place: Place | null, failure: Failur
 /** A create was done there: the place is open again, but for one that another call of the same burst has opened just now. */
 function withPlaceOpened(state: State, place: Place | null, now: Ms): State {
 	const { failures, until } = placeBreaker(state, place);
-	return failures === 0 || until > now ? state : withPlaceFacts(state, placeKey(place), { breaker: CLOSED });
+	if (failures === 0 || until > now) return state;
+	const where = state.spec.places.length > 1 ? `${placeKey(place)}: ` : "";
+	return withLog(withPlaceFacts(state, placeKey(place), { breaker: CLOSED }), now, "INFO", `${where}creates are done again`);
 }

@@ -13,6 +13,8 @@ export interface Registration {
 	readonly address: string;
 	/** SHA-256 (hex) of the VM key. */
 	readonly keyHash: string;
+	/** Version of the agent; missing: it did not say. */
+	readonly agent?: string;
 }
 
 /** What an agent reports each interval. */
@@ -43,17 +45,22 @@ export function applyRegistered(state: State, event: Registration, now: Ms): Sta
 	if (proxy.address === null) {
 		// The first one stands: a replay from elsewhere must not take its place. Where it is wrong the inventory says so.
 		if (proxy.claim !== null) return state;
-		return withProxy(state, { ...proxy, claim: { address: event.address, keyHash: event.keyHash, at: now } });
+		return withProxy(state, {
+			...proxy,
+			agent: event.agent ?? proxy.agent,
+			claim: { address: event.address, keyHash: event.keyHash, at: now },
+		});
 	}
-	return confirmed(state, proxy, event.keyHash, now);
+	return confirmed(state, proxy, event.keyHash, now, event.agent);
 }
 
-export function confirmed(state: State, proxy: Proxy, keyHash: string, now: Ms): State {
+export function confirmed(state: State, proxy: Proxy, keyHash: string, now: Ms, agent = proxy.agent): State {
 	// It is probed at once, unless it registers time and again.
 	const probedAt = state.vitals.get(proxy.id)?.probedAt ?? 0;
 	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: probedAt > now - PROBE_RETRY_MS ? probedAt : 0 });
-	if (proxy.registered && proxy.keyHash === keyHash) return heard;
-	const after = withProxy(heard, { ...proxy, registered: true, keyHash, claim: null, failedProbes: 0 });
+	const isKnown = proxy.registered && proxy.keyHash === keyHash;
+	if (isKnown) return proxy.agent === agent ? heard : withProxy(heard, { ...proxy, agent });
+	const after = withProxy(heard, { ...proxy, agent, registered: true, keyHash, claim: null, failedProbes: 0 });
 	return withLog(after, now, "INFO", `confirmed ${nameOf(proxy)}`);
 }
 

@@ -79,6 +79,8 @@ export interface Proxy {
 	readonly bans: readonly Ban[];
 	/** Who has it for himself; null: nobody. See leases.ts. */
 	readonly lease: Lease | null;
+	/** Version of its agent, as it said when it registered last; empty: not known. */
+	readonly agent: string;
 	/** An operator has ordered that all that were there be replaced, it among them. */
 	readonly isRolled: boolean;
 }
@@ -138,6 +140,7 @@ export const PROXY: Shape<Proxy> = record<Proxy>({
 	posted: value<Metrics>({}),
 	bans: BANS,
 	lease: LEASE,
+	agent: value(""),
 	isRolled: value<boolean>(false),
 });
 

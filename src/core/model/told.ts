@@ -39,6 +39,7 @@ export const EVENT_KINDS = [
 	"problem",
 	"note",
 	"order",
+	"deployed",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -60,10 +61,12 @@ const KINDS_OF_PROXY: Readonly<Record<string, EventKind>> = {
 const KINDS_OF_POOL: readonly (readonly [RegExp, EventKind])[] = [
 	[/^the create of \S+ is looked up/, "create_failed"],
 	[/^(target changed|scaling set) /, "scaled"],
-	[/^(started|paused|stopped|removed|an operator has it try again)/, "run"],
+	[/^(started|paused|stopped|removed|an operator has it try again|replacing every proxy|no more of the former)/, "run"],
 	[/^(configuration updated|agents call |rolling deployment is |moved from |suspended: )/, "configured"],
-	[/^(launch failed: |the provider (refuses our credentials|limits our rate): |creates are lost|\d+ boots in a row)/, "breaker_opened"],
-	[/^(the provider takes our credentials again|creates are done again|boots become ready again)/, "breaker_closed"],
+	// That of one place begins with its name.
+	[/^(\S+:\S+: )?launch failed: |^no place has room: /, "breaker_opened"],
+	[/^(the provider (refuses our credentials|limits our rate): |creates are lost|\d+ boots in a row)/, "breaker_opened"],
+	[/^(the provider takes our credentials again|(\S+:\S+: )?creates are done again|boots become ready again)/, "breaker_closed"],
 	[/MAX_HOURLY_COST.* has no room for another VM/, "budget_reached"],
 ];
 /** What is counted or passing, and in the log only. */

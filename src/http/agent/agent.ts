@@ -93,6 +93,9 @@ const lineSchema = {
 	},
 };
 
+/** It may say more behind its version. */
+const versionIn = (agent: string) => agent.split(" ", 1)[0] ?? "";
+
 /** `POST /v1.1/register` */
 export class Register extends Operation {
 	override schema = { ...registerSchema, operationId: "register" };
@@ -101,8 +104,8 @@ export class Register extends Operation {
 		if (token === null) return c.body(null, 200);
 		requireToken(c, token);
 		await requireJson(c, false);
-		const { key } = (await this.getValidatedData<typeof registerSchema>()).body;
-		return answer(c, token, (pool) => pool.register({ token, key, address: clientAddress(c) }));
+		const { key, agent } = (await this.getValidatedData<typeof registerSchema>()).body;
+		return answer(c, token, (pool) => pool.register({ token, key, address: clientAddress(c), agent: versionIn(agent) }));
 	}
 }
 

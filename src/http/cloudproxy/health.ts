@@ -13,7 +13,7 @@ import { logWarning } from "../../values/log.ts";
 import { requireKey } from "../base/auth.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { ApiError } from "../base/errors.ts";
-import { json, METADATA } from "./shapes.ts";
+import { faults, json, METADATA } from "./shapes.ts";
 
 /** How far behind the database may be. */
 const BEHIND_SECONDS = 60;
@@ -72,6 +72,7 @@ const schema = {
 			}),
 			{ status: "degraded", timestamp: METADATA.timestamp, check_count: 1, checks: { pools: { "digitalocean-default": POOL } } },
 		),
+		...faults(422),
 		503: { description: "With `strict=1`: the same, and the status is not `healthy`." },
 	},
 };

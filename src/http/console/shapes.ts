@@ -30,6 +30,7 @@ const POOL = {
 	problems: [],
 	usual_boot_seconds: 120,
 	load: LOAD,
+	outdated: 1,
 };
 const PROXY = {
 	...UNREADY,
@@ -39,6 +40,9 @@ const PROXY = {
 	created_at: MOMENT,
 	url: null,
 	load: { ...LOAD, cpu: 0.2 },
+	price: { hourly: 0.00595, currency: "USD" },
+	agent: "1.2.0",
+	outcomes: { reported: 120, success_rate: 0.95, cooling: 1 },
 };
 
 /** What an agent reports of its proxy, and the sums of these over a pool. */
@@ -68,6 +72,14 @@ export const ConsoleProxy = z
 			.openapi("ProxyLoad", { example: PROXY.load })
 			.nullable()
 			.openapi({ description: "Null: nothing fresh was reported." }),
+		price: z
+			.object({ hourly: z.number(), currency: z.string() })
+			.nullable()
+			.openapi({ description: "What its VM costs; null: not known, or the pool was not asked." }),
+		agent: z.string().nullable().openapi({ description: "Version of its agent; null: not known, or the pool was not asked." }),
+		outcomes: z.object({ reported: z.number().int(), success_rate: z.number(), cooling: z.number().int() }).nullable().openapi({
+			description: "How requests through it fared, as clients report, and for how many sites it cools down; null: nothing was reported.",
+		}),
 	})
 	.openapi("ConsoleProxy", { example: PROXY });
 export type ConsoleProxy = z.infer<typeof ConsoleProxy>;
@@ -89,6 +101,9 @@ export const ConsolePool = InstanceShape.extend({
 	unready: z.array(UnreadyProxy).openapi({ description: "Those that are on their way in or out." }),
 	problems: z.array(z.string()).openapi({ description: "A sentence each." }),
 	usual_boot_seconds: z.number().openapi({ description: "What nineteen in twenty of its boots took, and two minutes at the least." }),
+	outdated: z.number().int().nullable().openapi({
+		description: "Proxies whose agents are older than the one that new VMs get; null: not asked for, or the pool does not answer.",
+	}),
 	load: Load.nullable().openapi({ description: "Sums over its proxies; null: not asked for, or the pool does not answer." }),
 }).openapi("ConsolePool", { example: POOL });
 export type ConsolePool = z.infer<typeof ConsolePool>;
@@ -99,6 +114,7 @@ export const ConsoleState = z
 	.object({
 		metadata: Metadata,
 		version: z.string().openapi({ description: "Of Muster." }),
+		agent: z.string().openapi({ description: "Version of the agent that new VMs get." }),
 		billed_requests: z.number().int().openapi({ description: "Requests, those to pools included, that this answer cost." }),
 		status: z.enum(["healthy", "degraded", "paused", "stopped"]),
 		problems: z.array(z.string()).openapi({ description: "Of the deployment as a whole." }),
@@ -116,6 +132,7 @@ export const ConsoleState = z
 		example: {
 			metadata: METADATA,
 			version: "1.0.0",
+			agent: "1.2.0",
 			billed_requests: 2,
 			status: "healthy",
 			problems: [],

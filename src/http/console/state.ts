@@ -1,11 +1,13 @@
 import { z } from "zod";
 import manifest from "../../../package.json" with { type: "json" };
+import { AGENT_VERSION } from "../../agent/protocol.ts";
 import type { Samples } from "../../core/model/metrics.ts";
 import { endpointNameOf, listPools } from "../../d1/directory.ts";
 import { readLog } from "../../d1/logs.ts";
 import { eachPool } from "../../fleet/fleet.ts";
 import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
 import { homeOf, type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
+import type { PoolDetails, ProxyDetails } from "../../rpc/pool.ts";
 import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
 import type { Config } from "../../settings/environment.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
@@ -59,18 +61,19 @@ export class GetConsoleState extends Operation {
 		const published = sources.snapshot.pools;
 		const asked = published.find(({ provider, name }) => `${provider}/${name}` === pool);
 		const measured = load === "all" ? published : load === "pool" && asked ? [asked] : [];
-		const [samples, proxies, log] = await Promise.all([
-			samplesOf(c, measured),
+		const [details, proxies, log] = await Promise.all([
+			detailsOf(c, measured),
 			asked ? listProxiesOf(c.env.DB, asked.object) : [],
 			asked ? readLog(c.env.DB, asked.object, 0, MOST_LOG_LINES) : [],
 		]);
 		const unreadyOf = Map.groupBy(unready, ({ object }) => object);
 		const pools = published.map((one) =>
-			poolOf(one, instancesOf(one.provider, sources).get(one.name), health, unreadyOf.get(one.object) ?? [], samples.get(one.object)),
+			poolOf(one, instancesOf(one.provider, sources).get(one.name), health, unreadyOf.get(one.object) ?? [], details.get(one.object)),
 		);
 		const answer: ConsoleState = {
 			metadata: metadata(c),
 			version: manifest.version,
+			agent: AGENT_VERSION,
 			billed_requests: 1 + measured.length,
 			status: health.status,
 			problems: [...(health.checks.configuration ?? []), ...(health.checks.database === undefined ? [] : [health.checks.database])],
@@ -81,7 +84,7 @@ export class GetConsoleState extends Operation {
 				? {
 						provider: asked.provider,
 						instance: asked.name,
-						proxies: proxies.map((proxy) => proxyOf(asked, proxy, samples.get(asked.object))),
+						proxies: proxies.map((proxy) => proxyOf(asked, proxy, details.get(asked.object))),
 						log: log.map(({ at, severity, text }) => ({ at: time(at), severity, text })),
 					}
 				: null,
@@ -95,7 +98,7 @@ function poolOf(
 	instance: Instance | undefined,
 	{ checks }: Health,
 	unready: readonly ShownProxy[],
-	samples: Samples | undefined,
+	details: PoolDetails | undefined,
 ): ConsolePool {
 	const { provider, name, source, readyCount, summary } = pool;
 	const endpoint = endpointNameOf(pool);
@@ -115,7 +118,8 @@ function poolOf(
 		unready: unready.map(unreadyProxy),
 		problems: [...(own?.problems ?? [])],
 		usual_boot_seconds: Math.round((summary?.usualBootMs ?? NO_BOOT_KNOWN_MS) / 1_000),
-		load: samples === undefined ? null : sumOf(samples),
+		outdated: details === undefined ? null : outdatedOf(details),
+		load: details === undefined ? null : sumOf(details.samples),
 	};
 }
 
@@ -123,10 +127,11 @@ function unreadyProxy({ id, address, phase, since, why }: ShownProxy): UnreadyPr
 	return { id, address, phase, since: time(since), why };
 }
 
-function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | undefined): ConsoleProxy {
+function proxyOf(pool: PublishedPool, shown: ShownProxy, details: PoolDetails | undefined): ConsoleProxy {
 	const { id, vm, address, phase, since, createdAt, why, credentials, place } = shown;
 	const { region, size } = placeOfKey(place) ?? homeOf(pool.summary);
-	const sample = address === null ? undefined : samples?.byAddress[address];
+	const sample = address === null ? undefined : details?.samples.byAddress[address];
+	const own = details?.proxies[id];
 	const of = (metric: string) => sample?.[metric]?.[1];
 	const { provider, name, summary } = pool;
 	const client = { provider, name, summary, credentials: pool.credentials, credentialsVersion: credentials };
@@ -151,7 +156,20 @@ function proxyOf(pool: PublishedPool, shown: ShownProxy, samples: Samples | unde
 						errors: of("errors") ?? 0,
 						cpu: of("cpu") ?? null,
 					},
+		price: own?.price ? { hourly: own.price.hourly, currency: own.price.currency } : null,
+		agent: own?.agent || null,
+		outcomes: own?.outcomes ? faredOf(own.outcomes) : null,
 	};
+}
+
+function faredOf({ cooling, ok, banned, captcha, error, timeout }: NonNullable<ProxyDetails["outcomes"]>): ConsoleProxy["outcomes"] {
+	const reported = ok + banned + captcha + error + timeout;
+	return { reported, success_rate: reported === 0 ? 0 : Math.round((1_000 * ok) / reported) / 1_000, cooling };
+}
+
+/** Agents that said which version they are, and it is not the one that new VMs get. */
+function outdatedOf({ proxies }: PoolDetails): number {
+	return Object.values(proxies).filter(({ agent }) => agent !== "" && agent !== AGENT_VERSION).length;
 }
 
 function sumOf({ byAddress }: Samples): Load {
@@ -160,11 +178,11 @@ function sumOf({ byAddress }: Samples): Load {
 	return { connections: sum("active"), requests: sum("requests"), bytes: sum("bytes"), errors: sum("errors") };
 }
 
-/** What each pool's agents report, by its object; those that do not answer are left out. */
-async function samplesOf(c: AppContext, pools: readonly PublishedPool[]): Promise<ReadonlyMap<string, Samples>> {
+/** What each pool tells of its proxies, by its object; those that do not answer are left out. */
+async function detailsOf(c: AppContext, pools: readonly PublishedPool[]): Promise<ReadonlyMap<string, PoolDetails>> {
 	const answers = await eachPool(pools, async ({ object }) => {
-		const samples = await askPool(c.env, object, (pool) => pool.metrics()).catch(unlessUnreachable);
-		return samples && ([object, samples] as const);
+		const details = await askPool(c.env, object, (pool) => pool.details()).catch(unlessUnreachable);
+		return details && ([object, details] as const);
 	});
 	return new Map(answers.filter((answer) => answer !== null));
 }

@@ -56,6 +56,12 @@ const schema = {
 			before: z.string().regex(CURSOR, "must be a cursor, as e1042").optional().openapi({ description: "A cursor: older ones than it." }),
 			pool: poolParam,
 			severity: z.enum(["INFO", "WARNING", "ERROR"]).optional().openapi({ description: "This one and what is worse." }),
+			kind: z
+				.string()
+				.transform((text) => text.split(","))
+				.pipe(z.array(z.enum(EVENT_KINDS, { error: `must be of ${EVENT_KINDS.join(", ")}` })))
+				.optional()
+				.openapi({ type: "string", description: "Of these kinds only, comma-separated.", example: "scaled,deployed" }),
 			limit: limitParam(MOST, USUAL),
 		}),
 	},
@@ -66,7 +72,7 @@ const schema = {
 export class ListEvents extends Operation {
 	override schema = schema;
 	async handle(c: AppContext): Promise<Response> {
-		const { since, before, pool, severity, limit } = (await this.getValidatedData<typeof schema>()).query;
+		const { since, before, pool, severity, kind, limit } = (await this.getValidatedData<typeof schema>()).query;
 		const after = since !== undefined && CURSOR.test(since) ? cursorOf(since) : null;
 		const { events, next, hasMore, previous } = await readEvents(c.env.DB, {
 			after,
@@ -74,6 +80,7 @@ export class ListEvents extends Operation {
 			since: since === undefined || after !== null ? null : secondsOf(since, "since") * 1_000,
 			pool: pool ?? null,
 			severities: SEVERITIES.slice(SEVERITIES.indexOf(severity ?? "INFO")),
+			kinds: kind ?? null,
 			most: limit,
 		});
 		return c.json({

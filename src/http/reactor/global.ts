@@ -131,7 +131,7 @@ const logout = {
 	security: [],
 	responses: done,
 };
-const logoutSchema = { ...logout, operationId: "logout" };
+const logoutSchema = { ...logout, operationId: "logout", responses: { ...done, 413: { description: "The body is too large." } } };
 const logoutByGetSchema = { ...logout, operationId: "logoutByGet" };
 const domainSchema = {
 	operationId: "getDomain",

@@ -72,3 +72,42 @@ export function useEvents(wanted: Wanted): { readonly page: Page | null; readonl
 	const page = kept.value.get(key) ?? null;
 	return { page, older: () => void ask(wanted, page?.previous ?? null) };
 }
+
+/** What charts are marked with. */
+const MARKED: readonly Event["kind"][] = ["scaled", "configured", "run", "breaker_opened", "breaker_closed", "budget_reached", "deployed"];
+const MOST_MARKS = 200;
+
+export interface Mark {
+	/** Milliseconds since the epoch. */
+	readonly at: number;
+	readonly says: string;
+}
+
+interface Marked {
+	readonly events: readonly Event[];
+	readonly at: number;
+}
+const marked = signal<ReadonlyMap<number, Marked>>(new Map());
+
+async function askMarks(seconds: number): Promise<void> {
+	const since = String(Math.floor(Date.now() / 1_000) - seconds);
+	pay(1);
+	const events = await done(api.GET("/events", { params: { query: { since, kind: MARKED.join(), limit: MOST_MARKS } } })).then(
+		(answer) => answer.events,
+		// Charts are charts without their marks.
+		() => marked.peek().get(seconds)?.events ?? [],
+	);
+	marked.value = new Map([...marked.peek(), [seconds, { events, at: Date.now() }]]);
+}
+
+/** Where a pool (null: any), or all of Muster, was changed or held back within that time. */
+export function useMarks(pool: string | null, seconds: number): readonly Mark[] {
+	useEffect(() => {
+		const age = Date.now() - (marked.peek().get(seconds)?.at ?? 0);
+		if (age >= (isPoor() ? POOR_EVERY_MS : EVERY_MS)) void askMarks(seconds);
+	}, [seconds, pool, state.value?.pools.map(({ wanted, state: run }) => `${wanted} ${run}`).join()]);
+	const events = marked.value.get(seconds)?.events ?? [];
+	return events
+		.filter((event) => event.pool === null || pool === null || event.pool === pool)
+		.map(({ at, text, pool: of }) => ({ at: Date.parse(at), says: pool === null && of !== null ? `${of}: ${text}` : text }));
+}

@@ -94,6 +94,7 @@ export function digits(value: number): string {
 	return String(Number(value.toPrecision(value < 1 ? 2 : 3)));
 }
 
+/** `0.954` is "95.4 %". */
 export function percent(share: number): string {
 	return `${digits(share * 100)}\u202f%`;
 }

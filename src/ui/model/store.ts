@@ -103,8 +103,11 @@ async function lookOnce(): Promise<void> {
 		keep(spent(bucket(), answer.billed_requests, Date.now()));
 		if (wantsLoad === "all") loadAt = at;
 		// What was not asked for this time is as it was.
-		const before = new Map(pools.value.map((one) => [one.endpoint, one.load]));
-		const known = answer.pools.map((one) => (one.load === null ? { ...one, load: before.get(one.endpoint) ?? null } : one));
+		const before = new Map(pools.value.map((one) => [one.endpoint, one]));
+		const known = answer.pools.map((one) => {
+			const { load = null, outdated = null } = before.get(one.endpoint) ?? {};
+			return one.load === null ? { ...one, load, outdated } : one;
+		});
 		failures = 0;
 		firstVersion ??= answer.version;
 		isOutdated.value = firstVersion !== answer.version;

@@ -1,6 +1,7 @@
 /** Lines over time: no animation, gaps where nothing is known, the same cursor in all, and its values as a table. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import type { Mark } from "../model/events.ts";
 import { clock, exact } from "../model/format.ts";
 import { now } from "../model/store.ts";
 import { theme } from "../model/theme.ts";
@@ -12,12 +13,6 @@ export interface Line {
 	readonly colour: string;
 	/** Drawn as steps, as what was wanted; or with what is below it filled. */
 	readonly as?: "step" | "area";
-}
-
-export interface Mark {
-	/** Milliseconds since the epoch. */
-	readonly at: number;
-	readonly says: string;
 }
 
 interface ChartProps {

@@ -1,8 +1,9 @@
 /** The charts of a pool, or of all together, and the choice of their range. */
+import { type Mark, useMarks } from "../model/events.ts";
 import { digits, money, rate } from "../model/format.ts";
 import { type History, type Metric, RANGES, series, USUAL_RANGE, useHistory } from "../model/history.ts";
 import { refine, route } from "../model/route.ts";
-import { Chart, type Line, type Mark } from "./chart.tsx";
+import { Chart, type Line } from "./chart.tsx";
 
 interface Shown {
 	readonly title: string;
@@ -43,17 +44,12 @@ const CHARTS: Readonly<Record<string, Shown>> = {
 	},
 };
 
-export function Charts({
-	pool,
-	which,
-	marks = [],
-}: {
-	readonly pool: string | null;
-	readonly which: readonly (keyof typeof CHARTS)[];
-	readonly marks?: readonly Mark[];
-}) {
+const secondsOf = (range: string): number => RANGES.find(([name]) => name === range)?.[1] ?? 86_400;
+
+export function Charts({ pool, which }: { readonly pool: string | null; readonly which: readonly (keyof typeof CHARTS)[] }) {
 	const range = route.value.query.get("range") ?? USUAL_RANGE;
 	const kept = useHistory(pool, range);
+	const marks = useMarks(pool, secondsOf(range));
 	return (
 		<section aria-labelledby="over-time">
 			<div class="heading">
@@ -90,7 +86,7 @@ function Drawn({
 	readonly which: readonly string[];
 	readonly marks: readonly Mark[];
 }) {
-	const seconds = RANGES.find(([name]) => name === range)?.[1] ?? 86_400;
+	const seconds = secondsOf(range);
 	const { to } = history;
 	const at = history.points.map((point) => point.at);
 	const spent = history.totals.cost;

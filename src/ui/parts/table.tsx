@@ -12,6 +12,10 @@ export interface Column<Row> {
 	/** What it is sorted by; without it, it is not. */
 	readonly by?: (row: Row) => string | number | null;
 	readonly isNumber?: boolean;
+	/** A track of a grid: "64px", "minmax(100px, 1fr)". */
+	readonly width: string;
+	/** Left out where the page is not wide. */
+	readonly isSpare?: boolean;
 	/** Where it stands in a card: its heading, beside it, below, or nowhere. */
 	readonly card?: "head" | "side" | "line" | "none";
 }
@@ -79,17 +83,25 @@ export function Table<Row>({ label, columns, rows, id, sort, onSort, open, empty
 
 	const key = sort.replace(/^-/, "");
 	const isDown = sort.startsWith("-");
+	const widths = {
+		"--columns": columns.map(({ width }) => width).join(" "),
+		"--fewer-columns": columns
+			.filter(({ isSpare }) => isSpare !== true)
+			.map(({ width }) => width)
+			.join(" "),
+	};
+	const classOf = ({ key: name, isNumber, isSpare }: Column<Row>) => `c-${name} ${isNumber ? "number" : ""} ${isSpare ? "spare" : ""}`;
 	const shown = rows.slice(view.from, view.to);
 	if (rows.length === 0) return <>{empty}</>;
 	return (
-		<div class={`table ${isNarrow ? "cards" : ""}`} role="table" aria-label={label} aria-rowcount={rows.length + 1}>
+		<div class={`table ${isNarrow ? "cards" : ""}`} style={widths} role="table" aria-label={label} aria-rowcount={rows.length + 1}>
 			<div class="head" role="rowgroup">
 				<div class="tr" role="row" aria-rowindex={1}>
 					{columns.map((column) => (
 						<div
 							key={column.key}
 							role="columnheader"
-							class={`c-${column.key} ${column.isNumber ? "number" : ""}`}
+							class={classOf(column)}
 							aria-sort={column.key !== key ? "none" : isDown ? "descending" : "ascending"}
 						>
 							{column.by === undefined ? (
@@ -120,7 +132,7 @@ export function Table<Row>({ label, columns, rows, id, sort, onSort, open, empty
 						}}
 					>
 						{columns.map((column) => (
-							<div key={column.key} role="cell" class={`c-${column.key} ${column.isNumber ? "number" : ""} at-${column.card ?? "none"}`}>
+							<div key={column.key} role="cell" class={`${classOf(column)} at-${column.card ?? "none"}`}>
 								{column.cell(row)}
 							</div>
 						))}

@@ -144,6 +144,24 @@ function Problems({ seen }: { readonly seen: State }) {
 	);
 }
 
+/** Pools with agents older than the one that new VMs get. */
+function Outdated({ seen }: { readonly seen: State }) {
+	const old = seen.pools.filter(({ outdated }) => (outdated ?? 0) > 0);
+	if (old.length === 0) return null;
+	return (
+		<p class="banner mild inset" role="status">
+			An older agent than the {seen.agent} that new VMs get runs in{" "}
+			{old.map((pool, index) => (
+				<span key={pool.endpoint}>
+					{index > 0 && ", "}
+					<a href={hrefOfPool(pool)}>{nameOf(pool)}</a> ({pool.outdated})
+				</span>
+			))}
+			. Roll now, in the pool, replaces them a few at a time.
+		</p>
+	);
+}
+
 function PoolCard({ pool }: { readonly pool: Pool }) {
 	const { dot, word } = standing(pool);
 	const place = [pool.region, pool.size].filter((part) => part !== null && part !== undefined && part !== "").join(" · ");
@@ -220,6 +238,7 @@ export function Overview() {
 		<>
 			<h1 class="hidden">Overview</h1>
 			<Problems seen={seen} />
+			<Outdated seen={seen} />
 			<Tiles seen={seen} />
 			{seen.pools.length === 0 ? (
 				<Empty title="There is no pool yet">

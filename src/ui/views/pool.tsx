@@ -1,14 +1,13 @@
 /** One pool: its target and why, its proxies, its log, its settings. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { destroy, nameOf, priceOf, restart } from "../model/actions.ts";
-import { api, done, type LogLine, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
-import { count, digits, money, monthly, rate, sentence } from "../model/format.ts";
+import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
+import { count, digits, money, monthly, percent, rate, sentence } from "../model/format.ts";
 import { lookOf, PHASE_ORDER, standing } from "../model/phases.ts";
 import { go, href, refine, route } from "../model/route.ts";
 import { now, poolNamed, state } from "../model/store.ts";
 import { Bar, countsOf, Legend } from "../parts/bar.tsx";
 import { Action, Ago, Copy, Dot, Empty } from "../parts/basics.tsx";
-import type { Mark } from "../parts/chart.tsx";
 import { Charts } from "../parts/charts.tsx";
 import { ask } from "../parts/dialog.tsx";
 import { GoneVms } from "../parts/gone.tsx";
@@ -96,7 +95,8 @@ export function PhaseWord({ phase, since }: { readonly phase: Proxy["phase"]; re
 	);
 }
 
-function columnsOf(pool: Pool): readonly Column<Proxy>[] {
+/** `hasOutcomes`: clients report what came of their requests. */
+function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 	const flow = (bytes: number) => {
 		const { value, unit } = rate(bytes);
 		return (
@@ -110,6 +110,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "address",
 			title: "Address",
+			width: "minmax(112px, 1.1fr)",
 			card: "head",
 			by: ({ address }) => address,
 			cell: ({ address, id }) => <span class="mono">{address ?? <span class="dim">{id}</span>}</span>,
@@ -117,6 +118,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "phase",
 			title: "Phase",
+			width: "minmax(116px, 1fr)",
 			card: "side",
 			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
 			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
@@ -124,14 +126,24 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "region",
 			title: "Region",
+			width: "minmax(64px, 0.5fr)",
+			isSpare: true,
 			card: "none",
 			by: ({ region }) => region,
 			cell: ({ region, size }) => <span title={size ?? ""}>{region ?? <span class="dim">–</span>}</span>,
 		},
-		{ key: "why", title: "Why", card: "line", by: ({ why }) => why, cell: ({ why }) => <span class="dim cut">{why}</span> },
+		{
+			key: "why",
+			title: "Why",
+			width: "minmax(80px, 1.4fr)",
+			card: "line",
+			by: ({ why }) => why,
+			cell: ({ why }) => <span class="dim cut">{why}</span>,
+		},
 		{
 			key: "age",
 			title: "Age",
+			width: "60px",
 			isNumber: true,
 			card: "none",
 			by: ({ created_at }) => -Date.parse(created_at) || null,
@@ -140,6 +152,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "connections",
 			title: "Conn.",
+			width: "44px",
 			isNumber: true,
 			card: "line",
 			by: loads(({ connections }) => connections),
@@ -155,6 +168,8 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "requests",
 			title: "Req/s",
+			width: "48px",
+			isSpare: true,
 			isNumber: true,
 			card: "none",
 			by: loads(({ requests }) => requests),
@@ -163,6 +178,7 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "traffic",
 			title: "Traffic",
+			width: "80px",
 			isNumber: true,
 			card: "line",
 			by: loads(({ bytes }) => bytes),
@@ -171,14 +187,56 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 		{
 			key: "errors",
 			title: "Err/s",
+			width: "44px",
+			isSpare: true,
 			isNumber: true,
 			card: "none",
 			by: loads(({ errors }) => errors),
 			cell: ({ load }) => (load === null ? <span class="dim">–</span> : digits(load.errors)),
 		},
 		{
+			key: "price",
+			title: "Per hour",
+			width: "68px",
+			isSpare: true,
+			isNumber: true,
+			card: "none",
+			by: ({ price }) => price?.hourly ?? null,
+			cell: ({ price }) => (price === null ? <span class="dim">–</span> : money(price.hourly, price.currency)),
+		},
+		{
+			key: "agent",
+			title: "Agent",
+			width: "48px",
+			isSpare: true,
+			card: "none",
+			by: ({ agent }) => agent,
+			cell: ({ agent }) => agent ?? <span class="dim">–</span>,
+		},
+		...(hasOutcomes
+			? [
+					{
+						key: "success",
+						title: "Success",
+						width: "60px",
+						isNumber: true,
+						card: "none",
+						by: ({ outcomes }: Proxy) => outcomes?.success_rate ?? null,
+						cell: ({ outcomes }: Proxy) =>
+							outcomes === null ? (
+								<span class="dim">–</span>
+							) : (
+								<span title={`${count(outcomes.reported, "request")} reported; cools down for ${count(outcomes.cooling, "site")}`}>
+									{percent(outcomes.success_rate)}
+								</span>
+							),
+					} as const,
+				]
+			: []),
+		{
 			key: "do",
 			title: "",
+			width: "208px",
 			card: "side",
 			cell: (proxy) => (
 				<span class="does">
@@ -202,11 +260,14 @@ function columnsOf(pool: Pool): readonly Column<Proxy>[] {
 function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: readonly Proxy[] }) {
 	const { query } = route.value;
 	const [filter, sort, phase] = [query.get("filter") ?? "", query.get("sort") ?? "phase", query.get("phase") ?? ""];
-	const columns = useMemo(() => columnsOf(pool), [pool]);
+	const hasOutcomes = proxies.some(({ outcomes }) => outcomes !== null);
+	const columns = useMemo(() => columnsOf(pool, hasOutcomes), [pool, hasOutcomes]);
 	const rows = useMemo(() => {
 		const text = filter.trim().toLowerCase();
 		const matches = (proxy: Proxy) =>
-			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase].some((part) => part?.toLowerCase().includes(text));
+			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase, proxy.agent].some((part) =>
+				part?.toLowerCase().includes(text),
+			);
 		return sorted(
 			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
 			columns,
@@ -362,13 +423,6 @@ function Settings({ configuration }: { readonly configuration: Configuration | s
 
 const TABS = ["proxies", "history", "plan", "log", "settings"] as const;
 
-/** What its charts are marked with: where it was told to be otherwise, or was held back. */
-const MARKED = /^target changed|^configuration updated|breaker|refuse|sold out|capacity/i;
-
-function marksOf(log: readonly LogLine[]): readonly Mark[] {
-	return log.filter(({ text }) => MARKED.test(text)).map(({ at, text }) => ({ at: Date.parse(at), says: text }));
-}
-
 export function PoolView() {
 	const { parts, query } = route.value;
 	const pool = poolNamed(parts[0], parts[1]);
@@ -435,6 +489,12 @@ export function PoolView() {
 					</ul>
 				</section>
 			)}
+			{(pool.outdated ?? 0) > 0 && (
+				<p class="banner mild inset" role="status">
+					{count(pool.outdated ?? 0, "proxy runs", "proxies run")} an older agent than the {seen.agent} that new VMs get. Roll now replaces
+					them, a few at a time.
+				</p>
+			)}
 			<dl class="tiles">
 				<Tile name="Ready / wanted" note={`${pool.scaling.max_scaling} at most`}>
 					{pool.ready}
@@ -474,7 +534,7 @@ export function PoolView() {
 			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
 			{tab === "history" && (
 				<>
-					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} marks={marksOf(selected?.log ?? [])} />
+					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} />
 					<GoneVms pool={pool} />
 				</>
 			)}

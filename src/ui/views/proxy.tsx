@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
-import { digits, rate } from "../model/format.ts";
+import { count, digits, money, percent, rate } from "../model/format.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
 import { canAct, pay, poolNamed, state } from "../model/store.ts";
 import { Action, Ago, Copy, Empty } from "../parts/basics.tsx";
@@ -171,6 +171,22 @@ export function ProxyView() {
 						<dd class="mono">{vm ?? "not known yet"}</dd>
 						<dt>Place</dt>
 						<dd>{[proxy.region, proxy.size].filter(Boolean).join(" · ") || "–"}</dd>
+						<dt>Price</dt>
+						<dd>{proxy.price === null ? "–" : `${money(proxy.price.hourly, proxy.price.currency)}/h`}</dd>
+						<dt>Agent</dt>
+						<dd>
+							{proxy.agent ?? "–"}
+							{proxy.agent !== null && proxy.agent !== state.value.agent && <span class="dim">; new VMs get {state.value.agent}</span>}
+						</dd>
+						{proxy.outcomes !== null && (
+							<>
+								<dt>Success</dt>
+								<dd>
+									{percent(proxy.outcomes.success_rate)} of {count(proxy.outcomes.reported, "reported request")}
+									{proxy.outcomes.cooling > 0 && `; it cools down for ${count(proxy.outcomes.cooling, "site")}`}
+								</dd>
+							</>
+						)}
 						<dt>Created</dt>
 						<dd>
 							<Ago at={Date.parse(created_at) || null} />

@@ -10,17 +10,20 @@ import { Dot, Icon } from "../parts/basics.tsx";
 import { Dialogs, isAsking, show } from "../parts/dialog.tsx";
 import { Tasks } from "../parts/tasks.tsx";
 import { Clouds } from "./clouds.tsx";
+import { Connections } from "./connections.tsx";
 import { Endpoints } from "./endpoints.tsx";
 import { Events } from "./events.tsx";
 import { Overview } from "./overview.tsx";
 import { PoolView } from "./pool.tsx";
 import { ProxyView } from "./proxy.tsx";
 import { SignIn } from "./sign-in.tsx";
+import { Sites } from "./sites.tsx";
 import { UseIt } from "./use.tsx";
 
 const VIEWS = [
 	{ view: "overview", title: "Overview", key: "o" },
 	{ view: "events", title: "Events", key: "v" },
+	{ view: "sites", title: "Sites", key: "s" },
 	{ view: "endpoints", title: "Endpoints", key: "e" },
 	{ view: "use", title: "Use it", key: "u" },
 	{ view: "clouds", title: "Clouds", key: "c" },
@@ -38,6 +41,10 @@ function View() {
 			return <Endpoints />;
 		case "events":
 			return <Events />;
+		case "sites":
+			return <Sites />;
+		case "connections":
+			return <Connections />;
 		case "use":
 			return <UseIt />;
 		case "clouds":
@@ -58,10 +65,12 @@ function titleOf(): string {
 	return `${name} · Muster`;
 }
 
+const MOST_FOUND = 8;
+
 function find(given: string): readonly { readonly key: string; readonly says: string; readonly note: string; readonly to: string }[] {
 	const wanted = given.trim().toLowerCase();
 	if (wanted === "") return [];
-	return [
+	const known = [
 		...pools.value
 			.filter((pool) => nameOf(pool).includes(wanted) || pool.endpoint.includes(wanted))
 			.map((pool) => ({ key: pool.endpoint, says: nameOf(pool), note: "pool", to: hrefOfPool(pool) })),
@@ -83,10 +92,21 @@ function find(given: string): readonly { readonly key: string; readonly says: st
 					to: href("pool", [pool.provider, pool.instance], { filter: given.trim() }),
 				}))
 			: []),
-	].slice(0, 8);
+	].slice(0, MOST_FOUND);
+	// An address may be a client's as well: who is connected is asked of the pools, once it is wanted.
+	const isAddress = /^[\d.:a-f[\]]{2,}$/.test(wanted);
+	if (!isAddress || pools.value.length === 0) return known;
+	const clients = {
+		key: "connections",
+		says: given.trim(),
+		note: "among the clients that are connected",
+		to: href("connections", [], { from: given.trim() }),
+	};
+	// What names a port is a client's and nothing else.
+	return /[\d\]]:\d+$/.test(wanted) && (wanted.match(/:/g)?.length === 1 || wanted.startsWith("[")) ? [clients] : [...known, clients];
 }
 
-/** Finds an address, a VM, a pool. */
+/** Finds an address, a VM, a session, a pool. */
 function Search() {
 	const input = useRef<HTMLInputElement>(null);
 	const [text, setText] = useState("");
@@ -104,8 +124,8 @@ function Search() {
 				ref={input}
 				id="search"
 				type="search"
-				placeholder="Address, VM, pool"
-				aria-label="Search: address, VM, pool"
+				placeholder="Address, VM, session"
+				aria-label="Search: address, VM, session, pool"
 				title="Press / to search"
 				value={text}
 				onInput={(event) => setText(event.currentTarget.value)}
@@ -223,6 +243,7 @@ const KEYS = [
 	["g o", "overview"],
 	["g p", "first pool that needs you, or the first"],
 	["g v", "events"],
+	["g s", "sites"],
 	["g e", "endpoints"],
 	["g u", "use it"],
 	["g c", "clouds"],

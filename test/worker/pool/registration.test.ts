@@ -40,6 +40,18 @@ describe("a registration", () => {
 		expect([...(await pool.state()).proxies.values()][0]?.registered).toBe(true);
 	});
 
+	test("says which version the agent is, which a restarted agent may say anew", async () => {
+		const { pool, token, key, address } = await booting();
+		await pool.stub.register({ token, key, address, agent: "1.1.0" });
+		const agentOf = async () => Object.values((await pool.stub.details())?.proxies ?? {}).map(({ agent }) => agent);
+		expect(await agentOf()).toEqual(["1.1.0"]);
+		await knowsAddress(pool);
+		await pool.stub.register({ token, key, address, agent: "1.2.0" });
+		expect(await agentOf()).toEqual(["1.2.0"]);
+		await pool.stub.register({ token, key, address });
+		expect(await agentOf()).toEqual(["1.2.0"]);
+	});
+
 	test("whose answer was lost gets the same answer again", async () => {
 		const { pool, token, key, address } = await booting();
 		await knowsAddress(pool);
