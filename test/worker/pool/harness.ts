@@ -1,5 +1,6 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import type { Phase, State } from "../../../src/core/model/state.ts";
 import { enterPool } from "../../../src/d1/directory.ts";
 import type { Env } from "../../../src/rpc/env.ts";
@@ -197,8 +198,10 @@ export class PoolUnderTest {
 
 	/** Boots the agents of all VMs that have none yet: they register, and answer probes. */
 	async bootAgents(): Promise<void> {
+		const { proxies } = await this.state();
 		for (const vm of await this.vms()) {
-			if (vm.ip === null || this.keys.has(vm.id)) continue;
+			// Another pool of the deployment may have VMs as well.
+			if (vm.ip === null || this.keys.has(vm.id) || !proxies.has(vm.name.split("-").at(-1) ?? "")) continue;
 			const { token } = await agentConfig(vm.id);
 			const key = `${token.split(".").slice(0, 2).join(".")}.${vm.id.padEnd(43, "k")}`;
 			const answer = await this.stub.register({ token, key, address: vm.ip });
@@ -241,11 +244,12 @@ export async function agentConfig(vm: string): Promise<{ token: string }> {
 	const userData = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { path: string; content: string }[] };
 	const file = userData.write_files.find(({ path }) => path === "/etc/muster/agent.json");
 	if (file === undefined) throw new Error("the user data holds no agent.json");
-	return JSON.parse(atob(file.content)) as { token: string };
+	return JSON.parse(gunzipSync(Buffer.from(file.content, "base64")).toString()) as { token: string };
 }
 
 export async function setAgent(address: string, state: { keyHash: string; active?: number; isSilent?: boolean }): Promise<void> {
-	await fetch(`http://agents.test/${address}`, { method: "PUT", body: JSON.stringify(state) });
+	const made = await fetch(`http://agents.test/${address}`, { method: "PUT", body: JSON.stringify(state) });
+	if (!made.ok) throw new Error(`no agent can be at ${address}: ${await made.text()}`);
 }
 
 export async function fault(fault: Record<string, unknown>): Promise<void> {
