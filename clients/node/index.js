@@ -19,9 +19,11 @@ export function createMuster({ url, key, waitSeconds = 60, tries = 4, proxyOptio
 			const query = { ...selection, ...(exclude === "" ? {} : { exclude }) };
 			const { data, error, response } = await api.GET("/random", { params: { query } });
 			if (data !== undefined) return data.proxy;
-			// While the fleet wakes; anything else does not mend itself.
-			if (response.status !== 503 || Date.now() >= deadline) throw new NoProxyError(error?.detail ?? `Muster answers ${response.status}`);
-			const seconds = Math.min(2, Number(response.headers.get("Retry-After") ?? 2));
+			// While the fleet wakes, of which it says when it will have: anything else does not mend itself.
+			const later = response.headers.get("Retry-After");
+			const mayCome = response.status === 503 || (response.status === 404 && later !== null && Number(later) <= 2 * waitSeconds);
+			if (!mayCome || Date.now() >= deadline) throw new NoProxyError(error?.detail ?? `Muster answers ${response.status}`);
+			const seconds = Math.min(2, Number(later ?? 2));
 			await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 		}
 	}

@@ -73,11 +73,13 @@ export class BenchPool {
 		switch (effect.call) {
 			case "publish":
 				await this.publish(state, effect.version);
-				return { logSeq: state.logSeq };
+				return { logSeq: state.logSeq, ended: [] };
 			case "list":
 				return vmsOf(this.proxies);
 			case "price":
 				return { hourly: 0.006, currency: "USD", asOf: this.now };
+			case "retired":
+				return [];
 			case "probe":
 				return { is: "ok", active: null };
 			case "restart":

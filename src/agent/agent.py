@@ -68,6 +68,8 @@ NO_NAME_SECONDS = 3
 CONNECT_SECONDS = 10
 # Until the next address is tried beside the one that does not answer (RFC 8305).
 NEXT_ADDRESS_SECONDS = 0.25
+# Of a name's addresses, those that are tried.
+MAX_ADDRESSES = 8
 PROBE_SECONDS = 2
 CALL_SECONDS = 10
 OLD_CREDENTIALS_SECONDS = 600
@@ -558,7 +560,7 @@ class Dial:
         if len(permitted) > 1:
             six, four = [address for address in permitted if ":" in address], [address for address in permitted if ":" not in address]
             permitted = [address for pair in itertools.zip_longest(six, four) for address in pair if address]
-        self.addresses = permitted
+        self.addresses = permitted[:MAX_ADDRESSES]
         self.problem = self.after
         self.timer = self.loop.at(self.loop.now + (PROBE_SECONDS if self.is_own else CONNECT_SECONDS), self.give_up)
         self.next()
@@ -566,6 +568,10 @@ class Dial:
     def next(self) -> None:
         """Tries the next address, and the one after it soon, if this one is silent."""
         while self.addresses and not self.is_over:
+            if self.socks and self.agent.room() <= 0:
+                # A second descriptor is only for those that are left over.
+                self.next_timer = self.loop.at(self.loop.now + NEXT_ADDRESS_SECONDS, self.next)
+                return
             address = self.addresses.pop(0)
             is_six = ":" in address
             try:
@@ -581,6 +587,7 @@ class Dial:
             except OSError as failed:
                 error = failed.errno
             if error == errno.EINPROGRESS:
+                self.agent.spares += len(self.socks) > 0
                 self.socks[sock.fileno()] = sock
                 self.loop.add(sock, self)
                 if self.addresses:
@@ -601,11 +608,12 @@ class Dial:
     def event(self, mask: int, descriptor: int) -> None:
         sock = self.socks[descriptor]
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if mask & (select.EPOLLERR | select.EPOLLHUP) else 0
-        if not error and mask & select.EPOLLOUT:
+        if error or mask & select.EPOLLOUT:
             del self.socks[descriptor]
-            return self.succeed(sock, mask)
-        if error:
-            self.loop.close(self.socks.pop(descriptor))
+            self.agent.spares -= len(self.socks) > 0
+            if not error:
+                return self.succeed(sock, mask)
+            self.loop.close(sock)
             self.note(error)
             self.loop.cancel(self.next_timer)
             self.next()
@@ -627,6 +635,7 @@ class Dial:
         self.is_over = True
         self.loop.cancel(self.timer)
         self.loop.cancel(self.next_timer)
+        self.agent.spares -= max(len(self.socks) - 1, 0)
         for sock in self.socks.values():
             self.loop.close(sock)
         self.socks = {}
@@ -1675,7 +1684,9 @@ class Agent:
         # As ordered sets. By identity: a port may be another client's before its last one is forgotten.
         self.clients, self.strangers, self.sessions = {}, {}, {}
         # Since this start, `boot`; bytes by the side that they came from.
-        self.requests = self.opened = self.errors = self.probes = self.spares = 0
+        self.requests = self.opened = self.errors = self.probes = 0
+        # Sockets to destinations beside the one of each session: those that wait for a request, and second tries.
+        self.spares = 0
         self.bytes, self.boot = {Client: 0, Upstream: 0}, secrets.token_hex(8)
         self.verdicts, self.heads, self.is_stopping = {}, {}, False
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -1766,7 +1777,7 @@ class Agent:
         return self.is_stopping or self.loop.now >= self.settings.drain_at
 
     def room(self) -> int:
-        """Descriptors that sessions have left: each takes two, a connection that is kept one, and one more with its origin's."""
+        """Descriptors that sessions have left: each takes two, a connection that is kept one, a spare socket one."""
         return 2 * self.max_sessions - len(self.clients) + len(self.strangers) - len(self.sessions) - self.spares
 
     def authenticate(self, client: Client, is_probe: bool) -> None:

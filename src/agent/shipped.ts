@@ -32,11 +32,24 @@ export function shippedName(agent: string, name: string): string {
 	return renamed(agent).globals.get(name) ?? name;
 }
 
+interface Renamed {
+	readonly text: string;
+	readonly globals: ReadonlyMap<string, string>;
+}
+
+/** The last one, since it takes a tenth of a second, and each VM's user data needs it. */
+let last: { readonly agent: string; readonly renamed: Renamed } | null = null;
+
+function renamed(agent: string): Renamed {
+	if (last?.agent !== agent) last = { agent, renamed: renamedAnew(agent) };
+	return last.renamed;
+}
+
 /**
  * Variables of a function have names of one small letter, others of its own have more or a capital. What follows a point is an
  * attribute, and may be called as anything else is.
  */
-function renamed(agent: string): { text: string; globals: ReadonlyMap<string, string> } {
+function renamedAnew(agent: string): Renamed {
 	const bare = withoutComments(agent)
 		.split(/^(?=\t?(?:def|class) |[A-Za-z])/m)
 		.map((part) => (/^\t?def /.test(part) ? withShortVariables(part) : part))
@@ -67,12 +80,15 @@ function renamed(agent: string): { text: string; globals: ReadonlyMap<string, st
 	return { text: onFewLines(withoutBlanks(text)), globals: global };
 }
 
+const STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/;
+const STRINGS = new RegExp(STRING, "g");
+const BLANKS = new RegExp(`(${STRING.source}) ?|\\b(and|else|if|in|not|or|return) (?=["'])| ?([=,:+*/%|&<>()[\\]{}!-]+) ?`, "g");
+
 /** Without the blanks beside what needs none. */
 function withoutBlanks(text: string): string {
-	return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'| ?([=,:+*/%|&<>()[\]{}!-]+) ?/g, (whole, mark?: string) => mark ?? whole);
+	return text.replaceAll(BLANKS, (_, string?: string, word?: string, mark?: string) => string ?? word ?? mark ?? "");
 }
 
-const STRINGS = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g;
 const BLOCK = /^\t*(?:if|elif|else|for|while|try|except|finally|with|def|class)\b/;
 const depth = (line: string) => /^\t*/.exec(line)?.[0].length ?? 0;
 
@@ -139,6 +155,7 @@ function withoutComments(agent: string): string {
 		.replaceAll(/^[ \t]*#.*\n/gm, "")
 		.replaceAll(/^from __future__ import annotations\n/gm, "")
 		.replaceAll(/\n\n+/g, "\n")
+		.replace(/(?:^import .*\n)+/m, (lines) => `${lines.trim().replaceAll("\nimport ", ",")}\n`)
 		.replaceAll(/^ *def .*$/gm, (line) => line.replace(/ -> [^:]*:$/, ":").replaceAll(/: [A-Za-z.| ]+(?=[,)]| =)/g, ""))
 		.replaceAll(/^( {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
 }

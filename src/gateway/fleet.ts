@@ -31,8 +31,9 @@ const NONE: ReadonlySet<Exit> = new Set();
 
 /** No proxy came up in time, or none that is asked for exists. */
 export class NoExit extends Error {
-	readonly retryAfterSeconds: number;
-	constructor(message: string, retryAfterSeconds: number) {
+	/** Null: there will be none however long one waits, since what is asked for is unknown. */
+	readonly retryAfterSeconds: number | null;
+	constructor(message: string, retryAfterSeconds: number | null) {
 		super(message);
 		this.retryAfterSeconds = retryAfterSeconds;
 	}
@@ -362,7 +363,7 @@ export class Fleet {
 		await Promise.all(told.map((choice) => this.#wake(choice)));
 	}
 
-	/** Asking for a proxy wakes a pool that sleeps. Where there is none that could be woken nobody waits in vain. */
+	/** Asking for a proxy wakes a pool that sleeps, which says when it will have one. Where none is to come soon nobody waits in vain. */
 	async #wake(choice: Choice): Promise<void> {
 		let response: Response;
 		let why: unknown;
@@ -374,8 +375,11 @@ export class Fleet {
 			return;
 		}
 		if (response.status !== 404 && response.status !== 422) return;
+		const saidSeconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+		// It is an estimate: what takes twice as long by it may still come in time.
+		if (saidSeconds * 1000 <= 2 * (this.#options.holdMs ?? HOLD_MS)) return;
 		const detail = typeof why === "object" && why !== null && "detail" in why ? String(why.detail) : "";
-		const retryAfterSeconds = Number(response.headers.get("retry-after") ?? RETRY_SECONDS) || RETRY_SECONDS;
+		const retryAfterSeconds = response.status === 422 ? null : saidSeconds > 0 ? saidSeconds : RETRY_SECONDS;
 		for (const waiter of [...this.#waiters].filter((each) => each.choice.query === choice.query)) {
 			this.#waiters.delete(waiter);
 			waiter.failed(new NoExit(`The fleet has no proxy of the kind that is asked for. ${detail}`.trim(), retryAfterSeconds));

@@ -58,7 +58,9 @@ export async function held({ fleet, stats }: Gateway, choice: Choice, want: Want
 		return await fleet.hold(choice, want);
 	} catch (error) {
 		if (!(error instanceof NoExit)) throw error;
-		return { status: 503, text: error.message, error: "destination_unavailable", headers: [`Retry-After: ${error.retryAfterSeconds}`] };
+		const { message: text, retryAfterSeconds } = error;
+		if (retryAfterSeconds === null) return { status: 400, text, error: "http_request_error" };
+		return { status: 503, text, error: "destination_unavailable", headers: [`Retry-After: ${retryAfterSeconds}`] };
 	}
 }
 

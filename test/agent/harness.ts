@@ -260,9 +260,10 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 	let log = "";
 	const limits = Object.fromEntries(Object.entries(options.limits ?? {}).map(([name, value]) => [shippedName(source, name), value]));
 	const hasPlan = options.limits !== undefined || options.names !== undefined;
+	// The agent needs the standard library only; without what the machine has beside it, it starts in less time.
 	const command = hasPlan
-		? [join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
-		: [join(root, "agent.py")];
+		? ["-S", join(import.meta.dirname, "wrapper.py"), JSON.stringify({ limits, names: options.names ?? {} })]
+		: ["-S", join(root, "agent.py")];
 	if (options.isOrdinaryUser) for (const path of [root, stateDirectory]) chownSync(path, NOBODY, NOBODY);
 	const kill = async (signal: NodeJS.Signals) => {
 		const running = child;

@@ -294,7 +294,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 
 	it("large transfers both ways at once, unchanged", async () => {
 		const agent = await start();
-		const [up, down] = [randomBytes(64 << 20), randomBytes(64 << 20)];
+		const [up, down] = [randomBytes(16 << 20), randomBytes(16 << 20)];
 		const received = Promise.withResolvers<string>();
 		const port = await tcpOrigin((socket) => {
 			socket.end(down);
@@ -308,7 +308,7 @@ describe.runIf(onLinux)("the agent serves", () => {
 
 	it("a large upload and a large answer by plain HTTP, unchanged", async () => {
 		const agent = await start();
-		const [up, down] = [randomBytes(64 << 20), randomBytes(64 << 20)];
+		const [up, down] = [randomBytes(16 << 20), randomBytes(16 << 20)];
 		let hash = "";
 		const port = await httpOrigin(async (request, response) => {
 			hash = sha256(await readAll(request));

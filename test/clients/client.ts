@@ -68,7 +68,7 @@ export interface Client {
 export const CACHE = process.env.MUSTER_TEST_CLIENTS_DIR ?? join(homedir(), ".cache/muster-test-clients");
 
 /** Debian's Python, for which Debian's modules are. */
-export const PYTHON = "/usr/bin/python3";
+export const PYTHON = process.env.MUSTER_TEST_PYTHON ?? "/usr/bin/python3";
 
 /** The proxy's URL in the variables that most programs read. */
 export const variables = ({ proxy }: Errand): Record<string, string> => ({

@@ -138,6 +138,13 @@ describe("the Scrapy middleware", () => {
 		});
 	});
 
+	it("leaves it to the spider's settings which reactor there is", async ({ skip }) => {
+		if (!has(PYTHON, "-c", "import scrapy")) return skip("not installed: python3-scrapy");
+		const program = "import sys, muster_scrapy; print('twisted.internet.reactor' in sys.modules)";
+		const env = environment({ PYTHONPATH: pythonPath, PYTHONDONTWRITEBYTECODE: "1" });
+		expect((await run(PYTHON, ["-c", program], env)).trim()).toBe("False");
+	});
+
 	it("is installable by pip from its folder", async ({ skip }) => {
 		if (!has(PYTHON, "-m", "pip", "--version")) return skip("not installed: python3-pip");
 		const copy = join(root, "package");

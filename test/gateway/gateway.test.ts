@@ -430,7 +430,7 @@ describe("the fleet's list", () => {
 		const { muster } = await startFleet(1);
 		const { entries } = muster;
 		muster.entries = [];
-		muster.randomStatus = 503;
+		muster.retryAfterSeconds = 15;
 		const { port } = await startGateway(muster);
 		const origin = await httpOrigin(echo);
 		const held = Array.from({ length: 5 }, () => ask(port, origin));
@@ -441,16 +441,26 @@ describe("the fleet's list", () => {
 
 	test("holds clients for no longer than it says, and not where nothing can be woken", async () => {
 		const muster = await startMuster([]);
-		muster.randomStatus = 503;
+		muster.retryAfterSeconds = 1;
 		const { port } = await startGateway(muster, [], 500);
 		const late = await dialPort(port);
 		late.write("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
 		expect(await readAnswer(late)).toMatchObject({ status: 503, headers: { "retry-after": expect.anything() } });
-		muster.randomStatus = 404;
-		const { port: other } = await startGateway(muster);
-		const never = await dialPort(other);
-		never.write("GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n");
-		expect((await readAnswer(never)).status).toBe(503);
+		for (const seconds of [null, 900]) {
+			muster.retryAfterSeconds = seconds;
+			const { port: other } = await startGateway(muster);
+			const never = await dialPort(other);
+			never.write("GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n");
+			expect(await readAnswer(never)).toMatchObject({ status: 503, headers: { "retry-after": String(seconds ?? 5) } });
+		}
+	});
+
+	test("has no proxy of a kind that Muster does not know, which is the client's fault", async () => {
+		const { muster } = await startFleet(1);
+		const { port } = await startGateway(muster);
+		const client = await dialPort(port);
+		client.write(`GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n${asUser(`${USERNAME}-country-zz`)}\r\n`);
+		expect(await readAnswer(client)).toMatchObject({ status: 400, body: expect.stringContaining("unknown") });
 	});
 
 	test("goes on being used while Muster fails", async () => {

@@ -23,8 +23,8 @@ export interface Muster {
 	entries: readonly Entry[];
 	/** By host, the addresses that cool down for it. */
 	readonly cooling: Map<string, readonly string[]>;
-	/** What `/random` answers while nothing is ready. */
-	randomStatus: number;
+	/** While nothing is ready, when there will be something, by `/random`; null: it knows of nothing. */
+	retryAfterSeconds: number | null;
 	/** Instead of any answer. */
 	status: number;
 	readonly calls: {
@@ -38,7 +38,7 @@ export interface Muster {
 }
 
 export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
-	const muster: Muster = { url: "", entries, cooling: new Map(), randomStatus: 404, status: 200, calls: [], reports: [] };
+	const muster: Muster = { url: "", entries, cooling: new Map(), retryAfterSeconds: null, status: 200, calls: [], reports: [] };
 	const answer = async (request: IncomingMessage, response: ServerResponse) => {
 		const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://muster.test");
 		const message = (status: number, body?: unknown, headers: Record<string, string> = {}) => {
@@ -48,7 +48,11 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 		const text = (await readAll(request)).toString();
 		if (muster.status !== 200) return message(muster.status);
 		if (request.headers["x-auth-key"] !== KEY) return message(401, {});
-		if (pathname === "/random") return message(muster.entries.length > 0 ? 200 : muster.randomStatus, {});
+		if (pathname === "/random") {
+			if (searchParams.get("country") === "zz") return message(422, { detail: 'country "zz" is unknown.' });
+			const later = muster.retryAfterSeconds;
+			return message(muster.entries.length > 0 ? 200 : 404, {}, later === null ? {} : { "retry-after": String(later) });
+		}
 		if (pathname === "/report") {
 			muster.reports.push(...(JSON.parse(text) as Record<string, unknown>[]));
 			return message(200, {});

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { bestFor, Exit } from "../../src/gateway/exits.ts";
@@ -10,6 +11,13 @@ from rendezvous import best
 ids, sessions = json.load(sys.stdin)
 print(json.dumps([best(session, ((each, each) for each in ids)) for session in sessions]))
 `;
+
+test("the Scrapy middleware has no syntax that Python 3.8 does not know", () => {
+	const program = "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name, feature_version=(3, 8))";
+	const files = readdirSync(FOLDER).filter((name) => name.endsWith(".py"));
+	execFileSync("python3", ["-c", program, ...files.map((name) => join(FOLDER, name))]);
+	expect(files).toContain("middleware.py");
+});
 
 test("the Scrapy middleware keeps a session at the proxy at which the gateway and /random keep it", () => {
 	const listed = Array.from({ length: 40 }, (_, index) => ({

@@ -97,7 +97,7 @@ export class Crowd {
 		if (row === undefined || row.removedAt !== null || world.database.isOut) return;
 		const ready = [...row.parts.values()].flat();
 		if (ready.length === 0) {
-			if (row.summary?.wakes === true) host.current()?.wake();
+			if (row.summary?.wakes === true) host.current()?.wake(wanted - load.connections.length);
 			return;
 		}
 		while (load.connections.length < wanted) {

@@ -124,11 +124,27 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	return { isBlind: isBlind && isHeld, wish, spare };
 }
 
+/** Whether a pool may be empty until a client asks. */
+export function canBeWoken({ spec, run, suspended, breach }: State): boolean {
+	return spec.min === 0 && spec.max >= 1 && spec.rules.length > 0 && run === "running" && suspended === null && breach === null;
+}
+
+/** Clients a proxy where no rule bounds its connections, by docs/reactor.md. */
+const CLIENTS_A_PROXY = 10;
+
+/** How many proxies a pool has started for the clients that it knows to have asked in vain. */
+export function wokenSize({ spec, wokenFor }: State): number {
+	const rules = spec.rules.map(ruleOf);
+	const bounding = rules.filter(({ metric, upper }) => metric === "active" && upper !== null);
+	let wanted = bounding.length > 0 ? 0 : Math.ceil(wokenFor / CLIENTS_A_PROXY);
+	for (const rule of bounding) wanted = Math.max(wanted, sizesOf(rule, wokenFor)[0]);
+	for (const { metric, upper } of rules) if (metric === "instances" && upper !== null) wanted = Math.min(wanted, upper);
+	return Math.max(1, Math.min(wanted, spec.rampLimit, spec.max));
+}
+
 /** Whether a pool that may be empty has a client connected: then it may not. */
 export function isHeldByClients(state: State, now: Ms): boolean {
-	const { spec, suspended, breach } = state;
-	if (spec.min > 0 || spec.max < 1 || spec.rules.length === 0 || state.run !== "running" || suspended !== null || breach !== null)
-		return false;
+	if (!canBeWoken(state)) return false;
 	return [...state.proxies.values()].some(({ id, phase }) => {
 		const { active = 0, reportedAt = 0 } = state.vitals.get(id) ?? {};
 		const isOld = reportedAt > now || now - reportedAt >= SAMPLE_INTERVALS * state.heartbeatSeconds * SECOND;

@@ -94,10 +94,12 @@ export class Instance {
 		if (this.controller.refusalOf(command) === null) this.order(command);
 	}
 
-	/** A client found no proxy. */
-	wake(): void {
-		this.host.world.watch.count("wake");
-		this.order({ do: "wake" });
+	/** So many clients found no proxy. */
+	wake(callers: number): void {
+		const { host, state: before } = this;
+		host.world.watch.count("wake");
+		this.order({ do: "wake", callers });
+		if (before !== null && this.state !== null) host.world.watch.woken(host, callers, before, this.state);
 	}
 
 	/** A client leases, or reports. */

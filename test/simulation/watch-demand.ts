@@ -1,6 +1,6 @@
 import type { State } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
-import { awakeUntil, type Expectation, expectationOf, isHeldByClients } from "./demand.ts";
+import { awakeUntil, canBeWoken, type Expectation, expectationOf, isHeldByClients, wokenSize } from "./demand.ts";
 import type { Host } from "./host.ts";
 import type { DemandRecord } from "./record.ts";
 import { SECOND } from "./scenario.ts";
@@ -27,10 +27,22 @@ export function judgeTarget(host: Host, record: DemandRecord, before: State, aft
 		return;
 	}
 	const isAwake = spec.min === 0 && spec.max >= 1 && after.wokenAt > 0 && after.wokenAt <= host.now() && host.now() < awakeUntil(after);
-	const floor = isAwake || isHeldByClients(settled(before, after), host.now()) ? 1 : spec.min;
+	const asked = isAwake ? wokenSize(after) : 0;
+	const floor = Math.max(asked, isHeldByClients(settled(before, after), host.now()) ? 1 : spec.min);
 	const held = Math.min(spec.max, Math.max(floor, before.target));
 	if (isDecision) judgeDecision(host, record, { held, floor, before, after }, message);
 	else if (after.target !== held) message(`the target went from ${before.target} to ${after.target} without a decision`);
+}
+
+/** Judges what a pool has taken down of so many clients who found nothing. */
+export function judgeWoken(host: Host, callers: number, before: State, after: State, message: Say): void {
+	const now = host.now();
+	const isAwake = after.wokenAt > now - after.spec.intervalSeconds * SECOND && after.wokenAt <= now;
+	const isServed = [...before.proxies.values()].some(({ phase }) => phase.at === "ready");
+	const waiting = before.wokenAt <= now && now < awakeUntil(before) && !isServed ? before.wokenFor : 0;
+	const asking = before.wokenAt === 0 ? callers : Math.max(callers, waiting);
+	if (canBeWoken(before) && !(isAwake && after.wokenFor >= asking))
+		message(`${asking} clients wait for a proxy, and it knows of ${isAwake ? after.wokenFor : "none"}`);
 }
 
 interface Decision {

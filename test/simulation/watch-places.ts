@@ -12,6 +12,8 @@ interface Told {
 	/** Of the last refusal for want of room, and how many there were since the last create that was done. */
 	refusedAt: Ms;
 	refusals: number;
+	/** When the first refusal of the last incident was known. */
+	incidentAt: Ms;
 	/** Intents whose creates went out after it and are not answered. */
 	readonly underway: Set<Id>;
 }
@@ -64,8 +66,10 @@ export class PlaceWatch {
 		told.underway.delete(id);
 		if (kind === null) Object.assign(told, { refusals: 0 });
 		else if (kind === "capacity" || kind === "quota" || kind === "invalid") {
-			// What went out before the first of them was known is one incident with it.
-			if ((this.sentAt.get(id) ?? 0) > told.refusedAt) told.refusedAt = this.world.clock.now;
+			// What went out before the first of them was known, or in the same instant, is one incident with it. What was done meanwhile ends one.
+			const isOther = (this.sentAt.get(id) ?? 0) > told.incidentAt;
+			if (isOther) told.refusedAt = this.world.clock.now;
+			if (isOther || told.refusals === 0) told.incidentAt = this.world.clock.now;
 			told.refusals++;
 		}
 	}
@@ -77,7 +81,7 @@ export class PlaceWatch {
 
 	private of(host: Host, place: Place | null): Told {
 		const key = `${host.object} ${placeKey(place)}`;
-		const told = this.told.get(key) ?? { refusedAt: 0, refusals: 0, underway: new Set() };
+		const told = this.told.get(key) ?? { refusedAt: 0, refusals: 0, incidentAt: 0, underway: new Set() };
 		this.told.set(key, told);
 		return told;
 	}

@@ -14,7 +14,7 @@ import { PROFILES } from "./profiles.ts";
 import { newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
-import { forgetLost, judgePosted, judgeTarget } from "./watch-demand.ts";
+import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand.ts";
 import { Leases } from "./watch-leases.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
@@ -143,6 +143,11 @@ export class Watch {
 	/** Counts what happens besides faults and calls. */
 	count(what: string): void {
 		this.effects.set(what, (this.effects.get(what) ?? 0) + 1);
+	}
+
+	/** A pool was told that so many clients found nothing. */
+	woken(host: Host, callers: number, before: State, after: State): void {
+		judgeWoken(host, callers, before, after, this.sayer(host));
 	}
 
 	/** An instance is gone with its memory. */
@@ -361,7 +366,8 @@ export class Watch {
 		if (state.proxies.size + state.orphans.size > bound) {
 			this.broken("1", `a create brings ${state.proxies.size + state.orphans.size} billable where ${bound} are the most`);
 		}
-		let existing = 1;
+		// One that is asked for once more, and was made, is the same one.
+		let existing = isRepeat && (world.cloud.byIntent.get(id) ?? []).length > 0 ? 0 : 1;
 		for (const machine of world.machinesOf(host)) if (!machine.isTwin && machine.name !== "orphan" && machine.goingAt === null) existing++;
 		for (const [intent] of world.cloud.underway)
 			if (state.proxies.has(intent) && (world.cloud.byIntent.get(intent) ?? []).length === 0) existing++;
@@ -461,13 +467,18 @@ export class Watch {
 
 	/** The size that a pool is to have is what its load asks for: no sooner, no later, and never out of its bounds. */
 	private scaled(host: Host, before: State, after: State): void {
-		const message = (text: string) => {
-			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
-		};
+		const message = this.sayer(host);
 		if (before.target !== after.target)
 			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
 		judgeTarget(host, this.record(host).demand, before, after, message);
 		if (before.proxies !== after.proxies) judgePosted(before, after, message);
+	}
+
+	/** Takes what is wrong with a pool's size, but for what a clock that was set may have done. */
+	private sayer(host: Host): (text: string) => void {
+		return (text) => {
+			if (this.world.clock.now - Math.max(this.jumpedAt, this.nudgedAt) > AFTER_JUMP_MS) this.broken("15", `${host.object}: ${text}`);
+		};
 	}
 
 	private changed(

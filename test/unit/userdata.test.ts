@@ -89,7 +89,7 @@ class Names(ast.NodeVisitor):
         self.attributes, self.globals, self.functions, self.defaults = [], [], [], []
         self.function, self.is_class = None, False
         module = ast.parse(text, feature_version=(3, 8))
-        module.body = [node for node in module.body if getattr(node, "module", "") != "__future__"]
+        module.body = [part for node in module.body for part in ([ast.Import([name]) for name in node.names] if isinstance(node, ast.Import) else [node]) if getattr(part, "module", "") != "__future__"]
         self.visit(module)
         self.dump = ast.dump(module)
     def generic_visit(self, node):

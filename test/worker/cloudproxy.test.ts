@@ -137,15 +137,16 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 	const ok: CommandOutcome = { ok: true, summary: WAKES, addresses: [] };
 	const pools = (outcome: () => CommandOutcome) => {
 		const command = vi.fn(async (_order: unknown) => outcome());
-		const random = async (path = "/random") => {
-			const response = await askWith(poolsAnswering({ command }), path, KEY);
+		const random = async (path = "/random", address = "192.0.2.9") => {
+			const headers = { ...KEY.headers, "CF-Connecting-IP": address };
+			const response = await askWith(poolsAnswering({ command }), path, { headers });
 			return [response.status, response.headers.get("Retry-After"), (await bodyOf(response)).detail];
 		};
 		return { command, random };
 	};
 	/** Some seconds of them may have passed on a busy machine. */
 	const SOON = expect.stringMatching(/^(1[0-5]|[6-9])$/);
-	const STARTED = [503, SOON, "A proxy is being started; none is ready yet."];
+	const STARTED = [404, SOON, "No proxies available: one is being started."];
 	const NONE = [404, null, expect.stringMatching(/^No proxies available/)];
 	const enterAs = async (name: string, summary: Partial<typeof SUMMARY>) => {
 		const object = await enter(name);
@@ -153,23 +154,31 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		return object;
 	};
 
-	test("wakes it, is 503 meanwhile, and tells it how many ask at the same time, whenever these are twice as many", async () => {
+	test("wakes it, is 404 meanwhile, and tells it how many ask at the same time, in few calls", async () => {
 		await enterAs("default", {});
 		const { command, random } = pools(() => ok);
 		expect(await random()).toEqual(STARTED);
 		expect(command.mock.calls).toEqual([[{ do: "wake" }]]);
 		for (const answer of await Promise.all(Array.from({ length: 49 }, () => random()))) expect(answer).toEqual(STARTED);
 		const told = command.mock.calls.map(([order]) => (order as { callers?: number }).callers ?? 1);
-		expect(told[0]).toBe(1);
-		expect(told.length).toBeLessThanOrEqual(8);
-		expect(Math.max(...told)).toBeGreaterThanOrEqual(25);
+		expect([told[0], told.at(-1)]).toEqual([1, 49]);
+		expect(told.length).toBeLessThanOrEqual(4);
+	});
+
+	test("counts a client that asks again and again as one, and clients of other addresses for themselves", async () => {
+		await enterAs("default", {});
+		const { command, random } = pools(() => ok);
+		for (let i = 0; i < 4; i++) await random();
+		expect(command.mock.calls).toEqual([[{ do: "wake" }]]);
+		for (const address of ["192.0.2.1", "192.0.2.2"]) await random("/random", address);
+		expect(command).toHaveBeenLastCalledWith({ do: "wake", callers: 3 });
 	});
 
 	test("says when to come back by what the pool's boots have taken", async () => {
 		await enterAs("default", { bootMs: 43_210 });
 		const { random } = pools(() => ok);
 		const [status, retryAfter] = await random();
-		expect(status).toBe(503);
+		expect(status).toBe(404);
 		expect(Number(retryAfter)).toBeGreaterThan(35);
 		expect(Number(retryAfter)).toBeLessThanOrEqual(44);
 	});
@@ -185,7 +194,7 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		expect(await random("/random?region=nyc1")).toEqual(NONE);
 		expect(command).not.toHaveBeenCalled();
 		expect(await random()).toEqual(STARTED);
-		expect(await random("/random?region=lon1")).toEqual(STARTED);
+		expect(await random("/random?region=lon1", "192.0.2.8")).toEqual(STARTED);
 		expect(command, "two ask for b").toHaveBeenCalledTimes(2);
 		expect(await random("/random?region=fra1")).toEqual(STARTED);
 		expect(command).toHaveBeenCalledTimes(3);

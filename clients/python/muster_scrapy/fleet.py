@@ -8,8 +8,7 @@ from io import BytesIO
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import quote, urlencode
 
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred, inlineCallbacks, returnValue
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, FileBodyProducer, readBody
 from twisted.web.http_headers import Headers
@@ -43,6 +42,10 @@ class Fleet:
 
     def __init__(self, url: str, key: str, selection: Dict[str, str], cool_down: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self.key, self.selection, self.cool_down, self.clock = url.rstrip("/"), key, selection, cool_down, clock
+        # To import it is to install it: the spider's settings say which one, and have by now.
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
         self.agent = Agent(reactor, connectTimeout=CALL_SECONDS)
         self.proxies: List[Proxy] = []
         self.tag: Optional[str] = None
@@ -75,7 +78,7 @@ class Fleet:
         while True:
             proxy = self.pick(host, session, tried)
             if proxy is not None or self.clock() >= deadline:
-                returnValue(proxy)
+                return proxy
             yield self.ask()
             if self.proxies:
                 continue
@@ -83,7 +86,7 @@ class Fleet:
                 yield self.call("GET", "/random" + self.query(), statuses=(404, 503))
             except MusterError as error:
                 logger.warning("%s", error)
-            yield deferLater(reactor, WAKE_SECONDS, lambda: None)
+            yield deferLater(self.reactor, WAKE_SECONDS, lambda: None)
 
     # Following the list.
 
@@ -162,7 +165,7 @@ class Fleet:
         _, body, _ = yield self.call("GET", path)
         before = scaling_in(json.loads(body))
         yield self.call("PATCH", path, {"min_scaling": least, "max_scaling": most})
-        returnValue(before)
+        return before
 
     @inlineCallbacks
     def call(self, method: str, path: str, body: Any = None, headers: Optional[Dict[str, str]] = None, statuses: Tuple[int, ...] = ()):
@@ -175,16 +178,16 @@ class Fleet:
         fields = Headers({name: [value] for name, value in sent.items()})
         try:
             asked = self.agent.request(method.encode(), (self.url + path).encode(), fields, producer)
-            asked.addTimeout(CALL_SECONDS, reactor)
+            asked.addTimeout(CALL_SECONDS, self.reactor)
             response = yield asked
             reading = readBody(response)
-            reading.addTimeout(CALL_SECONDS, reactor)
+            reading.addTimeout(CALL_SECONDS, self.reactor)
             text = yield reading
         except Exception as error:
             raise MusterError("Muster cannot be reached: %s" % type(error).__name__)
         if response.code >= 300 and response.code not in statuses:
             raise MusterError("Muster answers %d to %s %s" % (response.code, method, path.partition("?")[0]))
-        returnValue((response.code, text, response.headers))
+        return (response.code, text, response.headers)
 
 
 def scaling_in(answer: Dict[str, Any]) -> Tuple[int, int]:

@@ -3,10 +3,10 @@
 import logging
 import os
 import time
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Tuple, Type, Union
 from urllib.parse import urlsplit
 
-from scrapy import signals
+from scrapy import exceptions, signals
 from scrapy.core.downloader.handlers.http11 import TunnelError
 from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.exceptions import IgnoreRequest, NotConfigured
@@ -22,8 +22,16 @@ from .fleet import Fleet, MusterError
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 10.0
-TIMEOUTS = (TimeoutError, TCPTimedOutError)
-FAILURES = (ConnectError, ConnectionDone, ConnectionLost, ResponseFailed, TunnelError, OSError) + TIMEOUTS
+# Scrapy has exceptions of its own since 2.15; before it those of Twisted come through.
+OWN_FAILURES = ("CannotResolveHostError", "DownloadConnectionRefusedError", "DownloadFailedError", "ResponseDataLossError")
+
+
+def known(*names: str) -> Tuple[Type[Exception], ...]:
+    return tuple(getattr(exceptions, name) for name in names if hasattr(exceptions, name))
+
+
+TIMEOUTS = (TimeoutError, TCPTimedOutError) + known("DownloadTimeoutError")
+FAILURES = (ConnectError, ConnectionDone, ConnectionLost, ResponseFailed, TunnelError, OSError) + known(*OWN_FAILURES) + TIMEOUTS
 
 Verdict = Union[bool, str, None]
 

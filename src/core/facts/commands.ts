@@ -7,11 +7,11 @@ import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
-import { canWake } from "../model/load.ts";
+import { awakeUntil, canWake } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
 import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
-import { isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
+import { countReady, isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { withDestroy } from "../model/replacements.ts";
 import { countRolling, isSameRolling, rollingInForce, withRoll } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
@@ -222,7 +222,9 @@ export function applyRolling(state: State, { patched, environment }: RollingWord
 function woken(state: State, callers: number, now: Ms): State {
 	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
 	if (!canWake(state) || (isKnown && callers <= state.wokenFor)) return state;
-	return { ...state, wokenAt: isKnown ? state.wokenAt : now, wokenFor: callers };
+	// Who asked before and got nothing still waits, whoever asks again.
+	const waiting = state.wokenAt <= now && now < awakeUntil(state) && countReady(state) === 0 ? state.wokenFor : 0;
+	return { ...state, wokenAt: isKnown ? state.wokenAt : now, wokenFor: Math.max(callers, waiting) };
 }
 
 /** Something has changed that may have mended what creates, boots or calls failed of: each is tried at once, by one. */

@@ -2,7 +2,7 @@
 import type { Metrics, Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { hasCloud, mayAct } from "./proxies.ts";
-import { parseRule, rangeOf } from "./rules.ts";
+import { INSTANCES, parseRule, rangeOf } from "./rules.ts";
 import { list, nullable, record, value } from "./shape.ts";
 import { fact, type Slice, shown, vital } from "./slice.ts";
 import type { State } from "./state.ts";
@@ -94,14 +94,16 @@ export function awakeUntil({ spec, wokenAt }: State): Ms {
 /** Clients that one proxy is started for where no rule says how many connections one shall have. */
 const CALLERS_A_PROXY = 10;
 
-/** How many proxies those who asked in vain are started for: what the rules ask for so many connections, and no more than rules add at one time. */
+/**
+ * How many proxies those who asked in vain are started for: what the rules ask for so many connections, no more than they bound `instances` to, and
+ * no more than they add at one time.
+ */
 export function wantedByCallers({ spec, wokenFor }: State): number {
-	const needs = spec.rules.flatMap((text) => {
-		const rule = parseRule(text);
-		return rule?.metric === "active" && rule.upper !== null ? [rangeOf(rule, wokenFor).least] : [];
-	});
+	const rules = spec.rules.map(parseRule).filter((rule) => rule !== null);
+	const needs = rules.flatMap((rule) => (rule.metric === "active" && rule.upper !== null ? [rangeOf(rule, wokenFor).least] : []));
 	const wanted = needs.length > 0 ? Math.max(...needs) : Math.ceil(wokenFor / CALLERS_A_PROXY);
-	return Math.min(Math.max(1, wanted), Math.max(1, spec.rampLimit), spec.max);
+	const bounds = rules.filter(({ metric }) => metric === INSTANCES).map((rule) => rangeOf(rule, 0).most);
+	return Math.min(Math.max(1, Math.min(wanted, ...bounds)), Math.max(1, spec.rampLimit), spec.max);
 }
 
 /** Sentences that are remembered as said. */

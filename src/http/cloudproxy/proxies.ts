@@ -33,7 +33,7 @@ const randomSchema = {
 	tags: ["Proxies"],
 	summary: "Get one ready proxy at random",
 	description:
-		"Each ready proxy that is asked for is equally likely; with `session`, always the same one. What is known may be one second old; the Age header says when it is older. A pool that is empty while nobody uses it starts a proxy when it is asked for; 503 with Retry-After meanwhile.",
+		"Each ready proxy that is asked for is equally likely; with `session`, always the same one. What is known may be one second old; the Age header says when it is older. A pool that is empty while nobody uses it starts a proxy when it is asked for; 404 with Retry-After meanwhile.",
 	request: { query: z.object({ format: formatOf("json"), fallback, ...selectionQuery }) },
 	responses: {
 		200: {
@@ -45,7 +45,7 @@ const randomSchema = {
 	},
 };
 
-/** `GET /random`. Nothing ready: 503 while a pool is starting, or starts proxies for this request; else 404. */
+/** `GET /random`. Nothing ready: 404, with Retry-After where proxies are started for this request; 503 while a pool has never yet run. */
 export class GetRandomProxy extends Operation {
 	override schema = randomSchema;
 

@@ -1,15 +1,18 @@
 import { type Selection, selectFrom } from "../../read-model/select.ts";
 import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import { askPool } from "../../rpc/reach.ts";
+import { clientAddress } from "../base/auth.ts";
 import type { AppContext } from "../base/context.ts";
-import { ServiceUnavailable } from "../base/errors.ts";
+import { NotFound, ServiceUnavailable } from "../base/errors.ts";
 
 /** What a boot takes at the clouds, where the pool has not seen one. */
 const BOOT_MS = 15_000;
 /** A client is told to come back neither sooner nor later than this. */
 const RETRY_SECONDS = { least: 2, most: 120 } as const;
-/** Callers that come within this are there at the same time: each of them needs a proxy, and one who asks again and again counts once or twice. */
-const TOGETHER_MS = 2_000;
+/** Whoever asks in vain is answered after so long. Who asks at the same time is then there at once, and who asks again and again never is. */
+const GATHER_MS = 200;
+/** Addresses that are told apart; those beyond it count as one. */
+const MAX_ADDRESSES = 1_000;
 /** An isolate tells a pool of no more callers at most once in this time. */
 const WAKE_SPACING_MS = 5_000;
 /** A pool that nobody has asked for in this time is asleep again as far as this isolate knows. */
@@ -22,8 +25,17 @@ interface Asking {
 	/** When it last did, and for how many callers. */
 	toldAt: number;
 	told: number;
-	/** Callers since then. */
-	windowAt: number;
+	/** Who has asked since then, for as long as they were told to wait. */
+	crowd: Crowd;
+}
+
+interface Crowd {
+	readonly until: number;
+	/** By address: how many ask now, and how many did at once at the most. */
+	readonly by: Map<string, { now: number; most: number }>;
+	/** How many ask now. */
+	asking: number;
+	/** The sum of the most: so many callers there are. */
 	callers: number;
 }
 
@@ -34,16 +46,18 @@ const asking = new Map<string, Asking>();
  * Has proxies started where nothing that is asked for is ready, by the first pool asked for that is empty while nobody uses it: as many as those who
  * ask need. Returns what to answer meanwhile; null where no pool is of that kind, or where proxies are ready and only excluded.
  */
-export async function wakeFor(c: AppContext, snapshot: Snapshot, wanted: Selection): Promise<ServiceUnavailable | null> {
+export async function wakeFor(c: AppContext, snapshot: Snapshot, wanted: Selection): Promise<NotFound | ServiceUnavailable | null> {
 	const { pools, readyCount } = selectFrom(snapshot, { ...wanted, exclude: new Set(), host: null }, Date.now());
 	const pool = readyCount > 0 ? undefined : pools.find(({ summary }) => summary?.wakes === true);
 	if (pool === undefined) return null;
 	const now = Date.now();
-	const { isAsked, since } = await wake(c, pool, now);
-	const message = isAsked
-		? "A proxy is being started; none is ready yet."
-		: "No proxy is ready, and the pool that would start one does not answer.";
-	return new ServiceUnavailable(message, retrySeconds(pool, now - since));
+	const one = askingOf(pool.object, now);
+	const seconds = retrySeconds(pool, now - one.since);
+	if (now >= one.crowd.until) one.crowd = newCrowd(now + seconds * 1_000);
+	const isAsked = await join(c, pool.object, one);
+	return isAsked
+		? new NotFound("No proxies available: one is being started.", seconds)
+		: new ServiceUnavailable("No proxy is ready, and the pool that would start one does not answer.", seconds);
 }
 
 /** What is left of the time that the pool's boots have taken. */
@@ -52,31 +66,53 @@ function retrySeconds({ summary }: PublishedPool, passedMs: number): number {
 	return Math.min(RETRY_SECONDS.most, Math.max(RETRY_SECONDS.least, left));
 }
 
-/** `isAsked` false: the pool does not answer; the next client tries again. `since`: when it was first asked. */
-async function wake(c: AppContext, { object }: PublishedPool, now: number): Promise<{ readonly isAsked: boolean; readonly since: number }> {
-	const one = askingOf(object, now);
-	if (now - one.windowAt >= TOGETHER_MS) Object.assign(one, { windowAt: now, callers: 0 });
-	one.callers++;
-	// Told at once of the first, and then only where there are twice as many: a burst of a thousand is ten calls.
-	const isNews = now - one.toldAt >= WAKE_SPACING_MS || one.callers >= 2 * one.told;
-	if (!isNews) return { isAsked: true, since: one.since };
+/** Counts a caller among those who wait, and tells the pool of them. False: the pool does not answer; the next client tries again. */
+async function join(c: AppContext, object: string, one: Asking): Promise<boolean> {
+	const { crowd } = one;
+	const address = clientAddress(c);
+	const key = crowd.by.has(address) || crowd.by.size < MAX_ADDRESSES ? address : "";
+	const caller = crowd.by.get(key) ?? { now: 0, most: 0 };
+	crowd.by.set(key, caller);
+	crowd.asking++;
+	if (++caller.now > caller.most) {
+		caller.most = caller.now;
+		crowd.callers++;
+	}
+	try {
+		// Of the first the pool is told at once, of those beside it when all are there.
+		if (!(await tell(c, object, one, Date.now() - one.toldAt >= WAKE_SPACING_MS))) return false;
+		await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+		const isWhole = crowd.asking === 1 && crowd.callers > one.told;
+		return await tell(c, object, one, isWhole || crowd.callers >= 2 * one.told);
+	} finally {
+		crowd.asking--;
+		caller.now--;
+	}
+}
+
+async function tell(c: AppContext, object: string, one: Asking, isNews: boolean): Promise<boolean> {
+	if (!isNews) return true;
 	const before = { toldAt: one.toldAt, told: one.told };
-	const { callers } = one;
-	Object.assign(one, { toldAt: now, told: callers });
+	const { callers } = one.crowd;
+	Object.assign(one, { toldAt: Date.now(), told: callers });
 	try {
 		const { ok } = await askPool(c.env, object, (stub) => stub.command(callers === 1 ? { do: "wake" } : { do: "wake", callers }));
-		if (ok) return { isAsked: true, since: one.since };
+		if (ok) return true;
 	} catch {
-		// Said below: a pool that is gone and one that does not answer are the same to a client.
+		// Said by the caller: a pool that is gone and one that does not answer are the same to a client.
 	}
 	Object.assign(one, before);
-	return { isAsked: false, since: one.since };
+	return false;
 }
 
 function askingOf(object: string, now: number): Asking {
 	const known = asking.get(object);
 	if (known !== undefined && now >= known.toldAt && now - Math.max(known.since, known.toldAt) < FORGET_MS) return known;
-	const fresh: Asking = { since: now, toldAt: Number.NEGATIVE_INFINITY, told: 0, windowAt: now, callers: 0 };
+	const fresh: Asking = { since: now, toldAt: Number.NEGATIVE_INFINITY, told: 0, crowd: newCrowd(now) };
 	asking.set(object, fresh);
 	return fresh;
+}
+
+function newCrowd(until: number): Crowd {
+	return { until, by: new Map(), asking: 0, callers: 0 };
 }

@@ -1,5 +1,6 @@
 /** Slips of the size that rules and clients ask for. */
 import * as Agents from "../../../src/core/facts/agents.ts";
+import * as Commands from "../../../src/core/facts/commands.ts";
 import * as Load from "../../../src/core/model/load.ts";
 import * as Metrics from "../../../src/core/model/metrics.ts";
 import * as Proxies from "../../../src/core/model/proxies.ts";
@@ -79,6 +80,34 @@ const DEMANDING: readonly Omit<Bug, "isDemanding">[] = [
 	{
 		name: "wake nothing",
 		plants: [plant(Load, "canWake", () => () => false)],
+	},
+	{
+		name: "start one proxy however many clients ask",
+		plants: [plant(Load, "wantedByCallers", () => () => 1)],
+	},
+	{
+		name: "forget how many clients ask",
+		plants: [
+			plant(Commands, "applyCommand", (applyCommand) => (state, command, now) => {
+				return applyCommand(state, command.do === "wake" ? { do: "wake" } : command, now);
+			}),
+		],
+	},
+	{
+		name: "forget those who wait when another client asks",
+		plants: [
+			plant(Commands, "applyCommand", (applyCommand) => (state, command, now) => {
+				return applyCommand(command.do === "wake" ? { ...state, wokenFor: 0 } : state, command, now);
+			}),
+		],
+	},
+	{
+		name: "start as many proxies as clients ask, whatever the ramp",
+		plants: [
+			plant(Load, "wantedByCallers", (wantedByCallers) => (state) => {
+				return wantedByCallers({ ...state, spec: { ...state.spec, rampLimit: 1_000 } });
+			}),
+		],
 	},
 	{
 		name: "hold on to a size that nothing was ever measured for",

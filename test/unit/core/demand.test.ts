@@ -349,6 +349,7 @@ describe("a pool that may be empty", () => {
 		expect(wokenFor(1_000, { max: 4 })).toBe(4);
 		expect(wokenFor(50, { rules: ["cpu<50"] }), "no rule says how many connections one has").toBe(5);
 		expect(wokenFor(50, { rules: ["cpu<50"], rampLimit: 2 })).toBe(2);
+		expect(wokenFor(50, { rules: ["active<=5", "instances<4"] }), "a rule bounds the proxies").toBe(3);
 	});
 
 	test("wakes more when more ask, within the same interval too", () => {
@@ -360,6 +361,23 @@ describe("a pool that may be empty", () => {
 		pool.look();
 		expect(pool.target).toBe(3);
 		expect(pool.said).toContain("target changed 1 => 3: 9 clients ask for a proxy");
+	});
+
+	test("goes on with as many as asked at first while none of them is served, whoever asks again", () => {
+		const pool = asleep();
+		pool.settle({ scaleInWindowSeconds: 0 });
+		pool.canBoot = false;
+		pool.command({ do: "wake", callers: 12 });
+		for (let i = 0; i < 5; i++) {
+			pool.command({ do: "wake" });
+			pool.pass();
+			expect(pool.target).toBe(3);
+		}
+		pool.canBoot = true;
+		pool.pass();
+		pool.command({ do: "wake" });
+		pool.pass(3);
+		expect(pool.target).toBe(1);
 	});
 
 	test("takes a wake down once an interval", () => {
