@@ -2,7 +2,7 @@
  * The stored form of a pool: one row of facts, a row for each proxy, and the vitals, which are written lazily. What stores rows (a Durable
  * Object's SQLite, the simulator's) only keeps texts.
  */
-import { fieldsStored, isAnyReplaced, type Key, type Proxy, revived, type State } from "../core/model/state.ts";
+import { fieldsStored, isAnyReplaced, type Key, PROMPT, type Proxy, revived, type State } from "../core/model/state.ts";
 import { differences } from "../core/model/table.ts";
 
 /** Grows when a version stores what an earlier one would misread. Rows without a number are of format 0. */
@@ -41,10 +41,11 @@ export function isEmpty({ facts, proxies, vitals }: RowChanges): boolean {
 	return facts === null && proxies.length === 0 && vitals === null;
 }
 
-/** What differs between the rows of two states; `before` null: nothing is stored yet. Vitals wait until they are due. */
+/** What differs between the rows of two states; `before` null: nothing is stored yet. Vitals wait until they are due, or one of them does not wait. */
 export function changesBetween(before: State | null, after: State, areVitalsDue: boolean): RowChanges {
 	const isReplaced = (keys: readonly Key[]) => before === null || isAnyReplaced(keys, before, after);
-	if (before?.proxies === after.proxies && !areVitalsDue && !isReplaced(FACTS)) return NO_CHANGES;
+	const areWritten = areVitalsDue || isReplaced(PROMPT);
+	if (before?.proxies === after.proxies && !areWritten && !isReplaced(FACTS)) return NO_CHANGES;
 	const proxies = before === null ? new Map<string, Proxy>() : before.proxies;
 	return {
 		facts: isReplaced(FACTS) ? () => factsText(after) : null,
@@ -52,7 +53,7 @@ export function changesBetween(before: State | null, after: State, areVitalsDue:
 			id,
 			proxy === undefined ? null : () => JSON.stringify(proxy),
 		]),
-		vitals: areVitalsDue && isReplaced(VITALS) ? () => vitalsText(after) : null,
+		vitals: areWritten && isReplaced(VITALS) ? () => vitalsText(after) : null,
 	};
 }
 

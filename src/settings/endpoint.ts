@@ -1,11 +1,13 @@
+import { createHash } from "node:crypto";
 import { AGENT_PORT } from "../agent/protocol.ts";
 import type { Settings } from "../core/model/command.ts";
 import { slipIn } from "../core/model/rules.ts";
-import type { ProviderName } from "../core/model/state.ts";
+import type { ProviderName, StaticBackend } from "../core/model/state.ts";
 import { type AccountSetting, type AccountTable, fieldOf } from "../providers/base/account.ts";
 import { firstOf, isPlaceField, readPlaces, shownPlaces, withPlaces } from "../providers/base/places.ts";
 import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { accessOf } from "../values/access.ts";
 import { readSetting, readTable } from "../values/setting.ts";
 import { definitionOf, type EndpointConfiguration, type Faults, mapValues } from "./configuration.ts";
 import type { Global } from "./deployment.ts";
@@ -199,7 +201,10 @@ function checkOtherCloud(
 	}
 }
 
-/** The proxies that others run; one that stands twice counts once. A host name stands for its addresses, and for none while these are not known. */
+/**
+ * The proxies that others run; one that stands twice counts once. At one address and port there may be several, told apart by their users: gateways choose by these
+ * where a request leaves. A host name stands for its addresses, and for none while these are not known.
+ */
 function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Settings["spec"]["statics"] {
 	const usual = reader.read(ENDPOINT.port) || AGENT_PORT;
 	const given = reader.read(ENDPOINT.staticInstances);
@@ -208,16 +213,27 @@ function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Sett
 		const addresses = isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
 		return addresses.map((address) => ({ address, port: port ?? usual, access }));
 	});
-	const unique = [...new Map(all.map((backend) => [`${backend.address} ${backend.port}`, backend])).values()];
+	const unique = marked([...new Map(all.map((backend) => [`${placeOf(backend)} ${userOf(backend)}`, backend])).values()]);
 	const names = new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])));
 	if (unique.length > MOST_STATICS || names.size > MOST_NAMES) reader.fault(...ENDPOINT.staticInstances.at, `must be ${STATICS_RULE}`);
 	let chars = 0;
-	const fitting = unique.slice(0, MOST_STATICS).filter(({ address, access }) => {
-		chars += address.length + access.length;
+	const fitting = unique.slice(0, MOST_STATICS).filter(({ address, access, mark }) => {
+		chars += address.length + access.length + mark.length;
 		return chars <= MOST_STATICS_CHARS;
 	});
 	if (chars > MOST_STATICS_CHARS) reader.fault(...ENDPOINT.staticList.at, `must be ${LIST_RULE}`);
 	return fitting;
+}
+
+type Given = Omit<StaticBackend, "mark">;
+const placeOf = ({ address, port }: Given) => `${address} ${port}`;
+const userOf = ({ access }: Given) => accessOf(access)?.login?.[0] ?? "";
+
+/** Of those that share a place each gets a digest of its user: what stands in lists and logs shall not be the user itself. */
+function marked(backends: readonly Given[]): readonly StaticBackend[] {
+	const there = Map.groupBy(backends, placeOf);
+	const markOf = (backend: Given) => createHash("sha256").update(userOf(backend)).digest("hex").slice(0, 8);
+	return backends.map((backend) => ({ ...backend, mark: (there.get(placeOf(backend))?.length ?? 0) > 1 ? markOf(backend) : "" }));
 }
 
 /** The host names among a configuration's static backends; of what is wrong with them, as many as may be there. */

@@ -1,5 +1,7 @@
+import type { State } from "../../src/core/model/state.ts";
 import { describe } from "./actions.ts";
 import type { Host } from "./host.ts";
+import type { Scenario } from "./scenario.ts";
 import { restlessness } from "./watch-demand.ts";
 import type { World } from "./world.ts";
 
@@ -19,17 +21,20 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (state.leaving && row === undefined && state.proxies.size === 0 && machines.length === 0) return wrong;
 	if (state.run === "removing") message("is not forgotten");
 	if (state.breach !== null) message(`stopped itself: ${state.breach}`);
-	const target = state.run !== "running" ? 0 : state.spec.rules.length === 0 ? state.spec.min : state.target;
+	const target = targetOf(state);
 	const restless = state.run === "running" ? restlessness(host, host.current()?.state ?? state) : null;
 	if (restless !== null) message(restless);
 	const proxies = [...state.proxies.values()];
 	const unready = proxies.filter(({ phase }) => phase.at !== "ready");
 	if (unready.length > 0) message(`not all are ready: ${unready.map(describe).join(" ")}`);
-	if (proxies.length !== target) message(`${proxies.length} proxies where ${target} are wanted`);
+	const least = Math.min(target, roomOf(state, world.scenario));
+	if (proxies.length > target || proxies.length < least) message(`${proxies.length} proxies where ${least} to ${target} are wanted`);
 	if (state.orphans.size > 0) message(`orphans ${[...state.orphans.keys()]}`);
 	const rolled = world.watch.record(host).rolled;
 	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
-	if (spared.length > 0 && state.run === "running") message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
+	// Where there is no room for a successor none can be replaced.
+	if (spared.length > 0 && state.run === "running" && !lacksRoom(world, host, 1))
+		message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
 	const own = new Set(proxies.map(({ phase }) => ("vm" in phase ? phase.vm : null)));
 	const leaked = machines.filter(({ vm }) => !own.has(vm));
 	if (leaked.length > 0) message(`${leaked.map(({ vm, tags }) => `${vm} of ${tags.intent}`)} leaked`);
@@ -82,4 +87,18 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 			message("D1 shows another summary");
 	}
 	return wrong;
+}
+
+const targetOf = ({ run, spec, target }: State) => (run !== "running" ? 0 : spec.rules.length === 0 ? spec.min : target);
+
+/** Its places have not room for as many as it wants, and `more`: it goes on asking for one in a place that is sold out, now and then. */
+export function lacksRoom({ scenario }: World, { state }: Host, more = 0): boolean {
+	return state !== null && targetOf(state) + more > roomOf(state, scenario);
+}
+
+/** How many VMs its places may have; what stays sold out has room for none. */
+function roomOf({ spec }: State, { soldOut }: Scenario): number {
+	if (spec.maxPerPlace === null) return Number.POSITIVE_INFINITY;
+	const isOut = (region: string) => soldOut.some((out) => out.region === region && out.to === Number.POSITIVE_INFINITY);
+	return spec.maxPerPlace * spec.places.filter(({ region }) => !isOut(region)).length;
 }

@@ -157,12 +157,13 @@ export class Instance {
 				};
 			},
 			store: (changes, at) => {
-				if (this.isSuperseded) throw new Superseded();
+				// One that was dropped may be woken in the very moment, by what had come already.
+				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
 				if (changes.vitals !== null) world.watch.totals.written(host);
 			},
 			setAlarm: (at) => {
-				if (this.isSuperseded) return;
+				if (!this.isListening) return;
 				world.watch.arming(host, this.controller.armedAt, at);
 				host.setAlarm(at);
 			},
@@ -194,7 +195,7 @@ export class Instance {
 	}
 
 	private committed(before: State, after: State, cause: Event | null): void {
-		if (this.isSuperseded) return;
+		if (!this.isListening) return;
 		const { host } = this;
 		const { world } = host;
 		// What the environment orders nobody else has noted.

@@ -304,7 +304,13 @@ function placingOf(
 		soldOut.push({ region: random.chance(0.7) ? "here" : random.pick(regions), from: 0, to: Number.POSITIVE_INFINITY });
 	const spread = random.pick(["pack", "even", "cheapest"] as const);
 	const isFallen = pools.length > 1 && random.chance(0.5);
-	if (!isFallen) return { soldOut: options.isFaultless ? [] : soldOut, pool: () => ({ places, spread }) };
+	// Dealt from numbers of its own, so that the other runs are what they were. What stays sold out has no room for anybody.
+	const isBounded = new Random(`per place ${seed}`).chance(0.4);
+	const isOutForGood = ({ region }: Place) => soldOut.some((out) => out.region === region && out.to === Number.POSITIVE_INFINITY);
+	const usable = Math.max(1, places.filter((place) => options.isFaultless === true || !isOutForGood(place)).length);
+	const maxPerPlace = (index: number) => (isBounded ? Math.ceil(((pools[index]?.max ?? 0) + 2) / usable) : null);
+	if (!isFallen)
+		return { soldOut: options.isFaultless ? [] : soldOut, pool: (index) => ({ places, spread, maxPerPlace: maxPerPlace(index) }) };
 	// The first pool has no room anywhere for a while, and others stand in for it; some of them the other way round as well.
 	const [own, others] = [places.filter(({ region }) => region !== "yonder"), places.filter(({ region }) => region === "yonder")];
 	for (let i = random.between(1, 2); i > 0; i--) {

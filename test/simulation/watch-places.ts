@@ -18,7 +18,7 @@ interface Told {
 	readonly underway: Set<Id>;
 }
 
-/** Promise 19: no create goes to a place that is closed, one at a time asks whether there is room again, and no intent has creates in two places. */
+/** Promise 19: no create goes to a place that is closed or has as many as it may, one at a time asks whether there is room again, and no intent has creates in two places. */
 export class PlaceWatch {
 	private readonly world: World;
 	private readonly broken: (message: string) => void;
@@ -40,6 +40,10 @@ export class PlaceWatch {
 	creating(host: Host, state: State, id: Id): void {
 		const place = state.proxies.get(id)?.place ?? null;
 		const key = placeKey(place);
+		const { maxPerPlace } = state.spec;
+		const there = [...state.proxies.values()].filter((proxy) => placeKey(proxy.place) === key).length;
+		if (maxPerPlace !== null && there > maxPerPlace)
+			this.broken(`the create of ${id} makes ${there} in ${key}, which may have ${maxPerPlace}`);
 		const first = this.sentTo.get(id);
 		if (first !== undefined && first !== key) this.broken(`the create of ${id} went to ${first}, and goes to ${key}`);
 		this.sentTo.set(id, key);

@@ -397,7 +397,10 @@ export class World {
 		for (const host of this.hosts) {
 			if (host === teller || host.state === null) continue;
 			const byMs = host.skewMs - teller.skewMs;
-			host.current()?.tell({ do: "limited", until: until + byMs, rate: rate && { ...rate, resetAt: rate.resetAt + byMs } });
+			const instance = host.current();
+			if (instance === null) continue;
+			instance.tell({ do: "limited", until: until + byMs, rate: rate && { ...rate, resetAt: rate.resetAt + byMs } });
+			this.watch.limited(host, until - teller.skewMs);
 		}
 	}
 
@@ -450,6 +453,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 				address: `192.0.2.${10 + n}`,
 				port: n % 2 === 0 ? 8899 : 3128,
 				access: "",
+				mark: "",
 			})),
 			rampLimit: setup.demand?.rampLimit ?? 5,
 			scaleInWindowSeconds: setup.demand?.scaleInWindowSeconds ?? 300,

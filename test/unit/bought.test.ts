@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { staticId } from "../../src/core/model/statics.ts";
 import { readEndpoint } from "../../src/settings/endpoint.ts";
 import { readConfig } from "../../src/settings/environment.ts";
 import { accessOf, accessText } from "../../src/values/access.ts";
@@ -20,13 +21,33 @@ describe("a list of bought proxies", () => {
 		["192.0.2.1:3128\tfr", "192.0.2.1", 3128, "http://@fr"],
 		["ann-session-1:pass@192.0.2.1:3128", "192.0.2.1", 3128, "http://ann-session-1:pass@"],
 	])("may hold %s", (line, address, port, access) => {
-		expect(read([line])).toEqual({ statics: [{ address, port, access }], fault: undefined });
+		expect(read([line])).toEqual({ statics: [{ address, port, access, mark: "" }], fault: undefined });
 	});
 
 	it("is read by lines, items and commas alike, without comments; a proxy that stands twice counts once", () => {
 		const text = "# bought in May\n192.0.2.1:1\r\n192.0.2.1:2,192.0.2.1:3\n\n192.0.2.1:1\n";
 		expect(read(text).statics.map(({ port }) => port)).toEqual([1, 2, 3]);
 		expect(read(["192.0.2.1:1", "192.0.2.1:2"]).statics).toHaveLength(2);
+	});
+
+	it("may hold several users of one gateway, each of which is a proxy of its own, with an id that does not say who", () => {
+		const gateway = [
+			"ann-session-1:p1@192.0.2.1:7000",
+			"ann-session-2:p2@192.0.2.1:7000",
+			"ann-session-1:p3@192.0.2.1:7000",
+			"192.0.2.2:7000",
+		];
+		const { statics } = read(gateway);
+		expect(statics.map(({ access }) => access)).toEqual(["http://ann-session-1:p3@", "http://ann-session-2:p2@", "http://@"]);
+		const ids = statics.map(staticId);
+		expect(ids).toEqual([
+			expect.stringMatching(/^192\.0\.2\.1:7000#[0-9a-f]{8}$/),
+			expect.stringMatching(/^192\.0\.2\.1:7000#[0-9a-f]{8}$/),
+			"192.0.2.2:7000",
+		]);
+		expect(new Set(ids).size).toBe(3);
+		// In another order, and with other passwords, each is who it was.
+		expect(read(gateway.slice(0, 3).reverse()).statics.map(staticId).sort()).toEqual(ids.slice(0, 2).sort());
 	});
 
 	it.each([

@@ -3,7 +3,6 @@ import { withLog } from "../model/edit.ts";
 import { PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
 import type { State, StaticHealth, Verdict } from "../model/state.ts";
 import { handsOut, healthOf, isStatic, staticId } from "../model/statics.ts";
-import { Table } from "../model/table.ts";
 import { passed } from "../model/time.ts";
 import { itsProxy, type OfProxy, type Room } from "./room.ts";
 
@@ -29,11 +28,12 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		if (statics.length === 0 || state.agentUrl === null || !handsOut(state)) return;
 		const everyMs = intervalSeconds * 1000 * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
 		for (const backend of statics) {
+			const { address, port, access } = backend;
 			const id = staticId(backend);
 			const pauseMs = probePauseMs(healthOf(state, id).failures, everyMs, state.spec);
 			const probedAt = state.staticsProbed.get(id) ?? 0;
 			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
-			draft.call<ProbeStatic>({ call: "probeStatic", id, ...backend });
+			draft.call<ProbeStatic>({ call: "probeStatic", id, address, port, access });
 		}
 	},
 
@@ -44,8 +44,7 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 	/** Three failures in a row take it off the list, one success brings it back. Where nothing changes, nothing is stored but when. */
 	done(state, { id }, verdict, now) {
 		if (!isStatic(state, id)) return state;
-		const known = [...state.staticsProbed].filter(([other]) => isStatic(state, other));
-		const after: State = { ...state, staticsProbed: Table.of(known).with(id, now) };
+		const after: State = { ...state, staticsProbed: state.staticsProbed.with(id, now) };
 		const health = healthOf(state, id);
 		const withHealth = (next: StaticHealth): State => ({ ...after, statics: after.statics.with(id, next) });
 		if (verdict.is === "ok") {

@@ -1,7 +1,7 @@
 /** How static backends were found: proxies that others run. */
 import type { Ms } from "./basics.ts";
 import { record, table, value } from "./shape.ts";
-import { fact, type Slice, shown, vital } from "./slice.ts";
+import { promptVital, type Slice, shown, vital } from "./slice.ts";
 import type { Table } from "./table.ts";
 
 /** Probes that failed in a row, and since when it is up, or down. */
@@ -12,13 +12,13 @@ export interface StaticHealth {
 }
 
 export interface BackendFields {
-	/** By `address:port`; those never probed are left out. */
+	/** By their ids (`statics.ts`); those never probed are left out. Five thousand have no room in the row of facts. */
 	readonly statics: Table<StaticHealth>;
 	/** When each was last probed. */
 	readonly staticsProbed: Table<Ms>;
 }
 
 export const backendSlice: Slice<BackendFields> = {
-	statics: shown(fact(table(record<StaticHealth>({ isUp: value<boolean>(false), failures: value(0), since: value(0) })))),
+	statics: shown(promptVital(table(record<StaticHealth>({ isUp: value<boolean>(false), failures: value(0), since: value(0) })))),
 	staticsProbed: vital(table(value(0))),
 };

@@ -44,6 +44,8 @@ export interface StaticBackend {
 	readonly port: number;
 	/** How it is spoken to, its own credentials and its country, where it is not as the deployment's own (`values/access.ts`); else empty. */
 	readonly access: string;
+	/** Tells those apart that share an address and a port, and differ by the user that they ask for; empty: it is alone there. */
+	readonly mark: string;
 }
 
 /** The pool's settings as the core needs them. */
@@ -137,7 +139,7 @@ const SPEC = record<Spec>({
 	maxPerPlace: value<number | null>(null),
 	fallback: value<string | null>(null),
 	fallbackAfterSeconds: value(300),
-	statics: list(record<StaticBackend>({ address: value(""), port: value(0), access: value("") })),
+	statics: list(record<StaticBackend>({ address: value(""), port: value(0), access: value(""), mark: value("") })),
 });
 
 export interface PoolFields {

@@ -93,6 +93,9 @@ export function fieldsStored(storage: Storage): readonly Key[] {
 	return FIELDS.filter(([, field]) => field.storage === storage).map(([key]) => key);
 }
 
+/** The vitals whose change does not wait. */
+export const PROMPT: readonly Key[] = FIELDS.filter(([, { isPrompt }]) => isPrompt).map(([key]) => key);
+
 const SHOWN = FIELDS.filter(([, { isShown }]) => isShown).map(([key]) => key);
 
 /** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced. */

@@ -4,8 +4,8 @@ import type { ProxyRow, ReadyEntry } from "./published.ts";
 import type { Id, State, StaticBackend, StaticHealth } from "./state.ts";
 
 /** How a static backend is called, in lists and in the log. No proxy's id holds a colon. */
-export function staticId({ address, port }: Pick<StaticBackend, "address" | "port">): Id {
-	return `${address}:${port}`;
+export function staticId({ address, port, mark }: Omit<StaticBackend, "access">): Id {
+	return `${address}:${port}${mark === "" ? "" : `#${mark}`}`;
 }
 
 export function isStatic(state: State, id: Id): boolean {

@@ -1,6 +1,7 @@
 import { leasedOf } from "../model/leases.ts";
 import { billable, isPlain, surgeOf, vmOf } from "../model/proxies.ts";
-import type { Ms, State } from "../model/state.ts";
+import type { Ms, Proxy, State } from "../model/state.ts";
+import { differences, Table } from "../model/table.ts";
 import { overspend } from "./budget.ts";
 
 /**
@@ -14,13 +15,36 @@ export function breachOf(before: State, after: State, now: Ms): string | null {
 	}
 	const cost = overspend(before, after, now);
 	if (cost !== null) return cost;
-	return sound.has(after.proxies) ? null : unsoundness(after);
+	return unsoundness(after);
 }
 
-/** Proxies that were found as they should be: they are never mutated. */
-const sound = new WeakSet<State["proxies"]>();
+/** By pool: its proxies as they were last found to be as they should. They are never mutated. */
+const lastSound = new WeakMap<State["pool"], State["proxies"]>();
 
-function unsoundness({ proxies }: State): string | null {
+function unsoundness({ pool, proxies }: State): string | null {
+	const known = lastSound.get(pool) ?? Table.empty<Proxy>();
+	if (known === proxies) return null;
+	const changes = [...differences<Proxy>(known, proxies)];
+	// Most changes leave every VM and every lease where it was, and then no two proxies can have come to share one.
+	const fault = changes.some(([, before, after]) => isMoved(before, after)) ? sharedBy(proxies) : null;
+	if (fault !== null) return fault;
+	for (const [id, , proxy] of changes) {
+		if (proxy?.phase.at !== "ready") continue;
+		if (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy)) || !proxy.registered) {
+			return `${id} is ready without an address or a registration`;
+		}
+	}
+	lastSound.set(pool, proxies);
+	return null;
+}
+
+function isMoved(before: Proxy | undefined, after: Proxy | undefined): boolean {
+	if (after === undefined) return false;
+	return before === undefined || vmOf(before) !== vmOf(after) || before.lease !== after.lease;
+}
+
+/** What two proxies share that only one can have. */
+function sharedBy(proxies: State["proxies"]): string | null {
 	const owners = new Map<string, string>();
 	for (const proxy of proxies.values()) {
 		const vm = vmOf(proxy);
@@ -30,12 +54,5 @@ function unsoundness({ proxies }: State): string | null {
 		owners.set(vm, proxy.id);
 	}
 	const leases = leasedOf(proxies).map(({ lease }) => lease?.id);
-	if (new Set(leases).size < leases.length) return "a lease names two proxies";
-	for (const [id, proxy] of proxies) {
-		if (proxy.phase.at === "ready" && (proxy.address === null || (proxy.keyHash === null && !isPlain(proxy)) || !proxy.registered)) {
-			return `${id} is ready without an address or a registration`;
-		}
-	}
-	sound.add(proxies);
-	return null;
+	return new Set(leases).size < leases.length ? "a lease names two proxies" : null;
 }

@@ -1,10 +1,12 @@
 /** Slips of where VMs go. */
 import * as CreateRoom from "../../../src/core/effects/create.ts";
+import * as NeighbourFacts from "../../../src/core/facts/neighbours.ts";
 import * as Neighbours from "../../../src/core/model/neighbours.ts";
 import * as Places from "../../../src/core/model/places.ts";
+import type { Draft } from "../../../src/core/planning/draft.ts";
 import * as Placing from "../../../src/core/planning/placing.ts";
 import { type Bug, plant } from "../planting.ts";
-import { withChanged } from "./as-if.ts";
+import { asIf, withChanged } from "./as-if.ts";
 
 export const PLACES: readonly Bug[] = [
 	{
@@ -39,6 +41,32 @@ export const PLACES: readonly Bug[] = [
 			),
 		],
 		isPlaced: true,
+	},
+	{
+		name: "a place takes more than it may",
+		plants: [
+			plant(
+				Placing,
+				"Places",
+				(Original) =>
+					class extends Original {
+						private readonly draft: Draft;
+						constructor(draft: Draft) {
+							super(draft);
+							this.draft = draft;
+						}
+						override next() {
+							return asIf(this.draft, { spec: { ...this.draft.state.spec, maxPerPlace: null } }, () => super.next());
+						}
+					},
+			),
+		],
+		isPlaced: true,
+	},
+	{
+		name: "a pool that hears of its account's rate limit goes on calling",
+		plants: [plant(NeighbourFacts, "withSharedLimit", () => (state) => state)],
+		focus: ["rateLimited"],
 	},
 	{
 		name: "what a fallback adds is never given back",

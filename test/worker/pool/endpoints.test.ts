@@ -179,8 +179,8 @@ describe("an endpoint", () => {
 		const { pool, spec } = await (await poolOf("empty")).state();
 		expect(pool.provider).toBe("static");
 		expect(spec.statics).toEqual([
-			{ address: "192.0.2.1", port: 8899, access: "" },
-			{ address: "192.0.2.2", port: 3128, access: "" },
+			{ address: "192.0.2.1", port: 8899, access: "", mark: "" },
+			{ address: "192.0.2.2", port: 3128, access: "", mark: "" },
 		]);
 	});
 

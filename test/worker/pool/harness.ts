@@ -197,8 +197,10 @@ export class PoolUnderTest {
 
 	/** Boots the agents of all VMs that have none yet: they register, and answer probes. */
 	async bootAgents(): Promise<void> {
+		const { proxies } = await this.state();
 		for (const vm of await this.vms()) {
-			if (vm.ip === null || this.keys.has(vm.id)) continue;
+			// Another pool of the deployment may have VMs as well.
+			if (vm.ip === null || this.keys.has(vm.id) || !proxies.has(vm.name.split("-").at(-1) ?? "")) continue;
 			const { token } = await agentConfig(vm.id);
 			const key = `${token.split(".").slice(0, 2).join(".")}.${vm.id.padEnd(43, "k")}`;
 			const answer = await this.stub.register({ token, key, address: vm.ip });
@@ -245,7 +247,8 @@ export async function agentConfig(vm: string): Promise<{ token: string }> {
 }
 
 export async function setAgent(address: string, state: { keyHash: string; active?: number; isSilent?: boolean }): Promise<void> {
-	await fetch(`http://agents.test/${address}`, { method: "PUT", body: JSON.stringify(state) });
+	const made = await fetch(`http://agents.test/${address}`, { method: "PUT", body: JSON.stringify(state) });
+	if (!made.ok) throw new Error(`no agent can be at ${address}: ${await made.text()}`);
 }
 
 export async function fault(fault: Record<string, unknown>): Promise<void> {

@@ -9,7 +9,7 @@ import { bindings, PoolUnderTest, resetCloud, setAgent } from "./harness.ts";
 
 beforeEach(resetCloud);
 
-const BACKEND: StaticBackend = { address: "127.77.250.1", port: 8899, access: "" };
+const BACKEND: StaticBackend = { address: "127.77.250.1", port: 8899, access: "", mark: "" };
 
 /** A pool without a proxy of its own and with these static backends. */
 async function poolWith(statics: readonly StaticBackend[]): Promise<PoolUnderTest> {
@@ -32,7 +32,7 @@ async function listed() {
 describe("a static backend", () => {
 	test("is handed out while it brings our own page back, off the list after three failures, and back after one success", async () => {
 		await setAgent(BACKEND.address, { keyHash: "" });
-		const pool = await poolWith([BACKEND, { address: "127.77.250.2", port: 1, access: "" }]);
+		const pool = await poolWith([BACKEND, { address: "127.77.250.2", port: 1, access: "", mark: "" }]);
 		expect(await listed()).toEqual([["127.77.250.1:8899", "127.77.250.1", 1]]);
 		await setAgent(BACKEND.address, { keyHash: "", isSilent: true });
 		await pool.advance(60, 5);
@@ -45,6 +45,12 @@ describe("a static backend", () => {
 			.all<{ text: string }>();
 		const told = results.map(({ text }) => text).filter((text) => text.includes(BACKEND.address));
 		expect(told.map((text) => text.split(" ")[0])).toEqual(["ready", "dropped", "ready"]);
+		await setAgent(BACKEND.address, { keyHash: "", isSilent: true });
+		await pool.advance(40, 5);
+		const { statics } = await pool.state();
+		expect(statics.get("127.77.250.1:8899")?.failures).toBeGreaterThan(0);
+		await pool.crash();
+		expect((await pool.state()).statics, "how each fares is stored at once").toEqual(statics);
 	}, 60_000);
 
 	test("is nobody's to destroy or restart", async () => {
@@ -108,25 +114,26 @@ describe("a static backend", () => {
 			fetch(`http://bought.test/${address}`, { method: "PUT", body: JSON.stringify({ port, login }) });
 		await sell("127.77.250.21", 3128, "ann:s3cret-one");
 		await sell("127.77.250.21", 1080, "ann:s3cret-two");
-		await sell("127.77.250.22", 3128, "ann:s3cret-three");
+		await sell("127.77.250.22", 3128, "bob:s3cret-three");
 		const at = "/v1.1/endpoints/bought";
 		await ask("DELETE", at);
 		const list = [
 			"http://ann:s3cret-one@127.77.250.21:3128 de",
 			"socks5://ann:s3cret-two@127.77.250.21:1080 fr",
 			"127.77.250.22:3128:ann:s3cret-wrong",
+			"127.77.250.22:3128:bob:s3cret-three",
 		];
 		expect((await ask("PUT", at, { static: { list: list.join("\n") } })).status).toBe(200);
 		expect((await ask("GET", at)).body.static).toEqual({ list: "********" });
 		const pool = new PoolUnderTest((await findEndpoint(bindings.DB, "bought")) ?? "");
 		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0 });
-		await pool.until(async () => (await pool.state()).statics.size === 3, "a probe of each");
+		await pool.until(async () => (await pool.state()).statics.size === 4, "a probe of each");
 		await pool.settle();
 		const found = async (query: string) => {
 			forgetEverything();
 			return (await ask("GET", `/?instance=bought&limit=10${query}`)).body.proxies;
 		};
-		await pool.until(async () => (await found("")).length === 2, "both that answer");
+		await pool.until(async () => (await found("")).length === 3, "those that answer");
 		expect(await found("&country=de")).toMatchObject([
 			{ url: "http://ann:s3cret-one@127.77.250.21:3128", username: "ann", password: "s3cret-one", country: "de", socks5: null },
 		]);
