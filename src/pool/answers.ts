@@ -5,15 +5,17 @@ import { endpointText } from "../agent/session.ts";
 import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
 import { causesOf } from "../core/model/causes.ts";
 import { priceOf } from "../core/model/cost.ts";
+import { instancesOf } from "../core/model/instances.ts";
 import { metersOf } from "../core/model/meters.ts";
 import { samplesOf } from "../core/model/metrics.ts";
-import { isKept } from "../core/model/proxies.ts";
+import { isKept, vmOf } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
 import { currencyOf, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Id, Ms, Proxy, State } from "../core/model/state.ts";
 import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
-import type { PoolDetails, PoolOutcomes, PoolStatus, ProxyDetails, Told } from "../rpc/pool.ts";
+import { countryOf } from "../providers/index.ts";
+import type { Instances, PoolDetails, PoolOutcomes, PoolStatus, ProxyDetails, Told } from "../rpc/pool.ts";
 import type { Live } from "./live.ts";
 
 export function addressesOf(state: State, isMeant: (proxy: Proxy) => boolean): readonly string[] {
@@ -30,6 +32,22 @@ export function statusOf(state: State, now: Ms): PoolStatus {
 		registered: addressesOf(state, (proxy) => proxy.registered && isKept(proxy)),
 		rolling: rollingStatus(state, now),
 	};
+}
+
+/** Where a VM is: its own place, else the pool's. */
+export function instancesIn({ controller: { state }, outside }: Pick<Live, "controller" | "outside">): Instances {
+	const { region = null, size = null } = outside.names(state).settings;
+	const [only = null] = state.spec.places;
+	const home = only ?? { region: region === null ? null : String(region), size: size === null ? null : String(size) };
+	const { provider } = state.pool;
+	const places = Object.fromEntries(
+		[...state.proxies.values()].flatMap((proxy) => {
+			const vm = vmOf(proxy);
+			const there = proxy.place ?? home;
+			return vm === null ? [] : [[vm, { region: there.region, size: there.size, country: countryOf(provider, there.region) }] as const];
+		}),
+	);
+	return { ...instancesOf(state), places };
 }
 
 export function outcomesOf(state: State, now: Ms): PoolOutcomes {

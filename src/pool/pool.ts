@@ -6,7 +6,6 @@ import type { Seen } from "../core/facts/listing.ts";
 import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
 import { credentialsOfVersion } from "../core/model/credentials.ts";
-import { type InstanceIds, instancesOf } from "../core/model/instances.ts";
 import { type LeaseShown, leasesOf } from "../core/model/leases.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
@@ -20,6 +19,7 @@ import type {
 	Fetched,
 	FleetFacts,
 	InitialPool,
+	Instances,
 	LeaseOutcome,
 	LeaseRequest,
 	MetadataOutcome,
@@ -32,7 +32,7 @@ import type {
 import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
-import { addressesOf, checkOf, detailsOf, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
+import { addressesOf, checkOf, detailsOf, instancesIn, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { leaseOf } from "./lease.ts";
 import { enliven, identityOf, refusalOfRetagging } from "./live.ts";
@@ -145,8 +145,8 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		return this.live === null ? null : checkOf(this.live, this.now);
 	}
 
-	async instances(): Promise<InstanceIds | null> {
-		return this.of(instancesOf);
+	async instances(): Promise<Instances | null> {
+		return this.live === null ? null : instancesIn(this.live);
 	}
 
 	async metrics(): Promise<Samples | null> {

@@ -51,7 +51,7 @@ export interface PoolRpc {
 	/** Lists its account's VMs, and tells what the cloud answered; null where there is no pool any more, or it has no cloud. Changes nothing. */
 	check(): Promise<AccountCheck | null>;
 	/** The ids that the provider gave its VMs; null where there is no such pool any more. */
-	instances(): Promise<InstanceIds | null>;
+	instances(): Promise<Instances | null>;
 	/** What its proxies report and what was posted for them, as far as it is fresh; null where there is no such pool any more. */
 	metrics(): Promise<Samples | null>;
 	/** What its proxies report, and what else of each is not published; null where there is no pool any more. */
@@ -115,6 +115,18 @@ export interface Fetched {
 	readonly ms: number;
 	/** The address that we were called from; null: it was not seen. */
 	readonly exit: string | null;
+}
+
+export interface Instances extends InstanceIds {
+	/** Where each is, by its provider's id. */
+	readonly places: Readonly<Record<string, Whereabouts>>;
+}
+
+/** Where a VM is, as far as is known. `country`: ISO 3166-1 alpha-2, in lower case. */
+export interface Whereabouts {
+	readonly region: string | null;
+	readonly size: string | null;
+	readonly country: string | null;
 }
 
 export interface PoolStatus {

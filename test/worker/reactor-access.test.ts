@@ -97,7 +97,7 @@ describe("a route that names no endpoint", () => {
 			command,
 			metrics: async () => ({ averages: {}, byAddress: {}, reporting: 0, missing: 0, isUnused: false }),
 			sessions: async () => ({ [session]: `${ADDRESS}:8899`, "198.51.100.8:1": "192.0.2.2:8899" }),
-			instances: async () => ({ active: [], decommissioned: [], errored: [], discarded: [] }),
+			instances: async () => ({ active: [], decommissioned: [], errored: [], discarded: [], places: {} }),
 			metadataKeys: async () => [],
 			metadata: async () => null,
 			setMetadata: async () => ({ ok: true }),

@@ -6,9 +6,10 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf
 
 const INSTANCES = "/v1.1/endpoints/digitalocean-default/instances";
 const ALL = { active: ["7", "8"], decommissioned: ["5"], errored: [], discarded: ["3"] };
+const PLACES = { "7": { region: "nyc1", size: "s-1vcpu-512mb-10gb", country: "us" } };
 const KEY = "the-key-of-the-endpoint";
 const command = vi.fn(async (_command: Command): Promise<CommandOutcome> => ({ ok: true, summary: SUMMARY, addresses: [] }));
-const pools = poolsAnswering({ command, instances: async () => ALL, opens: async (key) => key === KEY });
+const pools = poolsAnswering({ command, instances: async () => ({ ...ALL, places: PLACES }), opens: async (key) => key === KEY });
 const ask = (method: string, path: string, key: string | null = ADMIN_KEY) =>
 	askWith(pools, path, { method, headers: key === null ? {} : { "X-Auth-Key": key } });
 
@@ -24,6 +25,7 @@ describe("an endpoint's instances", () => {
 		expect(await bodyOf(await ask("GET", INSTANCES))).toEqual(["7", "8"]);
 		expect(await bodyOf(await ask("GET", `${INSTANCES}?state=all`, KEY))).toEqual(ALL);
 		expect((await ask("GET", `${INSTANCES}?state=odd`)).status).toBe(400);
+		expect(await bodyOf(await ask("GET", `${INSTANCES}?state=places`, KEY))).toEqual(PLACES);
 	});
 
 	test("are a map to who asks for one, and to Reactor's own client, which asks with httplib2 and for nothing else", async () => {

@@ -12,7 +12,12 @@ const TAGS = ["Instances"];
 /** Asks for the map of all VMs by state. */
 const MAP_TYPE = "application/vnd.reactor.map+json";
 const Ids = z.array(z.string());
-const InstancesShape = z.union([Ids, z.object({ active: Ids, decommissioned: Ids, errored: Ids, discarded: Ids })]);
+const Where = z.object({ region: z.string().nullable(), size: z.string().nullable(), country: z.string().nullable() });
+const InstancesShape = z.union([
+	Ids,
+	z.object({ active: Ids, decommissioned: Ids, errored: Ids, discarded: Ids }),
+	z.record(z.string(), Where).openapi({ description: "With `state=places`: by id." }),
+]);
 const instanceParams = endpointParams.extend({
 	instance: z.string().openapi({ description: "The VM's id, as its cloud has it.", example: "487211873" }),
 });
@@ -25,7 +30,8 @@ const listSchema = {
 		params: endpointParams,
 		query: z.object({
 			state: z.string().nullish().openapi({
-				description: "`all`: every VM, by state (active, decommissioned, errored, discarded). Without it: the ids of the active ones.",
+				description:
+					"`all`: every VM, by state (active, decommissioned, errored, discarded). `places`: where each VM is: region, size and country by its id. Without it: the ids of the active ones.",
 				example: "all",
 			}),
 			map: z.string().nullish().openapi({ description: "`1`: the same as `state=all`.", example: "1" }),
@@ -37,7 +43,7 @@ const listSchema = {
 			content: { "application/json": { schema: InstancesShape, example: ["487211873", "487211902"] } },
 		},
 		...endpointFaults,
-		...bodyFault("`state` is not `all`."),
+		...bodyFault("`state` is neither `all` nor `places`."),
 	},
 };
 const associateSchema = {
@@ -74,10 +80,12 @@ export class ListEndpointInstances extends Operation {
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof listSchema>();
 		const state = query.state ?? (isMapWanted(c, query.map) ? "all" : "active");
-		if (state !== "active" && state !== "all") throw new BadRequest(`state must be all, or not be there; "${state}" is neither.`);
+		if (state !== "active" && state !== "all" && state !== "places")
+			throw new BadRequest(`state must be all or places, or not be there; "${state}" is neither.`);
 		const { object } = await addressed(c, params.endpoint);
-		const { active, decommissioned, errored, discarded } =
+		const { active, decommissioned, errored, discarded, places } =
 			(await askPool(c.env, object, (pool) => pool.instances())) ?? unknownEndpoint(params.endpoint);
+		if (state === "places") return c.json(places);
 		return c.json(state === "all" ? { active, decommissioned, errored, discarded } : active);
 	}
 }

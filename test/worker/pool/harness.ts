@@ -1,5 +1,6 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import type { Phase, State } from "../../../src/core/model/state.ts";
 import { enterPool } from "../../../src/d1/directory.ts";
 import type { Env } from "../../../src/rpc/env.ts";
@@ -243,7 +244,7 @@ export async function agentConfig(vm: string): Promise<{ token: string }> {
 	const userData = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { path: string; content: string }[] };
 	const file = userData.write_files.find(({ path }) => path === "/etc/muster/agent.json");
 	if (file === undefined) throw new Error("the user data holds no agent.json");
-	return JSON.parse(atob(file.content)) as { token: string };
+	return JSON.parse(gunzipSync(Buffer.from(file.content, "base64")).toString()) as { token: string };
 }
 
 export async function setAgent(address: string, state: { keyHash: string; active?: number; isSilent?: boolean }): Promise<void> {

@@ -43,6 +43,11 @@ test("what a pool cannot place another one adds to its own target, and drains on
 	expect((await second.state()).assists.size).toBe(0);
 	await second.advance(120, 10, () => second.heartbeats());
 	expect([await readyIn(first), await readyIn(second), (await second.vms()).length]).toEqual([1, 1, 2]);
+	const where = async (name: string) => Object.values((await ask("GET", `/v1.1/endpoints/${name}/instances?state=places`)).body);
+	expect([await where("first"), await where("second")]).toMatchObject([
+		[{ region: "nyc1", country: "us" }],
+		[{ region: "sfo3", country: "us" }],
+	]);
 }, 60_000);
 
 test("a rate limit that one pool is told holds for the others of its account at once, and for no other account's", async () => {
