@@ -32,9 +32,7 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (state.orphans.size > 0) message(`orphans ${[...state.orphans.keys()]}`);
 	const rolled = world.watch.record(host).rolled;
 	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
-	// Where there is no room for a successor none can be replaced.
-	if (spared.length > 0 && state.run === "running" && !lacksRoom(world, host, 1))
-		message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
+	if (spared.length > 0 && state.run === "running") message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
 	const own = new Set(proxies.map(({ phase }) => ("vm" in phase ? phase.vm : null)));
 	const leaked = machines.filter(({ vm }) => !own.has(vm));
 	if (leaked.length > 0) message(`${leaked.map(({ vm, tags }) => `${vm} of ${tags.intent}`)} leaked`);
@@ -91,9 +89,9 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 
 const targetOf = ({ run, spec, target }: State) => (run !== "running" ? 0 : spec.rules.length === 0 ? spec.min : target);
 
-/** Its places have not room for as many as it wants, and `more`: it goes on asking for one in a place that is sold out, now and then. */
-export function lacksRoom({ scenario }: World, { state }: Host, more = 0): boolean {
-	return state !== null && targetOf(state) + more > roomOf(state, scenario);
+/** Its places have not room for as many as it wants: it goes on asking for one in a place that is sold out, now and then. */
+export function lacksRoom({ scenario }: World, { state }: Host): boolean {
+	return state !== null && targetOf(state) > roomOf(state, scenario);
 }
 
 /** How many VMs its places may have; what stays sold out has room for none. */
