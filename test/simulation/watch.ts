@@ -196,7 +196,10 @@ export class Watch {
 		const proxies = [...state.proxies.values()];
 		const isLeaving = ({ at }: Proxy["phase"]) => at === "draining" || at === "deleting";
 		const isThere = ({ phase }: Proxy) =>
-			!isLeaving(phase) && phase.at !== "adopting" && phase.at !== "releasing" && !(phase.at === "launching" && phase.sentAt === null);
+			phase.at !== "deleting" &&
+			phase.at !== "adopting" &&
+			phase.at !== "releasing" &&
+			!(phase.at === "launching" && phase.sentAt === null);
 		const chosen = isOn ? proxies.filter(isThere) : [];
 		const kept = proxies.filter(({ id, phase }) => record.rolled.has(id) && (isOn || isLeaving(phase)));
 		record.rolled = new Set([...kept, ...chosen].map(({ id }) => id));
