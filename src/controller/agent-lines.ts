@@ -65,8 +65,8 @@ export class AgentLines {
 		this.tell(line, this.controller().state);
 	}
 
-	/** A report has come. */
-	heard(line: Line, { heard, ...said }: Said): void {
+	/** A report has come; what becomes of it is as {@link Controller.lineReport} says. */
+	heard(line: Line, { heard, ...said }: Said): "taken" | "gap" | "refused" {
 		const note = line.note as Note;
 		if (heard > note.heard && heard <= note.order) line.keep({ ...note, heard } satisfies Note);
 		const report = { ...said, id: line.name };
@@ -77,6 +77,7 @@ export class AgentLines {
 		if (outcome === "taken") line.keep({ ...(line.note as Note), reported: this.kept(report) } satisfies Note);
 		else if (outcome === "gap") askForAll(line);
 		else line.close("unauthorised");
+		return outcome;
 	}
 
 	/** A line has ended; one that broke makes its proxy suspect. */

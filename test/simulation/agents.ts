@@ -1,5 +1,6 @@
 import type { LineDirectives } from "../../src/core/model/directives.ts";
 import type { Ms, Verdict } from "../../src/core/model/state.ts";
+import type { Traffic } from "../../src/core/model/traffic.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";
@@ -23,7 +24,7 @@ export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: 
 /** The Worker, as an agent calls it. Null: it does not answer there, or not now. */
 export interface Worker {
 	register(url: string, request: { token: string; key: string; address: string }): Reply | null;
-	heartbeat(url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null;
+	heartbeat(url: string, request: Heartbeat): Reply | null;
 	/** "none": whoever is in between lets no line through. */
 	open(url: string, agent: Agent): Wire | "unauthorised" | "none" | null;
 }
@@ -51,6 +52,21 @@ interface Speech {
 	lookAt: Ms;
 }
 
+export interface Heartbeat {
+	readonly key: string;
+	readonly sessions: readonly string[];
+	readonly credentials: number;
+	/** What it has counted since its start. */
+	readonly counts: { readonly boot: string; readonly counters: Traffic };
+}
+
+/** Who keeps what agents count. */
+export interface Counting {
+	reporting(agent: Agent): Heartbeat["counts"];
+	/** Its report was answered. */
+	heard(agent: Agent): void;
+}
+
 /** The agent on one VM, over all its reboots. */
 export interface Agent {
 	readonly machine: Machine;
@@ -60,6 +76,8 @@ export interface Agent {
 	isServing: boolean;
 	/** It never starts again. */
 	isDead: boolean;
+	/** Reports that it has made. */
+	reports: number;
 	/** Grows with every start: what an earlier run of it had asked for does not happen any more. */
 	run: number;
 	isRegistered: boolean;
@@ -131,6 +149,7 @@ export class Agents {
 	private readonly random: Random;
 	private readonly worker: Worker;
 	private readonly isGoodUrl: (url: string) => boolean;
+	private readonly counting: Counting;
 	/** Null: nobody here holds lines. */
 	private readonly lines: { readonly random: Random; readonly watch: LineWatcher } | null;
 
@@ -140,6 +159,7 @@ export class Agents {
 		random: Random,
 		worker: Worker,
 		isGoodUrl: (url: string) => boolean,
+		counting: Counting,
 		lines: { readonly random: Random; readonly watch: LineWatcher } | null,
 	) {
 		this.lines = lines;
@@ -148,6 +168,7 @@ export class Agents {
 		this.random = random;
 		this.worker = worker;
 		this.isGoodUrl = isGoodUrl;
+		this.counting = counting;
 	}
 
 	/** Its VM runs: the agent starts `bootMs` later. */
@@ -381,6 +402,8 @@ export class Agents {
 		this.lines?.watch.reported(agent);
 		const { isWhole, told } = speech;
 		const sessions = new Set(agent.sessions);
+		const counts = this.counting.reporting(agent);
+		agent.reports++;
 		speech.number++;
 		wire.say({
 			number: speech.number,
@@ -391,6 +414,7 @@ export class Agents {
 			active: sessions.size,
 			metrics: {},
 			credentials: agent.told.credentials,
+			counts,
 		});
 		const sinceMs = this.clock.now - speech.sentAt;
 		if (!speech.isAcking) speech.gapMs = sinceMs < 2 * speech.gapMs ? Math.min(CHANGES_MS, 2 * speech.gapMs) : CHANGE_MS;
@@ -412,7 +436,13 @@ export class Agents {
 	private heartbeat(agent: Agent): Reply | null {
 		this.heartbeats++;
 		const { key, sessions, told } = agent;
-		return this.call(agent, (url) => this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials }));
+		agent.reports++;
+		const counts = this.counting.reporting(agent);
+		const reply = this.call(agent, (url) =>
+			this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials, counts }),
+		);
+		if (reply?.ok) this.counting.heard(agent);
+		return reply;
 	}
 
 	/** To its URL, else to the one that answered last. */
@@ -454,6 +484,7 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		isServing: false,
 		isDead: false,
 		run: 0,
+		reports: 0,
 		isRegistered: false,
 		failures: 0,
 		told: { intervalSeconds: boot.intervalSeconds, drain: false, drop: [], url: boot.url, credentials: boot.credentials },

@@ -22,6 +22,7 @@ const SHOWN_SOON = [
 	"no ramp",
 	"tell an order to nobody but who opens a line",
 	"suspect nobody whose line broke",
+	"forget what an agent had counted before it was started anew",
 	"give a proxy that is leased to another lease",
 ];
 

@@ -3,6 +3,7 @@ import type * as AgentLinesModule from "../../src/controller/agent-lines.ts";
 import type * as Codec from "../../src/controller/codec.ts";
 import type * as ControllerModule from "../../src/controller/controller.ts";
 import type * as LinesModule from "../../src/controller/lines.ts";
+import type * as MetersModule from "../../src/core/model/meters.ts";
 import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
 import type * as StateModule from "../../src/core/model/state.ts";
@@ -24,6 +25,7 @@ export interface Core {
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
 	readonly samplesOf: typeof MetricsModule.samplesOf;
+	readonly metersOf: typeof MetersModule.metersOf;
 	readonly fieldsStored: typeof StateModule.fieldsStored;
 	readonly isAlike: typeof StateModule.isAlike;
 	readonly leases: Pick<typeof LeasesModule, "reserveStatements" | "heldOf" | "leasedStatement" | "leaveStatements">;
@@ -44,6 +46,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		{ plan },
 		{ projectionHash, summaryOf },
 		{ samplesOf },
+		{ metersOf },
 		{ fieldsStored, isAlike },
 		leases,
 	] = await Promise.all([
@@ -57,6 +60,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		load<typeof PlanModule>("core/plan.ts"),
 		load<typeof Projection>("core/model/projection.ts"),
 		load<typeof MetricsModule>("core/model/metrics.ts"),
+		load<typeof MetersModule>("core/model/meters.ts"),
 		load<typeof StateModule>("core/model/state.ts"),
 		load<typeof LeasesModule>("d1/leases.ts"),
 	]);
@@ -72,6 +76,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		projectionHash,
 		summaryOf,
 		samplesOf,
+		metersOf,
 		fieldsStored,
 		isAlike,
 		leases,

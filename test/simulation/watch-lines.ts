@@ -32,7 +32,7 @@ export interface Judge {
 	isClockSound(): boolean;
 }
 
-/** 20: what lines promise. */
+/** 21: what lines promise. */
 export class LineWatch implements LineWatcher {
 	private readonly world: World;
 	private readonly judge: Judge;

@@ -19,6 +19,7 @@ import { Leases } from "./watch-leases.ts";
 import { LineWatch } from "./watch-lines.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
+import { Totals } from "./watch-totals.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
@@ -68,6 +69,7 @@ export class Watch {
 	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
 	readonly lines: LineWatch;
+	readonly totals: Totals;
 
 	constructor(world: World) {
 		this.world = world;
@@ -75,9 +77,10 @@ export class Watch {
 		this.places = new PlaceWatch(world, (message) => {
 			if (this.isClockSound) this.broken("19", message);
 		});
+		this.totals = new Totals(world, (message) => this.broken("20", message));
 		this.waiting = new Waiting(world, (message) => this.broken("16", message));
 		this.lines = new LineWatch(world, {
-			broken: (message) => this.broken("20", message),
+			broken: (message) => this.broken("21", message),
 			isExcused: (host, since) => this.waiting.isExcused(host, since),
 			isClockSound: () => this.isClockSound && world.clock.now - this.nudgedAt > AFTER_UNWOKEN_MS,
 		});
@@ -117,6 +120,7 @@ export class Watch {
 	quoted(host: Host, account: string, hourly: number): void {
 		this.world.note(() => `${host.object} is told that a VM of ${account} costs ${hourly}`);
 		this.spend.quoted(host, account, hourly);
+		this.totals.quoted(host, hourly);
 	}
 
 	broken(promise: string, message: string): void {
@@ -157,6 +161,7 @@ export class Watch {
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
+		this.totals.dropped(host);
 		this.waiting.excuse(host);
 	}
 
@@ -164,6 +169,7 @@ export class Watch {
 	slept(host: Host): void {
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
+		this.totals.dropped(host);
 	}
 
 	/** Another instance begins with what is stored, which is all that was ever committed. Vitals lag. */
@@ -465,6 +471,7 @@ export class Watch {
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
 		this.leases.committed(host, before, after, this.isClockSound);
+		this.totals.committed(host, before, after);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -710,8 +717,14 @@ export class Watch {
 
 	/** 16: each minute. */
 	waits(): void {
+		if (this.world.clock.now % (10 * MINUTE) === 0) this.counts();
 		if (!this.isClockSound) return;
 		for (const host of this.world.hosts) if (host.isAlive) this.waiting.look(host, this.record(host).listed);
+	}
+
+	/** 20: what is counted is what happened. */
+	private counts(): void {
+		for (const host of this.world.hosts) if (host.isAlive) this.totals.look(host);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */
@@ -734,6 +747,7 @@ export class Watch {
 		const more = this.mutations() - this.mutationsWhenConverged;
 		const isAsking = this.world.hosts.some((host) => lacksRoom(this.world, host));
 		if (more > 0 && !isAsking) this.broken("7", `${more} mutating calls or publications after it had converged`);
+		this.counts();
 		const wrong = this.world.hosts.flatMap((host) => convergenceOf(this.world, host));
 		if (wrong.length > 0) this.broken("7", `converged no more: ${wrong.join("; ")}`);
 	}

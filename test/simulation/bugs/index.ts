@@ -16,6 +16,7 @@ import { PROBES } from "./probes.ts";
 import { REGISTRATION } from "./registration.ts";
 import { ROLLING } from "./rolling.ts";
 import { STORAGE } from "./storage.ts";
+import { TOTALS } from "./totals.ts";
 
 /** Bugs that fleet controllers had, and slips of our own. Each must be caught by the simulation. */
 export const BUGS: readonly Bug[] = [
@@ -35,5 +36,6 @@ export const BUGS: readonly Bug[] = [
 	...ADOPTION,
 	...MONEY,
 	...LEASES,
+	...TOTALS,
 	...DEMAND,
 ];
