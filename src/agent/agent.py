@@ -1245,7 +1245,8 @@ class Upstream(Side):
         except OSError:
             return False
         self.agent.spares -= 1
-        self.state, self.request, self.seen, self.readable, self.is_again = PASS, request, now, False, True
+        self.state, self.request, self.seen, self.is_again = PASS, request, now, True
+        self.readable = self.is_bulk = False
         self.head, self.scanned, self.interims, self.body, self.keeps = b"", 0, 0, None, False
         return True
 

@@ -19,6 +19,8 @@ import {
 } from "./harness.ts";
 
 const PRINTED = "p@ss/w:rd";
+/** What Node buffers in one go, at the least. */
+const PIECE_BYTES = 10_000;
 const start = async (): Promise<Agent> => startAgent(await startWorker());
 
 /** An agent with these credentials. */
@@ -171,6 +173,25 @@ describe.runIf(onLinux)("the connection to the origin", () => {
 		for (const headers of origin.raw) expect(headers).not.toMatch(/connection/i);
 		expect(await taken(agent, OK)).toBe(1);
 		expect(await taken(agent, "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")).toBe(1);
+	});
+
+	it("carries large answers one after the other, each with its own head", async () => {
+		const [agent, body] = [await start(), "large".repeat(200_000)];
+		const connections = new Set<Socket>();
+		const port = await httpOrigin((request, response) => {
+			connections.add(request.socket);
+			response.setHeader("content-length", body.length);
+			response.end(body);
+		});
+		const socket = await dial(agent);
+		for (let count = 0; count < 4; count++) {
+			socket.write(get(port));
+			const { status, headers } = await readHead(socket);
+			expect([status, headers["keep-alive"]]).toEqual([200, undefined]);
+			for (let at = 0; at < body.length; at += PIECE_BYTES)
+				expect((await read(socket, PIECE_BYTES)).toString() === body.slice(at, at + PIECE_BYTES)).toBe(true);
+		}
+		expect(connections.size).toBe(1);
 	});
 
 	it("carries no other where either message's end could be in doubt, or where it may be somebody's", async () => {

@@ -1,4 +1,5 @@
 import type { Ms, Verdict } from "../../src/core/model/state.ts";
+import type { Traffic } from "../../src/core/model/traffic.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";
@@ -18,7 +19,22 @@ export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: 
 /** The Worker, as an agent calls it. Null: it does not answer there, or not now. */
 export interface Worker {
 	register(url: string, request: { token: string; key: string; address: string }): Reply | null;
-	heartbeat(url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null;
+	heartbeat(url: string, request: Heartbeat): Reply | null;
+}
+
+export interface Heartbeat {
+	readonly key: string;
+	readonly sessions: readonly string[];
+	readonly credentials: number;
+	/** What it has counted since its start. */
+	readonly counts: { readonly boot: string; readonly counters: Traffic };
+}
+
+/** Who keeps what agents count. */
+export interface Counting {
+	reporting(agent: Agent): Heartbeat["counts"];
+	/** Its report was answered. */
+	heard(agent: Agent): void;
 }
 
 /** The agent on one VM, over all its reboots. */
@@ -30,6 +46,8 @@ export interface Agent {
 	isServing: boolean;
 	/** It never starts again. */
 	isDead: boolean;
+	/** Reports that it has made. */
+	reports: number;
 	/** Grows with every start: what an earlier run of it had asked for does not happen any more. */
 	run: number;
 	isRegistered: boolean;
@@ -62,13 +80,15 @@ export class Agents {
 	private readonly random: Random;
 	private readonly worker: Worker;
 	private readonly isGoodUrl: (url: string) => boolean;
+	private readonly counting: Counting;
 
-	constructor(clock: Clock, faults: Faults, random: Random, worker: Worker, isGoodUrl: (url: string) => boolean) {
+	constructor(clock: Clock, faults: Faults, random: Random, worker: Worker, isGoodUrl: (url: string) => boolean, counting: Counting) {
 		this.clock = clock;
 		this.faults = faults;
 		this.random = random;
 		this.worker = worker;
 		this.isGoodUrl = isGoodUrl;
+		this.counting = counting;
 	}
 
 	/** Its VM runs: the agent starts `bootMs` later. */
@@ -165,7 +185,13 @@ export class Agents {
 	private heartbeat(agent: Agent): Reply | null {
 		this.heartbeats++;
 		const { key, sessions, told } = agent;
-		return this.call(agent, (url) => this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials }));
+		agent.reports++;
+		const counts = this.counting.reporting(agent);
+		const reply = this.call(agent, (url) =>
+			this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials, counts }),
+		);
+		if (reply?.ok) this.counting.heard(agent);
+		return reply;
 	}
 
 	/** To its URL, else to the one that answered last. */
@@ -207,6 +233,7 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		isServing: false,
 		isDead: false,
 		run: 0,
+		reports: 0,
 		isRegistered: false,
 		failures: 0,
 		told: { intervalSeconds: boot.intervalSeconds, drain: false, drop: [], url: boot.url, credentials: boot.credentials },

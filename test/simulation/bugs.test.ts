@@ -20,6 +20,7 @@ const SHOWN_SOON = [
 	"put tags on a VM without recording it",
 	"launch without a part of the deployment's budget",
 	"no ramp",
+	"forget what an agent had counted before it was started anew",
 	"give a proxy that is leased to another lease",
 ];
 

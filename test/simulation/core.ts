@@ -1,6 +1,7 @@
 import type * as Calls from "../../src/calls/index.ts";
 import type * as Codec from "../../src/controller/codec.ts";
 import type * as ControllerModule from "../../src/controller/controller.ts";
+import type * as MetersModule from "../../src/core/model/meters.ts";
 import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
 import type * as StateModule from "../../src/core/model/state.ts";
@@ -20,6 +21,7 @@ export interface Core {
 	readonly projectionHash: typeof Projection.projectionHash;
 	readonly summaryOf: typeof Projection.summaryOf;
 	readonly samplesOf: typeof MetricsModule.samplesOf;
+	readonly metersOf: typeof MetersModule.metersOf;
 	readonly fieldsStored: typeof StateModule.fieldsStored;
 	readonly isAlike: typeof StateModule.isAlike;
 	readonly leases: Pick<typeof LeasesModule, "reserveStatements" | "heldOf" | "leasedStatement" | "leaveStatements">;
@@ -38,6 +40,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		{ plan },
 		{ projectionHash, summaryOf },
 		{ samplesOf },
+		{ metersOf },
 		{ fieldsStored, isAlike },
 		leases,
 	] = await Promise.all([
@@ -49,8 +52,23 @@ export async function loadCore(mark = ""): Promise<Core> {
 		load<typeof PlanModule>("core/plan.ts"),
 		load<typeof Projection>("core/model/projection.ts"),
 		load<typeof MetricsModule>("core/model/metrics.ts"),
+		load<typeof MetersModule>("core/model/meters.ts"),
 		load<typeof StateModule>("core/model/state.ts"),
 		load<typeof LeasesModule>("d1/leases.ts"),
 	]);
-	return { Controller, decode, carryOut, Ledger, ProviderError, plan, projectionHash, summaryOf, samplesOf, fieldsStored, isAlike, leases };
+	return {
+		Controller,
+		decode,
+		carryOut,
+		Ledger,
+		ProviderError,
+		plan,
+		projectionHash,
+		summaryOf,
+		samplesOf,
+		metersOf,
+		fieldsStored,
+		isAlike,
+		leases,
+	};
 }

@@ -6,7 +6,7 @@ import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
 import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
-import type { Reply } from "./agents.ts";
+import type { Heartbeat, Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
 import { outsideOf } from "./outside.ts";
 
@@ -133,11 +133,11 @@ export class Instance {
 		return told(this.controller.register({ id, tokenHash, keyHash, address: request.address }));
 	}
 
-	heartbeat(request: { key: string; sessions: readonly string[]; credentials: number }): Reply {
+	heartbeat(request: Heartbeat): Reply {
 		if (this.state === null) return { ok: false };
 		const { id, hash } = this.host.read(request.key);
-		const { sessions, credentials } = request;
-		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions }));
+		const { sessions, credentials, counts } = request;
+		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions, counts }));
 	}
 
 	private surroundings(): ControllerHost {
@@ -160,6 +160,7 @@ export class Instance {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
+				if (changes.vitals !== null) world.watch.totals.written(host);
 			},
 			setAlarm: (at) => {
 				if (!this.isListening) return;

@@ -18,6 +18,7 @@ import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand
 import { Leases } from "./watch-leases.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
+import { Totals } from "./watch-totals.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
@@ -66,6 +67,7 @@ export class Watch {
 	private readonly replacements = new Replacements();
 	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
+	readonly totals: Totals;
 
 	constructor(world: World) {
 		this.world = world;
@@ -73,6 +75,7 @@ export class Watch {
 		this.places = new PlaceWatch(world, (message) => {
 			if (this.isClockSound) this.broken("19", message);
 		});
+		this.totals = new Totals(world, (message) => this.broken("20", message));
 		this.waiting = new Waiting(world, (message) => this.broken("16", message));
 	}
 
@@ -110,6 +113,7 @@ export class Watch {
 	quoted(host: Host, account: string, hourly: number): void {
 		this.world.note(() => `${host.object} is told that a VM of ${account} costs ${hourly}`);
 		this.spend.quoted(host, account, hourly);
+		this.totals.quoted(host, hourly);
 	}
 
 	broken(promise: string, message: string): void {
@@ -150,6 +154,7 @@ export class Watch {
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
+		this.totals.dropped(host);
 		this.waiting.excuse(host);
 	}
 
@@ -191,7 +196,10 @@ export class Watch {
 		const proxies = [...state.proxies.values()];
 		const isLeaving = ({ at }: Proxy["phase"]) => at === "draining" || at === "deleting";
 		const isThere = ({ phase }: Proxy) =>
-			!isLeaving(phase) && phase.at !== "adopting" && phase.at !== "releasing" && !(phase.at === "launching" && phase.sentAt === null);
+			phase.at !== "deleting" &&
+			phase.at !== "adopting" &&
+			phase.at !== "releasing" &&
+			!(phase.at === "launching" && phase.sentAt === null);
 		const chosen = isOn ? proxies.filter(isThere) : [];
 		const kept = proxies.filter(({ id, phase }) => record.rolled.has(id) && (isOn || isLeaving(phase)));
 		record.rolled = new Set([...kept, ...chosen].map(({ id }) => id));
@@ -444,6 +452,7 @@ export class Watch {
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
 		this.leases.committed(host, before, after, this.isClockSound);
+		this.totals.committed(host, before, after);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -688,8 +697,14 @@ export class Watch {
 
 	/** 16: each minute. */
 	waits(): void {
+		if (this.world.clock.now % (10 * MINUTE) === 0) this.counts();
 		if (!this.isClockSound) return;
 		for (const host of this.world.hosts) if (host.isAlive) this.waiting.look(host, this.record(host).listed);
+	}
+
+	/** 20: what is counted is what happened. */
+	private counts(): void {
+		for (const host of this.world.hosts) if (host.isAlive) this.totals.look(host);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */
@@ -712,6 +727,7 @@ export class Watch {
 		const more = this.mutations() - this.mutationsWhenConverged;
 		const isAsking = this.world.hosts.some((host) => lacksRoom(this.world, host));
 		if (more > 0 && !isAsking) this.broken("7", `${more} mutating calls or publications after it had converged`);
+		this.counts();
 		const wrong = this.world.hosts.flatMap((host) => convergenceOf(this.world, host));
 		if (wrong.length > 0) this.broken("7", `converged no more: ${wrong.join("; ")}`);
 	}

@@ -2,7 +2,7 @@ import type { Command, Settings } from "../../src/core/model/command.ts";
 import type { Measurements, Ms, Place, Rate, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
-import { Agents, type Reply } from "./agents.ts";
+import { Agents, type Heartbeat, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
@@ -108,10 +108,10 @@ export class World {
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
-			heartbeat: (_url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null =>
+			heartbeat: (_url: string, request: Heartbeat): Reply | null =>
 				this.hostOf(request.key)?.current()?.heartbeat(request) ?? { ok: false },
 		};
-		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);
+		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL, this.watch.totals);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
 		this.holders = new Holders(this, new Random(`holders ${scenario.seed}`));
 		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));

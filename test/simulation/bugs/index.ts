@@ -15,6 +15,7 @@ import { PROBES } from "./probes.ts";
 import { REGISTRATION } from "./registration.ts";
 import { ROLLING } from "./rolling.ts";
 import { STORAGE } from "./storage.ts";
+import { TOTALS } from "./totals.ts";
 
 /** Bugs that fleet controllers had, and slips of our own. Each must be caught by the simulation. */
 export const BUGS: readonly Bug[] = [
@@ -33,5 +34,6 @@ export const BUGS: readonly Bug[] = [
 	...ADOPTION,
 	...MONEY,
 	...LEASES,
+	...TOTALS,
 	...DEMAND,
 ];
