@@ -58,7 +58,7 @@ export const CONFIRMATION_MS = 10 * 60_000;
 export const KEPT_CONFIRMATIONS = 100;
 export const CONFIRMATION_BYTES = 20_000;
 /** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
-export const STATICS_AN_INTERVAL = 50;
+export const STATICS_AN_INTERVAL = 150;
 /** A failure that repeats renews its entry of the log so often at the most. */
 export const RENEW_MS = 10 * 60_000;
 /** After so long, or so many other entries, it gets one of its own again. */
