@@ -159,6 +159,19 @@ export async function listNames(db: D1Database): Promise<readonly { readonly nam
 		.results;
 }
 
+/** Tells by which name a pool's endpoint is reached: its own one, or an alias where that was deleted. */
+export type Called = (pool: Pick<DirectoryEntry, "object" | "source" | "provider" | "name">) => string;
+
+/** Reads a row for each name. Throws DatabaseUnavailable. */
+export async function readCalled(db: D1Database): Promise<Called> {
+	const names = Map.groupBy(await listNames(db), ({ object }) => object);
+	return (pool) => {
+		const own = endpointNameOf(pool);
+		const all = names.get(pool.object) ?? [];
+		return all.some(({ name }) => name === own) ? own : (all[0]?.name ?? own);
+	};
+}
+
 /** The pool of that object, removed or not, or null. Throws DatabaseUnavailable. */
 export async function findObject(db: D1Database, object: string): Promise<DirectoryEntry | null> {
 	const { results } = await onDatabase(() =>

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { enterPool, removePool } from "../../src/d1/directory.ts";
+import { addName, dropName, enterPool, removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
@@ -398,6 +398,37 @@ describe("GET /health", () => {
 			[{ amount: 0.5, currency: "USD" }],
 		]);
 		expect(all.removing).toEqual([expect.objectContaining({ provider: "digitalocean", instance: "gone", vms: 2, billed: 2, problems })]);
+	});
+
+	test("names an endpoint that is there: after a rename the new name, and never a time that is past", async () => {
+		const object = await enter();
+		await addName(env.DB, object, "renamed");
+		await dropName(env.DB, object, "digitalocean-default");
+		const until = Date.now() + 60_000;
+		const waiting = [
+			{ what: "STOPPED: it keeps no proxy", until: null },
+			{ what: "launch failed", until },
+			{ what: "boots failed", until: until - 120_000 },
+		];
+		const summary = { ...SUMMARY, run: "stopped" as const, waiting };
+		await show(publicationOf(object, { summary }));
+		const start = `start (POST /v1.1/endpoints/renamed/state with {"action":"start"})`;
+		const sentences = [
+			`STOPPED: it keeps no proxy until ${start}`,
+			`launch failed; tried again at ${new Date(until).toISOString()}, or now by ${start}`,
+			"boots failed; it is tried again now",
+		];
+		const { pools } = (await bodyOf(await askWith(ENABLED, "/health", KEY))).checks;
+		expect([Object.keys(pools), pools.renamed.problems]).toEqual([["renamed"], sentences]);
+		expect((await bodyOf(await ask("/providers/digitalocean"))).provider.problems).toEqual(sentences);
+		const command = async (): Promise<CommandOutcome> => ({ ok: true, summary, addresses: [] });
+		const init = {
+			method: "PATCH",
+			body: '{"min_scaling":1,"max_scaling":1}',
+			headers: { ...KEY.headers, "Content-Type": "application/json" },
+		};
+		const answer = await bodyOf(await askWith({ ...ENABLED, ...poolsAnswering({ command }) }, "/providers/digitalocean", init));
+		expect([answer.message.includes(start), answer.provider.problems]).toEqual([true, sentences]);
 	});
 
 	test("is degraded once a pool is short for longer than its boots take, though nothing was published since", async () => {

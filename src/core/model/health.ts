@@ -8,6 +8,7 @@ import { fact, type Slice, shown } from "./slice.ts";
 import type { Proxy, State } from "./state.ts";
 import { countUp, handsOut } from "./statics.ts";
 import { withBoot } from "./tally.ts";
+import { sentencesOf } from "./waiting.ts";
 
 /** How many proxies are wanted and whether so many are ready, and since when that is so. */
 export interface Standing {
@@ -109,8 +110,11 @@ export function stateOf({ run, reconciled, isSuspended = false }: PoolSummary): 
 	return isSuspended ? "suspended" : reconciled ? "running" : "starting";
 }
 
-/** What a pool's summary says now. The summary holds instants only, since it is not published anew because time passes. */
-export function conditionOf(summary: PoolSummary, ready: number, now: Ms): Condition {
+/**
+ * What a pool's summary says now. The summary holds instants only, since it is not published anew because time passes. `endpoint`: by which name
+ * the pool is reached; null: not known.
+ */
+export function conditionOf(summary: PoolSummary, ready: number, now: Ms, endpoint: string | null = null): Condition {
 	const { run, standing } = summary;
 	const late = lateness(summary, ready, now);
 	const since = standing === undefined || standing.since === 0 ? null : standing.since;
@@ -120,7 +124,7 @@ export function conditionOf(summary: PoolSummary, ready: number, now: Ms): Condi
 		isDegraded: summary.degraded || late.length > 0,
 		since,
 		wanted,
-		problems: [...late, ...summary.problems],
+		problems: [...late, ...sentencesOf(summary, endpoint, now)],
 	};
 }
 

@@ -9,17 +9,19 @@ import { canWake } from "./load.ts";
 import { askedOf } from "./neighbours.ts";
 import { areAllClosed, factsOf, placeBreaker, placeKey, placesIn } from "./places.ts";
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
-import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry } from "./published.ts";
+import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry, Waiting } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
-import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type Run, type State } from "./state.ts";
+import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type State } from "./state.ts";
 import { staticRows } from "./statics.ts";
 import { summed } from "./table.ts";
+import { idleness } from "./waiting.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
 export type CoreSummary = Omit<PoolSummary, "displayName" | "settings" | "countries">;
 
 export function summaryOf(state: State): CoreSummary {
 	const leased = leasedOf(state.proxies).length;
+	const waiting = waitingOf(state);
 	return {
 		run: state.run,
 		min: state.spec.min,
@@ -33,6 +35,7 @@ export function summaryOf(state: State): CoreSummary {
 		charges: state.money.charges,
 		replacementsPerHour: replacementLimit(state),
 		problems: problemsOf(state),
+		...(waiting.length === 0 ? {} : { waiting }),
 		degraded: isDegraded(state),
 		isSuspended: state.suspended !== null || state.breach !== null,
 		standing: state.standing,
@@ -67,31 +70,25 @@ function isPriceRefused({ pricing: { refusedAt } }: State["money"], listedAt: Ms
 
 const isOpen = (breaker: Breaker): boolean => breaker.failures > 0;
 
-/** How the pool is called in the paths of its endpoint. */
-function endpointOf({ pool, environment }: State): string {
-	return environment === null ? pool.name : `${pool.provider}-${pool.name}`;
+/** What waits, and goes on by itself or at an operator's start. */
+function waitingOf(state: State): readonly Waiting[] {
+	const { breakers } = state;
+	const idle = idleness(state.run);
+	const waiting = idle === null ? [] : [idle];
+	const say = (breaker: Breaker, where = "") => waiting.push({ what: `${where}${breaker.why}`, until: breaker.until });
+	for (const breaker of [breakers.auth, breakers.launch]) if (isOpen(breaker)) say(breaker);
+	for (const place of placesIn(state)) {
+		const breaker = placeBreaker(state, place);
+		if (isOpen(breaker)) say(breaker, state.spec.places.length > 1 ? `${placeKey(place)}: ` : "");
+	}
+	if (breakers.boots.failures >= BOOTS_TO_OPEN) say(breakers.boots);
+	return waiting;
 }
 
-const startOf = (endpoint: string): string => `start (POST /v1.1/endpoints/${endpoint}/state with {"action":"start"})`;
-
-/** What a pool does that an operator has stopped or paused, and how to have it go on; null where it runs, or is being removed. */
-export function idleness(run: Run, endpoint: string): string | null {
-	if (run === "stopped") return `STOPPED: it keeps no proxy until ${startOf(endpoint)}`;
-	return run === "paused" ? `PAUSED: it neither launches nor scales in until ${startOf(endpoint)}` : null;
-}
-
-/** When what is closed is tried again, and how to have it tried now. */
-function untilWhen({ until }: Breaker, endpoint: string): string {
-	return until === 0 ? "; it is tried again now" : `; tried again at ${new Date(until).toISOString()}, or now by ${startOf(endpoint)}`;
-}
-
-/** What an operator should know, a sentence each. */
+/** What else an operator should know, a sentence each. */
 export function problemsOf(state: State): readonly string[] {
 	const { breakers } = state;
 	const sentences: string[] = [];
-	const endpoint = endpointOf(state);
-	const idle = idleness(state.run, endpoint);
-	if (idle !== null) sentences.push(idle);
 	if (state.suspended !== null) sentences.push(state.suspended);
 	if (state.unreadable !== null)
 		sentences.push(`what is stored of it cannot be read: ${state.unreadable}; deploy the version that stored it, or delete the pool`);
@@ -103,20 +100,12 @@ export function problemsOf(state: State): readonly string[] {
 			`the directory (D1) has lost it: nothing is launched until it is entered again${listing.taken === "" ? "" : `; ${listing.taken}`}`,
 		);
 	if (state.agentUrl === null) sentences.push("waits for the address that its agents shall call: set PUBLIC_URL or POST /v1.1/url");
-	for (const breaker of [breakers.auth, breakers.launch])
-		if (isOpen(breaker)) sentences.push(`${breaker.why}${untilWhen(breaker, endpoint)}`);
-	for (const place of placesIn(state)) {
-		const breaker = placeBreaker(state, place);
-		const where = state.spec.places.length > 1 ? `${placeKey(place)}: ` : "";
-		if (isOpen(breaker)) sentences.push(`${where}${breaker.why}${untilWhen(breaker, endpoint)}`);
-	}
 	sentences.push(...goneOf(state));
 	for (const breaker of [breakers.rate, breakers.list]) if (isOpen(breaker)) sentences.push(breaker.why);
 	if (state.money.pricing.refusedAt !== null) sentences.push(state.money.pricing.why);
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (askedOf(state) > 0) sentences.push(`${state.asked.endpoint} stands in for ${askedOf(state)} of its proxies`);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
-	if (breakers.boots.failures >= BOOTS_TO_OPEN) sentences.push(`${breakers.boots.why}${untilWhen(breakers.boots, endpoint)}`);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
 	if (state.orphans.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);

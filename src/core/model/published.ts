@@ -26,8 +26,10 @@ export interface PoolSummary {
 	readonly charges?: readonly Charge[];
 	/** How many destroyed proxies may be replaced in an hour. */
 	readonly replacementsPerHour?: number;
-	/** Sentences; empty: nothing is wrong. A bad setting, an open breaker, an unknown agent URL, a VM that cannot be deleted, … */
+	/** Sentences: a bad setting, an unknown agent URL, a VM that cannot be deleted, … These and `waiting` are all that is wrong. */
 	readonly problems: readonly string[];
+	/** What waits for a time or an operator, such as an open breaker: see waiting.ts. (An earlier version published it among the problems.) */
+	readonly waiting?: readonly Waiting[];
 	/** Something is wrong that is told of at once: `/health` is degraded. What is wrong only once it has lasted follows from the fields below: see health.ts. */
 	readonly degraded: boolean;
 	/** A bad setting, or a check of its own, keeps it from doing anything. (Missing, as the following, in what an earlier version published.) */
@@ -65,6 +67,12 @@ export type ReadyEntry = readonly [
 	place?: string | null,
 	access?: string,
 ];
+
+/** What goes on by itself at an instant, or once an operator starts the pool (null), which a running pool may be told as well. */
+export interface Waiting {
+	readonly what: string;
+	readonly until: Ms | null;
+}
 
 /** One of a pool's places, and what keeps VMs from being launched there; missing: nothing does. */
 export interface PlaceStanding extends Place {

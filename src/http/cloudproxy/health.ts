@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { conditionOf } from "../../core/model/health.ts";
 import { Cached, DatabaseUnavailable } from "../../d1/database.ts";
-import { endpointNameOf } from "../../d1/directory.ts";
+import { type Called, endpointNameOf, readCalled } from "../../d1/directory.ts";
 import { readSettings } from "../../d1/settings.ts";
 import { whatIsLost } from "../../fleet/directory.ts";
 import { readShadows } from "../../fleet/shadow.ts";
@@ -103,6 +103,8 @@ export interface Health {
 	readonly checks: z.infer<typeof Checks>;
 	/** Of these the pools that are deleted and whose VMs are not all gone yet, by the names that they have there. */
 	readonly removing: Readonly<Record<string, PoolHealth>>;
+	/** By these names the others stand there. */
+	readonly called: Called;
 }
 
 /** How the deployment stands now, for whoever has the admin key. Never throws. */
@@ -110,8 +112,8 @@ export async function healthNow(env: Env, config: Config, now: number): Promise<
 	return judge(config, await look(env, config, now), now);
 }
 
-function judge(config: Config, { pools, removed, shadows, database }: Seen, now: number): Health {
-	const live = healthOf(config, pools, shadows, now);
+function judge(config: Config, { pools, removed, shadows, called, database }: Seen, now: number): Health {
+	const live = healthOf(config, pools, shadows, called, now);
 	const removing = removingHealth(removed, live, now);
 	const health = { ...live, ...removing };
 	const all = Object.values(health);
@@ -124,7 +126,7 @@ function judge(config: Config, { pools, removed, shadows, database }: Seen, now:
 	};
 	// One that goes as it should says nothing of those that stay.
 	const counted = [...Object.values(live), ...Object.values(removing).filter(({ status }) => status === "degraded")];
-	return { status: database === null ? statusOf(counted) : "degraded", count, checks, removing };
+	return { status: database === null ? statusOf(counted) : "degraded", count, checks, removing, called };
 }
 
 interface Seen {
@@ -132,6 +134,7 @@ interface Seen {
 	/** Those that are deleted and whose VMs are not all gone yet. */
 	readonly removed: readonly PublishedPool[];
 	readonly shadows: ReadonlyMap<string, string>;
+	readonly called: Called;
 	/** What is wrong with the database, or null. */
 	readonly database: string | null;
 }
@@ -157,18 +160,19 @@ async function hasKey(c: AppContext): Promise<boolean> {
 
 /** Never throws. */
 async function look(env: Env, config: Config, now: number): Promise<Seen> {
-	let seen: Omit<Seen, "database"> = { pools: [], removed: [], shadows: new Map() };
+	let seen: Omit<Seen, "database"> = { pools: [], removed: [], shadows: new Map(), called: endpointNameOf };
 	try {
 		const { snapshot, ageMs } = await readReady(env.DB, now);
 		const { pools } = snapshot;
 		seen = { ...seen, pools };
 		if (ageMs !== null) return { ...seen, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
-		const [removed, shadows, settings] = await Promise.all([
+		const [removed, shadows, called, settings] = await Promise.all([
 			readRemoving(env.DB),
 			readShadows(env.DB, config, pools),
+			readCalled(env.DB),
 			readSettings(env.DB, ["written_at", "unlisted"]),
 		]);
-		seen = { pools, removed, shadows };
+		seen = { pools, removed, shadows, called };
 		const lost = await whatIsLost(env, settings);
 		if (lost !== null) return { ...seen, database: lost };
 		const mark = settings.get("written_at");
@@ -193,11 +197,20 @@ function statusOf(pools: readonly PoolHealth[]): Status {
 }
 
 /** Every pool by its endpoint's name: how it stands, what is wrong with it, and what else its account holds. */
-function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen["shadows"], now: number): Record<string, PoolHealth> {
+function healthOf(
+	config: Config,
+	pools: readonly PublishedPool[],
+	shadows: Seen["shadows"],
+	called: Called,
+	now: number,
+): Record<string, PoolHealth> {
 	const health = new Map<string, PoolHealth>();
-	for (const pool of pools) health.set(endpointNameOf(pool), publishedHealth(pool, now));
+	for (const pool of pools) health.set(called(pool), publishedHealth(pool, called(pool), now));
 	for (const pool of config.pools) {
-		const known = health.get(pool.endpoint);
+		// It may have been renamed.
+		const made = pools.find(({ source, provider, name }) => source === "environment" && provider === pool.provider && name === pool.name);
+		const key = made === undefined ? pool.endpoint : called(made);
+		const known = health.get(key);
 		const shadow = shadows.get(pool.endpoint);
 		const own = [...(shadow === undefined ? [] : [shadow]), ...(pool.problem === null ? [] : [pool.problem])];
 		if (known === undefined) {
@@ -205,7 +218,7 @@ function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen
 			continue;
 		}
 		const unsaid = own.filter((problem) => !known.problems.includes(problem));
-		if (unsaid.length > 0) health.set(pool.endpoint, { ...known, status: "degraded", problems: [...unsaid, ...known.problems] });
+		if (unsaid.length > 0) health.set(key, { ...known, status: "degraded", problems: [...unsaid, ...known.problems] });
 	}
 	return Object.fromEntries(health);
 }
@@ -221,14 +234,14 @@ function removingHealth(
 		const name = endpointNameOf(pool);
 		let key = name;
 		for (let copy = 1; Object.hasOwn(live, key) || health.has(key); copy++) key = `${name} (removed${copy === 1 ? "" : `, ${copy}`})`;
-		health.set(key, publishedHealth(pool, now));
+		health.set(key, publishedHealth(pool, null, now));
 	}
 	return Object.fromEntries(health);
 }
 
-function publishedHealth({ summary, readyCount }: PublishedPool, now: number): PoolHealth {
+function publishedHealth({ summary, readyCount }: PublishedPool, endpoint: string | null, now: number): PoolHealth {
 	if (summary === null) return { status: "healthy", state: "starting", ready: 0, wanted: 0, since: null, problems: [] };
-	const { state, isDegraded, since, wanted, problems } = conditionOf(summary, readyCount, now);
+	const { state, isDegraded, since, wanted, problems } = conditionOf(summary, readyCount, now, endpoint);
 	const orphans = summary.orphans ?? summary.strays ?? 0;
 	const others = summary.foreign.deployments;
 	const isIdle = state === "paused" || state === "stopped" || state === "removing";

@@ -2,6 +2,8 @@ import { type Amount, billedNow } from "../../core/model/cost.ts";
 import { type PoolState, stateOf } from "../../core/model/health.ts";
 import type { PoolSummary } from "../../core/model/published.ts";
 import type { ProviderName } from "../../core/model/state.ts";
+import { sentencesOf } from "../../core/model/waiting.ts";
+import type { Called } from "../../d1/directory.ts";
 import type { WaitingScaling } from "../../d1/settings.ts";
 import { isFor } from "../../fleet/fleet.ts";
 import type { Shown } from "../../providers/base/provider.ts";
@@ -40,6 +42,7 @@ export interface Sources {
 	readonly waiting: ReadonlyMap<string, WaitingScaling>;
 	/** Why pools of the environment are not made, by their endpoints' names. */
 	readonly shadows: ReadonlyMap<string, string>;
+	readonly called: Called;
 }
 
 export const DEFAULT_INSTANCE = "default";
@@ -52,7 +55,7 @@ export function providerNamed(text: string): ProviderName {
 
 /** Every instance of a provider by name, its default one first: those of the environment, and those made otherwise. */
 export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyMap<string, Instance> {
-	const { config, snapshot, waiting, shadows } = sources;
+	const { config, snapshot, waiting, shadows, called } = sources;
 	const configured = config.pools.filter((pool) => pool.provider === provider);
 	const published = snapshot.pools.filter((pool) => pool.provider === provider);
 	const names = new Set([DEFAULT_INSTANCE, ...configured.map(({ name }) => name), ...published.map(({ name }) => name)]);
@@ -61,7 +64,7 @@ export function instancesOf(provider: ProviderName, sources: Sources): ReadonlyM
 		const pool = configured.find((candidate) => candidate.name === name) ?? null;
 		const shown = published.find((candidate) => candidate.name === name) ?? null;
 		const shadow = pool === null ? undefined : shadows.get(pool.endpoint);
-		if (shown?.summary) instances.set(name, withProblem(instance(pool, shown.summary, readyAddresses(shown)), shadow));
+		if (shown?.summary) instances.set(name, withProblem(instance(pool, shown.summary, readyAddresses(shown), called(shown)), shadow));
 		else if (pool) instances.set(name, withProblem(configuredInstance(pool, waiting.get(`${provider}:${name}`) ?? null), shadow));
 		else if (shown) instances.set(name, { ...UNKNOWN, display_name: name });
 	}
@@ -96,8 +99,9 @@ export function configuredInstance(pool: PoolConfig, waiting: WaitingScaling | n
 	};
 }
 
-/** A running pool. `pool` is null where the environment does not name it: then it is enabled by being there. */
-export function instance(pool: PoolConfig | null, summary: PoolSummary, addresses: readonly string[]): Instance {
+/** A running pool, which is reached by this name of an endpoint. `pool` is null where the environment does not name it: then it is enabled by being there. */
+export function instance(pool: PoolConfig | null, summary: PoolSummary, addresses: readonly string[], endpoint: string): Instance {
+	const now = Date.now();
 	const own = pool && pool.problem !== null && !summary.problems.includes(pool.problem) ? [pool.problem] : [];
 	return {
 		...settingsOf(summary.settings),
@@ -107,8 +111,8 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, addresse
 		scaling: { min_scaling: summary.min, max_scaling: summary.max },
 		display_name: summary.displayName,
 		...costOf(summary),
-		...spendOf(summary, Date.now()),
-		...problemsOf([...own, ...summary.problems]),
+		...spendOf(summary, now),
+		...problemsOf([...own, ...sentencesOf(summary, endpoint, now)]),
 	};
 }
 
@@ -125,9 +129,10 @@ export interface RemovingPool extends Pick<Instance, "cost" | "unpriced" | "bill
 /** Null: it has published nothing, and so has no VM. */
 export function removingPool({ provider, name, summary }: PublishedPool): RemovingPool | null {
 	if (summary === null) return null;
-	const { billed = 0, spent_this_hour = [] } = spendOf(summary, Date.now());
-	const { billable, problems } = summary;
-	return { provider, instance: name, vms: billable, billed, ...costOf(summary), spent_this_hour, problems };
+	const now = Date.now();
+	const { billed = 0, spent_this_hour = [] } = spendOf(summary, now);
+	const problems = sentencesOf(summary, null, now);
+	return { provider, instance: name, vms: summary.billable, billed, ...costOf(summary), spent_this_hour, problems };
 }
 
 /** A pool that is in the directory and has not published anything yet. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { billedNow } from "../../core/model/cost.ts";
 import type { ProviderName } from "../../core/model/state.ts";
-import { listPools } from "../../d1/directory.ts";
+import { endpointNameOf, listPools, readCalled } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
@@ -114,8 +114,9 @@ export async function readSources(c: AppContext): Promise<Sources> {
 	const [{ snapshot, ageMs }, waiting] = await Promise.all([readReady(c.env.DB, Date.now()), listWaitingScaling(c.env.DB)]);
 	stateAge(c, ageMs);
 	const config = c.get("config");
-	const shadows = ageMs === null ? await readShadows(c.env.DB, config, snapshot.pools) : new Map<string, string>();
-	return { config, snapshot, waiting, shadows };
+	if (ageMs !== null) return { config, snapshot, waiting, shadows: new Map(), called: endpointNameOf };
+	const [shadows, called] = await Promise.all([readShadows(c.env.DB, config, snapshot.pools), readCalled(c.env.DB)]);
+	return { config, snapshot, waiting, shadows, called };
 }
 
 export function providerAnswer(c: AppContext, provider: string, instances: ReadonlyMap<string, Instance>, done: string): Response {

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { idleness } from "../../core/model/projection.ts";
 import type { ProviderName } from "../../core/model/state.ts";
-import { endpointNameOf, findPool } from "../../d1/directory.ts";
+import { idleness, sayWaiting } from "../../core/model/waiting.ts";
+import { endpointNameOf, findPool, readCalled } from "../../d1/directory.ts";
 import { writeSetting } from "../../d1/settings.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
@@ -123,9 +123,11 @@ async function scaleNow(
 	forgetReady();
 	if (outcome.ok) {
 		const { summary } = outcome;
-		const idle = idleness(summary.run, endpointNameOf(entry));
-		const notice = idle === null ? "" : `. ${idle}, and then ${inWords(summary)}`;
-		return { scaled: instance(config, summary, outcome.addresses), notice };
+		const idle = idleness(summary.run);
+		// It is done, whatever D1 says now.
+		const endpoint = (await readCalled(c.env.DB).catch(() => endpointNameOf))(entry);
+		const notice = idle === null ? "" : `. ${sayWaiting(idle, summary.run, endpoint, Date.now())}, and then ${inWords(summary)}`;
+		return { scaled: instance(config, summary, outcome.addresses, endpoint), notice };
 	}
 	if (outcome.error === "conflict") throw new Conflict(outcome.message);
 	return null;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import manifest from "../../../package.json" with { type: "json" };
 import { AGENT_VERSION } from "../../agent/protocol.ts";
 import type { Samples } from "../../core/model/metrics.ts";
-import { endpointNameOf, listPools } from "../../d1/directory.ts";
+import { listPools } from "../../d1/directory.ts";
 import { readLog } from "../../d1/logs.ts";
 import { eachPool } from "../../fleet/fleet.ts";
 import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
@@ -102,12 +102,12 @@ export class GetConsoleState extends Operation {
 function poolOf(
 	pool: PublishedPool,
 	instance: Instance | undefined,
-	{ checks }: Health,
+	{ checks, called }: Health,
 	unready: readonly ShownProxy[],
 	details: PoolDetails | undefined,
 ): ConsolePool {
 	const { provider, name, source, readyCount, summary } = pool;
-	const endpoint = endpointNameOf(pool);
+	const endpoint = called(pool);
 	const own = checks.pools?.[endpoint];
 	return {
 		...(instance as ConsolePool),

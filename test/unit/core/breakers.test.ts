@@ -4,8 +4,9 @@ import type { EffectOf } from "../../../src/core/effects/index.ts";
 import type { Command } from "../../../src/core/model/command.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import { placeBreaker } from "../../../src/core/model/places.ts";
-import { problemsOf } from "../../../src/core/model/projection.ts";
+import { summaryOf } from "../../../src/core/model/projection.ts";
 import type { Proxy, State } from "../../../src/core/model/state.ts";
+import { sentencesOf } from "../../../src/core/model/waiting.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
@@ -123,7 +124,14 @@ describe("what may have mended the cause", () => {
 	});
 
 	test("what is closed says until when, and how to try now", () => {
-		expect(problemsOf(broken()).join("\n")).toMatch(/launch failed: none left; tried again at \d{4}-\d\d-\d\dT.*Z, or now by start/);
+		const summary = summaryOf(broken());
+		const until = broken().breakers.launch.until;
+		const said = (now: number, run = summary.run) =>
+			sentencesOf({ ...summary, run }, "alias", now).filter((one) => one.startsWith("launch"));
+		const at = `launch failed: none left; tried again at ${new Date(until).toISOString()}`;
+		expect(said(until - 1)).toEqual([`${at}, or now by start (POST /v1.1/endpoints/alias/state with {"action":"start"})`]);
+		expect(said(until - 1, "removing"), "nobody can start what is removed").toEqual([at]);
+		expect(said(until), "a time that is past is never told").toEqual(["launch failed: none left; it is tried again now"]);
 	});
 });
 

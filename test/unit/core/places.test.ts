@@ -5,9 +5,10 @@ import { priceOf } from "../../../src/core/model/cost.ts";
 import { inPhase, withoutProxy, withProxy } from "../../../src/core/model/edit.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import { placeBreaker, placeKey } from "../../../src/core/model/places.ts";
-import { problemsOf, summaryOf } from "../../../src/core/model/projection.ts";
+import { summaryOf } from "../../../src/core/model/projection.ts";
 import { isKept } from "../../../src/core/model/proxies.ts";
 import type { Place, Proxy, Spread, State, Vm } from "../../../src/core/model/state.ts";
+import { sentencesOf } from "../../../src/core/model/waiting.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
@@ -105,7 +106,7 @@ describe("a pool of several places", () => {
 			degraded: false,
 			places: [{ region: "nbg1", closed: { why: expect.stringContaining("sold out") } }, B, C],
 		});
-		expect(problemsOf(state).join()).toContain("nbg1:cx23: launch failed: sold out; tried again at ");
+		expect(sentencesOf(summaryOf(state), null, NOW).join()).toContain("nbg1:cx23: launch failed: sold out; tried again at ");
 	});
 
 	test("that are all sold out buys nothing, tries each place by one at growing intervals, and is full within 60 s of the first restock", () => {
