@@ -34,7 +34,8 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
 	// Who replaces first needs room for one more.
 	const hasRoom = roomOf(state, world.scenario) > proxies.length;
-	if (spared.length > 0 && hasRoom && state.run === "running") message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
+	if (spared.length > 0 && hasRoom && state.run === "running")
+		message(`not all are replaced as ordered: ${spared.map(describe).join(" ")}`);
 	const own = new Set(proxies.map(({ phase }) => ("vm" in phase ? phase.vm : null)));
 	const leaked = machines.filter(({ vm }) => !own.has(vm));
 	if (leaked.length > 0) message(`${leaked.map(({ vm, tags }) => `${vm} of ${tags.intent}`)} leaked`);
