@@ -374,7 +374,7 @@ function Why({
 				{pool.cost ? (
 					<>
 						{money(pool.cost.hourly, pool.cost.currency)}/h, {monthly(pool.cost.hourly, pool.cost.currency)} a month, for{" "}
-						{count(pool.billed ?? 0, "VM")}
+						{count(pool.vms, "VM")}
 						{of("max_hourly_cost") === null ? "" : `; at most ${money(Number(of("max_hourly_cost")), pool.cost.currency)}/h`}
 						<span class="dim">
 							{" "}
