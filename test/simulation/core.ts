@@ -1,6 +1,8 @@
 import type * as Calls from "../../src/calls/index.ts";
+import type * as AgentLinesModule from "../../src/controller/agent-lines.ts";
 import type * as Codec from "../../src/controller/codec.ts";
 import type * as ControllerModule from "../../src/controller/controller.ts";
+import type * as LinesModule from "../../src/controller/lines.ts";
 import type * as MetersModule from "../../src/core/model/meters.ts";
 import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
@@ -13,6 +15,8 @@ import type * as LedgerModule from "../../src/read-model/ledger.ts";
 /** What of production runs in a simulation, unforked: these very modules, or the same with a planted bug. */
 export interface Core {
 	readonly Controller: typeof ControllerModule.Controller;
+	readonly Lines: typeof LinesModule.Lines;
+	readonly AgentLines: typeof AgentLinesModule.AgentLines;
 	readonly decode: typeof Codec.decode;
 	readonly carryOut: typeof Calls.carryOut;
 	readonly Ledger: typeof LedgerModule.Ledger;
@@ -33,6 +37,8 @@ export async function loadCore(mark = ""): Promise<Core> {
 	const load = async <T>(file: string): Promise<T> => (await import(new URL(file, sources).href + mark)) as T;
 	const [
 		{ Controller },
+		{ Lines },
+		{ AgentLines },
 		{ decode },
 		{ carryOut },
 		{ Ledger },
@@ -45,6 +51,8 @@ export async function loadCore(mark = ""): Promise<Core> {
 		leases,
 	] = await Promise.all([
 		load<typeof ControllerModule>("controller/controller.ts"),
+		load<typeof LinesModule>("controller/lines.ts"),
+		load<typeof AgentLinesModule>("controller/agent-lines.ts"),
 		load<typeof Codec>("controller/codec.ts"),
 		load<typeof Calls>("calls/index.ts"),
 		load<typeof LedgerModule>("read-model/ledger.ts"),
@@ -58,6 +66,8 @@ export async function loadCore(mark = ""): Promise<Core> {
 	]);
 	return {
 		Controller,
+		Lines,
+		AgentLines,
 		decode,
 		carryOut,
 		Ledger,

@@ -59,6 +59,11 @@ export class Totals {
 		return { boot, counters: start.sent };
 	}
 
+	/** A report on its line was taken. */
+	taken({ key }: Agent, { boot, counters }: { readonly boot: string; readonly counters: Traffic }): void {
+		this.startOf(key, boot).heard = counters;
+	}
+
 	/** Its report was answered. */
 	heard({ key, run }: Agent): void {
 		const start = this.startOf(key, `${key} ${run}`);

@@ -16,6 +16,7 @@ import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand.ts";
 import { Leases } from "./watch-leases.ts";
+import { LineWatch } from "./watch-lines.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
 import { Totals } from "./watch-totals.ts";
@@ -67,6 +68,7 @@ export class Watch {
 	private readonly replacements = new Replacements();
 	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
+	readonly lines: LineWatch;
 	readonly totals: Totals;
 
 	constructor(world: World) {
@@ -77,6 +79,11 @@ export class Watch {
 		});
 		this.totals = new Totals(world, (message) => this.broken("20", message));
 		this.waiting = new Waiting(world, (message) => this.broken("16", message));
+		this.lines = new LineWatch(world, {
+			broken: (message) => this.broken("21", message),
+			isExcused: (host, since) => this.waiting.isExcused(host, since),
+			isClockSound: () => this.isClockSound && world.clock.now - this.nudgedAt > AFTER_UNWOKEN_MS,
+		});
 	}
 
 	/** A pool is told that the directory lacks it. */
@@ -156,6 +163,13 @@ export class Watch {
 		this.places.dropped(host);
 		this.totals.dropped(host);
 		this.waiting.excuse(host);
+	}
+
+	/** An object was put to sleep: its memory is gone, and whoever needs it wakes it. */
+	slept(host: Host): void {
+		forgetLost(host, this.record(host).demand);
+		this.places.dropped(host);
+		this.totals.dropped(host);
 	}
 
 	/** Another instance begins with what is stored, which is all that was ever committed. Vitals lag. */
@@ -265,7 +279,10 @@ export class Watch {
 		const isUrgent = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "find" || isRetag;
 		if (isProvider && !isUrgent && isSpent && this.isClockSound)
 			this.broken("10", `${effect.call} goes out with ${rate.remaining} of ${rate.limit} calls left`);
-		if (effect.call === "probe") this.probing(effect.id);
+		if (effect.call === "probe") {
+			this.probing(effect.id);
+			this.waiting.probing(effect.id);
+		}
 		if (effect.call === "probeStatic") this.probing(`${host.object} ${effect.id}`);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
@@ -306,13 +323,15 @@ export class Watch {
 		const { world } = this;
 		const { run, told } = agent;
 		const { skewMs } = host;
-		const isHeard = () => agent.run === run && agent.isRegistered && !UNHEARD.some((fault) => world.faults.isOn(fault));
+		const { wire } = agent;
+		const isOnLine = () => agent.wire === wire && (wire === null || wire.isThrough);
+		const isHeard = () => agent.run === run && agent.isRegistered && isOnLine() && !UNHEARD.some((fault) => world.faults.isOn(fault));
 		// By a clock that jumped the order may be old already.
 		const isCalm = () => isHeard() && host.isAlive && host.skewMs === skewMs;
 		const isToldOfIt = host.state?.proxies.get(agent.machine.tags.intent ?? "")?.keyHash != null;
 		if (!isCalm() || !isToldOfIt) return;
 		let wasCalm = true;
-		const dueAt = world.clock.now + told.intervalSeconds * SECOND + 2 * SECOND;
+		const dueAt = world.clock.now + (wire === null ? told.intervalSeconds * SECOND : 0) + 2 * SECOND;
 		const look = () => {
 			wasCalm &&= isCalm();
 			if (!wasCalm || !agent.sessions.has(session)) return;
@@ -497,6 +516,7 @@ export class Watch {
 	): void {
 		this.waiting.changed(host, was, proxy);
 		const [from, to] = [was.phase.at, proxy.phase.at];
+		if (from === "ready" && to === "unready") this.lines.dropped(host, was, states.after);
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
 			record.fruitlessSince = this.world.clock.now;

@@ -6,6 +6,7 @@ import { DEMAND } from "./demand.ts";
 import { FINISHING } from "./finishing.ts";
 import { INVENTORY } from "./inventory.ts";
 import { LEASES } from "./leases.ts";
+import { LINES } from "./lines.ts";
 import { LISTING } from "./listing.ts";
 import { MONEY } from "./money.ts";
 import { ORDERS } from "./orders.ts";
@@ -28,6 +29,7 @@ export const BUGS: readonly Bug[] = [
 	...DEADLINES,
 	...PROBES,
 	...REGISTRATION,
+	...LINES,
 	...FINISHING,
 	...ORDERS,
 	...ROLLING,
