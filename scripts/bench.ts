@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
  * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|live|agent|gateway|core` leaves the rest out; with
- * `--against <revision>` the core, or the agent, of that revision is measured beside this one; of the agent `--rows TEXT` measures only the
- * rows whose name holds it. Linux.
+ * `--against <revision>` the core, or the agent, of that revision is measured beside this one; of agent and gateway `--rows TEXT` measures only the
+ * rows whose name holds it (of the gateway one of several, with | between them). Linux.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";

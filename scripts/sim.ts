@@ -1,7 +1,7 @@
 /**
  * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
  * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2] [--demand]`. Prints what happened in it; exit code 1 when a
- * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--demand` gives rules to the pools of every run, `--trace` prints everything that happens.
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -28,6 +28,7 @@ const { values } = parseArgs({
 		demand: { type: "boolean", default: false },
 		places: { type: "boolean", default: false },
 		rolls: { type: "boolean", default: false },
+		lines: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
 	},
 });
@@ -45,6 +46,7 @@ const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whol
 const options: ScenarioOptions = {
 	hours,
 	isDemanding: values.demand,
+	...(values.lines ? { isLined: true } : {}),
 	...(values.places ? { isPlaced: true } : {}),
 	...(values.rolls ? { isRolled: true } : {}),
 	...(values.profile === undefined ? {} : { provider: values.profile as ProfileName }),

@@ -1963,10 +1963,10 @@ class Reporter:
                     is_prompt = self.heartbeat()
                 is_registered, failures, most = True, 0, 15.0
                 if time.monotonic() >= self.line_at:
+                    # Where it is refused, a heartbeat follows at once: there was silence for long enough.
                     self.hold()
                 else:
                     self.problem = ""
-                if time.monotonic() < self.line_at:
                     self.wait(PROMPT_SECONDS if is_prompt else self.agent.settings.interval * random.uniform(0.9, 1))
             except Broken as problem:
                 self.complain("no line: %s" % problem)

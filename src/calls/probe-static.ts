@@ -4,11 +4,20 @@ import type { State, Verdict } from "../core/model/state.ts";
 import { accessOf } from "../values/access.ts";
 import type { World } from "./world.ts";
 
-export function probeStatic({ address, port, access }: EffectOf<"probeStatic">, state: State, world: World): Promise<Verdict> {
+export async function probeStatic(
+	{ address, port, access, isWhole }: EffectOf<"probeStatic">,
+	state: State,
+	world: World,
+): Promise<Verdict> {
 	world.countCall();
 	const own = accessOf(access);
 	const { scheme = "http" } = own ?? {};
 	const login = own?.login ? { version: 0, username: own.login[0], password: own.login[1] } : null;
 	const credentials = own === null ? credentialsAsked(state) : login;
-	return world.probePlainly({ address, port, scheme, credentials, agentUrl: state.agentUrl });
+	const target = { address, port, scheme, credentials, agentUrl: state.agentUrl };
+	if (!isWhole) {
+		if (await world.knock(target)) return { is: "ok", active: null };
+		world.countCall();
+	}
+	return world.probePlainly(target);
 }

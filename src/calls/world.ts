@@ -22,6 +22,8 @@ export interface World {
 	readonly userData: (state: State, token: string) => Promise<string>;
 	readonly probe: (target: ProbeTarget) => Promise<Verdict>;
 	readonly probePlainly: (target: PlainTarget) => Promise<Verdict>;
+	/** Whether a proxy opens a way to us, through which nothing is sent. */
+	readonly knock: (target: PlainTarget) => Promise<boolean>;
 	/** What of the proxies D1 is known to show. */
 	readonly ledger: Ledger;
 	readonly names: () => Pick<PoolSummary, "displayName" | "settings" | "countries">;

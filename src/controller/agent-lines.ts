@@ -65,21 +65,24 @@ export class AgentLines {
 		this.tell(line, this.controller().state);
 	}
 
-	/** A report has come. */
-	heard(line: Line, { heard, ...said }: Said): void {
+	/** A report has come; what becomes of it is as {@link Controller.lineReport} says. */
+	heard(line: Line, { heard, ...said }: Said): "taken" | "gap" | "refused" {
 		const note = line.note as Note;
 		if (heard > note.heard && heard <= note.order) line.keep({ ...note, heard } satisfies Note);
 		const report = { ...said, id: line.name };
-		const outcome = this.controller().lineReport(note.keyHash, report);
+		// What was asked for since it had been forgotten, and is too long for the note, must not be forgotten again.
+		const mustBeStored = said.whole && !this.doesFit(report);
+		const outcome = this.controller().lineReport(note.keyHash, report, mustBeStored);
 		// Taking it in may have had something told on this very line: its note is another by now.
 		if (outcome === "taken") line.keep({ ...(line.note as Note), reported: this.kept(report) } satisfies Note);
 		else if (outcome === "gap") askForAll(line);
 		else line.close("unauthorised");
+		return outcome;
 	}
 
 	/** A line has ended; one that broke makes its proxy suspect. */
 	ended(line: Line, wasClean: boolean): void {
-		if (!wasClean) this.controller().lineLost(line.name);
+		if (!wasClean) this.controller().lineLost(line.name, line.aliveAt);
 	}
 
 	/**
@@ -96,7 +99,9 @@ export class AgentLines {
 			else if (now - line.aliveAt > DEAD_MS) line.close("replaced");
 			else {
 				if (heard < order && now - at > ORDER_RETRY_MS) this.tell(line, state, true);
-				const isKnown = reported === null || state.vitals.get(id)?.report === reported.number;
+				// Numbers alone would not do: each line begins with 1.
+				const vitals = state.vitals.get(id);
+				const isKnown = reported === null || (vitals?.report === reported.number && vitals.metricsAt === reported.at);
 				if (isLoaded && !isKnown && reported.report === null) askForAll(line);
 				const report = isLoaded && !isKnown ? reported.report : null;
 				return [{ id, at: line.aliveAt, ...(report && { reported: { ...report, at: reported?.at ?? 0 } }) }];
@@ -114,9 +119,13 @@ export class AgentLines {
 
 	private kept({ whole: _whole, opened: _opened, closed: _closed, ...report }: LineReport): NonNullable<Note["reported"]> {
 		const { number, id } = report;
-		const whole = { ...report, sessions: this.controller().state.sessions.get(id) ?? [] };
-		const doesFit = JSON.stringify(whole).length <= (this.host.reportChars ?? REPORT_CHARS);
-		return { number, at: this.host.now(), report: doesFit ? whole : null };
+		const { state } = this.controller();
+		const whole = { ...report, sessions: state.sessions.get(id) ?? [] };
+		return { number, at: state.vitals.get(id)?.metricsAt ?? 0, report: this.doesFit(whole) ? whole : null };
+	}
+
+	private doesFit(report: unknown): boolean {
+		return JSON.stringify(report).length <= (this.host.reportChars ?? REPORT_CHARS);
 	}
 
 	/** Sends the whole wish where it is another than the line was told; what was stored alone says what it is. */

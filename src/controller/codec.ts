@@ -57,6 +57,11 @@ export function changesBetween(before: State | null, after: State, areVitalsDue:
 	};
 }
 
+/** The same where vitals alone are to be stored; `stored`: a state whose vitals the rows hold. */
+export function vitalsBetween(stored: State, after: State): RowChanges {
+	return isAnyReplaced(VITALS, stored, after) ? { ...NO_CHANGES, vitals: () => vitalsText(after) } : NO_CHANGES;
+}
+
 function factsText(state: State): string {
 	return JSON.stringify({ format: FORMAT, ...Object.fromEntries(FACTS.map((key) => [key, state[key]])) });
 }

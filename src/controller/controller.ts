@@ -17,7 +17,7 @@ import { sessionsAfter } from "../core/model/sessions.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
 import { Bell, type Timer } from "./bell.ts";
-import { changesBetween, isEmpty, type RowChanges } from "./codec.ts";
+import { changesBetween, isEmpty, type RowChanges, vitalsBetween } from "./codec.ts";
 import { alarmTime, mustArm, type Ports, pass, rearm } from "./pass.ts";
 
 /** What carries a pool: a Durable Object, or the simulator. */
@@ -91,8 +91,12 @@ const RETAG_DEADLINE_MS = 6_000;
 const FAILED_PASS_PAUSE_MS = 5_000;
 /** An alarm so late was lost; the platform drops one after six failures. */
 const OVERDUE_MS = 60_000;
-/** Vitals are written at most once in so many intervals. */
+/** Within a pass lines are looked at once in so long. */
+const LINES_SPACING_MS = 5_000;
+/** Vitals are written at the end of a pass, at most once in nearly an interval, or in so long; outside of passes once in so many intervals. */
 const VITALS_INTERVALS = 2;
+const PASS_VITALS_INTERVALS = 0.9;
+const PASS_VITALS_MS = 30_000;
 
 /**
  * One pool in memory: decides when a fact is applied, stored, answered for, and when the alarm comes; the alarm alone acts. Both of its
@@ -108,6 +112,11 @@ export class Controller {
 	private readonly bell: Bell;
 	private readonly ports: Ports;
 	private vitalsWrittenAt: Ms;
+	private linesHeardAt: Ms = 0;
+	/** They are stored at the end of this pass, or the next. */
+	private mustKeepVitals = false;
+	/** A state whose vitals are those that the rows hold. */
+	private vitalsStored: State;
 	/** What was settled last, and the state's fields that came of it: settling the same again would change nothing. */
 	private settled: readonly unknown[] = [];
 	/** Whom the next publication tells that it can be read. */
@@ -118,11 +127,16 @@ export class Controller {
 	constructor(host: Host, stored: { readonly state: State; readonly vitalsWrittenAt: Ms; readonly armedAt: Ms | null }) {
 		this.host = host;
 		this.state = stored.state;
+		this.vitalsStored = stored.state;
 		this.vitalsWrittenAt = stored.vitalsWrittenAt;
 		this.armedAt = stored.armedAt;
 		this.bell = new Bell(host.timer);
 		this.ports = {
 			load: () => this.loaded(),
+			hear: () => {
+				const now = host.now();
+				if (now < this.linesHeardAt || now >= this.linesHeardAt + LINES_SPACING_MS) this.hearLines();
+			},
 			commit: (before, after, wakeAt) => this.commit(before, after, wakeAt),
 			dispatch: (event) => this.dispatch(event),
 			call: (effect, state) => this.call(effect, state),
@@ -249,24 +263,32 @@ export class Controller {
 		return judgement;
 	}
 
-	/** Takes in what an agent says on its line. What is a difference from a report that is not the last one known is not taken: "gap". */
-	lineReport(keyHash: string, { whole, opened, closed, ...report }: LineReport): "taken" | "gap" | "refused" {
+	/**
+	 * Takes in what an agent says on its line. What is a difference from a report that is not the last one known is not taken: "gap". `mustBeStored`: at
+	 * once, and not with the next vitals.
+	 */
+	lineReport(keyHash: string, { whole, opened, closed, ...report }: LineReport, mustBeStored = false): "taken" | "gap" | "refused" {
 		const { id } = report;
 		if (judgeKey(this.state, id, keyHash).is === "refused") return "refused";
 		const isNext = this.state.vitals.get(id)?.report === report.number - 1;
 		if (!whole && !isNext) return "gap";
 		const sessions = whole ? opened : sessionsAfter(this.state, id, { opened, closed });
+		if (mustBeStored) this.vitalsWrittenAt = Number.NEGATIVE_INFINITY;
 		this.take({ on: "heartbeat", ...report, sessions });
 		return "taken";
 	}
 
 	/** A line broke without a word. */
-	lineLost(id: Id): void {
-		if (this.state.proxies.has(id)) this.take({ on: "lineLost", id });
+	lineLost(id: Id, aliveAt: Ms): void {
+		if (!this.state.proxies.has(id)) return;
+		// Nobody else knows of a line that is gone: not to be forgotten in a sleep.
+		this.mustKeepVitals = true;
+		this.take({ on: "lineLost", id, aliveAt });
 	}
 
 	/** Applies what the lines show by themselves. `isLoaded`: the pool has just come into memory. */
 	hearLines(isLoaded = false): void {
+		this.linesHeardAt = this.host.now();
 		const lives = this.host.lines?.(isLoaded);
 		if (lives !== undefined) this.dispatch({ on: "lines", lives, isLoaded });
 	}
@@ -298,9 +320,11 @@ export class Controller {
 		this.isPassing = true;
 		this.host.passBegins();
 		try {
-			this.hearLines();
 			this.configure();
 			await pass(this.ports);
+			// What the pass has learnt, and not what it began with: whoever sleeps until the next one goes by this.
+			const isDue = this.areVitalsDue(PASS_VITALS_INTERVALS) || this.host.now() - this.vitalsWrittenAt >= PASS_VITALS_MS;
+			if (this.mustKeepVitals || isDue) this.store(vitalsBetween(this.vitalsStored, this.state));
 			if (this.state.forgotten) await this.forget();
 		} catch (error) {
 			this.host.passFailed(error);
@@ -337,7 +361,7 @@ export class Controller {
 	}
 
 	private commit(before: State, after: State, wakeAt: Ms | null, cause: Event | null = null): void {
-		if (before !== after) this.store(before, after);
+		if (before !== after) this.store(changesBetween(before, after, this.areVitalsDue(VITALS_INTERVALS)), after);
 		this.state = after;
 		if (before !== after) {
 			this.host.committed?.(before, after, cause);
@@ -347,13 +371,19 @@ export class Controller {
 		for (const [id, tell] of this.retagging) if (!isBeingRetagged(after, id)) tell(null);
 	}
 
-	private store(before: State, after: State): void {
-		const now = this.host.now();
-		const areVitalsDue = now - this.vitalsWrittenAt >= VITALS_INTERVALS * after.spec.intervalSeconds * 1000;
-		const changes = changesBetween(before, after, areVitalsDue);
+	private areVitalsDue(intervals: number): boolean {
+		return this.host.now() - this.vitalsWrittenAt >= intervals * this.state.spec.intervalSeconds * 1000;
+	}
+
+	/** Rows of the state as it is now. */
+	private store(changes: RowChanges, after: State = this.state): void {
 		if (isEmpty(changes)) return;
+		const now = this.host.now();
 		this.host.store(changes, now, after);
-		if (changes.vitals !== null) this.vitalsWrittenAt = now;
+		if (changes.vitals === null) return;
+		this.vitalsWrittenAt = now;
+		this.vitalsStored = after;
+		this.mustKeepVitals = false;
 	}
 
 	/** Always the earlier of what is armed and what is due: a wake-up that arrived in the meantime is never overwritten. */

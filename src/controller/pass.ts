@@ -9,6 +9,8 @@ import type { Bell } from "./bell.ts";
 export interface Ports {
 	/** The state as it is now: anything may have changed it since the last await. */
 	load(): State;
+	/** Takes in what lines show by themselves, where that was not just done. */
+	hear(): void;
 	/** Stores what changed, and sees to an alarm at min(armed, wakeAt). Throws where this instance was superseded. */
 	commit(before: State, after: State, wakeAt: Ms | null): void;
 	/** Applies a fact and stores what came of it. */
@@ -47,6 +49,8 @@ const PUBLISH_SPACING_MS = 1_000;
 export async function pass(ports: Ports, callsAPass: number = CALLS_A_PASS): Promise<void> {
 	const running = new Running(ports, callsAPass);
 	for (;;) {
+		// A pass may last for minutes.
+		ports.hear();
 		const before = ports.load();
 		const planned = plan(before, ports.now(), ports.random);
 		const isOver = planned.isFinal && running.isEmpty;

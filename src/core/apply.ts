@@ -28,7 +28,7 @@ export function apply(state: State, event: Event, now: Ms): State {
 		case "lineOpened":
 			return applyLineOpened(state, event.id, now);
 		case "lineLost":
-			return applyLineLost(state, event.id, now);
+			return applyLineLost(state, event.id, event.aliveAt, now);
 		case "lines":
 			return applyLines(state, event, now);
 		case "unregistered":

@@ -41,8 +41,8 @@ export type Event =
 	| ({ readonly on: "heartbeat" } & Report)
 	/** An agent has opened its line. */
 	| { readonly on: "lineOpened"; readonly id: Id }
-	/** An agent's line broke, without a word. */
-	| { readonly on: "lineLost"; readonly id: Id }
+	/** An agent's line broke, without a word; `aliveAt`: its last sign of life. */
+	| { readonly on: "lineLost"; readonly id: Id; readonly aliveAt: Ms }
 	/** What the lines show by themselves. `isLoaded`: the pool has just been loaded into memory. */
 	| { readonly on: "lines"; readonly lives: readonly SeenLine[]; readonly isLoaded: boolean }
 	/** The agent leaves: it must register again before it is listed. */

@@ -242,13 +242,20 @@ function withoutCloud<V>(configuration: Sections<V>): Sections<V> {
 	return mapValues(rest, (value, section, name) => (section === "endpoint" && name === "cloud" ? undefined : value));
 }
 
-/** The same with every secret encrypted with the first key, so that the others can be taken away; null where all are. */
-export function resealed(stored: StoredEndpoint, object: string, keys: readonly string[]): StoredEndpoint | null {
-	if (keys.length === 0 || sealedIn(stored.configuration).every((sealed) => isSealedWithFirst(keys, sealed))) return null;
+/**
+ * The same with every secret and the fetched list encrypted with the first key, so that the others can be taken away; null where all are. A list that
+ * no key opens is fetched again at once.
+ */
+export function resealed({ fetched, ...stored }: StoredEndpoint, object: string, keys: readonly string[]): StoredEndpoint | null {
+	const sealed = [...sealedIn(stored.configuration), ...(fetched === undefined ? [] : [fetched.sealed])];
+	if (keys.length === 0 || sealed.every((one) => isSealedWithFirst(keys, one))) return null;
 	const { configuration, unreadable } = openSecrets(keys, object, stored.configuration);
 	if (unreadable.length > 0) return null;
 	const again = sealSecrets(keys, object, configuration);
-	return again.stored === null ? null : { ...stored, configuration: again.stored };
+	if (again.stored === null) return null;
+	const list = fetched === undefined ? null : unseal(keys, { object, ...FETCHED }, fetched.sealed);
+	const kept = fetched === undefined || list === null ? {} : { fetched: { ...fetched, sealed: seal(keys, { object, ...FETCHED }, list) } };
+	return { ...stored, configuration: again.stored, ...kept };
 }
 
 /** Whether `given` is the endpoint's own key: `auth_algo(auth_salt + key)` is `auth_hash`. Compares in constant time. */

@@ -24,7 +24,7 @@ import type { InitialPool } from "../rpc/pool.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { askAssist, tellLimit } from "./neighbours.ts";
-import { probe, probePlainly } from "./probe.ts";
+import { knock, probe, probePlainly } from "./probe.ts";
 import { measureEndpoint } from "./source.ts";
 
 /** Calls that a driver may make above the pass's budget to end what it began (pages, a firewall): the free plan allows 50 in all. */
@@ -136,6 +136,7 @@ export class Outside {
 			userData,
 			probe,
 			probePlainly,
+			knock,
 			ledger: this.ledger,
 			names: () => this.names(state),
 			database: {

@@ -20,7 +20,7 @@ const MAX_ANSWER_BYTES = 4_096;
 export async function probe(target: { address: string; keyHash: string; credentials: Credentials | null }): Promise<Verdict> {
 	const nonce = randomBytes(16).toString("hex");
 	const question = requestText(`http://${PROBE_HOST}/${nonce}`, PROBE_HOST, target.credentials);
-	return asked(target.address, AGENT_PORT, question, (body) => judgeBody(body, nonce, target.keyHash));
+	return asked(target.address, AGENT_PORT, (stream) => exchange(stream, question, (body) => judgeBody(body, nonce, target.keyHash)));
 }
 
 /**
@@ -41,13 +41,29 @@ export async function probePlainly(
 		see(head);
 		return body.trim() === nonce ? { is: "ok", active: null } : { is: "impostor" };
 	};
-	if (target.scheme !== "socks5") {
-		return asked(target.address, target.port, requestText(`http://${host}${path}`, host, target.credentials), judge);
-	}
-	const { credentials } = target;
-	return asked(target.address, target.port, requestText(path, host, null), judge, (stream) =>
-		throughSocks(stream, { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 80 }, credentials),
-	);
+	const { address, credentials } = target;
+	return asked(address, target.port, async (stream) => {
+		if (target.scheme !== "socks5") return exchange(stream, requestText(`http://${host}${path}`, host, credentials), judge);
+		const refused = await throughSocks(stream, { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 80 }, credentials);
+		return refused ?? exchange(stream, requestText(path, host, null), judge);
+	});
+}
+
+/**
+ * Whether a proxy opens a way to us, with its credentials, through which nothing is sent: that costs no request of the Worker, which a page does. Some
+ * proxies refuse CONNECT and are good nevertheless. Never throws.
+ */
+export async function knock({ address, port, scheme, credentials, agentUrl }: Parameters<typeof probePlainly>[0]): Promise<boolean> {
+	const url = agentUrl === null ? null : URL.parse(agentUrl);
+	if (url === null) return false;
+	const to = { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) || (url.protocol === "https:" ? 443 : 80) };
+	const talk = async (stream: Stream): Promise<Verdict> => {
+		if (scheme === "socks5") return (await throughSocks(stream, to, credentials)) ?? { is: "ok", active: null };
+		const place = `${url.hostname}:${to.port}`;
+		await stream.send(new TextEncoder().encode(`CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n${authorizationOf(credentials)}\r\n`));
+		return /^HTTP\/1\.[01] 200 /.test(await stream.line(MAX_ANSWER_BYTES)) ? { is: "ok", active: null } : { is: "silent" };
+	};
+	return (await asked(address, port, talk)).is === "ok";
 }
 
 /** Fetches our own `/probe` page through a proxy, as a client of it would, and tells how long that took and where it came out. Never throws. */
@@ -62,10 +78,7 @@ export async function fetchThrough(target: Parameters<typeof probePlainly>[0]): 
 
 type Judge = (body: string, head: string) => Verdict;
 
-/** What comes before the question; what it comes to where the question need not be asked. */
-type Introduce = (stream: Stream) => Promise<Verdict | null>;
-
-async function asked(hostname: string, port: number, question: string, judge: Judge, introduce?: Introduce): Promise<Verdict> {
+async function asked(hostname: string, port: number, talk: (stream: Stream) => Promise<Verdict>): Promise<Verdict> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<Verdict>((resolve) => {
 		timer = setTimeout(() => resolve({ is: "silent" }), PROBE_DEADLINE_MS);
@@ -75,7 +88,7 @@ async function asked(hostname: string, port: number, question: string, judge: Ju
 		socket = connect({ hostname: hostname.includes(":") ? `[${hostname}]` : hostname, port });
 		// Its own rejection is that of the reads and writes below.
 		socket.closed.catch(() => undefined);
-		return await Promise.race([exchange(socket, question, judge, introduce), late]);
+		return await Promise.race([opened(socket).then(talk), late]);
 	} catch {
 		return { is: "refused" };
 	} finally {
@@ -84,11 +97,12 @@ async function asked(hostname: string, port: number, question: string, judge: Ju
 	}
 }
 
-async function exchange(socket: Socket, question: string, judge: Judge, introduce?: Introduce): Promise<Verdict> {
+async function opened(socket: Socket): Promise<Stream> {
 	await socket.opened;
-	const stream = new Stream(socket);
-	const refused = await introduce?.(stream);
-	if (refused) return refused;
+	return new Stream(socket);
+}
+
+async function exchange(stream: Stream, question: string, judge: Judge): Promise<Verdict> {
 	await stream.send(new TextEncoder().encode(question));
 	const text = await stream.rest(MAX_ANSWER_BYTES);
 	const status = /^HTTP\/1\.[01] (\d{3}) /.exec(text)?.[1];
@@ -100,9 +114,12 @@ async function exchange(socket: Socket, question: string, judge: Judge, introduc
 }
 
 function requestText(url: string, host: string, credentials: Login | null): string {
-	const login = credentials === null ? null : Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
-	const authorization = login === null ? "" : `Proxy-Authorization: Basic ${login}\r\n`;
-	return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${authorization}Connection: close\r\n\r\n`;
+	return `GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${authorizationOf(credentials)}Connection: close\r\n\r\n`;
+}
+
+function authorizationOf(credentials: Login | null): string {
+	if (credentials === null) return "";
+	return `Proxy-Authorization: Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64")}\r\n`;
 }
 
 function judgeBody(body: string, nonce: string, keyHash: string): Verdict {

@@ -4,6 +4,8 @@ import type { Credentials, Verdict } from "../core/model/state.ts";
 
 export type Login = Pick<Credentials, "username" | "password">;
 
+const LINE_FEED = 10;
+
 /** A connection, read as it is needed. */
 export class Stream {
 	readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -25,6 +27,12 @@ export class Stream {
 		const taken = this.#left.slice(0, count);
 		this.#left = this.#left.slice(count);
 		return taken;
+	}
+
+	/** The first line of what comes; less of it where the connection ends before, or where it is longer than that. */
+	async line(most: number): Promise<string> {
+		while (this.#left.length < most && !this.#left.includes(LINE_FEED) && (await this.#more()));
+		return new TextDecoder().decode(this.#left).split("\n")[0] ?? "";
 	}
 
 	/** All that comes, as text: until the end, or until it is that long. */

@@ -1,11 +1,26 @@
 /**
  * What the agent lets through, held against a strict reader: requests and SOCKS greetings are made by a grammar, damaged at random
  * and cut anywhere. Whatever reaches the origin must be one request that can be read in one way only, or a beginning of one after
- * which the connection is cut. `MUSTER_FUZZ_CASES` and `MUSTER_FUZZ_SEED` say how many and which.
+ * which the connection is cut. Each request must get its own answer, whatever else an origin sends. `MUSTER_FUZZ_CASES` and
+ * `MUSTER_FUZZ_SEED` say how many and which.
  */
+import { Agent as HttpAgent, request } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { type Agent, basic, dial, listen, onLinux, PASSWORD, readToEnd, startAgent, startWorker, USERNAME } from "./harness.ts";
+import {
+	type Agent,
+	basic,
+	dial,
+	listen,
+	onLinux,
+	PASSWORD,
+	readAll,
+	readToEnd,
+	startAgent,
+	startWorker,
+	tcpOrigin,
+	USERNAME,
+} from "./harness.ts";
 
 // A test run is to say the same each time: whoever looks for more names another seed.
 const SEED = Number(process.env.MUSTER_FUZZ_SEED ?? 1);
@@ -211,6 +226,21 @@ async function origin(): Promise<{ port: number; carried: { bytes: string; end: 
 	return { port, carried };
 }
 
+/** An answer whose body is the request's path, again and again; perhaps something that nobody asked for follows it, or the end. */
+function answerTo(dice: Dice, path: string): { text: string; isEnd: boolean } {
+	const body = path.repeat(dice.one([1, 1, 50, 20_000]));
+	const interim = dice.chance(0.1) ? "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" : "";
+	if (dice.chance(0.1)) return { text: `${interim}HTTP/1.1 200 OK\r\n\r\n${body}`, isEnd: true };
+	const pieces = dice.chance(0.4)
+		? [...body.matchAll(/.{1,30000}/g)].map(([piece]) => `${piece.length.toString(16)}\r\n${piece}\r\n`)
+		: null;
+	const framing = pieces ? "Transfer-Encoding: chunked" : `Content-Length: ${body.length}`;
+	const isAnnounced = dice.chance(0.1);
+	const head = `HTTP/1.1 200 OK\r\n${framing}\r\n${isAnnounced ? "Connection: close\r\n" : ""}\r\n`;
+	const surplus = dice.chance(0.1) ? "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad" : "";
+	return { text: `${interim}${head}${pieces ? `${pieces.join("")}0\r\n\r\n` : body}${surplus}`, isEnd: isAnnounced || dice.chance(0.1) };
+}
+
 /** Sends it in pieces, ends, and reads all that comes. */
 async function converse(agent: Agent, dice: Dice, bytes: Buffer): Promise<Buffer> {
 	const socket = await dial(agent);
@@ -255,6 +285,46 @@ function declare(cases: number): void {
 			}
 			// Most are damaged; that some get through shows that this tests something.
 			expect(served).toBeGreaterThan(cases / 20);
+			expect(agent.log()).not.toContain("internal error");
+		},
+		30_000 + cases * 100,
+	);
+
+	it(
+		"no request gets another's answer, whatever origins add to theirs, and whenever they end",
+		async () => {
+			const agent = await startAgent(await startWorker(), { limits });
+			const dice = new Dice(SEED);
+			let [connections, requests] = [0, 0];
+			const port = await tcpOrigin((socket) => {
+				connections++;
+				socket.on("end", () => socket.end());
+				socket.on("data", (data) => {
+					requests++;
+					const { text, isEnd } = answerTo(dice, data.toString().split(" ")[1] ?? "");
+					socket.write(text);
+					if (isEnd && dice.chance(0.5)) socket.end();
+					else if (isEnd) setTimeout(() => socket.end(), 2);
+				});
+			});
+			const pool = new HttpAgent({ keepAlive: true, maxSockets: AT_ONCE });
+			const headers = {
+				"Proxy-Authorization": basic()
+					.trim()
+					.replace(/^.*?: /, ""),
+			};
+			const get = (path: string) =>
+				new Promise<string>((resolve, reject) => {
+					const options = { agent: pool, host: agent.address, port: agent.port, path: `http://127.0.0.1:${port}${path}`, headers };
+					const asked = request(options, (response) => readAll(response).then((body) => resolve(body.toString()), reject));
+					asked.on("error", reject).end();
+				});
+			const paths = Array.from({ length: cases }, (_, index) => `/${index}-`);
+			const answers = await Promise.all(paths.map(get));
+			pool.destroy();
+			for (const [index, path] of paths.entries()) expect([path, answers[index]?.replaceAll(path, "")]).toEqual([path, ""]);
+			// As many as may: that some connections carry several shows that this tests something.
+			expect(connections).toBeLessThan(requests * 0.8);
 			expect(agent.log()).not.toContain("internal error");
 		},
 		30_000 + cases * 100,

@@ -46,6 +46,9 @@ export function act(world: World, action: Action): void {
 		case "addressTaken":
 		case "agentDies":
 		case "agentCrashes":
+		case "lineBroken":
+		case "lineSilent":
+		case "lineDoubled":
 			strikeMachine(world, host, action);
 			return;
 		case "forgedRegistration":
@@ -283,7 +286,11 @@ function strikeMachine(world: World, host: Host, action: Action): void {
 	if (action.what === "vmDeleted") world.cloud.vanish(machine);
 	else if (action.what === "addressTaken") world.cloud.takeOver(machine);
 	else if (action.what === "vmStopped") world.cloud.switchOff(machine);
-	else if (agent !== undefined) world.agents.crash(agent, action.what === "agentDies");
+	else if (action.what === "lineBroken") agent?.wire?.cut();
+	else if (action.what === "lineSilent") agent?.wire?.mute();
+	else if (action.what === "lineDoubled") {
+		if (agent !== undefined) world.agents.double(agent);
+	} else if (agent !== undefined) world.agents.crash(agent, action.what === "agentDies");
 }
 
 /** Somebody has a boot token: of a living proxy, used or not, or of one long gone. */

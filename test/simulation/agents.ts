@@ -1,7 +1,10 @@
+import type { LineDirectives } from "../../src/core/model/directives.ts";
 import type { Ms, Verdict } from "../../src/core/model/state.ts";
+import type { Traffic } from "../../src/core/model/traffic.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
 import type { Faults } from "./faults.ts";
+import type { Wire } from "./lines.ts";
 import type { Random } from "./random.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
 
@@ -12,13 +15,56 @@ export interface Told {
 	readonly drop: readonly string[];
 	readonly url: string;
 	readonly credentials: number;
+	/** On a line: within how many seconds it reports, and at which numbers of connections at once. */
+	readonly reportSeconds?: number;
+	readonly bounds?: readonly number[];
 }
 export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: false };
 
 /** The Worker, as an agent calls it. Null: it does not answer there, or not now. */
 export interface Worker {
 	register(url: string, request: { token: string; key: string; address: string }): Reply | null;
-	heartbeat(url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null;
+	heartbeat(url: string, request: Heartbeat): Reply | null;
+	/** "none": whoever is in between lets no line through. */
+	open(url: string, agent: Agent): Wire | "unauthorised" | "none" | null;
+}
+
+/** What agents' lines tell those who watch. */
+export interface LineWatcher {
+	reported(agent: Agent): void;
+	/** Its process has ended, and its machine's kernel has said so on its line. */
+	killed(agent: Agent): void;
+}
+
+/** What an agent has said on its line, and heard. */
+interface Speech {
+	readonly url: string;
+	number: number;
+	heard: number;
+	isWhole: boolean;
+	told: ReadonlySet<string>;
+	sentAt: Ms;
+	gapMs: Ms;
+	/** An order is to be acknowledged. */
+	isAcking: boolean;
+	hasChanged: boolean;
+	/** The next look at what is to be told. */
+	lookAt: Ms;
+}
+
+export interface Heartbeat {
+	readonly key: string;
+	readonly sessions: readonly string[];
+	readonly credentials: number;
+	/** What it has counted since its start. */
+	readonly counts: { readonly boot: string; readonly counters: Traffic };
+}
+
+/** Who keeps what agents count. */
+export interface Counting {
+	reporting(agent: Agent): Heartbeat["counts"];
+	/** Its report was answered. */
+	heard(agent: Agent): void;
 }
 
 /** The agent on one VM, over all its reboots. */
@@ -30,6 +76,8 @@ export interface Agent {
 	isServing: boolean;
 	/** It never starts again. */
 	isDead: boolean;
+	/** Reports that it has made. */
+	reports: number;
 	/** Grows with every start: what an earlier run of it had asked for does not happen any more. */
 	run: number;
 	isRegistered: boolean;
@@ -40,13 +88,50 @@ export interface Agent {
 	/** Versions of credentials that it accepts besides the newest, and until when. */
 	old: { readonly version: number; readonly until: Ms }[];
 	/** Open client connections, `client:port`. */
-	readonly sessions: Set<string>;
+	readonly sessions: Sessions;
+	/** When they last changed. */
+	changedAt: Ms;
 	/** The next report is under way. */
 	reportAt: Ms;
+	wire: Wire | null;
+	speech: Speech | null;
+	/** A line is tried from then on, and how often that has come to nothing. */
+	lineAt: Ms;
+	unopened: number;
+	/** When its line last ended. */
+	fellAt: Ms;
+	/** Since when it serves, or does not. */
+	turnedAt: Ms;
+	/** It had a line when it ended. */
+	diedOnLine: boolean;
+}
+
+/** A set that says when it changes. */
+export class Sessions extends Set<string> {
+	changed: () => void = () => undefined;
+
+	override add(session: string): this {
+		super.add(session);
+		this.changed();
+		return this;
+	}
+
+	override delete(session: string): boolean {
+		const wasThere = super.delete(session);
+		if (wasThere) this.changed();
+		return wasThere;
+	}
 }
 
 const OLD_CREDENTIALS_MS = 10 * MINUTE;
 const PROMPT_MS = 300;
+/** As in `agent.py`. */
+const CHANGE_MS = SECOND;
+const CHANGES_MS = 15 * SECOND;
+const LINE_AGAIN_MS: readonly [Ms, Ms] = [SECOND / 2, 30 * SECOND];
+const LINE_REFUSED_MS = 10 * MINUTE;
+const MAX_UNOPENED = 3;
+const UNAUTHORISED = 4401;
 /** Share of its reports before which a crashing agent crashes. */
 const CRASHES = 0.2;
 /** How long a slow boot takes. */
@@ -57,18 +142,33 @@ export class Agents {
 	readonly byMachine = new Map<string, Agent>();
 	readonly byKey = new Map<string, Agent>();
 	heartbeats = 0;
+	/** Reports on lines. */
+	reports = 0;
 	private readonly clock: Clock;
 	private readonly faults: Faults;
 	private readonly random: Random;
 	private readonly worker: Worker;
 	private readonly isGoodUrl: (url: string) => boolean;
+	private readonly counting: Counting;
+	/** Null: nobody here holds lines. */
+	private readonly lines: { readonly random: Random; readonly watch: LineWatcher } | null;
 
-	constructor(clock: Clock, faults: Faults, random: Random, worker: Worker, isGoodUrl: (url: string) => boolean) {
+	constructor(
+		clock: Clock,
+		faults: Faults,
+		random: Random,
+		worker: Worker,
+		isGoodUrl: (url: string) => boolean,
+		counting: Counting,
+		lines: { readonly random: Random; readonly watch: LineWatcher } | null,
+	) {
+		this.lines = lines;
 		this.clock = clock;
 		this.faults = faults;
 		this.random = random;
 		this.worker = worker;
 		this.isGoodUrl = isGoodUrl;
+		this.counting = counting;
 	}
 
 	/** Its VM runs: the agent starts `bootMs` later. */
@@ -76,7 +176,13 @@ export class Agents {
 		if (machine.boot === null) return;
 		let agent = this.byMachine.get(machine.vm);
 		if (agent === undefined) {
-			agent = newAgent(machine, machine.boot);
+			const made = newAgent(machine, machine.boot);
+			agent = made;
+			made.sessions.changed = () => {
+				made.changedAt = this.clock.now;
+				if (made.speech !== null) made.speech.hasChanged = true;
+				this.look(made);
+			};
 			// An image or a network that never comes up: at its first boot or never.
 			agent.isDead = this.faults.strikes("neverBoots");
 			this.byMachine.set(machine.vm, agent);
@@ -92,13 +198,18 @@ export class Agents {
 
 	machineHalted(machine: Machine): void {
 		const agent = this.byMachine.get(machine.vm);
-		if (agent !== undefined) this.stop(agent);
+		if (agent === undefined) return;
+		agent.wire?.silence();
+		this.stop(agent);
 	}
 
 	/** It ends without a word; systemd starts it again after a second, unless it `dies`. */
 	crash(agent: Agent, dies: boolean): void {
+		const isTold = agent.wire?.isThrough === true;
+		agent.wire?.end(false);
 		this.stop(agent);
 		agent.isDead ||= dies;
+		if (isTold) this.lines?.watch.killed(agent);
 		const { run } = agent;
 		this.clock.after(SECOND + this.random.between(0, SECOND), () => {
 			if (agent.run === run && !agent.isDead) this.start(agent);
@@ -107,14 +218,23 @@ export class Agents {
 
 	private stop(agent: Agent): void {
 		agent.run++;
+		if (agent.isServing) {
+			agent.turnedAt = this.clock.now;
+			agent.diedOnLine = agent.wire !== null;
+		}
 		agent.isServing = false;
+		agent.wire = null;
+		agent.speech = null;
 		agent.sessions.clear();
 	}
 
 	private start(agent: Agent): void {
 		agent.isServing = true;
+		agent.turnedAt = this.clock.now;
 		agent.isRegistered = false;
 		agent.failures = 0;
+		agent.lineAt = 0;
+		agent.unopened = 0;
 		this.report(agent, agent.run);
 	}
 
@@ -124,12 +244,20 @@ export class Agents {
 			this.crash(agent, false);
 			return;
 		}
+		if (agent.isRegistered && this.mayOpen(agent)) {
+			this.open(agent);
+			return;
+		}
 		const reply = agent.isRegistered ? this.heartbeat(agent) : this.register(agent);
 		let pauseMs: Ms;
 		if (reply?.ok) {
 			agent.isRegistered = true;
 			agent.failures = 0;
 			const isPrompt = this.hear(agent, reply.told);
+			if (this.mayOpen(agent)) {
+				this.open(agent);
+				return;
+			}
 			pauseMs = isPrompt ? PROMPT_MS : agent.told.intervalSeconds * SECOND * (0.9 + 0.1 * this.random.next());
 		} else {
 			const isRefused = reply !== null;
@@ -151,9 +279,152 @@ export class Agents {
 		});
 	}
 
+	private mayOpen(agent: Agent): boolean {
+		return this.lines !== null && this.clock.now >= agent.lineAt;
+	}
+
+	/** As `Reporter.hold` does it. */
+	private open(agent: Agent): void {
+		if (this.lines === null) return;
+		const opened = this.call(agent, (url) => this.worker.open(url, agent));
+		if (opened === null) {
+			agent.unopened++;
+			if (agent.unopened >= MAX_UNOPENED) {
+				agent.unopened = 0;
+				agent.lineAt = this.clock.now + LINE_REFUSED_MS;
+			}
+			this.openAgain(agent);
+		} else if (opened === "unauthorised") {
+			agent.isRegistered = false;
+			this.next(agent, SECOND / 4);
+		} else if (opened === "none") {
+			agent.lineAt = this.clock.now + LINE_REFUSED_MS;
+			this.next(agent, 0);
+		} else this.speak(agent, opened);
+	}
+
+	private speak(agent: Agent, wire: Wire): void {
+		agent.unopened = 0;
+		agent.wire = wire;
+		// What was to be told by a call is told here.
+		agent.reportAt = Number.POSITIVE_INFINITY;
+		const { now } = this.clock;
+		const said = { number: 0, heard: 0, isWhole: true, told: new Set<string>(), isAcking: false, hasChanged: true };
+		agent.speech = { ...said, url: agent.told.url, sentAt: now - CHANGES_MS, gapMs: CHANGE_MS, lookAt: Number.POSITIVE_INFINITY };
+		this.look(agent);
+	}
+
+	private openAgain(agent: Agent): void {
+		if (this.lines !== null) this.next(agent, this.lines.random.between(...LINE_AGAIN_MS));
+	}
+
+	/** A line has ended, and its agent notices. */
+	lineEnded(wire: Wire, code: number): void {
+		const { agent } = wire;
+		if (agent.wire !== wire) return;
+		agent.wire = null;
+		agent.speech = null;
+		agent.fellAt = this.clock.now;
+		if (code === UNAUTHORISED) {
+			agent.isRegistered = false;
+			this.next(agent, SECOND / 4);
+		} else this.openAgain(agent);
+	}
+
+	/** It opens another line though it has one. */
+	double(agent: Agent): void {
+		if (agent.wire === null) return;
+		const opened = this.call(agent, (url) => this.worker.open(url, agent));
+		if (opened !== null && typeof opened !== "string") this.speak(agent, opened);
+	}
+
+	/** The pool says something on a line. */
+	lineSays(wire: Wire, said: { readonly whole?: true; readonly order?: number } & Partial<LineDirectives>): void {
+		const { agent } = wire;
+		const { speech } = agent;
+		if (agent.wire !== wire || speech === null) return;
+		if (said.whole) speech.isWhole = true;
+		else {
+			const { interval = 0, drain = false, drop = [], url = "", credentials = null, report = 0, bounds = [] } = said;
+			this.hear(agent, {
+				intervalSeconds: interval,
+				drain,
+				drop,
+				url,
+				credentials: credentials?.version ?? 0,
+				reportSeconds: report,
+				bounds,
+			});
+			speech.heard = said.order ?? 0;
+			speech.isAcking = true;
+			if (agent.told.url !== speech.url) {
+				wire.end(true);
+				agent.wire = null;
+				agent.speech = null;
+				this.openAgain(agent);
+				return;
+			}
+		}
+		this.look(agent);
+	}
+
+	/** Plans the next report, as `Reporter.speak` finds that it is due. */
+	private look(agent: Agent): void {
+		const { speech, wire } = agent;
+		if (speech === null || wire === null) return;
+		const at = Math.max(this.clock.now, this.sayDueAt(agent, speech));
+		if (speech.lookAt <= at) return;
+		speech.lookAt = at;
+		this.clock.at(at, () => {
+			if (agent.wire !== wire || agent.speech !== speech || speech.lookAt !== at) return;
+			speech.lookAt = Number.POSITIVE_INFINITY;
+			if (this.sayDueAt(agent, speech) <= this.clock.now) this.say(agent, wire, speech);
+			this.look(agent);
+		});
+	}
+
+	private sayDueAt({ told, sessions }: Agent, speech: Speech): Ms {
+		if (speech.isAcking) return speech.sentAt;
+		const isPassed = (told.bounds ?? []).some((bound) => sessions.size < bound !== speech.told.size < bound);
+		const isUrgent = isPassed || speech.isWhole || (told.drain && speech.told.size > 0 && sessions.size === 0);
+		if (isUrgent) return speech.sentAt + CHANGE_MS;
+		return speech.sentAt + (speech.hasChanged ? speech.gapMs : (told.reportSeconds ?? told.intervalSeconds) * SECOND);
+	}
+
+	private say(agent: Agent, wire: Wire, speech: Speech): void {
+		if (this.faults.isOn("agentsCrash") && this.random.chance(CRASHES) && this.faults.strikes("agentsCrash")) {
+			this.crash(agent, false);
+			return;
+		}
+		// What is lost of a stream ends it.
+		if (this.faults.strikes("heartbeatsLost")) wire.mute();
+		this.reports++;
+		this.lines?.watch.reported(agent);
+		const { isWhole, told } = speech;
+		const sessions = new Set(agent.sessions);
+		const counts = this.counting.reporting(agent);
+		agent.reports++;
+		speech.number++;
+		wire.say({
+			number: speech.number,
+			whole: isWhole,
+			opened: [...sessions].filter((session) => isWhole || !told.has(session)),
+			closed: isWhole ? [] : [...told].filter((session) => !sessions.has(session)),
+			heard: speech.heard,
+			active: sessions.size,
+			metrics: {},
+			credentials: agent.told.credentials,
+			counts,
+		});
+		const sinceMs = this.clock.now - speech.sentAt;
+		if (!speech.isAcking) speech.gapMs = sinceMs < 2 * speech.gapMs ? Math.min(CHANGES_MS, 2 * speech.gapMs) : CHANGE_MS;
+		Object.assign(speech, { told: sessions, sentAt: this.clock.now, isWhole: false, isAcking: false, hasChanged: false });
+	}
+
 	/** A drained proxy tells at once that it has become idle. */
 	closed(agent: Agent): void {
-		if (agent.sessions.size === 0 && agent.isServing && agent.isRegistered && agent.told.drain) this.next(agent, SECOND / 2);
+		if (agent.wire === null && agent.sessions.size === 0 && agent.isServing && agent.isRegistered && agent.told.drain)
+			this.next(agent, SECOND / 2);
 	}
 
 	private register(agent: Agent): Reply | null {
@@ -165,11 +436,17 @@ export class Agents {
 	private heartbeat(agent: Agent): Reply | null {
 		this.heartbeats++;
 		const { key, sessions, told } = agent;
-		return this.call(agent, (url) => this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials }));
+		agent.reports++;
+		const counts = this.counting.reporting(agent);
+		const reply = this.call(agent, (url) =>
+			this.worker.heartbeat(url, { key, sessions: [...sessions], credentials: told.credentials, counts }),
+		);
+		if (reply?.ok) this.counting.heard(agent);
+		return reply;
 	}
 
 	/** To its URL, else to the one that answered last. */
-	private call(agent: Agent, ask: (url: string) => Reply | null): Reply | null {
+	private call<Answer>(agent: Agent, ask: (url: string) => Answer | null): Answer | null {
 		if (this.faults.strikes("heartbeatsLost")) return null;
 		const reply = this.isGoodUrl(agent.told.url) ? ask(agent.told.url) : null;
 		if (reply !== null) agent.heard = agent.told.url;
@@ -207,12 +484,21 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		isServing: false,
 		isDead: false,
 		run: 0,
+		reports: 0,
 		isRegistered: false,
 		failures: 0,
 		told: { intervalSeconds: boot.intervalSeconds, drain: false, drop: [], url: boot.url, credentials: boot.credentials },
 		heard: boot.url,
 		old: [],
-		sessions: new Set(),
+		sessions: new Sessions(),
+		changedAt: 0,
 		reportAt: 0,
+		wire: null,
+		speech: null,
+		lineAt: 0,
+		unopened: 0,
+		fellAt: 0,
+		turnedAt: 0,
+		diedOnLine: false,
 	};
 }

@@ -20,6 +20,9 @@ const SHOWN_SOON = [
 	"put tags on a VM without recording it",
 	"launch without a part of the deployment's budget",
 	"no ramp",
+	"tell an order to nobody but who opens a line",
+	"suspect nobody whose line broke",
+	"forget what an agent had counted before it was started anew",
 	"give a proxy that is leased to another lease",
 ];
 

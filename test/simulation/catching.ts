@@ -8,11 +8,21 @@ const MOST_SEEDS = 400;
 const HOURS = 8;
 
 /** Runs seeds, on a thread of its own, until one of them shows the bug; fails where none does. A line says which did. */
-export async function caught({ name, focus, isBounded = false, isDemanding = false, isPlaced, isRolled, provider }: Bug): Promise<string> {
+export async function caught({
+	name,
+	focus,
+	isBounded = false,
+	isDemanding = false,
+	isLined,
+	isPlaced,
+	isRolled,
+	provider,
+}: Bug): Promise<string> {
 	const options = {
 		hours: HOURS,
 		isDemanding,
 		...(isBounded && { isBounded }),
+		...(isLined && { isLined }),
 		...(isPlaced && { isPlaced }),
 		...(isRolled && { isRolled }),
 		...(focus && { focus }),

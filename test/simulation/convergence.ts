@@ -21,14 +21,14 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (state.leaving && row === undefined && state.proxies.size === 0 && machines.length === 0) return wrong;
 	if (state.run === "removing") message("is not forgotten");
 	if (state.breach !== null) message(`stopped itself: ${state.breach}`);
+	if (lacksRoom(world, host)) return wrong;
 	const target = targetOf(state);
 	const restless = state.run === "running" ? restlessness(host, host.current()?.state ?? state) : null;
 	if (restless !== null) message(restless);
 	const proxies = [...state.proxies.values()];
 	const unready = proxies.filter(({ phase }) => phase.at !== "ready");
 	if (unready.length > 0) message(`not all are ready: ${unready.map(describe).join(" ")}`);
-	const least = Math.min(target, roomOf(state, world.scenario));
-	if (proxies.length > target || proxies.length < least) message(`${proxies.length} proxies where ${least} to ${target} are wanted`);
+	if (proxies.length !== target) message(`${proxies.length} proxies where ${target} are wanted`);
 	if (state.orphans.size > 0) message(`orphans ${[...state.orphans.keys()]}`);
 	const rolled = world.watch.record(host).rolled;
 	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
@@ -92,9 +92,12 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 
 const targetOf = ({ run, spec, target }: State) => (run !== "running" ? 0 : spec.rules.length === 0 ? spec.min : target);
 
-/** Its places have not room for as many as it wants: it goes on asking for one in a place that is sold out, now and then. */
+/** Replacing takes as many more. */
+const SURGE = 2;
+
+/** Its places have not room for as many as it wants, and their successors: it goes on asking for one in a place that is sold out, now and then. */
 export function lacksRoom({ scenario }: World, { state }: Host): boolean {
-	return state !== null && targetOf(state) > roomOf(state, scenario);
+	return state !== null && targetOf(state) + SURGE > roomOf(state, scenario);
 }
 
 /** How many VMs its places may have; what stays sold out has room for none. */

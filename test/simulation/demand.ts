@@ -66,22 +66,27 @@ export interface Expectation {
 	readonly spare: number;
 }
 
+/** Seconds within which a report is due: with a line, in each interval where rules go by it, else each five minutes. */
+function paceOf({ heartbeatSeconds, lineSeconds, spec }: State, isLined: boolean): number {
+	return isLined ? Math.max(lineSeconds, spec.rules.length > 0 ? spec.intervalSeconds : 300) : heartbeatSeconds;
+}
+
 /** `held`: the size in force. */
 export function expectationOf(state: State, now: Ms, held: number): Expectation {
 	const { spec } = state;
 	const proxies = [...state.proxies.values()];
 	const isRecent = (at: Ms, seconds: number) => at <= now && now - at < SAMPLE_INTERVALS * seconds * SECOND;
-	const isFresh = (at: Ms) => isRecent(at, state.heartbeatSeconds);
 	const vitalsOf = (proxy: Proxy) => state.vitals.get(proxy.id);
+	const isFresh = (at: Ms, proxy: Proxy) => isRecent(at, paceOf(state, vitalsOf(proxy)?.isLined === true));
 	const isOurs = ({ phase }: Proxy) => phase.at !== "deleting" && phase.at !== "releasing";
 	const isKept = (proxy: Proxy) => isOurs(proxy) && proxy.phase.at !== "draining";
 	const counted = proxies.filter((proxy) => isOurs(proxy) && proxy.address !== null);
 
-	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
+	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0, proxy)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
 	const posted = counted.flatMap(({ posted }) => (posted.jobs === undefined ? [] : [posted.jobs]));
 	const custom = state.custom.jobs === undefined ? [] : [state.custom.jobs];
 	const jobs = [...posted, ...custom].map(([, value]) => value);
-	const heard = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0) || proxy.posted.jobs !== undefined);
+	const heard = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0, proxy) || proxy.posted.jobs !== undefined);
 	const reporting = Math.max(heard.length, custom.length);
 	const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 	const totals = new Map<string, number>();
@@ -92,8 +97,8 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 		if (active.length > 0) totals.set("active", mean(active) * reporting);
 		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
 		// A VM that was taken in, and runs no agent, has what is posted for it.
-		const reports = ({ posted, keyHash, isAdopted }: Proxy, metricsAt: Ms) =>
-			isAdopted && keyHash === null ? Object.keys(posted).length > 0 : isFresh(metricsAt);
+		const reports = (proxy: Proxy, metricsAt: Ms) =>
+			proxy.isAdopted && proxy.keyHash === null ? Object.keys(proxy.posted).length > 0 : isFresh(metricsAt, proxy);
 		isBlind = proxies.some((proxy) => proxy.wasReady && isKept(proxy) && !reports(proxy, vitalsOf(proxy)?.metricsAt ?? 0));
 	} else {
 		const { source } = state;
@@ -146,8 +151,8 @@ export function wokenSize({ spec, wokenFor }: State): number {
 export function isHeldByClients(state: State, now: Ms): boolean {
 	if (!canBeWoken(state)) return false;
 	return [...state.proxies.values()].some(({ id, phase }) => {
-		const { active = 0, reportedAt = 0 } = state.vitals.get(id) ?? {};
-		const isOld = reportedAt > now || now - reportedAt >= SAMPLE_INTERVALS * state.heartbeatSeconds * SECOND;
+		const { active = 0, reportedAt = 0, isLined = false } = state.vitals.get(id) ?? {};
+		const isOld = reportedAt > now || now - reportedAt >= SAMPLE_INTERVALS * paceOf(state, isLined) * SECOND;
 		return active > 0 && !isOld && phase.at !== "deleting" && phase.at !== "releasing";
 	});
 }

@@ -1,8 +1,11 @@
+import type { Said } from "../../src/controller/agent-lines.ts";
 import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Settings } from "../../src/core/model/command.ts";
 import type { Id, Ms, State } from "../../src/core/model/state.ts";
+import type { Agent } from "./agents.ts";
 import type { Timer } from "./clock.ts";
 import { hashOf, Instance } from "./instance.ts";
+import { Wire } from "./lines.ts";
 import { Rows } from "./rows.ts";
 import { SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
@@ -13,6 +16,8 @@ export interface HostConfig {
 	readonly account: string;
 }
 
+/** An object that holds lines, and has had nothing to do for so long, may be put to sleep: it loses its memory, and keeps its lines. */
+const SLEEPS_AFTER_MS = 10 * SECOND;
 /** Far more than a pool of the size simulated here has to do. */
 const MOST_PASSES_A_MINUTE = 150;
 
@@ -45,6 +50,12 @@ export class Host {
 	/** No call may go out earlier, in truth and by its own clock: a provider said so. */
 	notBefore = { at: 0, byClock: 0, saidAt: 0 };
 	instance: Instance | null = null;
+	/** The lines that the platform holds for it. */
+	wires = new Set<Wire>();
+	/** When all of them fell, the last two times. */
+	fellAt: readonly [Ms, Ms] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+	private activeAt: Ms = 0;
+	private isWatched = false;
 	private timer: Timer | null = null;
 	private isHandling = false;
 	/** The time that the handler was called for which runs, or ran last. */
@@ -103,10 +114,12 @@ export class Host {
 	current(): Instance | null {
 		const { rows } = this;
 		if (rows === null) return null;
+		this.noteActive();
 		if (this.instance === null) {
 			const state = this.world.core.decode(rows.read());
 			this.world.watch.reloaded(this, state);
 			this.instance = new Instance(this, { state, vitalsWrittenAt: rows.vitalsWrittenAt, armedAt: this.alarmAt });
+			if (this.world.scenario.lines !== null) this.instance.loaded();
 		}
 		return this.instance;
 	}
@@ -117,6 +130,7 @@ export class Host {
 		if (instance === null) return;
 		instance.isDropped = true;
 		this.instance = null;
+		this.fall();
 		this.world.watch.dropped(this);
 		this.endHandling(comesAgain);
 	}
@@ -127,11 +141,67 @@ export class Host {
 		if (instance === null) return;
 		instance.isSuperseded = true;
 		this.instance = null;
+		this.fall();
 		this.world.watch.dropped(this);
 		this.world.clock.after(this.world.random.between(SECOND, 30 * SECOND), () => {
 			instance.isDropped = true;
 		});
 		this.endHandling(true);
+	}
+
+	private fall(): void {
+		this.fellAt = [this.fellAt[1], this.world.clock.now];
+		const { wires } = this;
+		this.wires = new Set();
+		for (const wire of wires) wire.fall();
+		wires.clear();
+	}
+
+	/** An agent's line, with its key. */
+	openLine(agent: Agent): Wire | "unauthorised" {
+		this.world.mustSettle = true;
+		const instance = this.current();
+		const wire = new Wire(this.world, this, agent);
+		return instance?.openLine(agent.key, wire) ? wire : "unauthorised";
+	}
+
+	hear(wire: Wire, said: Said): void {
+		this.world.mustSettle = true;
+		this.current()?.hear(wire, said);
+	}
+
+	lineEnded(wire: Wire, wasClean: boolean): void {
+		this.world.mustSettle = true;
+		this.current()?.lineEnded(wire, wasClean);
+	}
+
+	forgetWire(wire: Wire): void {
+		this.wires.delete(wire);
+	}
+
+	/** The platform puts to sleep what has had nothing to do for a while, often or seldom. */
+	private noteActive(): void {
+		const { clock, scenario } = this.world;
+		this.activeAt = clock.now;
+		if (this.isWatched || scenario.lines === null || scenario.lines.sleeps === 0) return;
+		this.isWatched = true;
+		const look = () => {
+			const idleMs = clock.now - this.activeAt;
+			if (this.instance === null) this.isWatched = false;
+			else if (this.isHandling || idleMs < SLEEPS_AFTER_MS) clock.after(this.isHandling ? SLEEPS_AFTER_MS : SLEEPS_AFTER_MS - idleMs, look);
+			else {
+				this.isWatched = false;
+				if (this.world.lineRandom.chance(scenario.lines?.sleeps ?? 0)) this.sleep(this.instance);
+			}
+		};
+		clock.after(SLEEPS_AFTER_MS, look);
+	}
+
+	private sleep(instance: Instance): void {
+		this.world.faults.count("slept");
+		instance.isDropped = true;
+		this.instance = null;
+		this.world.watch.slept(this);
 	}
 
 	/**
@@ -204,6 +274,7 @@ export class Host {
 		void instance.alarm().then(() => {
 			if (!isFirst || this.instance !== instance) return;
 			this.isHandling = false;
+			this.activeAt = this.world.clock.now;
 			this.noteIdle();
 			this.world.watch.passed(this, instance);
 			if (!this.isWaiting) return;
@@ -230,6 +301,7 @@ export class Host {
 		this.rows = null;
 		this.state = null;
 		this.instance = null;
+		this.fall();
 		this.isForgotten = true;
 		this.alarmAt = null;
 		this.idleSince = null;

@@ -1,4 +1,6 @@
+import type { AgentLines, Said } from "../../src/controller/agent-lines.ts";
 import type { Controller, Host as ControllerHost, Wanted } from "../../src/controller/controller.ts";
+import type { Lines } from "../../src/controller/lines.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
 import type { Event, Outcome } from "../../src/core/events.ts";
 import type { Seen } from "../../src/core/facts/listing.ts";
@@ -6,8 +8,9 @@ import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
 import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
-import type { Reply } from "./agents.ts";
+import type { Heartbeat, Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
+import type { Wire } from "./lines.ts";
 import { outsideOf } from "./outside.ts";
 
 /** What an instance knows of an effect whose result it awaits. */
@@ -27,6 +30,8 @@ export class Instance {
 	rate: Rate | null = null;
 	readonly ledger: Ledger;
 	private readonly controller: Controller;
+	private readonly lines: Lines;
+	private readonly agentLines: AgentLines;
 	private readonly tokens = new Map<Id, string>();
 	private readonly phases = new WeakMap<Effect, Phase | null>();
 	private callsMade = 0;
@@ -37,6 +42,50 @@ export class Instance {
 		const { core } = host.world;
 		this.ledger = new core.Ledger();
 		this.controller = new core.Controller(this.surroundings(), stored);
+		// Those of its own machine: they fall with it.
+		const { wires } = host;
+		this.lines = new core.Lines({
+			accept: (socket, tags) => {
+				(socket as Wire).tags = tags;
+				wires.add(socket as Wire);
+			},
+			tagged: (tag) => [...wires].filter((wire) => wire.tags.includes(tag)),
+			answeredAt: (socket) => {
+				const { answeredAt } = socket as Wire;
+				return answeredAt === null ? null : answeredAt + host.skewMs;
+			},
+		});
+		const { reportChars } = host.world.scenario.lines ?? {};
+		this.agentLines = new core.AgentLines(this.lines, () => this.controller, {
+			now: () => host.now(),
+			digest: hashOf,
+			...(reportChars === undefined ? {} : { reportChars }),
+		});
+	}
+
+	/** As `src/pool/object.ts` does with whatever was stored. */
+	loaded(): void {
+		this.controller.hearLines(true);
+	}
+
+	openLine(key: string, wire: Wire): boolean {
+		if (this.state === null) return false;
+		const { id, hash } = this.host.read(key);
+		if (this.agentLines.judge(hash, id).is === "refused") return false;
+		this.agentLines.opened(this.lines.accept(wire, "agent", id, this.agentLines.noteOf(hash), this.host.now()));
+		return true;
+	}
+
+	hear(wire: Wire, said: Said): void {
+		const line = this.lines.lineOf(wire);
+		if (line === null || this.state === null) return;
+		const outcome = this.agentLines.heard(line, said);
+		if (outcome === "taken" && said.counts !== undefined) this.host.world.watch.totals.taken(wire.agent, said.counts);
+	}
+
+	lineEnded(wire: Wire, wasClean: boolean): void {
+		const line = this.lines.lineOf(wire);
+		if (line !== null && this.state !== null) this.agentLines.ended(line, wasClean);
 	}
 
 	/** Null: the pool is forgotten. */
@@ -133,11 +182,11 @@ export class Instance {
 		return told(this.controller.register({ id, tokenHash, keyHash, address: request.address }));
 	}
 
-	heartbeat(request: { key: string; sessions: readonly string[]; credentials: number }): Reply {
+	heartbeat(request: Heartbeat): Reply {
 		if (this.state === null) return { ok: false };
 		const { id, hash } = this.host.read(request.key);
-		const { sessions, credentials } = request;
-		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions }));
+		const { sessions, credentials, counts } = request;
+		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions, counts }));
 	}
 
 	private surroundings(): ControllerHost {
@@ -160,6 +209,7 @@ export class Instance {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
+				if (changes.vitals !== null) world.watch.totals.written(host);
 			},
 			setAlarm: (at) => {
 				if (!this.isListening) return;
@@ -181,7 +231,11 @@ export class Instance {
 				host.notePass();
 			},
 			callsMade: () => this.callsMade,
-			committed: (before, after, cause) => this.committed(before, after, cause),
+			...(world.scenario.lines === null ? {} : { lines: (isLoaded: boolean) => this.agentLines.lives(isLoaded) }),
+			committed: (before, after, cause) => {
+				this.committed(before, after, cause);
+				if (!this.isSuperseded) this.agentLines.committed(before, after);
+			},
 			passFailed: (error) => this.failed(error),
 		};
 	}

@@ -63,6 +63,14 @@ export function outsideOf(instance: Instance, state: State): Outside {
 					resolve(isUp ? { is: "ok", active: null } : { is: "refused" });
 				});
 			}),
+		knock: ({ address, port }) =>
+			later<boolean>((resolve) => {
+				clock.after(random.between(10, 3000), () => {
+					const isUp = !world.faults.strikes("staticsDown") && world.agentUrl === world.goodUrl;
+					if (isUp) world.watch.probedStatic(host, `${address}:${port}`, true);
+					resolve(isUp);
+				});
+			}),
 		ledger: instance.ledger,
 		names: () => ({ displayName: "", settings: {} }),
 		database: {

@@ -36,6 +36,8 @@ export interface Bug {
 	readonly isBounded?: boolean;
 	/** It shows only where an operator has all proxies replaced. */
 	readonly isRolled?: boolean;
+	/** Only agents with lines show it. */
+	readonly isLined?: boolean;
 	/** Only a pool with rules shows it. */
 	readonly isDemanding?: boolean;
 	/** The cloud that brings it to light, where the others cannot; all if missing. */

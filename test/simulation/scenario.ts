@@ -53,10 +53,11 @@ export const LASTING = [
 	"retagRefused",
 	"staticsDown",
 	"createsHang",
+	"linesRefused",
 ] as const;
 export type Lasting = (typeof LASTING)[number];
 /** Dealt apart. */
-const COMMON = LASTING.filter((what) => what !== "createsHang");
+const COMMON = LASTING.filter((what) => what !== "createsHang" && what !== "linesRefused");
 
 /** Faults of an instant. */
 export const SUDDEN = [
@@ -75,7 +76,9 @@ export const SUDDEN = [
 	"priceChanges",
 ] as const;
 /** Dealt apart from the others, so that seeds keep the rest of their runs. */
-export const APART = ["databaseLost"] as const;
+export const APART = ["databaseLost", "lineBroken", "lineSilent", "lineDoubled"] as const;
+/** What befalls lines. */
+const OF_LINES = ["lineBroken", "lineSilent", "lineDoubled", "linesRefused", "superseded"] as const;
 export type Sudden = (typeof SUDDEN)[number] | (typeof APART)[number];
 
 /** What an operator may do. */
@@ -149,6 +152,13 @@ export interface SoldOut {
 	readonly to: Ms;
 }
 
+export interface LineSetup {
+	/** Probability with which an object that has nothing to do is put to sleep. */
+	readonly sleeps: number;
+	/** Characters of a report that are kept with a line; missing: as in production. */
+	readonly reportChars?: number;
+}
+
 /** A run as data: everything but the random numbers drawn while it runs. */
 export interface Scenario {
 	readonly seed: number;
@@ -166,6 +176,8 @@ export interface Scenario {
 	readonly budgets: Readonly<Record<string, number>>;
 	/** What is sold out when, from the start of the run. */
 	readonly soldOut: readonly SoldOut[];
+	/** Agents hold lines; null: they call. */
+	readonly lines: LineSetup | null;
 	/** Nobody uses the proxies: what is done to them depends on no client. */
 	readonly isUnused?: boolean;
 	readonly actions: readonly Action[];
@@ -178,6 +190,8 @@ export interface ScenarioOptions {
 	readonly isPlaced?: boolean;
 	/** Bounds on cost in each run; without it, in some. */
 	readonly isBounded?: boolean;
+	/** Agents hold lines in each run, or in none; without it, in half of them. */
+	readonly isLined?: boolean;
 	/** No faults, only orders. */
 	readonly isFaultless?: boolean;
 	/** In each run an operator has all proxies replaced; without it, in some. */
@@ -252,6 +266,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 	// What a budget holds back is judged where nothing else changes what is wanted.
 	// They are probed in each interval: most of what a run would spend its time on.
 	const hasStatics = options.focus?.includes("staticsDown") ?? seed % 4 === 0;
+	const lines = linesOf(seed, end, options, actions);
 	const setups = isBounded ? pools : withDemand(seed, pools, actions, end, options);
 	actions.sort((a, b) => a.at - b.at);
 	const placing = placingOf(seed, end, options, setups);
@@ -275,8 +290,20 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 		hourlyPrice,
 		budgets: isBounded && money.chance(0.7) ? { a: boundOf(money, pools, hourlyPrice), b: boundOf(money, pools, hourlyPrice) } : {},
 		soldOut: placing.soldOut,
+		lines,
 		actions,
 	};
+}
+
+/** Dealt from numbers of its own, so that runs with lines are otherwise those without. */
+function linesOf(seed: number, end: Ms, options: ScenarioOptions, actions: Action[]): LineSetup | null {
+	const random = new Random(`lines ${seed}`);
+	const isLined = random.chance(0.5);
+	if (!(options.isLined ?? isLined)) return null;
+	const most = options.isFaultless || options.focus !== undefined ? 0 : random.pick([0, 4, 16, 32]);
+	for (let i = 0; i < most; i++) actions.push(fault(random, end, OF_LINES));
+	const isForgetful = random.chance(0.3);
+	return { sleeps: random.pick([0, 0.1, 1]), ...(isForgetful && { reportChars: 0 }) };
 }
 
 const PLACES: readonly Place[] = ["here", "there", "yonder"].flatMap((region) => ["small", "large"].map((size) => ({ region, size })));

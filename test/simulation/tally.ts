@@ -7,13 +7,14 @@ export interface Tally {
 	made: number;
 	passes: number;
 	heartbeats: number;
+	reports: number;
 	readonly faults: Record<string, number>;
 	readonly effects: Record<string, number>;
 	readonly failing: { readonly seed: number; readonly message: string }[];
 }
 
 export function newTally(): Tally {
-	return { runs: 0, simulatedHours: 0, made: 0, passes: 0, heartbeats: 0, faults: {}, effects: {}, failing: [] };
+	return { runs: 0, simulatedHours: 0, made: 0, passes: 0, heartbeats: 0, reports: 0, faults: {}, effects: {}, failing: [] };
 }
 
 export function count(tally: Tally, outcome: Outcome): void {
@@ -22,13 +23,14 @@ export function count(tally: Tally, outcome: Outcome): void {
 	tally.made += outcome.made;
 	tally.passes += outcome.passes;
 	tally.heartbeats += outcome.heartbeats;
+	tally.reports += outcome.reports;
 	for (const [name, times] of outcome.faults) tally.faults[name] = (tally.faults[name] ?? 0) + times;
 	for (const [name, times] of outcome.effects) tally.effects[name] = (tally.effects[name] ?? 0) + times;
 	if (outcome.violation !== null) tally.failing.push({ seed: outcome.scenario.seed, message: outcome.violation.message });
 }
 
 export function add(sum: Tally, part: Tally): void {
-	for (const key of ["runs", "simulatedHours", "made", "passes", "heartbeats"] as const) sum[key] += part[key];
+	for (const key of ["runs", "simulatedHours", "made", "passes", "heartbeats", "reports"] as const) sum[key] += part[key];
 	for (const key of ["faults", "effects"] as const) {
 		for (const [name, times] of Object.entries(part[key])) sum[key][name] = (sum[key][name] ?? 0) + times;
 	}

@@ -26,12 +26,19 @@ export class Waiting {
 	private readonly failing = new Map<string, Map<Id, Ms>>();
 	/** By pool: what is due, and since when it was seen to be. */
 	private readonly due = new Map<string, ReadonlyMap<string, Ms>>();
+	/** When each proxy was last probed. */
+	private readonly probedAt = new Map<Id, Ms>();
 	/** By pool: until when nothing is held against it. */
 	private readonly excusedUntil = new Map<string, Ms>();
 
 	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
 		this.broken = broken;
+	}
+
+	/** It is being probed, whatever becomes of what its pool remembers of that: a sleep may take it. */
+	probing(id: Id): void {
+		this.probedAt.set(id, this.world.clock.now);
 	}
 
 	/** Nothing is held against the pool for a while. */
@@ -84,7 +91,7 @@ export class Waiting {
 	}
 
 	/** Whether the pool may have slept, or known another time, since then. */
-	private isExcused(host: Host, since: Ms): boolean {
+	isExcused(host: Host, since: Ms): boolean {
 		const { faults } = this.world;
 		if ((this.excusedUntil.get(host.object) ?? 0) > since) return true;
 		return OF_ALARMS.some((fault) => faults.wasOn(fault, since - AFTER_ALARMS_MS));
@@ -103,7 +110,8 @@ export class Waiting {
 				yield `the delete of ${id}, after ${tries},`;
 			const isDrained = phase.at === "draining" && now >= Math.max(phase.until, proxy.since + UNPUBLISHED_DRAIN_MS);
 			if (isDrained && state.suspended === null && state.breach === null) yield `the end of the drain of ${id}`;
-			const probedAt = probeDue(state, proxy, now);
+			const sinceMs = this.world.clock.now - (this.probedAt.get(id) ?? 0);
+			const probedAt = sinceMs < state.spec.intervalSeconds * SECOND ? null : probeDue(state, proxy, now);
 			if (probedAt !== null) yield `the probe of ${id}, after ${proxy.failedProbes} failures and that of ${probedAt},`;
 		}
 	}

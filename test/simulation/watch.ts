@@ -16,8 +16,10 @@ import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand.ts";
 import { Leases } from "./watch-leases.ts";
+import { LineWatch } from "./watch-lines.ts";
 import { PlaceWatch } from "./watch-places.ts";
 import { Replacements } from "./watch-replacements.ts";
+import { Totals } from "./watch-totals.ts";
 import { Waiting } from "./watch-waiting.ts";
 import type { World } from "./world.ts";
 
@@ -66,6 +68,8 @@ export class Watch {
 	private readonly replacements = new Replacements();
 	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
+	readonly lines: LineWatch;
+	readonly totals: Totals;
 
 	constructor(world: World) {
 		this.world = world;
@@ -73,7 +77,13 @@ export class Watch {
 		this.places = new PlaceWatch(world, (message) => {
 			if (this.isClockSound) this.broken("19", message);
 		});
+		this.totals = new Totals(world, (message) => this.broken("20", message));
 		this.waiting = new Waiting(world, (message) => this.broken("16", message));
+		this.lines = new LineWatch(world, {
+			broken: (message) => this.broken("21", message),
+			isExcused: (host, since) => this.waiting.isExcused(host, since),
+			isClockSound: () => this.isClockSound && world.clock.now - this.nudgedAt > AFTER_UNWOKEN_MS,
+		});
 	}
 
 	/** A pool is told that the directory lacks it. */
@@ -110,6 +120,7 @@ export class Watch {
 	quoted(host: Host, account: string, hourly: number): void {
 		this.world.note(() => `${host.object} is told that a VM of ${account} costs ${hourly}`);
 		this.spend.quoted(host, account, hourly);
+		this.totals.quoted(host, hourly);
 	}
 
 	broken(promise: string, message: string): void {
@@ -150,7 +161,15 @@ export class Watch {
 	dropped(host: Host): void {
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
+		this.totals.dropped(host);
 		this.waiting.excuse(host);
+	}
+
+	/** An object was put to sleep: its memory is gone, and whoever needs it wakes it. */
+	slept(host: Host): void {
+		forgetLost(host, this.record(host).demand);
+		this.places.dropped(host);
+		this.totals.dropped(host);
 	}
 
 	/** Another instance begins with what is stored, which is all that was ever committed. Vitals lag. */
@@ -260,7 +279,10 @@ export class Watch {
 		const isUrgent = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "find" || isRetag;
 		if (isProvider && !isUrgent && isSpent && this.isClockSound)
 			this.broken("10", `${effect.call} goes out with ${rate.remaining} of ${rate.limit} calls left`);
-		if (effect.call === "probe") this.probing(effect.id);
+		if (effect.call === "probe") {
+			this.probing(effect.id);
+			this.waiting.probing(effect.id);
+		}
 		if (effect.call === "probeStatic") this.probing(`${host.object} ${effect.id}`);
 		if (effect.call === "list") this.record(host).lookedAt = this.world.clock.now;
 		if (effect.call === "forget") this.forgetting(host, state);
@@ -301,13 +323,15 @@ export class Watch {
 		const { world } = this;
 		const { run, told } = agent;
 		const { skewMs } = host;
-		const isHeard = () => agent.run === run && agent.isRegistered && !UNHEARD.some((fault) => world.faults.isOn(fault));
+		const { wire } = agent;
+		const isOnLine = () => agent.wire === wire && (wire === null || wire.isThrough);
+		const isHeard = () => agent.run === run && agent.isRegistered && isOnLine() && !UNHEARD.some((fault) => world.faults.isOn(fault));
 		// By a clock that jumped the order may be old already.
 		const isCalm = () => isHeard() && host.isAlive && host.skewMs === skewMs;
 		const isToldOfIt = host.state?.proxies.get(agent.machine.tags.intent ?? "")?.keyHash != null;
 		if (!isCalm() || !isToldOfIt) return;
 		let wasCalm = true;
-		const dueAt = world.clock.now + told.intervalSeconds * SECOND + 2 * SECOND;
+		const dueAt = world.clock.now + (wire === null ? told.intervalSeconds * SECOND : 0) + 2 * SECOND;
 		const look = () => {
 			wasCalm &&= isCalm();
 			if (!wasCalm || !agent.sessions.has(session)) return;
@@ -447,6 +471,7 @@ export class Watch {
 		const replaced = this.replacements.judge(host.object, before, after, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
 		this.leases.committed(host, before, after, this.isClockSound);
+		this.totals.committed(host, before, after);
 		if (before.proxies === after.proxies) return;
 		const record = this.record(host);
 		for (const [id, proxy] of after.proxies) {
@@ -491,6 +516,7 @@ export class Watch {
 	): void {
 		this.waiting.changed(host, was, proxy);
 		const [from, to] = [was.phase.at, proxy.phase.at];
+		if (from === "ready" && to === "unready") this.lines.dropped(host, was, states.after);
 		if (to === "ready" && from !== "ready") {
 			record.fruitless = 0;
 			record.fruitlessSince = this.world.clock.now;
@@ -691,8 +717,14 @@ export class Watch {
 
 	/** 16: each minute. */
 	waits(): void {
+		if (this.world.clock.now % (10 * MINUTE) === 0) this.counts();
 		if (!this.isClockSound) return;
 		for (const host of this.world.hosts) if (host.isAlive) this.waiting.look(host, this.record(host).listed);
+	}
+
+	/** 20: what is counted is what happened. */
+	private counts(): void {
+		for (const host of this.world.hosts) if (host.isAlive) this.totals.look(host);
 	}
 
 	/** 8: every pool that lives has an alarm, or cron's next look gives it one. */
@@ -715,6 +747,7 @@ export class Watch {
 		const more = this.mutations() - this.mutationsWhenConverged;
 		const isAsking = this.world.hosts.some((host) => lacksRoom(this.world, host));
 		if (more > 0 && !isAsking) this.broken("7", `${more} mutating calls or publications after it had converged`);
+		this.counts();
 		const wrong = this.world.hosts.flatMap((host) => convergenceOf(this.world, host));
 		if (wrong.length > 0) this.broken("7", `converged no more: ${wrong.join("; ")}`);
 	}

@@ -2,7 +2,7 @@ import type { Command, Settings } from "../../src/core/model/command.ts";
 import type { Measurements, Ms, Place, Rate, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
-import { Agents, type Reply } from "./agents.ts";
+import { type Agent, Agents, type Heartbeat, type Reply } from "./agents.ts";
 import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
@@ -13,6 +13,7 @@ import { textOf } from "./demand.ts";
 import { Faults } from "./faults.ts";
 import { Holders } from "./holders.ts";
 import { Host, type HostConfig } from "./host.ts";
+import type { Wire } from "./lines.ts";
 import { PROFILES } from "./profiles.ts";
 import { Random } from "./random.ts";
 import { Violation } from "./record.ts";
@@ -46,6 +47,8 @@ export interface Outcome {
 	readonly effects: ReadonlyMap<string, number>;
 	readonly passes: number;
 	readonly heartbeats: number;
+	/** On lines. */
+	readonly reports: number;
 	/** What happened, where it was recorded. */
 	readonly trace: readonly string[];
 }
@@ -57,6 +60,8 @@ export class World {
 	readonly clock = new Clock(START);
 	readonly random: Random;
 	readonly planRandom: Random;
+	/** For what only agents with lines do. */
+	readonly lineRandom: Random;
 	readonly faults: Faults;
 	readonly cloud: Cloud;
 	readonly database: Database;
@@ -85,6 +90,7 @@ export class World {
 		this.trace = isTraced ? [] : null;
 		this.random = new Random(`world ${scenario.seed}`);
 		this.planRandom = new Random(`plan ${scenario.seed}`);
+		this.lineRandom = new Random(`lines of ${scenario.seed}`);
 		this.faults = new Faults(this.clock, new Random(`faults ${scenario.seed}`));
 		const { provider, pageSize, callsAnHour, quota, pools } = scenario;
 		const windowMs = Math.min(...pools.map(({ unknownTimeoutSeconds }) => unknownTimeoutSeconds)) * SECOND;
@@ -108,10 +114,13 @@ export class World {
 		const worker = {
 			register: (_url: string, request: { token: string; key: string; address: string }): Reply | null =>
 				this.hostOf(request.token)?.current()?.register(request) ?? { ok: false },
-			heartbeat: (_url: string, request: { key: string; sessions: readonly string[]; credentials: number }): Reply | null =>
+			heartbeat: (_url: string, request: Heartbeat): Reply | null =>
 				this.hostOf(request.key)?.current()?.heartbeat(request) ?? { ok: false },
+			open: (_url: string, agent: Agent): Wire | "unauthorised" | "none" =>
+				this.faults.strikes("linesRefused") ? "none" : (this.hostOf(agent.key)?.openLine(agent) ?? "unauthorised"),
 		};
-		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL);
+		const lines = scenario.lines === null ? null : { random: this.lineRandom, watch: this.watch.lines };
+		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL, this.watch.totals, lines);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
 		this.holders = new Holders(this, new Random(`holders ${scenario.seed}`));
 		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));
@@ -157,6 +166,7 @@ export class World {
 			effects: this.watch.effects,
 			passes: this.hosts.reduce((sum, host) => sum + host.passes, 0),
 			heartbeats: this.agents.heartbeats,
+			reports: this.agents.reports,
 			trace: this.trace ?? [],
 		};
 	}
@@ -275,6 +285,7 @@ export class World {
 			else if (host.source === "api" && host.state?.run === "removing") this.database.remove(host.object);
 		}
 		this.watch.doubled();
+		this.watch.lines.look();
 		if (this.hasLosses && this.clock.now % HOUR < CRON_MS)
 			for (const deployment of new Set(this.hosts.map((host) => host.deployment)))
 				this.copies.set(deployment, this.database.copy(deployment));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { staticId } from "../../src/core/model/statics.ts";
+import { deriveApi, relisted, resealed, type StoredEndpoint } from "../../src/pool/endpoint.ts";
 import { readEndpoint } from "../../src/settings/endpoint.ts";
 import { readConfig } from "../../src/settings/environment.ts";
 import { accessOf, accessText } from "../../src/values/access.ts";
@@ -91,4 +92,33 @@ it("how a proxy is reached is one text and back, whatever is in its credentials"
 		}
 	}
 	for (const none of [undefined, "", "ftp://@"]) expect(accessOf(none)).toBeNull();
+});
+
+describe("a list that was fetched", () => {
+	const [old, fresh] = ["the-encryption-key-until-now-1", "the-encryption-key-from-now-on-2"];
+	const under = (keys: string) => readConfig({ PROXY_USERNAME: "user", PROXY_PASSWORD: "password", ENCRYPTION_KEY: keys });
+	const pool = { object: "a1", name: "bought" };
+	const stored = relisted(
+		{ configuration: { static: { minutes: 5 } }, environment: null, intervalSeconds: null },
+		pool.object,
+		under(old),
+		"192.0.2.1:1\n192.0.2.2:2",
+		1_000,
+	);
+	const portsOf = (endpoint: StoredEndpoint, keys: string) =>
+		deriveApi(endpoint, pool, under(keys)).settings.spec.statics.map(({ port }) => port);
+
+	it("is encrypted anew under a new key, so that the old one can go, and says still when it was fetched", () => {
+		const again = resealed(stored, pool.object, [fresh, old]);
+		expect(again?.fetched?.at).toBe(1_000);
+		expect(again && portsOf(again, fresh)).toEqual([1, 2]);
+		expect(again && resealed(again, pool.object, [fresh])).toBeNull();
+	});
+
+	it("is forgotten, and so fetched at once, where no key opens it any more", () => {
+		const again = resealed(stored, pool.object, [fresh]);
+		expect(again).not.toBeNull();
+		expect(again?.fetched).toBeUndefined();
+		expect(again && resealed(again, pool.object, [fresh])).toBeNull();
+	});
 });

@@ -28,6 +28,7 @@ export function fakePorts(start: State, answer: (effect: Effect, state: State) =
 	};
 	let state = start;
 	const ports: Ports = {
+		hear: () => undefined,
 		load: () => state,
 		commit: (_before, after, wakeAt) => {
 			state = after;

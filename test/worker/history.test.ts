@@ -218,7 +218,7 @@ describe("GET /history", () => {
 		const wrong: readonly [string, string][] = [
 			[
 				"metric=redy",
-				'metric must be one or several of ready, wanted, billed, connections, requests, errors, bytesIn, bytesOut, cost, and "redy" is none.',
+				'metric must be one or several of ready, wanted, billed, connections, requests, errors, bytesIn, bytesOut, cost, outcomes, outcomesOk, and "redy" is none.',
 			],
 			["from=yesterday", "from must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970."],
 			["from=200&to=100", "from must be before to."],

@@ -1,5 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import dashboard from "../../docs/monitoring/grafana.json?raw";
+import rules from "../../docs/monitoring/muster.rules.yml?raw";
+import page from "../../docs/monitoring/README.md?raw";
 import { metersOf } from "../../src/core/model/meters.ts";
 import { newState } from "../../src/core/model/state.ts";
 import { collect } from "../../src/fleet/records.ts";
@@ -134,5 +137,51 @@ describe("GET /metrics", () => {
 		expect((await askPlainly("/metrics")).status).toBe(401);
 		expect((await ask("/metrics", { headers: { "X-Auth-Key": "wrong-key-of-the-right-length" } })).status).toBe(401);
 		expect((await askWith({ DB: failing() }, "/metrics", { headers: { "X-Auth-Key": ADMIN_KEY } })).status).toBe(503);
+	});
+});
+
+describe("docs/monitoring", () => {
+	/** By the name of a series: its labels, and the values that each of them has. */
+	async function given(): Promise<ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>> {
+		await tell(["default"]);
+		const text = await (await askWith({ MAX_HOURLY_COST: "1" }, "/metrics", { headers: { "X-Auth-Key": ADMIN_KEY } })).text();
+		const names = new Map<string, Map<string, Set<string>>>();
+		for (const [, name = "", labels = ""] of text.matchAll(/^(muster_\w+)(?:\{(.*)\})? \S+$/gm)) {
+			const known = names.get(name) ?? new Map<string, Set<string>>();
+			names.set(name, known);
+			for (const [, key = "", value = ""] of labels.matchAll(/(\w+)="([^"]*)"/g)) known.set(key, (known.get(key) ?? new Set()).add(value));
+		}
+		return names;
+	}
+
+	const ofRules = [...rules.matchAll(/^\s+expr: (.+)$/gm)].map(([, expression = ""]) => expression);
+	const ofDashboard = [...dashboard.matchAll(/"expr": ("(?:[^"\\]|\\.)*")/g)].map(([, text = ""]) => JSON.parse(text) as string);
+
+	test("asks in no rule and no panel for a series, a label or a value that /metrics does not give", async () => {
+		const names = await given();
+		expect([ofRules.length > 5, ofDashboard.length > 10]).toEqual([true, true]);
+		// A code or a currency is whatever a cloud says.
+		const isOpen = (label: string) => ["code", "currency", "provider", "pool"].includes(label);
+		for (const expression of [...ofRules, ...ofDashboard]) {
+			for (const [, name = "", matchers = ""] of expression.matchAll(/(muster_\w+)(?:\{([^}]*)\})?/g)) {
+				const labels = names.get(name);
+				expect(labels, `${name} in ${expression}`).toBeDefined();
+				for (const [, label = "", value = ""] of matchers.matchAll(/(\w+)(?:=~|!~|!=|=)"([^"]*)"/g)) {
+					expect([...(labels?.keys() ?? [])], `${name} in ${expression}`).toContain(label);
+					for (const one of isOpen(label) ? [] : value.split("|"))
+						expect([...(labels?.get(label) ?? [])], `${label} in ${expression}`).toContain(one);
+				}
+			}
+			const all = new Set([...names.values()].flatMap((labels) => [...labels.keys()]));
+			for (const [, grouped = ""] of expression.matchAll(/\b(?:by|on|without|ignoring) \(([^)]*)\)/g))
+				for (const label of grouped.split(/, */)) expect([...all], expression).toContain(label);
+		}
+	});
+
+	test("lists the very series that there are", async () => {
+		const families = new Set([...(await given()).keys()].map((name) => name.replace(/^(muster_boot_seconds)_(bucket|sum|count)$/, "$1")));
+		const table = page.split("\n").filter((line) => line.startsWith("| `muster_"));
+		const listed = table.flatMap((line) => [...(line.split(" | ")[0] ?? "").matchAll(/`(muster_\w+)/g)].map(([, name = ""]) => name));
+		expect(listed.sort()).toEqual([...families].sort());
 	});
 });

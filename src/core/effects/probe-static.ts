@@ -1,7 +1,7 @@
 import { probePauseMs } from "../model/deadlines.ts";
 import { withLog } from "../model/edit.ts";
 import { PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
-import type { State, StaticHealth, Verdict } from "../model/state.ts";
+import type { Ms, State, StaticHealth, Verdict } from "../model/state.ts";
 import { handsOut, healthOf, isStatic, staticId } from "../model/statics.ts";
 import { passed } from "../model/time.ts";
 import { itsProxy, type OfProxy, type Room } from "./room.ts";
@@ -13,6 +13,8 @@ export interface ProbeStatic extends OfProxy {
 	readonly port: number;
 	/** As in the settings. */
 	readonly access: string;
+	/** A page is fetched through it, which costs a request. Else it is enough that it opens a way. */
+	readonly isWhole: boolean;
 }
 
 export const probeStatic: Room<ProbeStatic, Verdict> = {
@@ -21,7 +23,10 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 	isMutating: false,
 	subject: itsProxy,
 
-	/** Each once an interval, so many in one: more of them are probed the less often. One that fails is asked again soon, until it counts as down. */
+	/**
+	 * Each once an interval, so many in one: more of them are probed the less often. One that fails is asked again soon, until it counts as down. A page is
+	 * fetched through those that are not known to be well, and each day's first time through all: each costs a request of the plan's.
+	 */
 	plan(draft) {
 		const { state, now } = draft;
 		const { statics, intervalSeconds } = state.spec;
@@ -30,10 +35,12 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		for (const backend of statics) {
 			const { address, port, access } = backend;
 			const id = staticId(backend);
-			const pauseMs = probePauseMs(healthOf(state, id).failures, everyMs, state.spec);
+			const { isUp, failures } = healthOf(state, id);
+			const pauseMs = probePauseMs(failures, everyMs, state.spec);
 			const probedAt = state.staticsProbed.get(id) ?? 0;
 			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
-			draft.call<ProbeStatic>({ call: "probeStatic", id, address, port, access });
+			const isWhole = !isUp || failures > 0 || dayOf(probedAt) !== dayOf(now);
+			draft.call<ProbeStatic>({ call: "probeStatic", id, address, port, access, isWhole });
 		}
 	},
 
@@ -62,6 +69,9 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		return state;
 	},
 };
+
+/** Days are those of UTC. */
+const dayOf = (at: Ms) => Math.floor(at / 86_400_000);
 
 const WORDS = {
 	refused: "it refuses connections",

@@ -1,6 +1,6 @@
 import { applyProbed } from "../facts/agents.ts";
 import { hiddenFrom, probePauseMs } from "../model/deadlines.ts";
-import { DOUBT_PAUSE_MS, SAMPLE_SHARE } from "../model/limits.ts";
+import { DOUBT_PAUSE_MS, LINE_LATE_MS, SAMPLE_SHARE } from "../model/limits.ts";
 import { lateAt } from "../model/lines.ts";
 import { isPlain, unsettledOf } from "../model/proxies.ts";
 import type { Id, Ms, Proxy, State, Verdict, Vitals } from "../model/state.ts";
@@ -125,7 +125,9 @@ export function probeDueAt(state: State, proxy: Proxy, now: Ms): Ms | null {
 		case "ready": {
 			if (proxy.failedProbes > 0) return probedAt + pauseMs;
 			if (isDoubted) return probedAt + DOUBT_PAUSE_MS;
-			return Math.max(lateAt(state, vitals?.heardAt ?? 0, vitals?.isLined ?? false), probedAt + intervalMs);
+			const isLined = vitals?.isLined ?? false;
+			const spacingMs = isLined ? Math.min(intervalMs, LINE_LATE_MS) : intervalMs;
+			return Math.max(lateAt(state, vitals?.heardAt ?? 0, isLined), probedAt + spacingMs);
 		}
 		case "booting":
 		case "unready":

@@ -15,9 +15,11 @@ export function applyLineOpened(state: State, id: Id, now: Ms): State {
 	return state.proxies.has(id) ? withVitals(state, id, { heardAt: now, doubtedAt: 0 }) : state;
 }
 
-/** Most likely its agent ended, or the network did; a probe tells. It deletes nothing. */
-export function applyLineLost(state: State, id: Id, now: Ms): State {
-	return state.proxies.has(id) ? withVitals(state, id, { doubtedAt: now }) : state;
+/** Most likely its agent ended, or the network did; a probe tells. It deletes nothing. `aliveAt`: when the line last showed life. */
+export function applyLineLost(state: State, id: Id, aliveAt: Ms, now: Ms): State {
+	if (!state.proxies.has(id)) return state;
+	const heardAt = Math.max(state.vitals.get(id)?.heardAt ?? 0, Math.min(aliveAt, now));
+	return withVitals(state, id, { doubtedAt: now, heardAt });
 }
 
 /** A line without a newer sign of life than is known changes nothing. */
@@ -25,7 +27,7 @@ export function applyLines(before: State, seen: { readonly lives: readonly SeenL
 	let state = before;
 	for (const { id, at, reported } of seen.lives) {
 		if (!state.proxies.has(id) || at > now) continue;
-		if (reported !== undefined && reported.at > (state.vitals.get(id)?.reportedAt ?? 0)) {
+		if (reported !== undefined && reported.at > (state.vitals.get(id)?.metricsAt ?? 0)) {
 			const { at: reportedAt, ...report } = reported;
 			state = applyHeartbeat(state, report, reportedAt);
 		}

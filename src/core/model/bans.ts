@@ -54,9 +54,15 @@ export interface BanFields {
 	readonly hosts: Table<Counts>;
 	/** By proxy. */
 	readonly outcomes: Table<Counts>;
+	/** Of all hosts and proxies since the pool was made, those that are forgotten among them. */
+	readonly reported: { readonly outcomes: number; readonly outcomesOk: number };
 }
 
-export const banSlice: Slice<BanFields> = { hosts: vital(table(COUNTS)), outcomes: vital(table(COUNTS)) };
+export const banSlice: Slice<BanFields> = {
+	hosts: vital(table(COUNTS)),
+	outcomes: vital(table(COUNTS)),
+	reported: vital(record<BanFields["reported"]>({ outcomes: value(0), outcomesOk: value(0) })),
+};
 
 const LONGEST_SECONDS = 86_400;
 /** A ban that comes so long after the last has ended is a new one. */
@@ -86,10 +92,11 @@ function isUntil(until: Ms, now: Ms): boolean {
 
 /** The state after clients have reported; what they say of proxies that are not there is passed over. */
 export function withReports(state: State, reports: readonly Reported[], now: Ms): State {
-	let { proxies, hosts, outcomes } = state;
+	let { proxies, hosts, outcomes, reported } = state;
 	for (const report of reports) {
 		const proxy = proxies.get(report.id);
 		if (proxy === undefined) continue;
+		reported = { outcomes: reported.outcomes + 1, outcomesOk: reported.outcomesOk + (report.outcome === "ok" ? 1 : 0) };
 		hosts = hosts.with(report.host, counted(hosts.get(report.host), report, now));
 		outcomes = outcomes.with(report.id, counted(outcomes.get(report.id), report, now));
 		const bans = bansAfter(proxy.bans, report, state.spec.banCoolDownSeconds, now);
@@ -97,7 +104,7 @@ export function withReports(state: State, reports: readonly Reported[], now: Ms)
 	}
 	if (hosts === state.hosts) return state;
 	for (const id of outcomes.keys()) if (!proxies.has(id)) outcomes = outcomes.without(id);
-	const after = { ...state, proxies, hosts, outcomes };
+	const after = { ...state, proxies, hosts, outcomes, reported };
 	return hosts.size > state.hosts.size || proxies !== state.proxies ? withinBounds(after) : after;
 }
 

@@ -16,8 +16,8 @@ export const LINE_LATE_MS = 52_000;
 export const LINE_SILENT_MS = 80_000;
 /** Between the probes of a proxy whose line broke: most likely its agent ended, and systemd starts it again within two seconds. */
 export const DOUBT_PAUSE_MS = 700;
-/** All lines end at a deploy, and come back within 30 s: until then nobody is late. At most once in so long. */
-export const FALL_SPACING_MS = 10 * 60_000;
+/** All lines end at a deploy, and come back within 30 s: until then nobody is late. At most once in so long, so that who is silent is found however often that happens. */
+export const FALL_SPACING_MS = LINE_SILENT_MS + 10_000;
 /** How often an agent reports on its line where nothing changes and no rule goes by what it reports. */
 export const IDLE_REPORT_SECONDS = 300;
 /** Messages on lines that are billed as one request, and the share of the plan's daily requests that reports of a set pace may use. */
@@ -58,7 +58,7 @@ export const CONFIRMATION_MS = 10 * 60_000;
 export const KEPT_CONFIRMATIONS = 100;
 export const CONFIRMATION_BYTES = 20_000;
 /** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
-export const STATICS_AN_INTERVAL = 50;
+export const STATICS_AN_INTERVAL = 150;
 /** A failure that repeats renews its entry of the log so often at the most. */
 export const RENEW_MS = 10 * 60_000;
 /** After so long, or so many other entries, it gets one of its own again. */

@@ -12,7 +12,8 @@ import { spentSoFar, trafficOf } from "./tally.ts";
 
 /** What a sample holds behind its instant (Unix seconds, a whole minute) and the seconds that gauges were summed up for, in this order. */
 export const GAUGES = ["ready", "wanted", "billed", "connections"] as const;
-export const COUNTERS = ["requests", "errors", "bytesIn", "bytesOut", "cost"] as const;
+/** Stored by their place: further ones come behind. `outcomes`: what clients reported, `outcomesOk` those of them that were good. */
+export const COUNTERS = ["requests", "errors", "bytesIn", "bytesOut", "cost", "outcomes", "outcomesOk"] as const;
 export const METRICS = [...GAUGES, ...COUNTERS] as const;
 export type Metric = (typeof METRICS)[number];
 
@@ -55,6 +56,7 @@ function sampleOf(state: State, last: Sample | undefined, at: number, now: Ms): 
 	const traffic = trafficOf(state);
 	const counters: Readonly<Record<(typeof COUNTERS)[number], number>> = {
 		...traffic,
+		...state.reported,
 		cost: spentSoFar(state, now)[currencyOf(state)] ?? 0,
 	};
 	return [

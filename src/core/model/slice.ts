@@ -4,7 +4,7 @@ import type { Shape } from "./shape.ts";
 /**
  * - `facts`: with the next commit, in the one row of facts.
  * - `rows`: with the next commit, a row for each entry that changed.
- * - `vitals`: at most once in two intervals, but for what is prompt, in the row of vitals. It lags, and a gap in it proves nothing.
+ * - `vitals`: at the end of a pass, at most once in nearly an interval (or 30 s), and else once in two, but for what is prompt; in the row of vitals. It lags, and a gap in it proves nothing.
  */
 export type Storage = "facts" | "rows" | "vitals";
 

@@ -49,7 +49,7 @@ function byRules(draft: Draft): void {
 function isRiseDue(state: State, now: Ms): boolean {
 	const { spec, target, pressedAt, decidedAt, ramped } = state;
 	if (pressedAt <= decidedAt || pressedAt > now || target >= spec.max) return false;
-	if (ramped.isRise && now < ramped.at + spec.intervalSeconds * 1000) return false;
+	if (now >= ramped.at && now < ramped.at + spec.intervalSeconds * 1000) return false;
 	const measured = measurementsOf(state, now);
 	if (measured === null) return false;
 	const ranges = spec.rules.flatMap((text) => {

@@ -71,7 +71,7 @@ const HistoryAnswer = z
 				seconds: z.number().int().openapi({ description: "How long that is." }),
 				values: z.array(z.number().nullable()).openapi({
 					description:
-						"In the order of `metrics`: the mean of ready, wanted, billed and connections; how much was added of requests, errors, bytesIn, bytesOut and cost. Null: not known.",
+						"In the order of `metrics`: the mean of ready, wanted, billed and connections; how much was added of requests, errors, bytesIn, bytesOut, cost, and of outcomes that clients reported (`outcomesOk`: the good ones). Null: not known.",
 				}),
 			}),
 		),

@@ -6,6 +6,7 @@ import { DEMAND } from "./demand.ts";
 import { FINISHING } from "./finishing.ts";
 import { INVENTORY } from "./inventory.ts";
 import { LEASES } from "./leases.ts";
+import { LINES } from "./lines.ts";
 import { LISTING } from "./listing.ts";
 import { MONEY } from "./money.ts";
 import { ORDERS } from "./orders.ts";
@@ -15,6 +16,7 @@ import { PROBES } from "./probes.ts";
 import { REGISTRATION } from "./registration.ts";
 import { ROLLING } from "./rolling.ts";
 import { STORAGE } from "./storage.ts";
+import { TOTALS } from "./totals.ts";
 
 /** Bugs that fleet controllers had, and slips of our own. Each must be caught by the simulation. */
 export const BUGS: readonly Bug[] = [
@@ -27,11 +29,13 @@ export const BUGS: readonly Bug[] = [
 	...DEADLINES,
 	...PROBES,
 	...REGISTRATION,
+	...LINES,
 	...FINISHING,
 	...ORDERS,
 	...ROLLING,
 	...ADOPTION,
 	...MONEY,
 	...LEASES,
+	...TOTALS,
 	...DEMAND,
 ];

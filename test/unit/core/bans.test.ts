@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import { coolingOf, coolUntil, isCooling, type OutcomeName } from "../../../src/core/model/bans.ts";
 import { MOST_BANNED_PAIRS, MOST_HOSTS } from "../../../src/core/model/limits.ts";
+import { COUNTERS, FIRST_METRIC, GAUGES, withSample } from "../../../src/core/model/samples.ts";
 import type { State } from "../../../src/core/model/state.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { changeOfCooling, coolingFor } from "../../../src/read-model/cooling.ts";
@@ -86,6 +87,17 @@ describe("what is kept", () => {
 			apply(pool(), { on: "command", command: { do: "report", reports: [{ id: FIRST, host: "a", outcome: "ok", ms: 40 }] } }, NOW),
 		];
 		expect(timed?.hosts.get("a")).toMatchObject({ okMs: 40, timed: 1 });
+	});
+
+	test("counts outcomes over time, of sites and proxies that are forgotten too", () => {
+		const before = withSample(report(pool(), "ok"), NOW);
+		const after = withSample(report(report(report(before, "ok"), "banned"), "timeout"), NOW + MINUTE);
+		const of = ({ samples }: State) => COUNTERS.map((_, index) => samples.at(-1)?.[FIRST_METRIC + GAUGES.length + index]).slice(-2);
+		expect([of(before), of(after)]).toEqual([
+			[1, 1],
+			[4, 2],
+		]);
+		expect(COUNTERS.slice(-2)).toEqual(["outcomes", "outcomesOk"]);
 	});
 
 	test("is 2,000 sites at the most: those that were reported the longest ago go first, and with them their bans", () => {

@@ -34,7 +34,7 @@ test("a proxy whose line shows life is not probed, however seldom it reports; on
 });
 
 test("a line that breaks has its proxy probed at once, and again within a second each, until it is off the list", () => {
-	let state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID });
+	let state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID, aliveAt: NOW });
 	let now = NOW + SECOND;
 	for (let tries = 0; tries < 3; tries++) {
 		expect(probed(state, now)).toEqual([ID]);
@@ -47,7 +47,7 @@ test("a line that breaks has its proxy probed at once, and again within a second
 });
 
 test("a line that is opened again ends the doubt", () => {
-	const state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID }, { on: "lineOpened", id: ID });
+	const state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID, aliveAt: NOW }, { on: "lineOpened", id: ID });
 	expect(probed(state, NOW + SECOND)).toEqual([]);
 });
 

@@ -126,6 +126,8 @@ describe("a static backend", () => {
 		expect((await ask("PUT", at, { static: { list: list.join("\n") } })).status).toBe(200);
 		expect((await ask("GET", at)).body.static).toEqual({ list: "********" });
 		const pool = new PoolUnderTest((await findEndpoint(bindings.DB, "bought")) ?? "");
+		// Days count, and none is to begin while this runs.
+		await pool.setClock(Math.ceil(Date.now() / 86_400_000) * 86_400_000 + 6 * 3_600_000);
 		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0 });
 		await pool.until(async () => (await pool.state()).statics.size === 4, "a probe of each");
 		await pool.settle();
@@ -140,6 +142,13 @@ describe("a static backend", () => {
 		const socks = "socks5://ann:s3cret-two@127.77.250.21:1080";
 		expect(await found("&country=fr&source=static")).toMatchObject([{ url: socks, server: "socks5://127.77.250.21:1080", socks5: socks }]);
 		expect(await found("&source=own")).toEqual([]);
+		// Of those that are well it is enough that they open a way: a page of ours costs a request.
+		const askedOf = async (port: number) => (await (await fetch(`http://bought.test/127.77.250.21:${port}`)).json()) as object;
+		await pool.advance(120, 30);
+		expect([await askedOf(3128), await askedOf(1080)]).toMatchObject([{ pages: 1 }, { pages: 1 }]);
+		expect([await askedOf(3128), await askedOf(1080)]).not.toMatchObject([{ knocks: 0 }, { knocks: 0 }]);
+		await pool.advance(86_400, 43_200);
+		expect(await askedOf(3128), "once a day").toMatchObject({ pages: 2 });
 		const logs = await bindings.DB.prepare("SELECT text FROM logs WHERE object = ?").bind(pool.object).all<{ text: string }>();
 		expect(JSON.stringify(logs.results)).not.toContain("s3cret");
 	}, 60_000);

@@ -23,7 +23,7 @@ export async function world(incoming: Incoming): Promise<MiniflareResponse> {
 	const url = new URL(incoming.url);
 	const text = await incoming.text();
 	if (url.host === "agents.test") return agent(url, incoming.method, text);
-	if (url.host === "bought.test") return bought(url, text);
+	if (url.host === "bought.test") return bought(url, incoming.method, text);
 	if (url.host === "lists.test") return list(url, incoming.method, text);
 	if (url.host === "names.test") return setName(url.pathname.slice(1), text);
 	if (url.host === "cloudflare-dns.com") return answerName(url);
@@ -94,20 +94,27 @@ function answerProbe(socket: Socket, address: string): void {
 	});
 }
 
-/** `PUT /<address>` `{port, login}` starts a proxy there as others sell them: HTTP and SOCKS5 on one port, for one user alone. */
-async function bought(url: URL, text: string): Promise<MiniflareResponse> {
+/** Of each bought proxy, by address and port: pages that were fetched through it, and ways that it opened through which nothing came. */
+const asked = new Map<string, { pages: number; knocks: number }>();
+
+/** `PUT /<address>` `{port, login}` starts a proxy there as others sell them: HTTP and SOCKS5 on one port, for one user alone. `GET /<address>:<port>`: what it was asked for. */
+async function bought(url: URL, method: string, text: string): Promise<MiniflareResponse> {
+	if (method === "GET") return MiniflareResponse.json(asked.get(url.pathname.slice(1)) ?? null);
 	const { port, login } = JSON.parse(text) as { port: number; login: string };
-	const server = createServer((socket) => sell(socket, login));
+	const counts = { pages: 0, knocks: 0 };
+	asked.set(`${url.pathname.slice(1)}:${port}`, counts);
+	const server = createServer((socket) => sell(socket, login, counts));
 	await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, url.pathname.slice(1), resolve));
 	server.unref();
 	return new MiniflareResponse(null, { status: 204 });
 }
 
 /** What it brings back is our own page, whichever way it is asked. */
-function sell(socket: Socket, login: string): void {
+function sell(socket: Socket, login: string, counts: { pages: number; knocks: number }): void {
 	const [username = "", password = ""] = login.split(":");
 	const answer = (text: string) => {
 		const nonce = /\/probe\?nonce=([0-9a-f]{32}) HTTP/.exec(text)?.[1] ?? "";
+		counts.pages++;
 		socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${nonce}`);
 	};
 	let step: "hello" | "login" | "connect" | "request" = "hello";
@@ -115,7 +122,11 @@ function sell(socket: Socket, login: string): void {
 	socket.on("data", (data) => {
 		if (step === "hello" && data[0] !== 5) {
 			const isKnown = data.toString("latin1").includes(`Proxy-Authorization: Basic ${Buffer.from(login).toString("base64")}\r\n`);
-			if (isKnown) answer(data.toString("latin1"));
+			if (isKnown && data.toString("latin1").startsWith("CONNECT muster.test:443 ")) {
+				counts.knocks++;
+				// It waits for what its client would send.
+				socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+			} else if (isKnown) answer(data.toString("latin1"));
 			else socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nConnection: close\r\n\r\n");
 		} else if (step === "hello") {
 			step = "login";
@@ -126,6 +137,7 @@ function sell(socket: Socket, login: string): void {
 			socket.write(Uint8Array.of(1, data.equals(expected) ? 0 : 1));
 		} else if (step === "connect") {
 			step = "request";
+			if (data.at(-1) === 187) counts.knocks++;
 			const wanted = Buffer.of(5, 1, 0, 3, 11, ...Buffer.from("muster.test"), 1, 187);
 			socket.write(
 				Uint8Array.of(5, data.equals(wanted) || data.equals(Buffer.of(...wanted.subarray(0, 16), 0, 80)) ? 0 : 4, 0, 1, 0, 0, 0, 0, 0, 0),
