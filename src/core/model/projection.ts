@@ -47,7 +47,7 @@ export function summaryOf(state: State): CoreSummary {
 		places: state.spec.places.map((place) => placeStanding(state, place)),
 		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
 		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
-		orphans: state.orphans.size,
+		orphans: orphansOf(state),
 		foreign: state.foreign,
 	};
 }
@@ -60,7 +60,7 @@ function isDegraded(state: State): boolean {
 	if (goneOf(state).length > 0) return true;
 	// Sold out is not down: while one place is open, the others' VMs are launched there.
 	if (hasCloud(state) && areAllClosed(state)) return true;
-	return isPriceRefused(money, state.listedAt) || state.orphans.size > 0 || stuckOf(state).length > 0;
+	return isPriceRefused(money, state.listedAt) || orphansOf(state) > 0 || stuckOf(state).length > 0;
 }
 
 /** Whether a price was refused for our credentials, and no list has shown since that they are good for all else. */
@@ -73,7 +73,8 @@ const isOpen = (breaker: Breaker): boolean => breaker.failures > 0;
 /** What waits, and goes on by itself or at an operator's start. */
 function waitingOf(state: State): readonly Waiting[] {
 	const { breakers } = state;
-	const idle = idleness(state.run);
+	// What it knows of itself it has not from what is stored.
+	const idle = state.unreadable === null ? idleness(state.run) : null;
 	const waiting = idle === null ? [] : [idle];
 	const say = (breaker: Breaker, where = "") => waiting.push({ what: `${where}${breaker.why}`, until: breaker.until });
 	for (const breaker of [breakers.auth, breakers.launch]) if (isOpen(breaker)) say(breaker);
@@ -108,8 +109,13 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
-	if (state.orphans.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);
+	if (orphansOf(state) > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);
 	return sentences;
+}
+
+/** VMs that no proxy explains. Where what is stored cannot be read that is so of all of them, and none is deleted. */
+function orphansOf({ orphans, unreadable }: State): number {
+	return unreadable === null ? orphans.size : 0;
 }
 
 /** Those whose delete does not come to an end. The last list is the clock here: a summary must not change by the mere passing of time. */

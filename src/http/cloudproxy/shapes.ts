@@ -213,8 +213,13 @@ const ErrorAnswer = z.object({ metadata: Metadata, error: z.string(), detail: z.
 
 /** A whole number within bounds, with one message for whatever is wrong with it. */
 export function wholeNumber(min: number, max: number): z.ZodNumber {
-	const error = `must be a whole number ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}`;
-	return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+	const kind = `a whole number ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}`;
+	const error = `must be ${kind}`;
+	return z
+		.number({ error: ({ input }) => (input === undefined ? `is required: ${kind}` : error) })
+		.int({ error })
+		.min(min, { error })
+		.max(max, { error });
 }
 
 /** Words that the original takes for a boolean (Pydantic's), beside true and false themselves. */
@@ -235,7 +240,12 @@ export function booleanOrText() {
 		const word = typeof given === "string" || typeof given === "number" ? String(given).trim().toLowerCase() : "";
 		return Object.hasOwn(WORDS, word) ? WORDS[word] : given;
 	};
-	return z.preprocess(asBoolean, z.boolean({ error: "must be true or false" })).openapi({ type: "boolean" });
+	return z
+		.preprocess(
+			asBoolean,
+			z.boolean({ error: ({ input }) => (input === undefined ? "is required: true or false" : "must be true or false") }),
+		)
+		.openapi({ type: "boolean" });
 }
 
 /** An address as providers write it. Throws ValidationError. */

@@ -124,6 +124,7 @@ function poolOf(
 		unready: unready.map(unreadyProxy),
 		problems: [...(own?.problems ?? [])],
 		usual_boot_seconds: Math.round((summary?.usualBootMs ?? NO_BOOT_KNOWN_MS) / 1_000),
+		vms: summary?.billable ?? 0,
 		outdated: details === undefined ? null : outdatedOf(details),
 		load: details === undefined ? null : sumOf(details.samples),
 	};
