@@ -54,6 +54,7 @@ function deploy(): void {
 for (const warning of encodingWarnings(settingsGiven(configuration, wanted.rest))) console.warn(`Warning: ${warning}.`);
 if (wanted.rest.includes("--dry-run")) {
 	deploy();
+	console.log(`It would be the Worker ${configuration.name}, with the database ${database?.database_name ?? database?.database_id}.`);
 	process.exit(0);
 }
 

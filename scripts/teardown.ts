@@ -3,7 +3,7 @@
  * exists any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { leftBehind } from "./leftovers.ts";
+import { leftBehind, type Providers, reasonsIn } from "./leftovers.ts";
 
 const LOOK_MS = 5_000;
 /** A drain takes ten minutes at the most, and a cloud its time. */
@@ -12,14 +12,6 @@ const CALL_MS = 30_000;
 const TRIES = 3;
 /** Pools publish what they have; one answer may be a moment old. */
 const LOOKS_TO_BELIEVE = 2;
-
-interface Providers {
-	/** VMs that exist, or may. */
-	readonly vms: number;
-	/** These, and those that are gone and whose begun hour, or minute, is still charged. */
-	readonly billed: number;
-	readonly providers: Readonly<Record<string, { readonly instances: Readonly<Record<string, { readonly problems?: readonly string[] }>> }>>;
-}
 
 function giveUp(sentence: string): never {
 	console.error(sentence);
@@ -82,15 +74,14 @@ async function emptied(): Promise<Providers | null> {
 		}
 		await pause(LOOK_MS);
 	}
-	for (const [provider, { instances }] of Object.entries(seen?.providers ?? {})) {
-		for (const [name, { problems = [] }] of Object.entries(instances))
-			for (const text of problems) console.error(`${provider}/${name}: ${text}`);
-	}
+	for (const reason of reasonsIn(seen)) console.error(reason);
 	return null;
 }
 
-const inUse = ({ providers }: Providers) =>
-	Object.keys(providers).filter((name) => Object.keys(providers[name]?.instances ?? {}).length > 0);
+const inUse = ({ providers, removing = [] }: Providers) => {
+	const listed = Object.keys(providers).filter((name) => Object.keys(providers[name]?.instances ?? {}).length > 0);
+	return [...new Set([...listed, ...removing.map(({ provider }) => provider)])];
+};
 
 try {
 	await stopAll();

@@ -21,7 +21,7 @@ import {
 	ServiceUnavailable,
 	ValidationError,
 } from "./base/errors.ts";
-import { requireKnownQuery } from "./base/query.ts";
+import { requireKnownQuery, requireNoMisspelling } from "./base/query.ts";
 import { byPut, firstVersionOf, methodsOf, type OperationClass, type Route } from "./base/routes.ts";
 import { GetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
@@ -254,9 +254,11 @@ for (const route of ROUTES) {
 	// A monitor that asks for something else than it means would never tell. Pages are asked for with all kinds of things.
 	const isChecked = (access === "admin" && !isReactor(path)) || path === "/health";
 	const known = isChecked ? queryOf(endpoint) : null;
+	const guarded = known === null && access !== "agent" && access !== "public" ? queryOf(endpoint) : [];
 	app.on(method.toUpperCase(), path, async (c, next) => {
 		await letPass(c);
 		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
+		if (guarded.length > 0 && hasQuery(c)) requireNoMisspelling(c, guarded);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
 		await next();
 		if (endpoint.isOrder && c.res.ok) laterOf(c)(noteOrder(c));

@@ -23,6 +23,11 @@ export type Faults = Sections<string>;
 /** Stands for a secret in answers; given back it keeps the secret that is stored. */
 export const MASK = "********";
 
+/** As it was copied out of an answer, blanks about it included. */
+export function isMask(value: unknown): boolean {
+	return typeof value === "string" && value.trim() === MASK;
+}
+
 /** A configuration that cannot be read at all. The message names no value. */
 export class UnreadableConfiguration extends Error {}
 
@@ -140,7 +145,7 @@ export function sealSecrets(
 	object: string,
 	configuration: EndpointConfiguration,
 ): { readonly stored: StoredConfiguration; readonly faults: null } | { readonly stored: null; readonly faults: Faults } {
-	const mustSeal = (value: Value, section: string, key: string) => isSecret(section, key) && !isNothing(value) && value !== MASK;
+	const mustSeal = (value: Value, section: string, key: string) => isSecret(section, key) && !isNothing(value) && !isMask(value);
 	if (keys.length === 0) {
 		const message = "cannot be stored: it is a secret, and this deployment has no ENCRYPTION_KEY (npx wrangler secret put ENCRYPTION_KEY)";
 		const faults = withoutEmpty(mapValues(configuration, (value, section, key) => (mustSeal(value, section, key) ? message : undefined)));

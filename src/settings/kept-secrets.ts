@@ -1,5 +1,6 @@
 import {
 	type Faults,
+	isMask,
 	isSealed,
 	isSecret,
 	MASK,
@@ -21,7 +22,7 @@ export function withKeptSecrets(
 	stored: StoredConfiguration,
 	addresses: Addresses,
 ): { readonly merged: StoredConfiguration; readonly faults: Faults } {
-	const isMask = (value: Value | Sealed, section: string, key: string) => value === MASK && isSecret(section, key);
+	const isKept = (value: Value | Sealed, section: string, key: string) => isMask(value) && isSecret(section, key);
 	const kept = (section: string, key: string) => {
 		const value = valueAt(stored, section, key);
 		return value !== undefined && isSealed(value) ? value : undefined;
@@ -32,7 +33,7 @@ export function withKeptSecrets(
 		if (moved.length === 0) return undefined;
 		return `is the mask, ${MASK}, which keeps a secret only for where it was given: ${moved.join(" and ")} changed, so give the secret again`;
 	};
-	const merged = mapValues(given, (value, section, key) => (isMask(value, section, key) ? kept(section, key) : value));
-	const faults = mapValues(given, (value, section, key) => (isMask(value, section, key) ? refusal(section, key) : undefined));
+	const merged = mapValues(given, (value, section, key) => (isKept(value, section, key) ? kept(section, key) : value));
+	const faults = mapValues(given, (value, section, key) => (isKept(value, section, key) ? refusal(section, key) : undefined));
 	return { merged, faults: withoutEmpty(faults) };
 }

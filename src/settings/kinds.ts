@@ -79,7 +79,7 @@ const MOST_ORIGIN_CHARS = 300;
 /** The origin that `http(s)://host[:port]` names, with or without a slash at its end; null for anything else. */
 export function publicOrigin(text: string): string | null {
 	const url = URL.parse(text);
-	return url !== null && text.length <= MOST_ORIGIN_CHARS && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text) ? url.origin : null;
+	return url !== null && text.length <= MOST_ORIGIN_CHARS && /^https?:\/\/[^/?#@\\\s\p{Cc}]+\/?$/iu.test(text) ? url.origin : null;
 }
 
 export const INSECURE_URL_RULE =

@@ -111,7 +111,7 @@ describe("a configuration", () => {
 		expect(elsewhere).toEqual({ configuration: { "cloud:nova": { user: "me" } }, unreadable: ["cloud:nova.password"] });
 		const moved = { "cloud:other": { password: stored?.["cloud:nova"]?.password ?? null } };
 		expect(openSecrets(["first"], "object", moved).unreadable).toEqual(["cloud:other.password"]);
-		const kept = withKeptSecrets({ "cloud:nova": { password: "********" }, "cloud:other": { password: "********" } }, stored ?? {}, {});
+		const kept = withKeptSecrets({ "cloud:nova": { password: " ********\n" }, "cloud:other": { password: "********" } }, stored ?? {}, {});
 		expect(kept.merged["cloud:nova"]).toEqual({ password: stored?.["cloud:nova"]?.password });
 		expect(kept.faults).toEqual({ "cloud:other": { password: expect.stringContaining("no stored secret") } });
 	});

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { enterPool } from "../../src/d1/directory.ts";
+import { enterPool, removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
@@ -367,6 +367,37 @@ describe("GET /health", () => {
 		});
 		await show(publicationOf(object, { version: 2, summary: { ...SUMMARY, degraded: true, problems: ["401 from its provider."] } }));
 		expect(await health()).toMatchObject({ status: "degraded" });
+	});
+
+	test("tells of a pool that is deleted until its VMs are gone, and is degraded at once where they cannot be deleted", async () => {
+		await show(publicationOf(await enter()));
+		const gone = await enter("gone");
+		const removing = { ...SUMMARY, run: "removing" as const, cost: { hourly: 0.5, currency: "USD", asOf: 1_000 } };
+		await show(publicationOf(gone, { summary: removing }));
+		await removePool(env.DB, gone, 9_000);
+		expect(await health(), "it goes as it should").toMatchObject({
+			status: "healthy",
+			checks: { pools: { "digitalocean-gone": { status: "stopped", state: "removing", problems: [] } } },
+		});
+		const problems = ["the provider refuses our credentials: Unable to authenticate you"];
+		await show(publicationOf(gone, { version: 2, summary: { ...removing, degraded: true, problems } }));
+		// Another pool has taken the name.
+		await show(publicationOf(await enter("gone")));
+		const { status, check_count, checks } = await health();
+		expect([status, check_count]).toEqual(["degraded", 1]);
+		expect(checks.pools["digitalocean-gone (removed)"]).toMatchObject({ status: "degraded", state: "removing", problems });
+		expect((await ask("/health?strict=1")).status).toBe(503);
+		forgetHealth();
+		expect((await bodyOf(await askPlainly("/health"))).status, "a stranger is told so too").toBe("degraded");
+
+		const all = await bodyOf(await ask("/providers"));
+		expect([all.vms, all.billed, all.cost, all.spent_this_hour]).toEqual([
+			6,
+			6,
+			[{ hourly: 0.5, currency: "USD", asOf: "1970-01-01T00:00:01.000Z" }],
+			[{ amount: 0.5, currency: "USD" }],
+		]);
+		expect(all.removing).toEqual([expect.objectContaining({ provider: "digitalocean", instance: "gone", vms: 2, billed: 2, problems })]);
 	});
 
 	test("is degraded once a pool is short for longer than its boots take, though nothing was published since", async () => {

@@ -52,6 +52,7 @@ describe("GET /ui/state", () => {
 				source: "environment",
 				wanted: 2,
 				region: "lon1",
+				vms: 2,
 				load: null,
 			},
 		]);

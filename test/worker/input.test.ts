@@ -4,8 +4,14 @@ import { ADMIN_KEY, ask, bodyOf, enter, publicationOf, rowOf, show, startAfresh 
 const BIG = JSON.stringify({ min_scaling: 1, max_scaling: 2, padding: "x".repeat(65 * 1024) });
 const json = (body: string, type = "application/json"): RequestInit => ({ method: "PATCH", body, headers: { "Content-Type": type } });
 const bounds = (min: unknown, max: unknown) => json(JSON.stringify({ min_scaling: min, max_scaling: max }));
+const post = (body: unknown): RequestInit => ({
+	method: "POST",
+	body: JSON.stringify(body),
+	headers: { "Content-Type": "application/json" },
+});
 const remove: RequestInit = { method: "DELETE" };
 const RANGE = "must be a whole number from 0 to 10000";
+const MISSING = "is required: a whole number from 0 to 10000";
 
 /** What is asked, the answer's status, and its sentence or a part of it. */
 const CASES: readonly [path: string, init: RequestInit, status: number, detail: string | RegExp][] = [
@@ -58,12 +64,18 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/providers/aws", json("{"), 400, "The body is not JSON."],
 	["/providers/aws", json('{"min_scaling":1,"max_scaling":2}', "text/plain"), 400, /Content-Type: application\/json, not text\/plain/],
 	["/providers/aws", json("min_scaling=1", "application/x-www-form-urlencoded"), 400, /application\/json/],
+	["/v1.1/endpoints/aws-default?keeep=true", remove, 400, /"keeep":"is no parameter here; keep is"/],
+	["/v1.1/endpoints/aws-default/instances?maap=1", {}, 400, /"maap":"is no parameter here; map is"/],
+	["/v1.1/url", post({ url: "https://example.com\nX" }), 400, /url/],
+	["/v1.1/endpoints/aws-default/metrics", post({ a: [1e300, 1e300] }), 400, /is too large/],
+	["/v1.1/endpoints/aws-default/metrics", { ...post({}), body: '{"__proto__":[1,3]}' }, 400, /is no name of a metric/],
 	["/providers/aws", { method: "PATCH" }, 422, /min_scaling.*max_scaling/],
-	["/providers/aws", json("{}"), 422, `min_scaling ${RANGE}. max_scaling ${RANGE}.`],
+	["/providers/aws", json("{}"), 422, `min_scaling ${MISSING}. max_scaling ${MISSING}.`],
+	["/providers/aws", json('{"min_scaling":1}'), 422, `max_scaling ${MISSING}.`],
 	["/providers/aws", json("[]"), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", json("null"), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
 	["/providers/aws", json('"x"'), 422, "The body must be a JSON object with the fields min_scaling, max_scaling."],
-	["/providers/aws", bounds(1, undefined), 422, `max_scaling ${RANGE}.`],
+	["/providers/aws", bounds(1, undefined), 422, `max_scaling ${MISSING}.`],
 	["/providers/aws", bounds("one", 2), 422, `min_scaling ${RANGE}.`],
 	["/providers/aws", bounds("-1", "2.5"), 422, `min_scaling ${RANGE}. max_scaling ${RANGE}.`],
 	["/providers/aws", bounds("3", "2"), 422, "max_scaling must not be less than min_scaling."],

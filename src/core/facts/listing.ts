@@ -1,4 +1,6 @@
 /** What is known of the pool's row in the directory, applied. */
+
+import { CLOSED } from "../model/breakers.ts";
 import { spentHourly } from "../model/cost.ts";
 import { withLog } from "../model/edit.ts";
 import { isAlike, type Ms, type State } from "../model/state.ts";
@@ -32,10 +34,24 @@ export function withUnlisted(state: State, names: readonly string[], now: Ms): S
  */
 function withVersion(state: State, version: number, now: Ms): State {
 	const { listing, published } = state;
+	if (version > published.version) return withLater(state, version, now);
 	const behind = version < published.version ? version : -1;
 	if (behind < 0 || behind !== listing.behind) return behind === listing.behind ? state : { ...state, listing: { ...listing, behind } };
 	const after = withDirectoryDoubted({ ...state, listing: { ...listing, behind: -1 } }, now);
 	return withLog(after, now, "WARNING", "the directory (D1) shows an older state of this pool: it is published anew");
+}
+
+/**
+ * The directory shows a later version than this pool has ever published: a state of it that could not be read did so, or its own storage is an
+ * older copy. What it publishes and logs from now on is later than that.
+ */
+function withLater(state: State, version: number, now: Ms): State {
+	const breakers = { ...state.breakers, publish: CLOSED };
+	const after = withDirectoryDoubted(
+		{ ...state, breakers, published: { ...state.published, version }, logSeq: Math.max(state.logSeq, now) },
+		now,
+	);
+	return withLog(after, now, "WARNING", "the directory (D1) shows a later state of this pool than is stored: it is published anew");
 }
 
 /** It is in the directory again; nothing else of it is. */

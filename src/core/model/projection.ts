@@ -44,7 +44,7 @@ export function summaryOf(state: State): CoreSummary {
 		places: state.spec.places.map((place) => placeStanding(state, place)),
 		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
 		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
-		orphans: state.orphans.size,
+		orphans: orphansOf(state),
 		foreign: state.foreign,
 	};
 }
@@ -57,7 +57,7 @@ function isDegraded(state: State): boolean {
 	if (goneOf(state).length > 0) return true;
 	// Sold out is not down: while one place is open, the others' VMs are launched there.
 	if (hasCloud(state) && areAllClosed(state)) return true;
-	return isPriceRefused(money, state.listedAt) || state.orphans.size > 0 || stuckOf(state).length > 0;
+	return isPriceRefused(money, state.listedAt) || orphansOf(state) > 0 || stuckOf(state).length > 0;
 }
 
 /** Whether a price was refused for our credentials, and no list has shown since that they are good for all else. */
@@ -91,7 +91,8 @@ export function problemsOf(state: State): readonly string[] {
 	const sentences: string[] = [];
 	const endpoint = endpointOf(state);
 	const idle = idleness(state.run, endpoint);
-	if (idle !== null) sentences.push(idle);
+	// What it knows of itself it has not from what is stored.
+	if (state.unreadable === null && idle !== null) sentences.push(idle);
 	if (state.suspended !== null) sentences.push(state.suspended);
 	if (state.unreadable !== null)
 		sentences.push(`what is stored of it cannot be read: ${state.unreadable}; deploy the version that stored it, or delete the pool`);
@@ -119,8 +120,13 @@ export function problemsOf(state: State): readonly string[] {
 	if (breakers.boots.failures >= BOOTS_TO_OPEN) sentences.push(`${breakers.boots.why}${untilWhen(breakers.boots, endpoint)}`);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
-	if (state.orphans.size > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);
+	if (orphansOf(state) > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);
 	return sentences;
+}
+
+/** VMs that no proxy explains. Where what is stored cannot be read that is so of all of them, and none is deleted. */
+function orphansOf({ orphans, unreadable }: State): number {
+	return unreadable === null ? orphans.size : 0;
 }
 
 /** Those whose delete does not come to an end. The last list is the clock here: a summary must not change by the mere passing of time. */

@@ -20,6 +20,18 @@ export function requireKnownQuery(c: AppContext, known: readonly string[]): void
 	if (issues.length > 0) throw new ValidationError(issues.map(({ field, message }) => `${field} ${message}.`).join(" "), issues);
 }
 
+/**
+ * In Reactor's dialect unknown parameters are passed over, as it did; but not one that must be meant for another (`?keeep=true` of an endpoint that
+ * is deleted). Throws ValidationError.
+ */
+export function requireNoMisspelling(c: AppContext, known: readonly string[]): void {
+	const issues = Object.keys(c.req.queries()).flatMap((name): Issue[] => {
+		const nearest = known.includes(name) || name === KEY_PARAMETER ? null : nearestOf(name, known);
+		return nearest === null ? [] : [{ section: "query", field: name.slice(0, 100), message: `is no parameter here; ${nearest} is` }];
+	});
+	if (issues.length > 0) throw new ValidationError(issues.map(({ field, message }) => `${field} ${message}.`).join(" "), issues);
+}
+
 function hint(name: string, known: readonly string[]): string {
 	if (known.length === 0) return ", which takes none";
 	const nearest = nearestOf(name, known);

@@ -6,6 +6,7 @@ import { readSettings } from "../../d1/settings.ts";
 import { whatIsLost } from "../../fleet/directory.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { readReady } from "../../read-model/ready.ts";
+import { readRemoving } from "../../read-model/removing.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
 import type { Env } from "../../rpc/env.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
@@ -54,7 +55,7 @@ const schema = {
 	tags: ["Health"],
 	summary: "Tell whether the deployment works",
 	description:
-		"Needs no key; `checks`, which holds sentences without secrets, is for who has one. `degraded`: the database fails or is behind by more than 60 seconds, or a pool is: it has too few proxies ready for longer than its boots usually take, its cloud refuses it, a circuit breaker is open, a VM is billed that no proxy explains, or a rule's metric is not reported. `paused`, `stopped`: nothing is wrong, and no pool is running.",
+		"Needs no key; `checks`, which holds sentences without secrets, is for who has one. `degraded`: the database fails or is behind by more than 60 seconds, or a pool is: it has too few proxies ready for longer than its boots usually take, its cloud refuses it, a circuit breaker is open, a VM is billed that no proxy explains, or a rule's metric is not reported. Pools that are deleted are shown until their VMs are gone. `paused`, `stopped`: nothing is wrong, and no pool is running.",
 	security: [],
 	request: {
 		query: z.object({
@@ -100,6 +101,8 @@ export interface Health {
 	/** How many things are wrong, or worth knowing. */
 	readonly count: number;
 	readonly checks: z.infer<typeof Checks>;
+	/** Of these the pools that are deleted and whose VMs are not all gone yet, by the names that they have there. */
+	readonly removing: Readonly<Record<string, PoolHealth>>;
 }
 
 /** How the deployment stands now, for whoever has the admin key. Never throws. */
@@ -107,8 +110,10 @@ export async function healthNow(env: Env, config: Config, now: number): Promise<
 	return judge(config, await look(env, config, now), now);
 }
 
-function judge(config: Config, { pools, shadows, database }: Seen, now: number): Health {
-	const health = healthOf(config, pools, shadows, now);
+function judge(config: Config, { pools, removed, shadows, database }: Seen, now: number): Health {
+	const live = healthOf(config, pools, shadows, now);
+	const removing = removingHealth(removed, live, now);
+	const health = { ...live, ...removing };
 	const all = Object.values(health);
 	const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
 	const checks: z.infer<typeof Checks> = {
@@ -117,11 +122,15 @@ function judge(config: Config, { pools, shadows, database }: Seen, now: number):
 		...(config.warnings.length === 0 ? {} : { warnings: [...config.warnings] }),
 		...(all.length === 0 ? {} : { pools: health }),
 	};
-	return { status: database === null ? statusOf(all) : "degraded", count, checks };
+	// One that goes as it should says nothing of those that stay.
+	const counted = [...Object.values(live), ...Object.values(removing).filter(({ status }) => status === "degraded")];
+	return { status: database === null ? statusOf(counted) : "degraded", count, checks, removing };
 }
 
 interface Seen {
 	readonly pools: readonly PublishedPool[];
+	/** Those that are deleted and whose VMs are not all gone yet. */
+	readonly removed: readonly PublishedPool[];
 	readonly shadows: ReadonlyMap<string, string>;
 	/** What is wrong with the database, or null. */
 	readonly database: string | null;
@@ -148,26 +157,29 @@ async function hasKey(c: AppContext): Promise<boolean> {
 
 /** Never throws. */
 async function look(env: Env, config: Config, now: number): Promise<Seen> {
-	let pools: readonly PublishedPool[] = [];
-	let shadows: Seen["shadows"] = new Map();
+	let seen: Omit<Seen, "database"> = { pools: [], removed: [], shadows: new Map() };
 	try {
 		const { snapshot, ageMs } = await readReady(env.DB, now);
-		pools = snapshot.pools;
-		if (ageMs !== null) return { pools, shadows, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
-		shadows = await readShadows(env.DB, config, pools);
-		const settings = await readSettings(env.DB, ["written_at", "unlisted"]);
+		const { pools } = snapshot;
+		seen = { ...seen, pools };
+		if (ageMs !== null) return { ...seen, database: `It does not answer; what it held ${Math.ceil(ageMs / 1_000)} s ago is shown.` };
+		const [removed, shadows, settings] = await Promise.all([
+			readRemoving(env.DB),
+			readShadows(env.DB, config, pools),
+			readSettings(env.DB, ["written_at", "unlisted"]),
+		]);
+		seen = { pools, removed, shadows };
 		const lost = await whatIsLost(env, settings);
-		if (lost !== null) return { pools, shadows, database: lost };
+		if (lost !== null) return { ...seen, database: lost };
 		const mark = settings.get("written_at");
 		const seconds = mark === undefined ? 0 : Math.floor((now - Number(mark)) / 1_000);
 		const isBehind = seconds > BEHIND_SECONDS + MARK_EVERY_SECONDS;
-		return { pools, shadows, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
+		return { ...seen, database: isBehind ? `It has taken no write for ${seconds} s, or cron does not run.` : null };
 	} catch (error) {
 		// The reason may name what nobody without a key should read.
 		logWarning("health", error);
 		return {
-			pools,
-			shadows,
+			...seen,
 			database: error instanceof DatabaseUnavailable ? "It does not answer." : "It refuses what it is asked; the log has why.",
 		};
 	}
@@ -194,6 +206,22 @@ function healthOf(config: Config, pools: readonly PublishedPool[], shadows: Seen
 		}
 		const unsaid = own.filter((problem) => !known.problems.includes(problem));
 		if (unsaid.length > 0) health.set(pool.endpoint, { ...known, status: "degraded", problems: [...unsaid, ...known.problems] });
+	}
+	return Object.fromEntries(health);
+}
+
+/** Pools that are being removed, by the names that their endpoints had; a name that is another pool's by now is told apart. */
+function removingHealth(
+	removed: readonly PublishedPool[],
+	live: Readonly<Record<string, PoolHealth>>,
+	now: number,
+): Record<string, PoolHealth> {
+	const health = new Map<string, PoolHealth>();
+	for (const pool of removed) {
+		const name = endpointNameOf(pool);
+		let key = name;
+		for (let copy = 1; Object.hasOwn(live, key) || health.has(key); copy++) key = `${name} (removed${copy === 1 ? "" : `, ${copy}`})`;
+		health.set(key, publishedHealth(pool, now));
 	}
 	return Object.fromEntries(health);
 }

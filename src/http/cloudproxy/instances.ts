@@ -6,7 +6,7 @@ import type { WaitingScaling } from "../../d1/settings.ts";
 import { isFor } from "../../fleet/fleet.ts";
 import type { Shown } from "../../providers/base/provider.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
-import { readyAddresses, type Snapshot } from "../../read-model/snapshot.ts";
+import { type PublishedPool, readyAddresses, type Snapshot } from "../../read-model/snapshot.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";
 import { NotFound } from "../base/errors.ts";
 
@@ -112,6 +112,24 @@ export function instance(pool: PoolConfig | null, summary: PoolSummary, addresse
 	};
 }
 
+/** A pool that is deleted and has VMs, or may: what it costs and what keeps it. */
+export interface RemovingPool extends Pick<Instance, "cost" | "unpriced" | "billed" | "spent_this_hour"> {
+	readonly provider: ProviderName;
+	readonly instance: string;
+	/** VMs that exist, or may. */
+	readonly vms: number;
+	/** Sentences; empty: nothing is wrong. */
+	readonly problems: readonly string[];
+}
+
+/** Null: it has published nothing, and so has no VM. */
+export function removingPool({ provider, name, summary }: PublishedPool): RemovingPool | null {
+	if (summary === null) return null;
+	const { billed = 0, spent_this_hour = [] } = spendOf(summary, Date.now());
+	const { billable, problems } = summary;
+	return { provider, instance: name, vms: billable, billed, ...costOf(summary), spent_this_hour, problems };
+}
+
 /** A pool that is in the directory and has not published anything yet. */
 const UNKNOWN = { enabled: true, ips: [], scaling: { min_scaling: 0, max_scaling: 0 }, size: null, region: null } as const;
 
@@ -143,7 +161,7 @@ function spendOf(summary: PoolSummary, now: number): Pick<Instance, "billed" | "
 }
 
 /** Sums of what instances spend in this hour, one for each currency, by its name. */
-export function totalSpent(instances: readonly Instance[]): readonly Amount[] {
+export function totalSpent(instances: readonly Pick<Instance, "spent_this_hour">[]): readonly Amount[] {
 	const totals = new Map<string, number>();
 	for (const { spent_this_hour = [] } of instances)
 		for (const { amount, currency } of spent_this_hour) totals.set(currency, (totals.get(currency) ?? 0) + amount);
@@ -151,7 +169,7 @@ export function totalSpent(instances: readonly Instance[]): readonly Amount[] {
 }
 
 /** Sums of what instances cost, one for each currency, by its name; each as old as the oldest price in it. */
-export function totalCost(instances: readonly Instance[]): readonly ShownCost[] {
+export function totalCost(instances: readonly Pick<Instance, "cost">[]): readonly ShownCost[] {
 	const totals = new Map<string, ShownCost>();
 	for (const { cost } of instances) {
 		if (!cost) continue;

@@ -6,6 +6,7 @@ import { listWaitingScaling } from "../../d1/settings.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { readReady } from "../../read-model/ready.ts";
+import { readRemoving } from "../../read-model/removing.ts";
 import { type AppContext, metadata, Operation, stateAge } from "../base/context.ts";
 import {
 	DEFAULT_INSTANCE,
@@ -13,6 +14,8 @@ import {
 	instanceNamed,
 	instancesOf,
 	providerNamed,
+	type RemovingPool,
+	removingPool,
 	type Sources,
 	totalCost,
 	totalSpent,
@@ -24,7 +27,8 @@ const listSchema = {
 	operationId: "listProviders",
 	tags: ["Providers"],
 	summary: "List every provider with its instances",
-	description: "Disabled ones too. An instance has every setting of its provider that is no secret.",
+	description:
+		"Disabled ones too; pools that are deleted stand in `removing` until their VMs are gone. An instance has every setting of its provider that is no secret.",
 	responses: {
 		200: json("All providers.", ProviderList),
 		...ADMIN_FAULTS,
@@ -55,20 +59,22 @@ const instanceSchema = {
 export class ListProviders extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
-		const [sources, pools] = await Promise.all([readSources(c), listPools(c.env.DB)]);
+		const [sources, pools, removed] = await Promise.all([readSources(c), listPools(c.env.DB), readRemoving(c.env.DB)]);
 		const now = Date.now();
-		const begun = sources.snapshot.pools.reduce(
+		const begun = [...sources.snapshot.pools, ...removed].reduce(
 			(sum, { summary }) => sum + (summary ? billedNow(summary, now).count - summary.billable : 0),
 			0,
 		);
 		const vms = pools.reduce((sum, { billable }) => sum + billable, 0);
-		const all: Instance[] = [];
+		const all: (Instance | RemovingPool)[] = [];
 		const providers = (Object.keys(PROVIDER_NAMES) as ProviderName[]).flatMap((name) => {
 			const instances = instancesOf(name, sources);
 			all.push(...instances.values());
 			// Each cloud has a default instance, enabled or not; what has no cloud is listed once there is one.
 			return instances.size === 0 ? [] : [[name, { ...instances.get(DEFAULT_INSTANCE), instances: Object.fromEntries(instances) }]];
 		});
+		const removing = removed.flatMap((pool) => removingPool(pool) ?? []);
+		all.push(...removing);
 		return c.json({
 			metadata: metadata(c),
 			vms,
@@ -76,6 +82,7 @@ export class ListProviders extends Operation {
 			cost: totalCost(all),
 			spent_this_hour: totalSpent(all),
 			providers: Object.fromEntries(providers),
+			removing,
 		});
 	}
 }

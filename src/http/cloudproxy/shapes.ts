@@ -131,6 +131,28 @@ const Instances = z.record(z.string(), InstanceShape);
 export const ProviderShape = InstanceShape.extend({ instances: Instances }).openapi("Provider", {
 	example: { ...INSTANCE, instances: INSTANCES },
 });
+const RemovingPoolShape = z
+	.object({
+		provider: z.string(),
+		instance: z.string(),
+		vms: z.number().int().openapi({ description: "VMs that exist, or may." }),
+		billed: z.number().int().openapi({ description: "These, and those that are gone and whose hour was begun." }),
+		cost: Cost.nullable().optional(),
+		unpriced: z.string().optional().openapi({ description: "Why the cost is not known." }),
+		spent_this_hour: z.array(Amount),
+		problems: z.array(z.string()).openapi({ description: "What keeps its VMs from being deleted." }),
+	})
+	.openapi("RemovingPool", {
+		example: {
+			provider: "digitalocean",
+			instance: "gone",
+			vms: 1,
+			billed: 1,
+			cost: COST,
+			spent_this_hour: [AMOUNT],
+			problems: ["the provider refuses our credentials: Unable to authenticate you"],
+		},
+	});
 export const ProviderList = z
 	.object({
 		metadata: Metadata,
@@ -139,9 +161,12 @@ export const ProviderList = z
 			description:
 				"VMs that may cost money, those of removed pools that are not gone yet, and those that are gone and whose hour was begun included.",
 		}),
-		cost: z.array(Cost).openapi({ description: "The sum over all instances whose cost is known, one for each currency." }),
+		cost: z.array(Cost).openapi({
+			description: "The sum over all instances and removed pools whose cost is known, one for each currency.",
+		}),
 		spent_this_hour: z.array(Amount).openapi({ description: "What this hour costs, one amount for each currency." }),
 		providers: z.record(z.string(), ProviderShape),
+		removing: z.array(RemovingPoolShape).openapi({ description: "Pools that are deleted and whose VMs are not all gone yet." }),
 	})
 	.openapi("ProviderList", {
 		example: {
@@ -151,6 +176,7 @@ export const ProviderList = z
 			cost: [{ ...COST, hourly: 0.01785 }],
 			spent_this_hour: [AMOUNT],
 			providers: { digitalocean: { ...INSTANCE, instances: INSTANCES } },
+			removing: [],
 		},
 	});
 export const ProviderAnswer = z
@@ -187,8 +213,13 @@ const ErrorAnswer = z.object({ metadata: Metadata, error: z.string(), detail: z.
 
 /** A whole number within bounds, with one message for whatever is wrong with it. */
 export function wholeNumber(min: number, max: number): z.ZodNumber {
-	const error = `must be a whole number ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}`;
-	return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+	const kind = `a whole number ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}`;
+	const error = `must be ${kind}`;
+	return z
+		.number({ error: ({ input }) => (input === undefined ? `is required: ${kind}` : error) })
+		.int({ error })
+		.min(min, { error })
+		.max(max, { error });
 }
 
 /** Words that the original takes for a boolean (Pydantic's), beside true and false themselves. */
@@ -209,7 +240,12 @@ export function booleanOrText() {
 		const word = typeof given === "string" || typeof given === "number" ? String(given).trim().toLowerCase() : "";
 		return Object.hasOwn(WORDS, word) ? WORDS[word] : given;
 	};
-	return z.preprocess(asBoolean, z.boolean({ error: "must be true or false" })).openapi({ type: "boolean" });
+	return z
+		.preprocess(
+			asBoolean,
+			z.boolean({ error: ({ input }) => (input === undefined ? "is required: true or false" : "must be true or false") }),
+		)
+		.openapi({ type: "boolean" });
 }
 
 /** An address as providers write it. Throws ValidationError. */

@@ -30,6 +30,7 @@ const POOL = {
 	problems: [],
 	usual_boot_seconds: 120,
 	load: LOAD,
+	vms: 3,
 	outdated: 1,
 };
 const PROXY = {
@@ -101,6 +102,9 @@ export const ConsolePool = InstanceShape.extend({
 	unready: z.array(UnreadyProxy).openapi({ description: "Those that are on their way in or out." }),
 	problems: z.array(z.string()).openapi({ description: "A sentence each." }),
 	usual_boot_seconds: z.number().openapi({ description: "What nineteen in twenty of its boots took, and two minutes at the least." }),
+	vms: z.number().int().openapi({
+		description: "VMs whose cost `cost` is: those that there are. `billed` has besides them those that are gone and whose hour was begun.",
+	}),
 	outdated: z.number().int().nullable().openapi({
 		description: "Proxies whose agents are older than the one that new VMs get; null: not asked for, or the pool does not answer.",
 	}),

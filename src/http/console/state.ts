@@ -76,7 +76,13 @@ export class GetConsoleState extends Operation {
 			agent: AGENT_VERSION,
 			billed_requests: 1 + measured.length,
 			status: health.status,
-			problems: [...(health.checks.configuration ?? []), ...(health.checks.database === undefined ? [] : [health.checks.database])],
+			problems: [
+				...(health.checks.configuration ?? []),
+				...(health.checks.database === undefined ? [] : [health.checks.database]),
+				...Object.entries(health.removing).flatMap(([name, { problems }]) =>
+					problems.map((problem) => `${name}, which is deleted: ${problem}`),
+				),
+			],
 			budget: budgetOf(config.global.maxHourlyCost),
 			billed: directory.reduce((sum, { billable }) => sum + billable, 0),
 			pools,
@@ -118,6 +124,7 @@ function poolOf(
 		unready: unready.map(unreadyProxy),
 		problems: [...(own?.problems ?? [])],
 		usual_boot_seconds: Math.round((summary?.usualBootMs ?? NO_BOOT_KNOWN_MS) / 1_000),
+		vms: summary?.billable ?? 0,
 		outdated: details === undefined ? null : outdatedOf(details),
 		load: details === undefined ? null : sumOf(details.samples),
 	};

@@ -19,12 +19,24 @@ const NAME_RULE = "is no name of a metric: a letter, then at most 39 letters, di
 
 const Value = z
 	.union([z.number(), z.tuple([z.number(), z.number()])], VALUE_RULE)
-	.refine((given) => typeof given === "number" || given[0] >= 0, VALUE_RULE);
-const MetricsBody = z.record(z.string(), Value, "must be an object with a weight and a value by metric").superRefine((metrics, context) => {
+	.refine((given) => typeof given === "number" || given[0] >= 0, VALUE_RULE)
+	.refine(
+		(given) => typeof given === "number" || Number.isFinite(given[0] * given[1]),
+		"is too large: its weight times its value is no number any more",
+	);
+const NamedValues = z.record(z.string(), Value, "must be an object with a weight and a value by metric").superRefine((metrics, context) => {
 	const names = Object.keys(metrics);
 	for (const name of names) if (!isMetricName(name)) context.addIssue({ code: "custom", path: [name], message: NAME_RULE });
 	if (names.length > MOST_METRICS) context.addIssue({ code: "custom", message: `must be at most ${MOST_METRICS} metrics` });
 });
+// A record leaves this name out without a word.
+const MetricsBody = z
+	.unknown()
+	.superRefine((given, context) => {
+		if (given !== null && typeof given === "object" && Object.hasOwn(given, "__proto__"))
+			context.addIssue({ code: "custom", path: ["__proto__"], message: NAME_RULE });
+	})
+	.pipe(NamedValues);
 const SampleShape = z.record(z.string(), z.tuple([z.number(), z.number()]));
 const SAMPLE = { metric: [1.0, 7.2] };
 

@@ -7,8 +7,8 @@ export const nameOf = ({ provider, instance }: Pick<Pool, "provider" | "instance
 
 /** What one of its VMs costs an hour; null: not known. */
 export function priceOf(pool: Pool): { readonly hourly: number; readonly currency: string } | null {
-	const { cost, billed = 0 } = pool;
-	return cost && billed > 0 ? { hourly: cost.hourly / billed, currency: cost.currency } : null;
+	const { cost, vms } = pool;
+	return cost && vms > 0 ? { hourly: cost.hourly / vms, currency: cost.currency } : null;
 }
 
 /** "2 more VMs, about $0.012/h more, ready in about 40 s." */

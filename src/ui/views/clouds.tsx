@@ -142,7 +142,7 @@ function Cloud({ cloud, guide }: { readonly cloud: string; readonly guide: Guide
 											? "not set"
 											: usual === null
 												? "not set"
-												: `${usual} (usual)`}
+												: `${usual.replaceAll("`", "")} (usual)`}
 								</span>
 								<span class="dim">{is.replaceAll("`", "")}</span>
 							</li>

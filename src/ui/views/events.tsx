@@ -21,7 +21,7 @@ function Line({ event }: { readonly event: Event }) {
 			<span>
 				{severity !== "INFO" && <span class="severity">{severity.toLowerCase()} </span>}
 				{sentence(text, now.value)}
-				{actor !== null && <span class="dim"> · by {actor}</span>}
+				{actor !== null && !text.endsWith(` by ${actor}`) && <span class="dim"> · by {actor}</span>}
 			</span>
 		</li>
 	);

@@ -118,7 +118,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "phase",
 			title: "Phase",
-			width: "minmax(116px, 1fr)",
+			width: "minmax(136px, 1fr)",
 			card: "side",
 			by: ({ phase }) => PHASE_ORDER.indexOf(phase),
 			cell: ({ phase, since }) => <PhaseWord phase={phase} since={since} />,
@@ -135,7 +135,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "why",
 			title: "Why",
-			width: "minmax(80px, 1.4fr)",
+			width: "minmax(64px, 1.4fr)",
 			card: "line",
 			by: ({ why }) => why,
 			cell: ({ why }) => <span class="dim cut">{why}</span>,
@@ -143,7 +143,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "age",
 			title: "Age",
-			width: "60px",
+			width: "84px",
 			isNumber: true,
 			card: "none",
 			by: ({ created_at }) => -Date.parse(created_at) || null,
@@ -178,7 +178,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "traffic",
 			title: "Traffic",
-			width: "80px",
+			width: "72px",
 			isNumber: true,
 			card: "line",
 			by: loads(({ bytes }) => bytes),
@@ -207,7 +207,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "agent",
 			title: "Agent",
-			width: "48px",
+			width: "44px",
 			isSpare: true,
 			card: "none",
 			by: ({ agent }) => agent,
@@ -236,7 +236,7 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 		{
 			key: "do",
 			title: "",
-			width: "208px",
+			width: "204px",
 			card: "side",
 			cell: (proxy) => (
 				<span class="does">
@@ -374,7 +374,7 @@ function Why({
 				{pool.cost ? (
 					<>
 						{money(pool.cost.hourly, pool.cost.currency)}/h, {monthly(pool.cost.hourly, pool.cost.currency)} a month, for{" "}
-						{count(pool.billed ?? 0, "VM")}
+						{count(pool.vms, "VM")}
 						{of("max_hourly_cost") === null ? "" : `; at most ${money(Number(of("max_hourly_cost")), pool.cost.currency)}/h`}
 						<span class="dim">
 							{" "}

@@ -28,6 +28,9 @@ describe("a pool whose stored facts cannot be read", () => {
 		await pool.settle();
 		const summary = await bindings.DB.prepare("SELECT summary FROM pools WHERE object = ?").bind(pool.object).first<{ summary: string }>();
 		expect(summary?.summary).toMatch(/what is stored of it cannot be read/);
+		// It stands still for want of its state, not for an operator's pause, and deletes nothing.
+		expect(summary?.summary).not.toMatch(/PAUSED|tagged for this pool/);
+		expect(JSON.parse(summary?.summary ?? "{}")).toMatchObject({ orphans: 0 });
 		expect(await pool.inside((inside) => inside.armedAt)).toBeGreaterThan(0);
 		expect(await pool.vms()).toHaveLength(1);
 		// What it handed out it goes on handing out, and nobody can have it forget what it has.
@@ -38,6 +41,31 @@ describe("a pool whose stored facts cannot be read", () => {
 		expect(row?.credentials).toContain("pass");
 		expect(await pool.stub.command({ do: "run", run: "running" })).toMatchObject({ ok: false, error: "conflict" });
 		expect(await storedFacts(pool)).toBe(text);
+	});
+
+	test("publishes and logs as before once a version that can read them is there again", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.untilReady(1);
+		const text = await storedFacts(pool);
+		const put = async (json: string) => {
+			await pool.inside((_pool, ctx) => ctx.storage.sql.exec("UPDATE facts SET json = ?", json));
+			await pool.crash();
+		};
+		await put(text.replace('"format":1', '"format":99'));
+		await pool.stub.tick(facts);
+		await pool.settle();
+		const shown = () =>
+			bindings.DB.prepare("SELECT summary, version FROM pools WHERE object = ?")
+				.bind(pool.object)
+				.first<{ summary: string; version: number }>();
+		const salvaged = await shown();
+		expect(salvaged?.summary).toMatch(/a newer version has stored it/);
+		await put(text);
+		await pool.stub.tick(facts, { is: "there", version: salvaged?.version ?? 0 });
+		await pool.settle();
+		expect((await shown())?.summary).not.toMatch(/newer version/);
+		const last = await bindings.DB.prepare("SELECT text FROM logs WHERE object = ? ORDER BY seq DESC LIMIT 1").bind(pool.object).first();
+		expect(last).toEqual({ text: expect.stringMatching(/^the directory \(D1\) shows a later state/) });
 	});
 
 	test("is emptied by its tags when it is removed, and what could not be read is kept until then", async () => {
