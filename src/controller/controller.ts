@@ -320,6 +320,7 @@ export class Controller {
 		this.isPassing = true;
 		this.host.passBegins();
 		try {
+			this.hearLines();
 			this.configure();
 			await pass(this.ports);
 			// What the pass has learnt, and not what it began with: whoever sleeps until the next one goes by this.

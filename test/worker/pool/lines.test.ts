@@ -151,11 +151,12 @@ describe("a line", () => {
 		const client = await dial(pool, key);
 		const many = Array.from({ length: 700 }, (_, n) => `192.0.2.1:${10_000 + n}`);
 		client.report({ number: 1, active: 700, opened: many });
-		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
+		client.report({ number: 2, active: 699, whole: false, closed: many.slice(0, 1) });
+		await until("the reports", async () => (await vitalsOf(pool, id))?.report === 2);
 		await evictDurableObject(pool.stub);
 		await pool.state();
 		await until("it asks", () => client.orders.some(({ whole }) => whole === true));
-		client.report({ number: 2, active: 700, opened: many });
+		client.report({ number: 3, active: 700, opened: many });
 		await until("it has all", async () => (await pool.state()).sessions.get(id)?.length === 700);
 	});
 
