@@ -94,7 +94,7 @@ export function readTuning(
 	usual: Partial<Tuning>,
 	hosts: Hosts = {},
 	fetched: string | null = null,
-): Tuning & Pick<Settings["spec"], "statics"> {
+): Tuning & Pick<Settings["spec"], "statics" | "unresolved"> {
 	const tuning = readTable<typeof TUNING>(TUNING, (setting: Placed<unknown>, field) =>
 		reader.read(setting, usual[field] ?? setting.endpointDefault),
 	);
@@ -104,7 +104,7 @@ export function readTuning(
 		reader.fault(...TUNING.min.at, `must not be more than max_instances, which is ${usually} unless it is given`);
 		reader.fault(...TUNING.max.at, "must not be less than min_instances");
 	}
-	return { ...tuning, min: Math.min(min, max), statics: readStatics(reader, hosts, fetched) };
+	return { ...tuning, min: Math.min(min, max), ...readStatics(reader, hosts, fetched) };
 }
 
 /** An endpoint's own key, as it proves itself by hash; null where it has none. */
@@ -203,15 +203,19 @@ function checkOtherCloud(
 
 /**
  * The proxies that others run; one that stands twice counts once. At one address and port there may be several, told apart by their users: gateways choose by these
- * where a request leaves. A host name stands for its addresses, and for none while these are not known.
+ * where a request leaves. A host name stands for its addresses; it is told apart while none is known.
  */
-function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Settings["spec"]["statics"] {
+function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Pick<Settings["spec"], "statics" | "unresolved"> {
 	const usual = reader.read(ENDPOINT.port) || AGENT_PORT;
 	const given = reader.read(ENDPOINT.staticInstances);
 	const bought = [...reader.read(ENDPOINT.staticList), ...goodList(fetched === null ? [] : [fetched])];
-	const all = [...given, ...bought].flatMap(({ host, isName, port, access }) => {
-		const addresses = isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
-		return addresses.map((address) => ({ address, port: port ?? usual, access }));
+	const addressesOf = ({ host, isName }: { readonly host: string; readonly isName: boolean }) =>
+		isName ? (Object.hasOwn(hosts, host) ? (hosts[host] ?? []) : []) : [host];
+	const nowhere = given.filter((one) => addressesOf(one).length === 0);
+	const unresolved = [...new Set(nowhere.map(({ host, port }) => `${host}:${port ?? usual}`))].slice(0, MOST_NAMES);
+	const all = [...given, ...bought].flatMap((one) => {
+		const { port, access } = one;
+		return addressesOf(one).map((address) => ({ address, port: port ?? usual, access }));
 	});
 	const unique = marked([...new Map(all.map((backend) => [`${placeOf(backend)} ${userOf(backend)}`, backend])).values()]);
 	const names = new Set(given.flatMap(({ host, isName }) => (isName ? [host] : [])));
@@ -222,7 +226,7 @@ function readStatics(reader: Reader, hosts: Hosts, fetched: string | null): Sett
 		return chars <= MOST_STATICS_CHARS;
 	});
 	if (chars > MOST_STATICS_CHARS) reader.fault(...ENDPOINT.staticList.at, `must be ${LIST_RULE}`);
-	return fitting;
+	return { statics: fitting, unresolved };
 }
 
 type Given = Omit<StaticBackend, "mark">;

@@ -76,6 +76,7 @@ export function readPool(source: PoolSource): { pool: PoolConfig; own: readonly 
 			repeatsCreate: definition !== undefined && definition.absence.repeat !== "second",
 			places,
 			statics: [],
+			unresolved: [],
 		},
 		suspended: all.length === 0 ? null : all.join(". "),
 		agentUrl: null,

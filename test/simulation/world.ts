@@ -460,6 +460,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			...{ banCoolDownSeconds: 900, replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0, replaceBannedBy: [] },
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
+			unresolved: [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({
 				address: `192.0.2.${10 + n}`,
 				port: n % 2 === 0 ? 8899 : 3128,

@@ -96,6 +96,7 @@ describe("what is asked for nothing", () => {
 					repeatsCreate: false,
 					rules: [],
 					statics: [],
+					unresolved: [],
 					rampLimit: 5,
 					scaleInWindowSeconds: 300,
 					places: [{ region: "lon1", size: "s-1vcpu-512mb-10gb" }],

@@ -73,7 +73,8 @@ export function medianBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms | null
 /** How the pool stands now; the same object where nothing has changed. */
 export function standingOf(state: State, now: Ms): Standing {
 	const { standing, run, target, spec } = state;
-	const wanted = (run === "stopped" || run === "removing" ? 0 : target) + (handsOut(state) ? spec.statics.length : 0);
+	const wanted =
+		(run === "stopped" || run === "removing" ? 0 : target) + (handsOut(state) ? spec.statics.length + spec.unresolved.length : 0);
 	const ready = countReady(state) + countUp(state);
 	// A rolling deployment has a batch out of service on purpose.
 	const isShort = run === "running" && ready < wanted && !(ready >= wanted - spec.rolling.batchSize && isRecycling(state, now));

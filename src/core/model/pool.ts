@@ -101,6 +101,8 @@ export interface Spec {
 	readonly fallbackAfterSeconds: number;
 	/** Proxies that others run: handed out while they answer, never created or deleted. */
 	readonly statics: readonly StaticBackend[];
+	/** Host names (with their ports) that stand for such proxies, and of which no address is known. */
+	readonly unresolved: readonly string[];
 }
 
 const rolling = (initial: Rolling): Shape<Rolling> =>
@@ -140,6 +142,7 @@ const SPEC = record<Spec>({
 	fallback: value<string | null>(null),
 	fallbackAfterSeconds: value(300),
 	statics: list(record<StaticBackend>({ address: value(""), port: value(0), access: value(""), mark: value("") })),
+	unresolved: list(value("")),
 });
 
 export interface PoolFields {

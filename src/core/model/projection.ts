@@ -107,6 +107,9 @@ export function problemsOf(state: State): readonly string[] {
 	if (state.money.held !== null) sentences.push(state.money.held);
 	if (askedOf(state) > 0) sentences.push(`${state.asked.endpoint} stands in for ${askedOf(state)} of its proxies`);
 	if (state.firewall.tries > 0) sentences.push(state.firewall.why);
+	const { unresolved } = state.spec;
+	if (unresolved.length > 0)
+		sentences.push(`no address is known of its static backends, whose names are looked up each minute: ${named(unresolved)}`);
 	const stuck = stuckOf(state);
 	if (stuck.length > 0) sentences.push(`still billed though deleted: ${named(stuck.map((proxy) => vmOf(proxy) ?? proxy.id))}`);
 	if (orphansOf(state) > 0) sentences.push(`VMs tagged for this pool that it did not ask for: ${named([...state.orphans.keys()])}`);

@@ -31,6 +31,15 @@ describe("a pool that is short of proxies", () => {
 		expect(late.problems[0]).toContain("only 2 of 3 proxies are ready");
 	});
 
+	test("misses a static backend whose name has no known address", () => {
+		const pool = poolOf(0, () => ({}));
+		const state = planned({ ...pool, spec: { ...pool.spec, min: 0, max: 0, unresolved: ["no-such-host.invalid:3128"] }, target: 0 }, NOW);
+		const early = told(state, NOW);
+		expect(early).toMatchObject({ isDegraded: false, wanted: 1 });
+		expect(early.problems.join()).toMatch(/no address is known of its static backends.*: no-such-host\.invalid:3128$/);
+		expect(told(state, NOW + 2 * MINUTE + 1)).toMatchObject({ isDegraded: true });
+	});
+
 	test("has as long as its own boots usually take, where these are slow", () => {
 		const slow = { ...short(), bootTimes: [...Array(19).fill(5 * MINUTE), 50 * MINUTE] };
 		expect(usualBootMs(slow)).toBe(5 * MINUTE);
