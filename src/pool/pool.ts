@@ -1,11 +1,10 @@
 import type { HeartbeatBody } from "../agent/protocol.ts";
-import { AGENT_PORT, parseBearer } from "../agent/protocol.ts";
+import { parseBearer } from "../agent/protocol.ts";
 import { normaliseSession } from "../agent/session.ts";
 import { Controller } from "../controller/controller.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import { type Foreseen, foresee } from "../core/foresee.ts";
 import type { Command } from "../core/model/command.ts";
-import { credentialsOfVersion } from "../core/model/credentials.ts";
 import { type LeaseShown, leasesOf } from "../core/model/leases.ts";
 import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
@@ -37,7 +36,7 @@ import { sha256 } from "./hash.ts";
 import { leaseOf } from "./lease.ts";
 import { enliven, identityOf, refusalOfRetagging } from "./live.ts";
 import { GONE, MALFORMED, PoolObject } from "./object.ts";
-import { fetchThrough } from "./probe.ts";
+import { fetchThroughOne } from "./probe.ts";
 import { compareStored } from "./register.ts";
 import { resolveAll } from "./resolve.ts";
 import { configureCommand } from "./settings.ts";
@@ -65,9 +64,8 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		live.learn(facts, alarmAt, seen);
 		this.ctx.waitUntil(this.refresher.refresh());
 		const { state } = live.controller;
-		const { pool, run } = state;
 		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
-		return { provider: pool.provider, deployment: pool.deployment, isRemoved: run === "removing", ...told };
+		return { provider: state.pool.provider, deployment: state.pool.deployment, isRemoved: state.run === "removing", ...told };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {
@@ -109,11 +107,7 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 	}
 
 	async fetchThrough(address: string): Promise<Fetched | null> {
-		const state = this.live?.controller.state;
-		const proxy = state && [...state.proxies.values()].find((one) => one.address === address);
-		if (state === undefined || proxy === undefined) return null;
-		const credentials = credentialsOfVersion(state, proxy.credentials);
-		return fetchThrough({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl });
+		return this.live === null ? null : fetchThroughOne(this.live.controller.state, address);
 	}
 
 	async opens(key: string): Promise<boolean> {

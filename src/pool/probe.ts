@@ -1,7 +1,8 @@
 import { connect } from "cloudflare:sockets";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { AGENT_PORT, PROBE_HOST, ProbeBody } from "../agent/protocol.ts";
-import type { Credentials, Verdict } from "../core/model/state.ts";
+import { credentialsOfVersion } from "../core/model/credentials.ts";
+import type { Credentials, State, Verdict } from "../core/model/state.ts";
 import { EXIT_HEADER, type Fetched } from "../rpc/pool.ts";
 import type { Scheme } from "../values/access.ts";
 import { type Login, Stream, throughSocks } from "./socks.ts";
@@ -66,8 +67,16 @@ export async function knock({ address, port, scheme, credentials, agentUrl }: Pa
 	return (await asked(address, port, talk)).is === "ok";
 }
 
-/** Fetches our own `/probe` page through a proxy, as a client of it would, and tells how long that took and where it came out. Never throws. */
-export async function fetchThrough(target: Parameters<typeof probePlainly>[0]): Promise<Fetched> {
+/** Fetches our own `/probe` page through the pool's proxy at that address; null: it has none there. Never throws. */
+export async function fetchThroughOne(state: State, address: string): Promise<Fetched | null> {
+	const proxy = [...state.proxies.values()].find((one) => one.address === address);
+	if (proxy === undefined) return null;
+	const credentials = credentialsOfVersion(state, proxy.credentials);
+	return fetchThrough({ address, port: AGENT_PORT, credentials, agentUrl: state.agentUrl });
+}
+
+/** As a client of it would; tells how long that took and where it came out. */
+async function fetchThrough(target: Parameters<typeof probePlainly>[0]): Promise<Fetched> {
 	const startedAt = Date.now();
 	let exit: string | null = null;
 	const verdict = await probePlainly(target, (head) => {

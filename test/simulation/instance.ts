@@ -34,7 +34,7 @@ export class Instance {
 	private readonly agentLines: AgentLines;
 	private readonly tokens = new Map<Id, string>();
 	private readonly phases = new WeakMap<Effect, Phase | null>();
-	private callsMade = 0;
+	callsMade = 0;
 	private isOrdering = false;
 
 	constructor(host: Host, stored: { readonly state: State; readonly vitalsWrittenAt: Ms; readonly armedAt: Ms | null }) {

@@ -1,3 +1,4 @@
+import { CALLS_A_PASS } from "../../src/controller/pass.ts";
 import { lineDirectivesFor } from "../../src/core/model/directives.ts";
 import { judgeKey } from "../../src/core/model/registration.ts";
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
@@ -62,6 +63,8 @@ export class LineWatch implements LineWatcher {
 			const now = this.find(agent);
 			if (now?.proxy.phase.at !== "ready" || agent.run !== run || agent.isServing || now.proxy.address !== agent.machine.address) return;
 			if (!this.isProbing(host) || faults.wasOn("probesLost", since) || this.dead(host) > MOST_AT_ONCE) return;
+			// A pass that lasts, for calls that hang, may have none left that the platform allows.
+			if (host.isPassing && (host.instance?.callsMade ?? 0) >= CALLS_A_PASS - MOST_AT_ONCE) return;
 			if (this.judge.isClockSound() && !this.judge.isExcused(host, since))
 				this.judge.broken(`${now.proxy.id} is listed ${KILLED_MS / SECOND} s after its agent was killed`);
 		});
@@ -87,7 +90,8 @@ export class LineWatch implements LineWatcher {
 	private judgeSilent(host: Host, proxy: Proxy, agent: Agent, dead: number): void {
 		if (proxy.phase.at !== "ready" || !agent.diedOnLine || dead > MOST_AT_ONCE) return;
 		if (host.state === null || host.state.suspended !== null || host.state.breach !== null) return;
-		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs);
+		// Where nobody's line is left all may have fallen, by a deploy: their time begins anew.
+		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs, host.state.linesFellAt - host.skewMs);
 		const forMs = this.world.clock.now - since;
 		if (forMs <= SILENT_MS + SLACK_MS || !this.judge.isClockSound() || this.judge.isExcused(host, since)) return;
 		this.judge.broken(`${proxy.id} is ready ${Math.round(forMs / SECOND)} s after it fell silent`);
@@ -123,6 +127,8 @@ export class LineWatch implements LineWatcher {
 		if (String(wish.bounds) !== String(told.bounds)) return `it was told the bounds ${told.bounds}, not ${wish.bounds}`;
 		const settledAt = Math.max(agent.changedAt, agent.wire?.openedAt ?? 0) + REPORTED_MS;
 		if (this.world.clock.now < settledAt) return null;
+		// Its sessions are taken to have ended, even where its cloud refuses to restart it.
+		if (state.proxies.get(id)?.phase.at === "restarting") return null;
 		const known = state.sessions.get(id) ?? [];
 		const isKnown = known.length === agent.sessions.size && known.every((session) => agent.sessions.has(session));
 		return isKnown ? null : `its sessions are ${[...agent.sessions].join(" ")}, not ${known.join(" ")}`;

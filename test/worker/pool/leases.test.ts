@@ -79,7 +79,7 @@ describe("leases, with a pool behind them", () => {
 	test("are refused in other ways than those that there are", async () => {
 		await poolOf(1);
 		for (const [body, detail] of [
-			[{}, "seconds must be a whole number from 1 to 3600."],
+			[{}, "seconds is required: a whole number from 1 to 3600."],
 			[{ seconds: 3_601 }, "seconds must be a whole number from 1 to 3600."],
 			[{ seconds: 60, count: 101 }, "count must be a whole number from 1 to 100."],
 			[{ seconds: 60, exclusive: false }, "exclusive must be true"],

@@ -79,7 +79,7 @@ describe("/rolling", () => {
 			return [status, body.detail];
 		};
 		expect(await sentence({ enabled: "perhaps" })).toEqual([422, "enabled must be true or false."]);
-		expect(await sentence({ enabled: undefined })).toEqual([422, "enabled must be true or false."]);
+		expect(await sentence({ enabled: undefined })).toEqual([422, "enabled is required: true or false."]);
 		expect(await sentence({ min_available: -1 })).toEqual([422, "min_available must be a whole number from 0 to 10000."]);
 		expect(await sentence({ batch_size: 0 })).toEqual([422, "batch_size must be a whole number from 1 to 10000."]);
 		expect((await sentence({ pace: 1 }))[0]).toBe(422);
