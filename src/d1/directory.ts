@@ -1,6 +1,8 @@
+import type { ChargesLeft } from "../core/model/cost.ts";
 import type { ProviderName } from "../core/model/state.ts";
+import { leaveCharges } from "./charges.ts";
 import { onDatabase } from "./database.ts";
-import { type Charges, leaveLease } from "./leases.ts";
+import { leaveLease } from "./leases.ts";
 
 /** One pool in the directory. `removedAt` not null: deleted, its names are free, its VMs are not all gone yet. */
 export interface DirectoryEntry {
@@ -221,11 +223,17 @@ export async function removePool(db: D1Database, object: string, now: number): P
  * Forgets a pool whose VMs are gone: its row, names, proxies and ready list. Its log stays until it is pruned by age, and of its part of
  * the budget what is still billed for VMs that are gone, as long as that is.
  */
-export async function forgetPool(db: D1Database, object: string, charges: Charges | null = null, now: number = Date.now()): Promise<void> {
+export async function forgetPool(
+	db: D1Database,
+	object: string,
+	charges: ChargesLeft | null = null,
+	now: number = Date.now(),
+): Promise<void> {
 	await onDatabase(() =>
 		db.batch([
 			...["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object)),
 			...leaveLease(db, object, charges, now),
+			...leaveCharges(db, object, charges?.each ?? [], now),
 		]),
 	);
 }
