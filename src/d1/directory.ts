@@ -166,11 +166,16 @@ export type Called = (pool: Pick<DirectoryEntry, "object" | "source" | "provider
 
 /** Reads a row for each name. Throws DatabaseUnavailable. */
 export async function readCalled(db: D1Database): Promise<Called> {
-	const names = Map.groupBy(await listNames(db), ({ object }) => object);
+	return calledBy(await listNames(db));
+}
+
+/** The same, from all names as {@link listNames} has them. */
+export function calledBy(all: readonly { readonly name: string; readonly object: string }[]): Called {
+	const byObject = Map.groupBy(all, ({ object }) => object);
 	return (pool) => {
 		const own = endpointNameOf(pool);
-		const all = names.get(pool.object) ?? [];
-		return all.some(({ name }) => name === own) ? own : (all[0]?.name ?? own);
+		const names = byObject.get(pool.object) ?? [];
+		return names.some(({ name }) => name === own) ? own : (names[0]?.name ?? own);
 	};
 }
 

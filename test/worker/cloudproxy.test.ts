@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { addName, dropName, enterPool, forgetPool, removePool } from "../../src/d1/directory.ts";
+import { addName, dropName, enterPool, findPool, forgetPool, removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
@@ -633,6 +633,12 @@ describe("GET /providers", () => {
 			[place],
 			[name],
 		]);
+		// It is told by the name that it can be deleted by.
+		const nyc = (await findPool(env.DB, "digitalocean", "nyc"))?.object ?? "";
+		await addName(env.DB, nyc, "renamed");
+		await dropName(env.DB, nyc, "nyc");
+		const renamed = (await bodyOf(await askWith(settings, "/health", KEY))).checks.pools;
+		expect(renamed["digitalocean-nyc"].problems).toEqual([place.replace('"nyc"', '"renamed"')]);
 	});
 
 	test("a pool that was made otherwise is an instance too", async () => {
