@@ -1,4 +1,5 @@
 import type { ResultOf } from "../core/effects/index.ts";
+import type { ChargesLeft } from "../core/model/cost.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { Credentials, Id, Identity, Measurements, Ms, Place, Rate, State, Verdict } from "../core/model/state.ts";
 import type { Held, Reservation } from "../d1/leases.ts";
@@ -54,7 +55,7 @@ export interface Database {
 	enter(lost: LostPool): Promise<ResultOf<"enter">>;
 	/** Null: a newer request is there, or the directory does not know the pool. */
 	reserve(wanted: Reservation): Promise<Held | null>;
-	forget(object: string, charges: { readonly hourly: number; readonly until: Ms } | null, now: Ms): Promise<void>;
+	forget(object: string, charges: ChargesLeft | null, now: Ms): Promise<void>;
 }
 
 export interface ProbeTarget {

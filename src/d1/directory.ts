@@ -1,6 +1,8 @@
+import type { ChargesLeft } from "../core/model/cost.ts";
 import type { ProviderName } from "../core/model/state.ts";
+import { leaveCharges } from "./charges.ts";
 import { onDatabase } from "./database.ts";
-import { type Charges, leaveLease } from "./leases.ts";
+import { leaveLease } from "./leases.ts";
 
 /** One pool in the directory. `removedAt` not null: deleted, its names are free, its VMs are not all gone yet. */
 export interface DirectoryEntry {
@@ -164,11 +166,16 @@ export type Called = (pool: Pick<DirectoryEntry, "object" | "source" | "provider
 
 /** Reads a row for each name. Throws DatabaseUnavailable. */
 export async function readCalled(db: D1Database): Promise<Called> {
-	const names = Map.groupBy(await listNames(db), ({ object }) => object);
+	return calledBy(await listNames(db));
+}
+
+/** The same, from all names as {@link listNames} has them. */
+export function calledBy(all: readonly { readonly name: string; readonly object: string }[]): Called {
+	const byObject = Map.groupBy(all, ({ object }) => object);
 	return (pool) => {
 		const own = endpointNameOf(pool);
-		const all = names.get(pool.object) ?? [];
-		return all.some(({ name }) => name === own) ? own : (all[0]?.name ?? own);
+		const names = byObject.get(pool.object) ?? [];
+		return names.some(({ name }) => name === own) ? own : (names[0]?.name ?? own);
 	};
 }
 
@@ -221,11 +228,17 @@ export async function removePool(db: D1Database, object: string, now: number): P
  * Forgets a pool whose VMs are gone: its row, names, proxies and ready list. Its log stays until it is pruned by age, and of its part of
  * the budget what is still billed for VMs that are gone, as long as that is.
  */
-export async function forgetPool(db: D1Database, object: string, charges: Charges | null = null, now: number = Date.now()): Promise<void> {
+export async function forgetPool(
+	db: D1Database,
+	object: string,
+	charges: ChargesLeft | null = null,
+	now: number = Date.now(),
+): Promise<void> {
 	await onDatabase(() =>
 		db.batch([
 			...["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object)),
 			...leaveLease(db, object, charges, now),
+			...leaveCharges(db, object, charges?.each ?? [], now),
 		]),
 	);
 }

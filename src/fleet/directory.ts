@@ -2,7 +2,7 @@
  * The directory in D1 beside the register, which outlives it: see docs/decisions/losing-d1.md. D1 may lose everything, or come back as an older copy.
  */
 import { fromJson } from "../d1/database.ts";
-import { type DirectoryEntry, listNames, listPools } from "../d1/directory.ts";
+import { type DirectoryEntry, endpointNameOf, listNames, listPools } from "../d1/directory.ts";
 import { mintDeployment, readSettings, settleSetting, writeSetting } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
 import { askRegister } from "../rpc/reach.ts";
@@ -36,15 +36,26 @@ export async function deploymentOf(env: Env): Promise<string> {
 	return (await askRegister(env, { deployment: settled, pools: [] })).register.deployment ?? settled;
 }
 
-/** What `/health` says of pools that D1 has lost, or null. `settings` hold `unlisted` and `written_at`. Throws where the register is needed and does not answer. */
+/**
+ * What `/health` says of pools that D1 has lost, or null. `settings` hold `unlisted` and `written_at`: in what cron saw last all may have been entered again
+ * since, so that the register is asked once more. Throws DatabaseUnavailable, and where the register is needed and does not answer.
+ */
 export async function whatIsLost(env: Env, settings: ReadonlyMap<string, string>): Promise<string | null> {
-	const names = fromJson<readonly string[]>(settings.get("unlisted") ?? null, []);
-	if (names.length > 0) return `It has lost ${names.join(", ")}, which launch nothing until they are entered again.`;
+	const isSeen = fromJson<readonly string[]>(settings.get("unlisted") ?? null, []).length > 0;
 	// Cron has not run with this database yet: it is new, or has lost everything.
-	if (settings.has("written_at")) return null;
-	const { register } = await askRegister(env, { deployment: null, pools: [] });
-	const count = register.pools.filter(({ removedAt }) => removedAt === null).length;
-	return count === 0 ? null : `It has lost all ${count} pools, which launch nothing until they are entered again.`;
+	if (!isSeen && settings.has("written_at")) return null;
+	const [{ register }, listed] = await Promise.all([askRegister(env, { deployment: null, pools: [] }), listPools(env.DB)]);
+	const there = new Set(listed.map(({ object }) => object));
+	const known = register.pools.filter(({ removedAt }) => removedAt === null);
+	const lost = known.filter(({ object }) => !there.has(object));
+	if (lost.length === 0) return null;
+	const names = lost.length === known.length && !isSeen ? `all ${lost.length} pools` : lost.map(nameOf).join(", ");
+	return `It has lost ${names}, which launch nothing until they are entered again.`;
+}
+
+/** How a pool that D1 has lost was called. */
+export function nameOf(pool: KnownPool): string {
+	return pool.names[0] ?? endpointNameOf(pool);
 }
 
 function knownPool(

@@ -1,6 +1,6 @@
 import manifest from "../../package.json" with { type: "json" };
 import { isWithin } from "../d1/database.ts";
-import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { readLeased } from "../d1/leases.ts";
@@ -24,7 +24,7 @@ import { type Config, type PoolConfig, readConfig } from "../settings/environmen
 import { intervalsOf } from "../settings/manager.ts";
 import { logError } from "../values/log.ts";
 import { noteAlerts, sendAlerts } from "./alerts.ts";
-import { compareDirectory, type Directory, deploymentOf } from "./directory.ts";
+import { compareDirectory, type Directory, deploymentOf, nameOf } from "./directory.ts";
 import { collect } from "./records.ts";
 import { readShadows } from "./shadow.ts";
 
@@ -189,7 +189,7 @@ async function bringBack(env: Env, { lacking, register }: Directory, facts: Flee
 async function noteLost(env: Env, { lacking }: Directory): Promise<void> {
 	if (lacking.length === 0) return writeSetting(env.DB, "unlisted", null);
 	const { lacking: left } = await compareDirectory(env);
-	const names = left.filter(({ removedAt }) => removedAt === null).map((pool) => pool.names[0] ?? endpointNameOf(pool));
+	const names = left.filter(({ removedAt }) => removedAt === null).map(nameOf);
 	await writeSetting(env.DB, "unlisted", names.length === 0 ? null : JSON.stringify(names));
 }
 

@@ -1,11 +1,12 @@
 /** Pools of the environment whose place or name an endpoint holds, so that they are not made. */
-import { endpointNameOf, listNames } from "../d1/directory.ts";
+import type { ProviderName } from "../core/model/state.ts";
+import { calledBy, endpointNameOf, listNames } from "../d1/directory.ts";
 import type { Config, PoolConfig } from "../settings/environment.ts";
 
 /** What is known of a pool that is there. */
 interface Held {
 	readonly object: string;
-	readonly provider: string;
+	readonly provider: ProviderName;
 	readonly name: string;
 	readonly source: "environment" | "api";
 }
@@ -34,14 +35,15 @@ function shadowOf(
 	names: readonly { readonly name: string; readonly object: string }[],
 ): string | null {
 	const { provider, name, endpoint, enabledVariable } = pool;
+	const called = calledBy(names);
 	const way = `delete that endpoint, or unset ${enabledVariable}`;
 	const holder = pools.find((held) => isPlaceOf(held, pool));
 	if (holder !== undefined)
-		return `not made: the endpoint "${endpointNameOf(holder)}" is ${provider}/${name} already, which ${enabledVariable} asks for; ${way}`;
+		return `not made: the endpoint "${called(holder)}" is ${provider}/${name} already, which ${enabledVariable} asks for; ${way}`;
 	const object = names.find((one) => one.name === endpoint)?.object;
 	const owner = pools.find((held) => (object === undefined ? endpointNameOf(held) === endpoint : held.object === object));
 	if (owner === undefined) return null;
-	return `not made: "${endpoint}", which is to be its endpoint's name, is one of the endpoint "${endpointNameOf(owner)}"; ${way}`;
+	return `not made: "${endpoint}", which is to be its endpoint's name, is one of the endpoint "${called(owner)}"; ${way}`;
 }
 
 function isPlaceOf(held: Held, { provider, name }: PoolConfig): boolean {

@@ -21,9 +21,20 @@ const NOT_KEPT: Readonly<Record<string, string>> = {
 };
 /** Answers that have another form now: what the earlier one is in it. */
 const CHANGED_ANSWERS: Readonly<Record<string, (body: unknown) => unknown>> = {
-	// Whose account it is stays with the settings: the answer named it to whoever held a key.
+	// Whose account it is stays with the settings: the answer named it to whoever held a key. The sums have pools that are being removed in them.
 	"/providers": (body) => {
-		const { providers, ...rest } = body as { providers: { azure: { instances: { default: object } } } };
+		interface Cost {
+			readonly hourly: number;
+			readonly currency: string;
+		}
+		const { providers, cost, removing, ...others } = body as {
+			readonly providers: { readonly azure: { readonly instances: { readonly default: object } } };
+			readonly cost: readonly Cost[];
+			readonly removing: readonly { readonly cost?: Cost | null }[];
+		};
+		const removed = (currency: string) => removing.reduce((sum, one) => sum + (one.cost?.currency === currency ? one.cost.hourly : 0), 0);
+		const before = cost.map((sum) => ({ ...sum, hourly: Math.round((sum.hourly - removed(sum.currency)) * 1e6) / 1e6 }));
+		const rest = { ...others, cost: before };
 		const account = { subscription_id: null, tenant_id: null, client_id: null };
 		const instances = { ...providers.azure.instances, default: { ...providers.azure.instances.default, ...account } };
 		return { ...rest, providers: { ...providers, azure: { ...providers.azure, ...account, instances } } };

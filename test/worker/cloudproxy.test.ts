@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { addName, dropName, enterPool, removePool } from "../../src/d1/directory.ts";
+import { addName, dropName, enterPool, findPool, forgetPool, removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { forgetHealth } from "../../src/http/cloudproxy/health.ts";
 import { proxyUrl } from "../../src/http/cloudproxy/proxies.ts";
@@ -400,6 +400,29 @@ describe("GET /health", () => {
 		expect(all.removing).toEqual([expect.objectContaining({ provider: "digitalocean", instance: "gone", vms: 2, billed: 2, problems })]);
 	});
 
+	test("counts what forgotten pools' VMs had begun until it ends, and no longer", async () => {
+		await show(publicationOf(await enter()));
+		const gone = await enter("gone", "hetzner");
+		await removePool(env.DB, gone, 9_000);
+		const now = Date.now();
+		const charge = (until: number, count: number, hourly: number, currency = "EUR") => ({ until, count, hourly, currency });
+		const each = [
+			charge(now + 60_000, 2, 0.01),
+			charge(now + 120_000, 1, 0.005),
+			charge(now - 1, 4, 1),
+			charge(now + 60_000, 1, 0.5, "USD"),
+		];
+		const sums = async () => {
+			const { vms, billed, spent_this_hour } = await bodyOf(await ask("/providers"));
+			return [vms, billed, spent_this_hour];
+		};
+		for (let once = 0; once < 2; once++) await forgetPool(env.DB, gone, { hourly: 0, until: now, each }, now);
+		const eur = { amount: 0.015, currency: "EUR" };
+		expect(await sums(), "forgotten twice, as where an answer was lost").toEqual([2, 6, [eur, { amount: 0.5, currency: "USD" }]]);
+		await forgetPool(env.DB, "another", null, now + 60_000);
+		expect(await sums()).toEqual([2, 3, [{ ...eur, amount: 0.005 }]]);
+	});
+
 	test("names an endpoint that is there: after a rename the new name, and never a time that is past", async () => {
 		const object = await enter();
 		await addName(env.DB, object, "renamed");
@@ -610,6 +633,12 @@ describe("GET /providers", () => {
 			[place],
 			[name],
 		]);
+		// It is told by the name that it can be deleted by.
+		const nyc = (await findPool(env.DB, "digitalocean", "nyc"))?.object ?? "";
+		await addName(env.DB, nyc, "renamed");
+		await dropName(env.DB, nyc, "nyc");
+		const renamed = (await bodyOf(await askWith(settings, "/health", KEY))).checks.pools;
+		expect(renamed["digitalocean-nyc"].problems).toEqual([place.replace('"nyc"', '"renamed"')]);
 	});
 
 	test("a pool that was made otherwise is an instance too", async () => {

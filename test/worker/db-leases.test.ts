@@ -54,7 +54,7 @@ describe("a part of the deployment's budget", () => {
 
 	it("outlives its pool only as what is still billed, and as long", async () => {
 		await ask("a", 1, 0.4, 0);
-		await forgetPool(env.DB, "a", { hourly: 0.3, until: NOW + HOUR }, NOW);
+		await forgetPool(env.DB, "a", { hourly: 0.3, until: NOW + HOUR, each: [] }, NOW);
 		expect((await ask("b", 1, 0, 5))?.hourly).toBeCloseTo(0.2);
 		expect((await ask("b", 2, 0.2, 5, { now: NOW + HOUR }))?.hourly).toBeCloseTo(0.5);
 		await forgetPool(env.DB, "b", null, NOW + HOUR);

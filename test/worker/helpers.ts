@@ -56,6 +56,7 @@ export async function startAfresh(): Promise<void> {
 		"events",
 		"alerts",
 		"deliveries",
+		"charges",
 	];
 	await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
 	await runInDurableObject(env.POOL.getByName("register"), async (_, { storage }) => storage.deleteAll());

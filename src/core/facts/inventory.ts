@@ -2,7 +2,7 @@
 import { storedBytes } from "../model/bounds.ts";
 import { backedOff, inPhase, withLog, withProxy, withVitals } from "../model/edit.ts";
 import { CREATE_DEADLINE_MS, KEPT_ORPHANS, MOST_VM_CHARS, ORPHAN_BYTES } from "../model/limits.ts";
-import { isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
+import { absenceCountsFrom, isPending, isReleasable, isSent, isTaggedFor, vmOf } from "../model/proxies.ts";
 import { isBorneOut } from "../model/registration.ts";
 import type { Id, Ms, Orphan, Proxy, State, Vm } from "../model/state.ts";
 import { summed } from "../model/table.ts";
@@ -64,11 +64,16 @@ export function applyFound(state: State, id: Id, vm: Vm | null, startedAt: Ms, n
 		return isLookedForAgain ? backedOff(seen, proxy, now) : seen;
 	}
 	const absent = backedOff(withProxy(state, { ...proxy, absentAt: startedAt, suspectAt: null }), proxy, now);
-	// As soon as a create that was not answered is over, a look-up tells whether it can be sent once more.
-	const overAt = proxy.createdAt + CREATE_DEADLINE_MS;
 	const waiting = absent.proxies.get(id);
-	if (!state.spec.repeatsCreate || !isSent(proxy) || waiting === undefined || waiting.retryAt <= overAt || now >= overAt) return absent;
-	return withProxy(absent, { ...waiting, retryAt: overAt });
+	if (waiting === undefined) return absent;
+	// However long the pauses have become, it is looked up when that tells something new: once a create is over that can be sent once more, and
+	// once its absence counts, until when it holds a place.
+	const telling = [
+		...(state.spec.repeatsCreate && isSent(proxy) ? [proxy.createdAt + CREATE_DEADLINE_MS] : []),
+		absenceCountsFrom(absent, waiting),
+	];
+	const retryAt = Math.min(waiting.retryAt, ...telling.filter((at) => at > now));
+	return retryAt === waiting.retryAt ? absent : withProxy(absent, { ...waiting, retryAt });
 }
 
 export function applyListed(state: State, vms: readonly Vm[], startedAt: Ms, now: Ms): State {

@@ -2,7 +2,7 @@
 import { CREATE_DEADLINE_MS } from "./limits.ts";
 import { placeKey, placesIn } from "./places.ts";
 import type { PoolSummary } from "./published.ts";
-import type { Ms, Place, Price, Proxy, State } from "./state.ts";
+import type { Charge, Ms, Place, Price, Proxy, State } from "./state.ts";
 import { measure } from "./table.ts";
 
 /** Charges that end within the same minute are one. */
@@ -137,25 +137,52 @@ export interface Amount {
 	readonly currency: string;
 }
 
+/** Charges that have not ended: of how many VMs, and what they cost in this hour by currency. What an earlier version left has none, and takes `usual`. */
+export function chargedNow(
+	charges: readonly Charge[],
+	now: Ms,
+	usual = "",
+): { readonly count: number; readonly sums: Map<string, number> } {
+	const sums = new Map<string, number>();
+	let count = 0;
+	for (const charge of charges) {
+		if (charge.until <= now) continue;
+		const currency = charge.currency === "" ? usual : charge.currency;
+		sums.set(currency, (sums.get(currency) ?? 0) + charge.hourly);
+		count += charge.count;
+	}
+	return { count, sums };
+}
+
+/** Sums by currency as amounts. */
+export function amountsOf(sums: ReadonlyMap<string, number>): readonly Amount[] {
+	return [...sums].filter(([currency]) => currency !== "").map(([currency, amount]) => ({ amount: rounded(amount), currency }));
+}
+
 /** What of a pool's summary is billed now: VMs, those that are gone and whose unit of time was begun included, and what this hour costs by currency. */
 export function billedNow(
 	{ billable: there, cost = null, charges = [] }: PoolSummary,
 	now: Ms,
 ): { readonly count: number; readonly spent: readonly Amount[] } {
-	const live = charges.filter(({ until }) => until > now);
-	const sums = new Map<string, number>();
-	const add = (amount: number, currency: string) => sums.set(currency, (sums.get(currency) ?? 0) + amount);
-	if (cost !== null) add(cost.hourly, cost.currency);
-	for (const { hourly, currency } of live) add(hourly, currency === "" ? (cost?.currency ?? "") : currency);
-	const spent = [...sums].filter(([currency]) => currency !== "").map(([currency, amount]) => ({ amount: rounded(amount), currency }));
-	return { count: live.reduce((sum, { count }) => sum + count, there), spent };
+	const { count, sums } = chargedNow(charges, now, cost?.currency);
+	if (cost !== null) sums.set(cost.currency, (sums.get(cost.currency) ?? 0) + cost.hourly);
+	return { count: there + count, spent: amountsOf(sums) };
 }
 
-/** What is left of charges: when the last of them ends, and what they are an hour; null: nothing. */
-export function chargesLeft({ money }: State, now: Ms): { readonly hourly: number; readonly until: Ms } | null {
+/** What is left of charges. */
+export interface ChargesLeft {
+	/** All of them, an hour. */
+	readonly hourly: number;
+	/** When the last of them ends. */
+	readonly until: Ms;
+	readonly each: readonly Charge[];
+}
+
+/** What is left of charges; null: nothing. */
+export function chargesLeft({ money }: State, now: Ms): ChargesLeft | null {
 	const left = money.charges.filter((charge) => charge.until > now);
 	if (left.length === 0) return null;
-	return { hourly: left.reduce((sum, { hourly }) => sum + hourly, 0), until: Math.max(...left.map(({ until }) => until)) };
+	return { hourly: left.reduce((sum, { hourly }) => sum + hourly, 0), until: Math.max(...left.map(({ until }) => until)), each: left };
 }
 
 /** Why no price is known, or null. */

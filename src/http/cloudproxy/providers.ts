@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { billedNow } from "../../core/model/cost.ts";
+import { amountsOf, billedNow, chargedNow } from "../../core/model/cost.ts";
 import type { ProviderName } from "../../core/model/state.ts";
+import { readCharges } from "../../d1/charges.ts";
 import { endpointNameOf, listPools, readCalled } from "../../d1/directory.ts";
 import { listWaitingScaling } from "../../d1/settings.ts";
 import { readShadows } from "../../fleet/shadow.ts";
@@ -59,8 +60,14 @@ const instanceSchema = {
 export class ListProviders extends Operation {
 	override schema = listSchema;
 	async handle(c: AppContext): Promise<Response> {
-		const [sources, pools, removed] = await Promise.all([readSources(c), listPools(c.env.DB), readRemoving(c.env.DB)]);
 		const now = Date.now();
+		const [sources, pools, removed, charges] = await Promise.all([
+			readSources(c),
+			listPools(c.env.DB),
+			readRemoving(c.env.DB),
+			readCharges(c.env.DB, now),
+		]);
+		const left = chargedNow(charges, now);
 		const begun = [...sources.snapshot.pools, ...removed].reduce(
 			(sum, { summary }) => sum + (summary ? billedNow(summary, now).count - summary.billable : 0),
 			0,
@@ -78,9 +85,9 @@ export class ListProviders extends Operation {
 		return c.json({
 			metadata: metadata(c),
 			vms,
-			billed: vms + begun,
+			billed: vms + begun + left.count,
 			cost: totalCost(all),
-			spent_this_hour: totalSpent(all),
+			spent_this_hour: totalSpent([...all, { spent_this_hour: amountsOf(left.sums) }]),
 			providers: Object.fromEntries(providers),
 			removing,
 		});

@@ -38,7 +38,8 @@ const BREAKERS: Readonly<Record<string, string>> = {
 };
 
 /** "at 14:32", "now" */
-const when = (instant: string | null) => (instant === null ? "now" : `at ${clock(Date.parse(instant), now.value)}`);
+const when = (instant: string | null) =>
+	instant === null || Date.parse(instant) <= now.value ? "now" : `at ${clock(Date.parse(instant), now.value)}`;
 
 /** Lines of what the target rests on, beside its bounds. */
 export function Reasons({ plan, pool }: { readonly plan: Plan; readonly pool: Pool }) {

@@ -3,9 +3,12 @@ import { apply } from "../../../src/core/apply.ts";
 import type { EffectOf } from "../../../src/core/effects/index.ts";
 import type { Failure } from "../../../src/core/model/failure.ts";
 import { CREATE_DEADLINE_MS } from "../../../src/core/model/limits.ts";
+import { summaryOf } from "../../../src/core/model/projection.ts";
 import { judgeRegistration } from "../../../src/core/model/registration.ts";
 import type { Proxy, State } from "../../../src/core/model/state.ts";
+import { sentencesOf } from "../../../src/core/model/waiting.ts";
 import { plan } from "../../../src/core/plan.ts";
+import { digitalocean } from "../../../src/providers/digitalocean/driver.ts";
 import { NOW, poolOf } from "../fake-ports.ts";
 
 /** A create that was sent and whose answer was lost in a crash. */
@@ -48,6 +51,21 @@ describe("a create whose answer was lost", () => {
 		const { state, at } = until(lost(false));
 		expect(state.failed).toHaveLength(1);
 		expect(at).toBeGreaterThanOrEqual(NOW + CREATE_DEADLINE_MS + 120_000);
+	});
+
+	test("and that was answered 5xx by DigitalOcean is looked up at once, and its place is held as long as a droplet of it may show up", () => {
+		// Names of droplets are not unique, and one that was accepted is in no list for a while: neither a look-up nor a second create is safe before.
+		expect(digitalocean.absence).toMatchObject({ isImmediate: false, repeat: "second" });
+		const effect: EffectOf<"create"> = { call: "create", id: only(lost(false)).id };
+		const failure = { kind: "unknown", message: "DigitalOcean: HTTP 500" } as const;
+		const failed = apply(lost(false), { on: "failed", effect, failure, startedAt: NOW }, NOW + 1000);
+		expect(effects(failed, NOW + 1000)).toContainEqual({ call: "find", id: effect.id, vm: null });
+		const { state, at } = until(failed);
+		const held = at - NOW - CREATE_DEADLINE_MS - failed.spec.unknownTimeoutSeconds * 1000;
+		expect([held >= 0, held <= 2_000], `${held} ms longer`).toEqual([true, true]);
+		// The next create goes out after the shortest pause.
+		expect(state.breakers.launch.until - at).toBeLessThanOrEqual(5_000);
+		expect(sentencesOf(summaryOf(state), null, state.breakers.launch.until).join()).toMatch(/HTTP 500; it is tried again now$/);
 	});
 
 	test("is sent once more where it cannot, as soon as it is over and its VM is not found", () => {
