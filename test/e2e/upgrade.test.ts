@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import { Dev, type Proxy, temporaryState, throughProxy, within } from "./harness.ts";
@@ -27,8 +28,8 @@ async function bareVm(dev: Dev): Promise<{ readonly id: string; readonly ip: str
 async function startOldAgent(dev: Dev, vm: { readonly id: string; readonly ip: string }): Promise<() => Promise<void>> {
 	const userData = await (await dev.control("GET", `/vms/${vm.id}/user-data`)).text();
 	const { write_files } = parse(userData) as { write_files: { path: string; content: string }[] };
-	const json = write_files.find(({ path }) => path === "/etc/muster/agent.json")?.content ?? "";
-	const config = Object.entries(JSON.parse(Buffer.from(json, "base64").toString()) as Record<string, unknown>);
+	const packed = write_files.find(({ path }) => path === "/etc/muster/agent.json")?.content ?? "";
+	const config = Object.entries(JSON.parse(gunzipSync(Buffer.from(packed, "base64")).toString()) as Record<string, unknown>);
 	const root = join(dev.directory, "old-agent");
 	for (const name of ["", "credentials", "state"]) mkdirSync(join(root, name), { recursive: true });
 	// As it stands in the repository: what shortens the agent of today knows that one's names alone.

@@ -30,7 +30,7 @@ describe("an agent", () => {
 				post(REGISTER, TOKEN, { "X-Forwarded-For": "192.0.2.66", "X-Real-IP": "192.0.2.66" }),
 			);
 			expect([response.status, await bodyOf(response)]).toEqual([200, DIRECTIVES]);
-			expect(register.mock.calls).toEqual([[{ token: TOKEN, key: TOKEN, address: "192.0.2.1" }]]);
+			expect(register.mock.calls).toEqual([[{ token: TOKEN, key: TOKEN, address: "192.0.2.1", agent: "1" }]]);
 		}
 	});
 

@@ -124,6 +124,7 @@ const READS: readonly Row[] = [
 			billed: 2,
 			cost: [INSTANCE.cost],
 			spent_this_hour: INSTANCE.spent_this_hour,
+			removing: [],
 			providers: {
 				digitalocean: { ...INSTANCE, instances: { default: INSTANCE } },
 				...Object.fromEntries(OTHERS.map((name) => [name, DISABLED])),
