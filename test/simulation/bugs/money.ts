@@ -64,7 +64,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 					withLease(reserve.sent?.(state, effect, now, tokenHash) ?? state, { hourly: state.money.lease.hourly }),
 			})),
 		],
-		focus: ["databaseFails"],
+		focus: ["databaseAmbiguous", "scale", "newBounds"],
 	},
 	{
 		name: "forget that a started hour is billed to its end",
