@@ -198,8 +198,8 @@ export interface ScenarioOptions {
 	readonly isRolled?: boolean;
 	/** All pools of every run have rules; else those of some. */
 	readonly isDemanding?: boolean;
-	/** Deals these and no other faults, and plenty of them. */
-	readonly focus?: readonly (Lasting | Sudden)[];
+	/** Deals these and no other faults, and plenty of them; an operator's orders may be among them. */
+	readonly focus?: readonly (Lasting | Sudden | Order)[];
 }
 
 export const faultsEndAt = (scenario: Pick<Scenario, "hours">): Ms => scenario.hours * HOUR - CONVERGENCE_MS - QUIET_MS;
@@ -418,7 +418,7 @@ function kind(random: Random): Lasting | Sudden {
 	return random.chance(0.4) ? random.pick(SUDDEN) : random.pick(COMMON);
 }
 
-function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden)[]): Action {
+function fault(random: Random, end: Ms, theme: readonly (Lasting | Sudden | Order)[]): Action {
 	const what = theme.length > 0 ? random.pick(theme) : kind(random);
 	const at = random.between(0, end - MINUTE);
 	const longest = random.pick([2 * MINUTE, 20 * MINUTE, 90 * MINUTE, 4 * HOUR]);
