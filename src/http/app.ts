@@ -251,14 +251,10 @@ const router = fromHono(app, {
 for (const route of ROUTES) {
 	const [method, path, access, endpoint] = route;
 	const letPass = doorOf(route);
-	// A monitor that asks for something else than it means would never tell. Pages are asked for with all kinds of things.
-	const isChecked = (access === "admin" && !isReactor(path)) || path === "/health";
-	const known = isChecked ? queryOf(endpoint) : null;
-	const guarded = known === null && access !== "agent" && access !== "public" ? queryOf(endpoint) : [];
+	const judge = queryJudgeOf(route);
 	app.on(method.toUpperCase(), path, async (c, next) => {
 		await letPass(c);
-		if (known !== null && hasQuery(c)) requireKnownQuery(c, known);
-		if (guarded.length > 0 && hasQuery(c)) requireNoMisspelling(c, guarded);
+		if (judge !== null && hasQuery(c)) judge(c);
 		if (c.req.raw.body !== null) await checkBody(c, access, endpoint);
 		await next();
 		if (endpoint.isOrder && c.res.ok) laterOf(c)(noteOrder(c));
@@ -359,6 +355,13 @@ async function checkBody(c: AppContext, access: Access, { maxBodyBytes, takesTex
 	if (c.req.method === "DELETE") return;
 	// An agent's routes look at its token first, and their other callers may send what they like. Reactor's clients name odd types.
 	if (access !== "agent" && !takesText) await requireJson(c, !isReactor(c.req.path));
+}
+
+/** What refuses query parameters of a route that it does not know; null: all are taken. Pages are asked for with all kinds of things. */
+function queryJudgeOf([, path, access, endpoint]: Route): ((c: AppContext) => void) | null {
+	const known = queryOf(endpoint);
+	if (endpoint.refusesUnknownQuery || (access === "admin" && !isReactor(path))) return (c) => requireKnownQuery(c, known);
+	return access === "agent" || access === "public" ? null : (c) => requireNoMisspelling(c, known);
 }
 
 /** The names of a route's query parameters. */

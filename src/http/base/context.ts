@@ -48,6 +48,8 @@ export abstract class Operation extends OpenAPIRoute<[AppContext]> {
 	static readonly opensToProxies: boolean = false;
 	/** What it changes is an event that says whose key ordered it. */
 	static readonly isOrder: boolean = false;
+	/** Needs no key, and yet must be asked for nothing that it does not know. */
+	static readonly refusesUnknownQuery: boolean = false;
 	abstract override handle(c: AppContext): Promise<Response> | Response;
 }
 

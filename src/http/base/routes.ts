@@ -11,6 +11,7 @@ export type OperationClass = typeof OpenAPIRoute<[AppContext]> & {
 	readonly maxBodyBytes: number;
 	readonly takesText: boolean;
 	readonly isOrder: boolean;
+	readonly refusesUnknownQuery: boolean;
 	readonly opensToProxies: boolean;
 };
 

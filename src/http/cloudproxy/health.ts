@@ -80,6 +80,8 @@ const schema = {
 
 /** `GET /health`: answers whatever fails, and 200 unless it is asked to be strict. */
 export class GetHealth extends Operation {
+	/** A monitor that asks for something else than it means would never tell. */
+	static override readonly refusesUnknownQuery = true;
 	override schema = schema;
 
 	async handle(c: AppContext): Promise<Response> {
