@@ -263,6 +263,7 @@ export class Watch {
 	calling(host: Host, instance: Instance, effect: Effect, state: State): void {
 		this.effects.set(effect.call, (this.effects.get(effect.call) ?? 0) + 1);
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
+		this.world.digest?.add(this.world.clock.now, host.object, effect);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
 		const isChange = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "restart";
 		const isMutation = isChange || effect.call === "create" || effect.call === "finish";
