@@ -41,7 +41,9 @@ export function judgeWoken(host: Host, callers: number, before: State, after: St
 	const isServed = [...before.proxies.values()].some(({ phase }) => phase.at === "ready");
 	const waiting = before.wokenAt <= now && now < awakeUntil(before) && !isServed ? before.wokenFor : 0;
 	const asking = before.wokenAt === 0 ? callers : Math.max(callers, waiting);
-	if (canBeWoken(before) && !(isAwake && after.wokenFor >= asking))
+	if (!canBeWoken(before)) return;
+	if (after.wokenFor > Math.max(asking, before.wokenFor)) message(`${asking} clients wait for a proxy, and it counts ${after.wokenFor}`);
+	if (!(isAwake && after.wokenFor >= asking))
 		message(`${asking} clients wait for a proxy, and it knows of ${isAwake ? after.wokenFor : "none"}`);
 }
 
