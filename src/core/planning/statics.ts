@@ -10,6 +10,7 @@ const settled = new WeakMap<readonly StaticBackend[], Table<StaticHealth>>();
 export function settleStatics(draft: Draft): void {
 	const { state } = draft;
 	const { statics, staticsProbed, spec } = state;
+	if (statics.size === 0 && staticsProbed.size === 0) return;
 	if (settled.get(spec.statics) === statics && staticsProbed.size <= spec.statics.length) return;
 	const known = <T>(table: Table<T>) => Table.of([...table].filter(([id]) => isStatic(state, id)));
 	const [kept, probed] = [known(statics), known(staticsProbed)];
