@@ -215,6 +215,7 @@ export class Instance {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
+				world.digest?.stored(world.clock.now, host.object, changes);
 				if (changes.vitals !== null) world.watch.totals.written(host);
 			},
 			setAlarm: (at) => {
