@@ -3,7 +3,7 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./scripts/assets.ts";
 import { POOL_NAMESPACE, SETTINGS as UPGRADE_SETTINGS } from "./test/upgrade/settings.ts";
-import { world } from "./test/worker/pool/world.ts";
+import { newWorld } from "./test/worker/pool/world.ts";
 
 // The Worker's configuration names their directory, which a fresh clone does not have.
 buildAssets();
@@ -22,11 +22,12 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 });
 
 /** Runs inside workerd, with real D1 and Durable Objects. */
-const workerd = (name: string, include: string, miniflare = {}, bindings = {}, extra = {}) => ({
+const workerd = (name: string, include: string, miniflare = () => ({}), bindings = {}, extra = {}) => ({
 	plugins: [
+		// Called for each file that runs alone, or once.
 		cloudflareTest(async () => ({
 			wrangler: { configPath: "./wrangler.toml" },
-			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
+			miniflare: { ...miniflare(), bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
 		})),
 	],
 	test: {
@@ -81,13 +82,12 @@ export default defineConfig({
 			// After all others: it measures how soon things happen, on the whole machine.
 			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
 			// Loading the Worker anew for each file would take three times what its tests take.
-			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS, { isolate: false }),
-			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
-				// One local cloud serves all its files, and one file's faults would strike another's pool.
-				fileParallelism: false,
-			}),
+			workerd("worker", "test/worker/*.test.ts", () => ({}), API_SETTINGS, { isolate: false }),
+			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS),
 			// D1 has the tables of the earlier version, until the test brings them up to date.
-			workerd("upgrade", "test/upgrade/*.test.ts", { outboundService: world, ...POOL_NAMESPACE }, UPGRADE_SETTINGS, { setupFiles: [] }),
+			workerd("upgrade", "test/upgrade/*.test.ts", () => ({ outboundService: newWorld(), ...POOL_NAMESPACE }), UPGRADE_SETTINGS, {
+				setupFiles: [],
+			}),
 		],
 	},
 });
