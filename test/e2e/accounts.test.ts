@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { curl, Dev, TIMES, temporaryState, within } from "./harness.ts";
+import { curl, Dev, temporaryState, within } from "./harness.ts";
 
 /** Three pools of two accounts: one account has two regions, the other one; the names in both spellings. */
 const SETTINGS = {

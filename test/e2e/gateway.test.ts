@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { curl, Dev, freePort, TIMES, temporaryState, within } from "./harness.ts";
+import { curl, Dev, freePort, temporaryState, within } from "./harness.ts";
 
 /** Which Node runs the gateway: this one unless a run is to show another version. */
 const NODE = process.env.MUSTER_TEST_GATEWAY_NODE ?? process.execPath;
