@@ -113,7 +113,7 @@ function poolAt(name: CloudName, terms: Terms) {
 }
 
 describe.each(Object.entries(TERMS) as [CloudName, Terms][])("at %s, while all creates hang", (name, terms) => {
-	it("an unhealthy proxy leaves the list in time, an order can be read in 3 s, and what was drained is deleted", async () => {
+	it.concurrent("an unhealthy proxy leaves the list in time, an order can be read in 3 s, and what was drained is deleted", async () => {
 		const { until, order, ready, silent, fault, published, rows, clock } = poolAt(name, terms);
 		await until("three are ready", 120, (state) => ready(state).length === 3);
 		// For longer than anything below may take.
