@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./scripts/assets.ts";
+import { retried } from "./scripts/retried.ts";
 import { POOL_NAMESPACE, SETTINGS as UPGRADE_SETTINGS } from "./test/upgrade/settings.ts";
 import { newWorld } from "./test/worker/pool/world.ts";
 
@@ -64,30 +65,36 @@ const POOL_SETTINGS = {
 	DIGITALOCEAN_MAX_SCALING: "3",
 };
 
+/** Tests that wait for real time more than they work: more of them at once than there are processors, and apart from those that do work. */
+const WAITING = { maxWorkers: 5, sequence: { groupOrder: 1 } };
+
 /** One project: `npx vitest run --project unit`; one file: add its name. */
 export default defineConfig({
 	test: {
 		// The default leaves one of two processors idle while a file waits.
 		maxWorkers: Math.max(2, availableParallelism() - 1),
+		reporters: ["default", retried],
 		projects: [
 			node("unit", 60, { isolate: false }),
 			node("cloud", 90),
-			node("agent", 150),
-			node("gateway", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
-			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
-			node("sdks", 120),
-			// It waits more than it works.
-			node("e2e", 180, { maxWorkers: 4, sequence: { groupOrder: 1 } }),
-			// After all others: it measures how soon things happen, on the whole machine.
-			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
 			// Loading the Worker anew for each file would take three times what its tests take.
 			workerd("worker", "test/worker/*.test.ts", () => ({}), API_SETTINGS, { isolate: false }),
-			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS),
+			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
+			node("sdks", 120),
+
+			node("agent", 150, WAITING),
+			node("gateway", 60, WAITING),
+			node("e2e", 180, WAITING),
+			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS, WAITING),
 			// D1 has the tables of the earlier version, until the test brings them up to date.
 			workerd("upgrade", "test/upgrade/*.test.ts", () => ({ outboundService: newWorld(), ...POOL_NAMESPACE }), UPGRADE_SETTINGS, {
 				setupFiles: [],
+				...WAITING,
 			}),
+
+			// After all others: it measures how soon things happen, with the machine to itself.
+			node("timed", 180, { maxWorkers: 3, sequence: { groupOrder: 2 } }),
 		],
 	},
 });
