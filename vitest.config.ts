@@ -86,7 +86,11 @@ export default defineConfig({
 			node("agent", 150, WAITING),
 			node("gateway", 60, WAITING),
 			node("e2e", 180, WAITING),
-			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS, WAITING),
+			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS, {
+				...WAITING,
+				isolate: false,
+				setupFiles: ["test/worker/pool/setup.ts", "test/worker/setup.ts"],
+			}),
 			// D1 has the tables of the earlier version, until the test brings them up to date.
 			workerd("upgrade", "test/upgrade/*.test.ts", () => ({ outboundService: newWorld(), ...POOL_NAMESPACE }), UPGRADE_SETTINGS, {
 				setupFiles: [],

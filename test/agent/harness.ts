@@ -361,7 +361,7 @@ export const basic = (username = USERNAME, password = PASSWORD): string =>
 	`Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}\r\n`;
 
 /** A connection to the agent, which may be half-closed; ends with the test. */
-export async function dial(agent: Agent, options: { localAddress?: string } = {}): Promise<Socket> {
+export async function dial(agent: Agent, options: { localAddress?: string; localPort?: number } = {}): Promise<Socket> {
 	const socket = connect({ host: agent.address, port: agent.port, allowHalfOpen: true, ...options });
 	socket.on("error", () => {}); // What comes of it is told by the events that tests await.
 	onTestFinished(() => {
