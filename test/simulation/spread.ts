@@ -30,7 +30,7 @@ function scenario(count: number): Scenario {
 
 /** Has them replaced, and expects that at no moment a place is further from the others than it may be. */
 export async function expectEven(count: number): Promise<void> {
-	const world = new World(scenario(count), await loadCore(), false);
+	const world = new World(scenario(count), await loadCore());
 	world.begin();
 	await world.until(world.startedAt + ROLLED_AT - MINUTE);
 	const former = [...(world.hosts[0]?.state?.proxies.values() ?? [])].filter(({ phase }) => phase.at === "ready");

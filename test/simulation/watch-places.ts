@@ -1,6 +1,7 @@
 import { type Place, placeBreaker, placeKey } from "../../src/core/model/places.ts";
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Host } from "./host.ts";
+import type { Changes } from "./record.ts";
 import { SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -85,7 +86,7 @@ export class PlaceWatch {
 	}
 
 	/** A pool's proxies changed. */
-	committed(host: Host, before: State, after: State): void {
+	committed(host: Host, before: State, after: State, changes: Changes): void {
 		const { spec, target } = after;
 		if (spec.spread !== "even" || spec.places.length < 2 || before.spec !== after.spec) return;
 		const keys = spec.places.map(placeKey);
@@ -96,14 +97,14 @@ export class PlaceWatch {
 			this.widest.kept = Math.max(this.widest.kept, differenceOf(keys, counts));
 			this.widest.ready = Math.max(this.widest.ready, differenceOf(keys, ready));
 		}
-		this.joining(host, before, after, counts);
-		this.leaving(host, before, after);
+		this.joining(host, after, counts, changes);
+		this.leaving(host, before, after, changes);
 	}
 
 	/** A new intent goes where the fewest are, of the places that are open. Where a price decides what is open, that is another matter. */
-	private joining(host: Host, before: State, after: State, counts: ReadonlyMap<string, number>): void {
+	private joining(host: Host, after: State, counts: ReadonlyMap<string, number>, changes: Changes): void {
 		const { spec, money } = after;
-		const added = [...after.proxies.values()].filter(({ id, phase }) => phase.at === "launching" && !before.proxies.has(id));
+		const added = changes.flatMap(([, was, proxy]) => (was === undefined && proxy?.phase.at === "launching" ? [proxy] : []));
 		if (added.length === 0 || spec.maxHourlyCost !== null || money.budget !== null) return;
 		const isOpen = (place: Place) => {
 			const there = [...after.proxies.values()].filter((proxy) => placeKey(proxy.place) === placeKey(place)).length;
@@ -118,12 +119,11 @@ export class PlaceWatch {
 	}
 
 	/** Of those that are replaced for their age, or for an order, the next to go is where the most are. */
-	private leaving(host: Host, before: State, after: State): void {
+	private leaving(host: Host, before: State, after: State, changes: Changes): void {
 		const isReplaced = ({ why }: Proxy) => why === "rolled by an operator" || why === "older than the age limit";
-		const going = [...before.proxies.values()].filter((proxy) => {
-			const now = after.proxies.get(proxy.id);
-			return isKept(proxy) && (now === undefined || !isKept(now));
-		});
+		const going = changes.flatMap(([, was, proxy]) =>
+			was !== undefined && isKept(was) && (proxy === undefined || !isKept(proxy)) ? [was] : [],
+		);
 		const replaced = going.filter(({ id, phase }) => {
 			const now = after.proxies.get(id);
 			return phase.at === "ready" && now?.phase.at === "draining" && isReplaced(now);

@@ -1,5 +1,6 @@
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Host } from "./host.ts";
+import type { Changes } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -93,13 +94,14 @@ export class Replacements {
 	 * What operators destroy in an hour beyond what may be replaced stays missing. Judged only where nothing else can be the reason for one more than
 	 * the target.
 	 */
-	committed(host: Host, before: State, after: State): void {
+	committed(host: Host, before: State, after: State, changes: Changes): void {
 		const { object } = host;
 		if (before.run !== after.run) this.restarted(object);
+		if (changes.length === 0) return;
 		const times = this.destroyedAt.get(object) ?? [];
-		for (const [id, { phase, why }] of after.proxies) {
-			const wasDeleting = before.proxies.get(id)?.phase.at === "deleting";
-			if (phase.at === "deleting" && !wasDeleting && why === "destroyed by an operator") times.push(host.now());
+		for (const [, was, is] of changes) {
+			const isDeleted = is?.phase.at === "deleting" && was?.phase.at !== "deleting";
+			if (isDeleted && is.why === "destroyed by an operator") times.push(host.now());
 		}
 		const recent = times.filter((at) => at > host.now() - HOUR + SLACK_MS);
 		this.destroyedAt.set(object, recent);
