@@ -89,7 +89,8 @@ const ALL = { metrics: ["ready", "requests", "bytesOut", "cost"], pool: null, cu
 describe("the history of pools", () => {
 	test("of three pools costs fewer than 6,000 rows written a day, deletes included", async () => {
 		const pools = await threePools();
-		await run(env.DB, pools, START + MINUTE, 2 * 1_440);
+		await fill(pools, 1);
+		await run(env.DB, pools, START + DAY + MINUTE, 1_440);
 		const { db, rows } = counted(env.DB);
 		await run(db, pools, START + 2 * DAY + MINUTE, 1_440);
 		expect(rows.written).toBeLessThan(3_000);
