@@ -44,7 +44,7 @@ export class Fleet {
 		await this.worker.end(STOP_GRACE_MS);
 		this.worker = new Groups();
 		const { port, cloudPort } = this;
-		const whole = await devSettings(settings, { port, cloudPort, clouds: ["digitalocean"], encryptionKey: "of a bench, for itself alone" });
+		const whole = await devSettings(settings, { port, cloudPort, clouds: ["digitalocean"], encryptionKey: "the-key-of-a-bench-for-itself-alone" });
 		this.run(this.worker, "scripts/dev-worker.ts", { ...whole, DEV_PORT: String(port), DEV_DIRECTORY: this.state.directory });
 		const deadline = Date.now() + READY_LIMIT_MS;
 		const tick = () => fetch(`http://127.0.0.1:${port}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`);
