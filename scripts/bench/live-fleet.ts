@@ -44,7 +44,12 @@ export class Fleet {
 		await this.worker.end(STOP_GRACE_MS);
 		this.worker = new Groups();
 		const { port, cloudPort } = this;
-		const whole = await devSettings(settings, { port, cloudPort, clouds: ["digitalocean"], encryptionKey: "the-key-of-a-bench-for-itself-alone" });
+		const whole = await devSettings(settings, {
+			port,
+			cloudPort,
+			clouds: ["digitalocean"],
+			encryptionKey: "the-key-of-a-bench-for-itself-alone",
+		});
 		this.run(this.worker, "scripts/dev-worker.ts", { ...whole, DEV_PORT: String(port), DEV_DIRECTORY: this.state.directory });
 		const deadline = Date.now() + READY_LIMIT_MS;
 		const tick = () => fetch(`http://127.0.0.1:${port}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`);
@@ -96,12 +101,14 @@ export class Fleet {
 		return answer.text();
 	}
 
-	/** Droplets that were asked for so far. */
-	async creates(): Promise<number> {
+	/** Of each droplet that was asked for so far, its tags; with `like`: of those of the same pool as one with these. */
+	async creates(like: readonly string[] = []): Promise<readonly (readonly string[])[]> {
 		const lines = (await this.control("GET", "/journal")).split("\n").filter((line) => line !== "");
 		return lines
-			.map((line) => JSON.parse(line) as { method: string; url: string })
-			.filter(({ method, url }) => method === "POST" && url === "/v2/droplets").length;
+			.map((line) => JSON.parse(line) as { method: string; url: string; requestBody: string })
+			.filter(({ method, url }) => method === "POST" && url === "/v2/droplets")
+			.map(({ requestBody }) => (JSON.parse(requestBody) as { tags: readonly string[] }).tags)
+			.filter((tags) => like.filter((tag) => !tags.includes(tag)).length <= 1);
 	}
 
 	/** The agent at an address ends, and is not started again. */

@@ -141,45 +141,40 @@ async function silenceOf(fleet: Fleet, { ip }: Proxy): Promise<number> {
 	}
 }
 
-/** A pool whose rule lets its one proxy have two connections. */
-async function ruledPool(fleet: Fleet, name: string): Promise<void> {
+/** From the connection that is one too many for a pool's rule to the create that goes out for it. */
+async function riseOf(fleet: Fleet, name: string, port: number): Promise<number> {
 	await fleet.api("PUT", `/v1.1/endpoints/${name}`, {
 		endpoint: { cloud: "digitalocean" },
 		scaling: { rules: ["active<=2"], min_instances: 1, max_instances: 2 },
 		"cloud:digitalocean": { access_token: `local-${name}` },
 	});
+	const others = await fleet.creates();
 	await fleet.api("POST", `/v1.1/endpoints/${name}/state`, { action: "start" });
-}
-
-/** From the connection that is one too many for the rule to the create that goes out for it. */
-async function riseOf(fleet: Fleet, name: string, port: number): Promise<number> {
 	const own = async () => (await fleet.proxies()).find(({ instance }) => instance === name);
 	await untilIs(`${name} is ready`, BOOT_LIMIT_MS, async () => (await own()) !== undefined);
 	const proxy = await own();
-	if (proxy === undefined) throw new Error(`${name} has no proxy`);
+	const first = (await fleet.creates()).slice(others.length).at(-1);
+	if (proxy === undefined || first === undefined) throw new Error(`${name} has no proxy`);
 	const sockets = [await tunnel(proxy, port), await tunnel(proxy, port)];
 	// Two are as many as it may have; that they are there is known before the third comes.
 	await untilIs("two connections are known", 60_000, async () => {
-		const sessions = await fleet.api("GET", `/v1.1/endpoints/${name}/sessions`);
-		return JSON.stringify(sessions).split(`:${sockets[1]?.localPort}`).length > 1;
+		const sessions = JSON.stringify(await fleet.api("GET", `/v1.1/endpoints/${name}/sessions`));
+		return sockets.every(({ localPort }) => sessions.includes(`:${localPort}`));
 	});
 	await pause(1_500);
-	const before = await fleet.creates();
+	const before = (await fleet.creates(first)).length;
 	const began = performance.now();
 	sockets.push(await tunnel(proxy, port));
-	const ms = await untilIs("a create goes out", 100_000, async () => (await fleet.creates()) > before, began);
+	const ms = await untilIs("a create goes out", 100_000, async () => (await fleet.creates(first)).length > before, began);
 	for (const socket of sockets) socket.destroy();
 	await fleet.api("POST", `/v1.1/endpoints/${name}/state`, { action: "stop" });
 	return ms;
 }
 
-/** One after the other: each looks at the creates of all. */
-async function risesOf(fleet: Fleet, port: number): Promise<readonly number[]> {
+/** One after the other: the first create of each must be told from the others'. */
+async function risesOf(fleet: Fleet, port: number, count: number): Promise<readonly number[]> {
 	const times: number[] = [];
-	for (let rise = 0; rise < RISES; rise++) {
-		await ruledPool(fleet, `demand${rise}`);
-		times.push(await riseOf(fleet, `demand${rise}`, port));
-	}
+	for (let rise = 0; rise < count; rise++) times.push(await riseOf(fleet, `demand${rise}`, port));
 	return times;
 }
 
@@ -209,34 +204,51 @@ async function booted(way: Way, agents: number, print: (text: string) => void): 
 	return fleet;
 }
 
-/** All that need not be waited for long; then what takes as long as a silence does. */
-async function measured(way: Way, fleet: Fleet, agents: number, port: number, print: (text: string) => void): Promise<Times> {
+interface Parts {
+	readonly killed: readonly Proxy[];
+	readonly frozen: readonly Proxy[];
+	readonly others: readonly Proxy[];
+}
+
+async function partsOf(fleet: Fleet): Promise<Parts> {
 	const proxies = await fleet.proxies();
-	const [killed, frozen, others] = [proxies.slice(0, KILLED), proxies.slice(KILLED, KILLED + FROZEN), proxies.slice(KILLED + FROZEN)];
-	const drops = await dropsOf(fleet, others.slice(0, DROPPED[way]), port);
-	print(`live, ${way}: dropped`);
-	// One after the other where each takes a moment; by calls all wait for their turn.
-	const rises = await risesOf(fleet, port);
-	print(`live, ${way}: demand has risen`);
+	return { killed: proxies.slice(0, KILLED), frozen: proxies.slice(KILLED, KILLED + FROZEN), others: proxies.slice(KILLED + FROZEN) };
+}
+
+type Quick = Pick<Times, "drops" | "rises" | "deaths">;
+
+/** On lines each takes a moment, and is measured alone. */
+async function quickOnLines(fleet: Fleet, { killed, others }: Parts, port: number): Promise<Quick> {
+	const drops = await dropsOf(fleet, others.slice(0, DROPPED.lines), port);
+	const rises = await risesOf(fleet, port, RISES);
 	const deaths: number[] = [];
-	if (way === "lines") for (const proxy of killed) deaths.push(await deathOf(fleet, proxy));
-	else deaths.push(...(await Promise.all(killed.map((proxy) => deathOf(fleet, proxy)))));
-	print(`live, ${way}: killed`);
-	const silences = await Promise.all(frozen.map((proxy) => silenceOf(fleet, proxy)));
-	print(`live, ${way}: frozen`);
-	// Those that have gone are replaced.
-	await untilIs("all are ready again", BOOT_LIMIT_MS, async () => (await fleet.proxies()).length >= agents);
-	await pause(3_000);
+	for (const proxy of killed) deaths.push(await deathOf(fleet, proxy));
+	return { drops, rises, deaths };
+}
+
+/** By calls all wait for their turn, beside each other. */
+async function quickByCalls(fleet: Fleet, { killed, others }: Parts, port: number): Promise<Quick> {
+	const rises = await Promise.all([
+		risesOf(fleet, port, 1),
+		...others.slice(0, DROPPED.calls).map((proxy) => dropsOf(fleet, [proxy], port)),
+		// Their replacements come when the first create of the pool with a rule is known.
+		pause(20_000).then(() => Promise.all(killed.map((proxy) => deathOf(fleet, proxy)))),
+	]);
+	return { rises: rises[0] ?? [], drops: rises.slice(1, -1).flat(), deaths: rises.at(-1) ?? [] };
+}
+
+/** What takes longer, once the rest is measured: all that are listed get new credentials, then all of them are drained. */
+async function whole(fleet: Fleet, way: Way, agents: number, port: number): Promise<Pick<Times, "credentials" | "drains">> {
 	const credentials = await credentialsOf(way, fleet, agents, port);
-	print(`live, ${way}: new credentials`);
 	const left = await fleet.proxies();
 	const began = performance.now();
 	const isPatched = fleet.api("PATCH", "/providers/digitalocean", { min_scaling: 0, max_scaling: 0 });
 	const drains = await untilAnswers(left, port, "503", began);
 	await isPatched;
-	print(`live, ${way}: drained`);
-	return { drops, drains, credentials, rises, deaths, silences };
+	return { credentials, drains };
 }
+
+const silencesOf = (fleet: Fleet, { frozen }: Parts) => Promise.all(frozen.map((proxy) => silenceOf(fleet, proxy)));
 
 /** New credentials come by a deploy, which cuts all lines. */
 async function credentialsOf(way: Way, fleet: Fleet, agents: number, port: number): Promise<readonly number[]> {
@@ -250,15 +262,37 @@ export async function benchLive(print: (text: string) => void, agents = 50): Pro
 	await new Promise<void>((done) => echo.listen(0, "127.0.0.1", done));
 	const { port } = echo.address() as { port: number };
 	const fleets: Fleet[] = [];
+	const start = async (way: Way) => {
+		const fleet = await booted(way, agents, print);
+		fleets.push(fleet);
+		return fleet;
+	};
 	try {
-		const times = {} as Record<Way, Times>;
-		for (const way of ["lines", "calls"] as const) {
-			const fleet = await booted(way, agents, print);
-			fleets.push(fleet);
-			times[way] = await measured(way, fleet, agents, port, print);
-			await fleet.stop();
-			fleets.pop();
-		}
+		const lined = await start("lines");
+		const parts = await partsOf(lined);
+		const quick = await quickOnLines(lined, parts, port);
+		print("live, lines: dropped, demanded, killed");
+		// While a silence is waited for the other fleet boots, and then waits most of the time itself.
+		const [onLines, byCalls] = await Promise.all([
+			silencesOf(lined, parts).then(async (silences) => {
+				print("live, lines: frozen");
+				const rest = await whole(lined, "lines", agents, port);
+				print("live, lines: new credentials, drained");
+				return { ...quick, silences, ...rest };
+			}),
+			start("calls").then(async (called) => {
+				const others = await partsOf(called);
+				const [first, silences] = await Promise.all([
+					quickByCalls(called, others, port),
+					pause(20_000).then(() => silencesOf(called, others)),
+				]);
+				print("live, calls: dropped, demanded, killed, frozen");
+				const rest = await whole(called, "calls", agents, port);
+				print("live, calls: new credentials, drained");
+				return { ...first, silences, ...rest };
+			}),
+		]);
+		const times: Record<Way, Times> = { lines: onLines, calls: byCalls };
 		const row = (what: string, goal: string, of: keyof Times): Line => {
 			const [here, there] = [times.lines[of], times.calls[of]];
 			const also = `median ${median(here)} ms of ${here.length}; by calls p95 ${p95(there)} ms`;
@@ -274,7 +308,7 @@ export async function benchLive(print: (text: string) => void, agents = 50): Pro
 			row("demand above a bound to create", "≤ 3000 ms", "rises"),
 		];
 	} finally {
-		for (const fleet of fleets) await fleet.stop();
+		await Promise.all(fleets.map((fleet) => fleet.stop()));
 		echo.close();
 	}
 }
