@@ -103,9 +103,9 @@ describe("the history of pools", () => {
 	test("of three pools costs fewer than 6,000 rows written a day, deletes included", async () => {
 		const pools = await threePools();
 		// Of the days before only what they leave behind counts.
-		await run(env.DB, pools, START + MINUTE, 2 * 1_440, (minute) => minute % 15 === 14);
+		await run(env.DB, pools, START + MINUTE, 8 * 1_440, (minute) => minute % 60 === 59);
 		const { db, rows } = counted(env.DB);
-		await run(db, pools, START + 2 * DAY + MINUTE, 1_440);
+		await run(db, pools, START + 8 * DAY + MINUTE, 1_440);
 		expect(rows.written).toBeLessThan(3_500);
 		expect(rows.written).toBeGreaterThan(1_440);
 		// Minutes are kept for a day, and for the block that was begun before it.
@@ -113,11 +113,14 @@ describe("the history of pools", () => {
 			.bind(START)
 			.all();
 		expect(results).toEqual([
-			{ step: 60, first: 2 * DAY - 3_600 },
+			{ step: 60, first: 8 * DAY - 3_600 },
 			// With the very first sample before all others.
 			{ step: 900, first: -DAY },
 			{ step: DAY, first: -128 * DAY },
 		]);
+		const { results: hours } = await env.DB.prepare("SELECT count(*) AS count, min(start) - ? AS first FROM outcome_hours").bind(START).all();
+		// A week, and the hour that was begun before it; the last has just begun.
+		expect(hours).toEqual([{ count: 3 * (7 * 24 + 2), first: 2 * DAY - 3_600 }]);
 	}, 120_000);
 
 	test("of 30 days is drawn from fewer than 3,500 rows of all three pools, whatever the distance of its points", async () => {
