@@ -118,7 +118,9 @@ describe("the history of pools", () => {
 			{ step: 900, first: -DAY },
 			{ step: DAY, first: -128 * DAY },
 		]);
-		const { results: hours } = await env.DB.prepare("SELECT count(*) AS count, min(start) - ? AS first FROM outcome_hours").bind(START).all();
+		const { results: hours } = await env.DB.prepare("SELECT count(*) AS count, min(start) - ? AS first FROM outcome_hours")
+			.bind(START)
+			.all();
 		// A week, and the hour that was begun before it; the last has just begun.
 		expect(hours).toEqual([{ count: 3 * (7 * 24 + 2), first: 2 * DAY - 3_600 }]);
 	}, 120_000);
