@@ -111,6 +111,45 @@ describe("every view", () => {
 		});
 });
 
+describe("success rates, as clients report", () => {
+	test("are drawn over time for a site, reached from the table of sites, and for the pool that is chosen", async () => {
+		const { page } = await view("#/sites");
+		const row = page.getByRole("row").filter({ hasText: "shop.example.com" });
+		await row.getByText("75\u202f%").nth(1).waitFor();
+		await row.click();
+		await page.getByRole("heading", { name: "shop.example.com" }).waitFor();
+		await page.getByText("75\u202f% of 4 reported requests in this time").waitFor();
+		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
+		await page.getByText("Values").first().click();
+		await page.getByRole("cell", { name: "75\u202f%" }).waitFor();
+		const [proxy] = await dev.proxies();
+		const other = proxy?.provider === "hetzner" ? "digitalocean/default" : "hetzner/default";
+		await page.getByRole("combobox", { name: "Pool" }).selectOption(other);
+		await page.getByText("Nothing is recorded of this time").waitFor();
+	});
+
+	test("are drawn over time for a proxy", async () => {
+		const [proxy] = (await dev.api("GET", "/history/outcomes")).body.proxies as { ip: string; pool: string; proxy: string }[];
+		const { page } = await view(`#/proxy/${proxy?.pool}/${proxy?.ip ?? proxy?.proxy}`);
+		await page.getByText("60\u202f% of 5 reported requests in this time").waitFor();
+		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
+	});
+
+	test("are drawn over time for a pool and for all together, once there is a minute of them", async () => {
+		const [proxy] = await dev.proxies();
+		await within(150_000, async () => {
+			await dev.api("POST", "/report", { ip: proxy?.ip, host: "line.example.com", outcome: "ok" });
+			await cron();
+			const { body } = await dev.api("GET", "/history?metric=outcomes");
+			expect((body.totals as { outcomes: number }).outcomes).toBeGreaterThan(0);
+		});
+		for (const hash of ["#/?range=1h", `#/pool/${proxy?.provider}/${proxy?.instance}?tab=history&range=1h`]) {
+			const { page } = await view(hash);
+			await page.getByRole("img", { name: /^Success, as clients report/ }).waitFor();
+		}
+	});
+});
+
 describe("the overview", () => {
 	test("is usable within a second of its load, and says whether it is well and what it costs", async () => {
 		const { page } = await view("#/");
@@ -288,45 +327,6 @@ describe("a proxy", () => {
 		await page.getByRole("button", { name: /^Drop / }).click({ timeout: 60_000 });
 		await page.getByText(/is closed when its proxy reports next/).waitFor();
 		await within(20_000, () => expect(client.closed).toBe(true));
-	});
-});
-
-describe("success rates, as clients report", () => {
-	test("are drawn over time for a site, reached from the table of sites, and for the pool that is chosen", async () => {
-		const { page } = await view("#/sites");
-		const row = page.getByRole("row").filter({ hasText: "shop.example.com" });
-		await row.getByText("75\u202f%").nth(1).waitFor();
-		await row.click();
-		await page.getByRole("heading", { name: "shop.example.com" }).waitFor();
-		await page.getByText("75\u202f% of 4 reported requests in this time").waitFor();
-		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
-		await page.getByText("Values").first().click();
-		await page.getByRole("cell", { name: "75\u202f%" }).waitFor();
-		const [proxy] = await dev.proxies();
-		const other = proxy?.provider === "hetzner" ? "digitalocean/default" : "hetzner/default";
-		await page.getByRole("combobox", { name: "Pool" }).selectOption(other);
-		await page.getByText("Nothing is recorded of this time").waitFor();
-	});
-
-	test("are drawn over time for a proxy", async () => {
-		const [proxy] = (await dev.api("GET", "/history/outcomes")).body.proxies as { ip: string; pool: string; proxy: string }[];
-		const { page } = await view(`#/proxy/${proxy?.pool}/${proxy?.ip ?? proxy?.proxy}`);
-		await page.getByText("60\u202f% of 5 reported requests in this time").waitFor();
-		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
-	});
-
-	test("are drawn over time for a pool and for all together, once there is a minute of them", async () => {
-		const [proxy] = await dev.proxies();
-		await within(150_000, async () => {
-			await dev.api("POST", "/report", { ip: proxy?.ip, host: "line.example.com", outcome: "ok" });
-			await cron();
-			const { body } = await dev.api("GET", "/history?metric=outcomes");
-			expect((body.totals as { outcomes: number }).outcomes).toBeGreaterThan(0);
-		});
-		for (const hash of ["#/?range=1h", `#/pool/${proxy?.provider}/${proxy?.instance}?tab=history&range=1h`]) {
-			const { page } = await view(hash);
-			await page.getByRole("img", { name: /^Success, as clients report/ }).waitFor();
-		}
 	});
 });
 
