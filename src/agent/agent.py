@@ -45,6 +45,8 @@ from http.client import HTTPConnection, responses
 VERSION = "1.2.0"
 
 HEAD_BYTES = 32 * 1024
+# Of an answer's head: many more take so long that others wait.
+MAX_LINES = 2000
 # From accept to a whole, authenticated request; and from the first byte to the last of a later request.
 HEAD_SECONDS = 10
 # How long a client may keep its connection without a request.
@@ -136,6 +138,8 @@ STATUS_LINE = re.compile(rb"HTTP/1\.\d ([1-9]\d\d)(?: (.*))?", re.S)
 FIELDS = re.compile(b"(?:" + TOKEN + b":" + VALUE + rb"\r\n)*")
 NAME = re.compile(TOKEN)
 HEAD_END = re.compile(rb"\n\r?\n")
+# Obsolete folding: a line that goes on with the next one.
+FOLD = re.compile(rb"\r?\n[ \t]+")
 PATH = re.compile(rb"[/?#]")
 LENGTH = re.compile(rb"\d{1,18}")
 AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::(\d{1,5}))?")
@@ -155,7 +159,7 @@ EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 HANG_UPS = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 # `os.splice` came with Python 3.10.
 SPLICE = getattr(os, "splice", None)
-SIOCOUTQ, F_SETPIPE_SZ = 0x5411, 1031
+SIOCOUTQ, F_SETPIPE_SZ, IP_BIND_ADDRESS_NO_PORT = 0x5411, 1031, 24
 NETLINK_ADDRESSES_AND_ROUTES = 0x10 | 0x100 | 0x400
 
 logged = {}
@@ -241,7 +245,8 @@ class Settings:
             return True
         user, _, password = given.partition(b":")
         forms = [given]
-        for at in [match.start() for match in re.finditer(b"-", user)][:64]:
+        # Not of what no program sends: it would keep the others waiting.
+        for at in [match.start() for match in re.finditer(b"-", user)][: 64 if len(given) < 2 * MAX_HEAD_BYTES else 0]:
             if PARAMETERS.fullmatch(user, at):
                 forms.append(user[:at] + b":" + password)
         if b"%" in given:
@@ -249,7 +254,7 @@ class Settings:
         for digest in [hashlib.sha256(form).digest() for form in forms]:
             for good, until in self.good:
                 is_good |= hmac.compare_digest(digest, good) and until > now
-        if is_good:
+        if is_good and len(given) < MAX_HEAD_BYTES:
             if len(self.proven) >= MAX_VERDICTS:
                 self.proven.clear()
             self.proven[given] = now + 1
@@ -453,7 +458,7 @@ class Resolver:
             return dial.resolved(known[1])
         has_room = self.busy.get(client, 0) < self.share
         if host not in self.asked:
-            if len(self.asked) >= 4 * MAX_NAMES:
+            if len(self.asked) >= 4 * MAX_NAMES or len(self.backlog.get(client, "")) >= MAX_NAMES:
                 return dial.resolved(Refused(503, "Too many names are looked up.", 4, "dns_error"))
             self.asked[host] = []
             self.queued.add(host)
@@ -522,7 +527,8 @@ class Dial:
         self.agent, self.loop, self.host, self.port, self.client = agent, agent.loop, host, port, client
         self.reached, self.failed, self.is_own, self.is_over = reached, failed, is_own, False
         self.addresses, self.socks, self.timer, self.next_timer = [], {}, None, None
-        self.problem = UNREACHABLE
+        # What is told where nothing answers: of a name that is looked up first, `after` that.
+        self.problem = self.after = UNREACHABLE
 
     def start(self) -> None:
         if not 0 < self.port < 65536 or (self.port == 25 and not self.is_own):
@@ -537,15 +543,13 @@ class Dial:
             if is_bracketed:
                 return self.fail(Refused(400, "The IPv6 address is malformed."))
             seconds = PROBE_SECONDS if self.is_own else RESOLVE_SECONDS
-            self.problem, problem = Refused(504, "The name did not resolve in time.", 4, "dns_timeout"), self.problem
+            self.problem = Refused(504, "The name did not resolve in time.", 4, "dns_timeout")
             self.timer = self.loop.at(self.loop.now + seconds, self.give_up)
             resolver = agent.own_resolver if self.is_own else agent.resolver
             family = socket.AF_UNSPEC if agent.has_ipv6 and not self.is_own else socket.AF_INET
-            self.after = problem
             return resolver.ask(host, family, self.client, self)
         if is_bracketed and not agent.has_ipv6:
             return self.fail(Refused(403, "This proxy has no IPv6: ask for an IPv4 address or a name.", 8, "destination_ip_unroutable"))
-        self.after = self.problem
         self.resolved([address])
 
     def resolved(self, found) -> None:
@@ -582,6 +586,8 @@ class Dial:
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.agent.bind and not is_six:
+                    # The port is chosen by the connection: else each that has just ended would take one from all destinations.
+                    sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                     sock.bind((self.agent.bind, 0))
                 error = sock.connect_ex((address, self.port))
             except OSError as failed:
@@ -746,15 +752,8 @@ def strict_fields(lines: list) -> list:
 
 def cleaned_fields(lines: list) -> list:
     """The same of an answer's: what clients overlook is mended or left out, so that all of them read it in one way."""
-    joined = []
-    for line in lines:
-        if line[:1] in (b" ", b"\t"):
-            # Obsolete folding.
-            joined = joined[:-1] + [joined[-1] + b" " + line.strip()] if joined else []
-        else:
-            joined.append(line)
     fields = []
-    for line in joined:
+    for line in lines:
         name, colon, value = line.partition(b":")
         name, value = name.rstrip(b" \t"), CONTROLS.sub(b" ", value).strip()
         if colon and NAME.fullmatch(name):
@@ -1287,7 +1286,11 @@ class Upstream(Side):
                 if self.head[:5] != b"HTTP/"[: self.scanned]:
                     raise ValueError(shown(self.head))
                 return
-            first, *lines = [line[:-1] if line.endswith(b"\r") else line for line in self.head[: end.start()].split(b"\n")]
+            head = self.head[: end.start()]
+            if head.count(b"\n") > MAX_LINES:
+                raise ValueError("its head has too many lines")
+            head = FOLD.sub(b" ", head)
+            first, *lines = [line[:-1] if line.endswith(b"\r") else line for line in head.split(b"\n")]
             status = STATUS_LINE.fullmatch(first)
             code = status and status.group(1)
             if not code or (code == b"101" and not client.request.upgrade):

@@ -111,6 +111,7 @@ describe.runIf(onLinux)("an answer", () => {
 			["HTTP/1.1 200 OK\r\nX (y): 1\r\n: 2\r\nContent-Length: 2\r\n\r\nok", 200, { "x (y)": undefined, "": undefined }],
 			["HTTP/1.1 200 OK\r\nX-A: a\r\n  folded\r\n\tagain\r\nContent-Length: 2\r\n\r\nok", 200, { "x-a": "a folded again" }],
 			["HTTP/1.1 200 OK\r\n folded first\r\nContent-Length: 2\r\n\r\nok", 200, {}],
+			[`HTTP/1.1 200 OK\r\nX-A: a\r\n${" b\n".repeat(1900)}Content-Length: 2\r\n\r\nok`, 200, { "x-a": `a${" b".repeat(1900)}` }],
 			["HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 2\n\nok", 200, { "x-a": "1" }],
 			["HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200, { "content-length": "2" }],
 			["HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", 200, { "content-length": "2" }],
@@ -135,6 +136,8 @@ describe.runIf(onLinux)("an answer", () => {
 			["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n", "bad chunk"],
 			["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "bad chunk"],
 			["HTTP/1.1 100 Continue\r\n\r\n".repeat(11), "too many interim answers"],
+			[`HTTP/1.1 200 OK\r\n${"X: y\r\n".repeat(2001)}\r\n`, "too many lines"],
+			[`HTTP/1.1 200 OK\r\nX: y\r\n${" z\n".repeat(20_000)}\r\n`, "too many lines"],
 		];
 		for (const [text, bad] of cases) {
 			const answer = await answerOf(agent, text);

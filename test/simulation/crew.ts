@@ -12,6 +12,8 @@ export interface Job {
 	readonly options: ScenarioOptions;
 	/** The name of the bug that is planted in the core; none if missing. */
 	readonly bug?: string;
+	/** See {@link Digest}. */
+	readonly isDigested?: boolean;
 	/** Goes no further after the first seed that breaks a promise. */
 	readonly stopsAtFirst?: boolean;
 }
@@ -23,6 +25,7 @@ export async function runSeeds(job: Job, threads: number): Promise<Tally> {
 	for (const part of await Promise.all(shares.map((share) => runJob({ ...share, seeds: job.seeds - (share.from - job.from) }))))
 		add(sum, part);
 	sum.failing.sort((a, b) => a.seed - b.seed);
+	sum.digests.sort((a, b) => a.seed - b.seed);
 	return sum;
 }
 

@@ -24,6 +24,12 @@ interface Load {
 	connections: Connection[];
 }
 
+/** Those who ask at a time go to one, two or three isolates, as equally as can be; another time to others. */
+function overIsolates(callers: number, now: number): readonly number[] {
+	const isolates = Math.min(callers, 1 + (Math.floor(now / TICK_MS) % 3));
+	return Array.from({ length: isolates }, (_, isolate) => Math.floor((callers + isolate) / isolates));
+}
+
 const isOpen = ({ agent, session }: Connection) => agent.isServing && agent.sessions.has(session);
 
 /** The clients of pools with rules: so many connections at a time as the schedule says, over whatever is ready; and who posts metrics. */
@@ -97,7 +103,7 @@ export class Crowd {
 		if (row === undefined || row.removedAt !== null || world.database.isOut) return;
 		const ready = [...row.parts.values()].flat();
 		if (ready.length === 0) {
-			if (row.summary?.wakes === true) host.current()?.wake(wanted - load.connections.length);
+			if (row.summary?.wakes === true) host.current()?.wake(overIsolates(wanted - load.connections.length, world.clock.now));
 			return;
 		}
 		while (load.connections.length < wanted) {

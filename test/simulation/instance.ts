@@ -143,11 +143,17 @@ export class Instance {
 		if (this.controller.refusalOf(command) === null) this.order(command);
 	}
 
-	/** So many clients found no proxy. */
-	wake(callers: number): void {
+	/** So many clients found no proxy, spread over isolates of the Worker, some of which tell of more than one at a time. */
+	wake(byIsolate: readonly number[]): void {
 		const { host, state: before } = this;
 		host.world.watch.count("wake");
-		this.order({ do: "wake", callers });
+		const callers = byIsolate.reduce((sum, count) => sum + count, 0);
+		for (const [isolate, count] of byIsolate.entries()) {
+			const from = `isolate${isolate}`;
+			// As wake.ts does: of the first it tells at once, then of those beside it.
+			if (count > 1) this.order({ do: "wake", from });
+			this.order({ do: "wake", callers: count, from });
+		}
 		if (before !== null && this.state !== null) host.world.watch.woken(host, callers, before, this.state);
 	}
 
@@ -209,6 +215,7 @@ export class Instance {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
+				world.digest?.stored(world.clock.now, host.object, changes);
 				if (changes.vitals !== null) world.watch.totals.written(host);
 			},
 			setAlarm: (at) => {

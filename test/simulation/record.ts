@@ -1,4 +1,8 @@
-import type { Id, Ms } from "../../src/core/model/state.ts";
+import type { Id, Ms, Proxy } from "../../src/core/model/state.ts";
+import type { Difference } from "../../src/core/model/table.ts";
+
+/** What a commit changes of the proxies. */
+export type Changes = readonly Difference<Proxy>[];
 
 /** A promise that was broken: which one, and what happened. */
 export class Violation extends Error {

@@ -28,7 +28,7 @@ test.each(CORPUS)("seed $seed, which once failed: $story", async ({ seed, hours 
 describe("a run", () => {
 	test("is the same whenever its seed is", async () => {
 		for (const seed of [3, 33, 333]) {
-			const [first, second] = [await run(scenarioOf(seed), core), await run(scenarioOf(seed), core, true)];
+			const [first, second] = [await run(scenarioOf(seed), core), await run(scenarioOf(seed), core, { isTraced: true })];
 			expect(second.hash).toBe(first.hash);
 			expect(second.faults).toEqual(first.faults);
 			expect((await run(scenarioOf(seed + 1), core)).hash).not.toBe(first.hash);
@@ -48,7 +48,7 @@ describe("a run", () => {
 describe("an hour without D1", () => {
 	/** What the pool does to its cloud, in order: the first call of each kind for each proxy, since a delete is sent again until it is done. */
 	const mutations = async (scenario: Scenario) => {
-		const { trace, violation } = await run(scenario, core, true);
+		const { trace, violation } = await run(scenario, core, { isTraced: true });
 		expect(violation?.message).toBeUndefined();
 		const firsts = new Map<string, { at: number; call: string | undefined }>();
 		for (const line of trace) {

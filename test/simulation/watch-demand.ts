@@ -2,7 +2,7 @@ import type { State } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
 import { awakeUntil, canBeWoken, type Expectation, expectationOf, isHeldByClients, wokenSize } from "./demand.ts";
 import type { Host } from "./host.ts";
-import type { DemandRecord } from "./record.ts";
+import type { Changes, DemandRecord } from "./record.ts";
 import { SECOND } from "./scenario.ts";
 
 /** What a clock may be off by, and alarms be late, without anybody minding. */
@@ -41,7 +41,9 @@ export function judgeWoken(host: Host, callers: number, before: State, after: St
 	const isServed = [...before.proxies.values()].some(({ phase }) => phase.at === "ready");
 	const waiting = before.wokenAt <= now && now < awakeUntil(before) && !isServed ? before.wokenFor : 0;
 	const asking = before.wokenAt === 0 ? callers : Math.max(callers, waiting);
-	if (canBeWoken(before) && !(isAwake && after.wokenFor >= asking))
+	if (!canBeWoken(before)) return;
+	if (after.wokenFor > Math.max(asking, before.wokenFor)) message(`${asking} clients wait for a proxy, and it counts ${after.wokenFor}`);
+	if (!(isAwake && after.wokenFor >= asking))
 		message(`${asking} clients wait for a proxy, and it knows of ${isAwake ? after.wokenFor : "none"}`);
 }
 
@@ -106,10 +108,9 @@ function settled(before: State, after: State): State {
 }
 
 /** What was posted for an address stays with it. */
-export function judgePosted(before: State, after: State, message: Say): void {
-	for (const [id, proxy] of after.proxies) {
-		const was = before.proxies.get(id);
-		if (was === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
+export function judgePosted(changes: Changes, message: Say): void {
+	for (const [, was, proxy] of changes) {
+		if (was === undefined || proxy === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
 		for (const name of Object.keys(was.posted))
 			if (!(name in proxy.posted)) message(`what was posted of ${name} for ${proxy.address} is lost`);
 	}

@@ -1,4 +1,5 @@
 import type { Ms, State } from "../../src/core/model/state.ts";
+import type { Changes } from "./record.ts";
 import { HOUR, MINUTE } from "./scenario.ts";
 
 /** A pool counts by whole minutes. */
@@ -19,12 +20,13 @@ export class Replacements {
 	}
 
 	/** What is wrong with the launches that a commit adds, or null. `now` is the pool's own clock. */
-	judge(object: string, before: State, after: State, now: Ms): string | null {
+	judge(object: string, before: State, after: State, changes: Changes, now: Ms): string | null {
 		if (before.run !== after.run) this.restarted(object);
+		if (changes.length === 0) return null;
 		const times = this.destroyedAt.get(object) ?? [];
-		for (const [id, { phase, why }] of after.proxies) {
-			const wasDeleting = before.proxies.get(id)?.phase.at === "deleting";
-			if (phase.at === "deleting" && !wasDeleting && why === "destroyed by an operator") times.push(now);
+		for (const [, was, is] of changes) {
+			const isDeleted = is?.phase.at === "deleting" && was?.phase.at !== "deleting";
+			if (isDeleted && is.why === "destroyed by an operator") times.push(now);
 		}
 		const recent = times.filter((at) => at > now - HOUR + SLACK_MS);
 		this.destroyedAt.set(object, recent);

@@ -3,6 +3,7 @@ import type { Effect } from "../../src/core/effects/index.ts";
 import type { Command } from "../../src/core/model/command.ts";
 import type { ReadyEntry } from "../../src/core/model/published.ts";
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
+import { differences } from "../../src/core/model/table.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import { describe } from "./actions.ts";
 import type { Agent } from "./agents.ts";
@@ -11,7 +12,7 @@ import { convergenceOf, lacksRoom } from "./convergence.ts";
 import type { Host } from "./host.ts";
 import type { Dispatched, Instance } from "./instance.ts";
 import { PROFILES } from "./profiles.ts";
-import { newRecord, type PoolRecord, Violation } from "./record.ts";
+import { type Changes, newRecord, type PoolRecord, Violation } from "./record.ts";
 import { HOUR, MINUTE, SECOND } from "./scenario.ts";
 import { Spend } from "./spend.ts";
 import { forgetLost, judgePosted, judgeTarget, judgeWoken } from "./watch-demand.ts";
@@ -180,8 +181,10 @@ export class Watch {
 		const { core } = this.world;
 		const { state: committed } = host;
 		if (committed === null) return;
-		for (const key of [...core.fieldsStored("facts"), ...core.fieldsStored("rows")]) {
-			if (!core.isAlike(state[key], committed[key])) this.broken("9", `${key} of ${host.object} is not what was committed`);
+		const lagging: ReadonlySet<string> = new Set(core.fieldsStored("vitals"));
+		for (const key in state) {
+			const [is, was] = [state[key as keyof State], committed[key as keyof State]];
+			if (is !== was && !lagging.has(key) && !core.isAlike(is, was)) this.broken("9", `${key} of ${host.object} is not what was committed`);
 		}
 	}
 
@@ -266,6 +269,7 @@ export class Watch {
 	calling(host: Host, instance: Instance, effect: Effect, state: State): void {
 		this.effects.set(effect.call, (this.effects.get(effect.call) ?? 0) + 1);
 		this.world.mix(effect.call.charCodeAt(0) * 31 + effect.call.length);
+		this.world.digest?.add(this.world.clock.now, host.object, effect);
 		this.world.note(() => `${host.object} ${instance.isSuperseded ? "(superseded) " : ""}calls ${JSON.stringify(effect)}`);
 		const isChange = effect.call === "delete" || effect.call === "deleteOrphan" || effect.call === "restart";
 		const isMutation = isChange || effect.call === "create" || effect.call === "finish";
@@ -468,18 +472,18 @@ export class Watch {
 
 	/** The state of a pool changed. */
 	committed(host: Host, before: State, after: State, applying: Dispatched | null): void {
+		const changes = differences(before.proxies, after.proxies);
 		if (before.staticsProbed !== after.staticsProbed) this.staticsChanged(host, after);
 		if (before.orphans !== after.orphans) this.orphansChanged(host, before, after);
-		this.scaled(host, before, after);
-		const replaced = this.replacements.judge(host.object, before, after, host.now());
+		this.scaled(host, before, after, changes);
+		const replaced = this.replacements.judge(host.object, before, after, changes, host.now());
 		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
-		this.leases.committed(host, before, after, this.isClockSound);
-		this.totals.committed(host, before, after);
-		if (before.proxies === after.proxies) return;
+		this.leases.committed(host, before, after, changes, this.isClockSound);
+		if (changes.length === 0) return;
+		this.totals.committed(host, before, after, changes);
 		const record = this.record(host);
-		for (const [id, proxy] of after.proxies) {
-			const was = before.proxies.get(id);
-			if (was === proxy) continue;
+		for (const [id, was, proxy] of changes) {
+			if (proxy === undefined) continue;
 			if (was === undefined) {
 				// 1: what is taken in costs money like what is made.
 				const count = after.proxies.size + after.orphans.size;
@@ -490,18 +494,18 @@ export class Watch {
 			this.world.note(() => `${host.object} ~ ${describe(proxy)}`);
 			this.changed(host, record, { was, proxy }, { before, after });
 		}
-		for (const [id, was] of before.proxies) if (!after.proxies.has(id)) this.removed(host, was, after);
+		for (const [, was, proxy] of changes) if (was !== undefined && proxy === undefined) this.removed(host, was, after);
 		if (after.proxies.size === 0) record.emptyAt = this.world.clock.now;
 		if (applying !== null && "id" in applying.effect) this.applied(before, after, applying, applying.effect.id);
 	}
 
 	/** The size that a pool is to have is what its load asks for: no sooner, no later, and never out of its bounds. */
-	private scaled(host: Host, before: State, after: State): void {
+	private scaled(host: Host, before: State, after: State, changes: Changes): void {
 		const message = this.sayer(host);
 		if (before.target !== after.target)
 			this.world.note(() => `${host.object} ${after.log.findLast(({ text }) => text.startsWith("target"))?.text}`);
 		judgeTarget(host, this.record(host).demand, before, after, message);
-		if (before.proxies !== after.proxies) judgePosted(before, after, message);
+		if (before.proxies !== after.proxies) judgePosted(changes, message);
 	}
 
 	/** Takes what is wrong with a pool's size, but for what a clock that was set may have done. */

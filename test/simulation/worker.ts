@@ -9,7 +9,7 @@ const job = workerData as Job;
 const core = job.bug === undefined ? await loadCore() : await plantedCore(job.bug);
 const tally = newTally();
 for (let seed = job.from; seed < job.from + job.seeds; seed += job.step ?? 1) {
-	count(tally, await run(scenarioOf(seed, job.options), core));
+	count(tally, await run(scenarioOf(seed, job.options), core, job.isDigested ? { isDigested: true } : {}));
 	if (job.stopsAtFirst && tally.failing.length > 0) break;
 }
 parentPort?.postMessage(tally);

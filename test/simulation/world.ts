@@ -10,6 +10,7 @@ import type { Core } from "./core.ts";
 import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
 import { textOf } from "./demand.ts";
+import { Digest } from "./digest.ts";
 import { Faults } from "./faults.ts";
 import { Holders } from "./holders.ts";
 import { Host, type HostConfig } from "./host.ts";
@@ -35,6 +36,14 @@ const roomy = (bound: number | null) => (bound === null ? null : ROOMY);
 /** So many events at one instant and nothing moves on any more. */
 const EVENTS_WITHOUT_TIME = 5_000;
 
+/** What is recorded of a run beside what is counted. */
+export interface Recorded {
+	/** Everything that happens, for a person to read. */
+	readonly isTraced?: boolean;
+	/** See {@link Digest}. */
+	readonly isDigested?: boolean;
+}
+
 /** What one run came to. */
 export interface Outcome {
 	readonly scenario: Scenario;
@@ -51,6 +60,8 @@ export interface Outcome {
 	readonly reports: number;
 	/** What happened, where it was recorded. */
 	readonly trace: readonly string[];
+	/** Of all that was decided, where that was asked for. */
+	readonly digest: string | null;
 }
 
 /** One run: the core's pools among a cloud, agents, clients, operators and faults, on one clock. */
@@ -72,6 +83,7 @@ export class World {
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
+	readonly digest: Digest | null;
 	/** Something was resolved: what waits for it goes on before time does. */
 	mustSettle = false;
 	/** By deployment: what it may spend an hour. */
@@ -82,12 +94,13 @@ export class World {
 	isMended = false;
 	private hash = 0;
 
-	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
+	constructor(scenario: Scenario, core: Core, { isTraced = false, isDigested = false }: Recorded = {}) {
 		this.scenario = scenario;
 		this.budgets = new Map(Object.entries(scenario.budgets));
 		this.core = core;
 		this.hasLosses = scenario.actions.some(({ what }) => what === "databaseLost");
 		this.trace = isTraced ? [] : null;
+		this.digest = isDigested ? new Digest() : null;
 		this.random = new Random(`world ${scenario.seed}`);
 		this.planRandom = new Random(`plan ${scenario.seed}`);
 		this.lineRandom = new Random(`lines of ${scenario.seed}`);
@@ -168,6 +181,7 @@ export class World {
 			heartbeats: this.agents.heartbeats,
 			reports: this.agents.reports,
 			trace: this.trace ?? [],
+			digest: this.digest?.toString() ?? null,
 		};
 	}
 
@@ -479,6 +493,6 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 	};
 }
 
-export async function run(scenario: Scenario, core: Core, isTraced = false): Promise<Outcome> {
-	return new World(scenario, core, isTraced).run();
+export async function run(scenario: Scenario, core: Core, recorded?: Recorded): Promise<Outcome> {
+	return new World(scenario, core, recorded).run();
 }

@@ -147,6 +147,7 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 	/** Some seconds of them may have passed on a busy machine. */
 	const SOON = expect.stringMatching(/^(1[0-5]|[6-9])$/);
 	const STARTED = [404, SOON, "No proxies available: one is being started."];
+	const ONE = { do: "wake", from: expect.any(String) };
 	const NONE = [404, null, expect.stringMatching(/^No proxies available/)];
 	const enterAs = async (name: string, summary: Partial<typeof SUMMARY>) => {
 		const object = await enter(name);
@@ -158,7 +159,7 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		await enterAs("default", {});
 		const { command, random } = pools(() => ok);
 		expect(await random()).toEqual(STARTED);
-		expect(command.mock.calls).toEqual([[{ do: "wake" }]]);
+		expect(command.mock.calls).toEqual([[ONE]]);
 		for (const answer of await Promise.all(Array.from({ length: 49 }, () => random()))) expect(answer).toEqual(STARTED);
 		const told = command.mock.calls.map(([order]) => (order as { callers?: number }).callers ?? 1);
 		expect([told[0], told.at(-1)]).toEqual([1, 49]);
@@ -169,9 +170,9 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		await enterAs("default", {});
 		const { command, random } = pools(() => ok);
 		for (let i = 0; i < 4; i++) await random();
-		expect(command.mock.calls).toEqual([[{ do: "wake" }]]);
+		expect(command.mock.calls).toEqual([[ONE]]);
 		for (const address of ["192.0.2.1", "192.0.2.2"]) await random("/random", address);
-		expect(command).toHaveBeenLastCalledWith({ do: "wake", callers: 3 });
+		expect(command).toHaveBeenLastCalledWith({ ...ONE, callers: 3 });
 	});
 
 	test("says when to come back by what the pool's boots have taken", async () => {
@@ -198,7 +199,7 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		expect(command, "two ask for b").toHaveBeenCalledTimes(2);
 		expect(await random("/random?region=fra1")).toEqual(STARTED);
 		expect(command).toHaveBeenCalledTimes(3);
-		expect(command).toHaveBeenLastCalledWith({ do: "wake" });
+		expect(command).toHaveBeenLastCalledWith(ONE);
 	});
 
 	test("wakes nothing where others are ready, and only excluded", async () => {

@@ -7,7 +7,7 @@ import type { Command, Settings } from "../model/command.ts";
 import { withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
-import { awakeUntil, canWake } from "../model/load.ts";
+import { awakeUntil, canWake, type Waker, withWaker } from "../model/load.ts";
 import { withPosted } from "../model/metrics.ts";
 import { NEVER_ASKED } from "../model/money.ts";
 import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
@@ -104,7 +104,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 			return withLog(withProxy(state, resting), now, "INFO", `restarting ${nameOf(proxy)}`);
 		}
 		case "wake":
-			return woken(state, command.callers ?? 1, now);
+			return woken(state, { from: command.from ?? "", callers: command.callers ?? 1, at: now });
 		case "metrics":
 			return applyPosted(state, command);
 		case "adopt":
@@ -219,12 +219,20 @@ export function applyRolling(state: State, { patched, environment }: RollingWord
 }
 
 /** A wake is taken down once an interval, or where more ask: a row is not worth a write at each request. */
-function woken(state: State, callers: number, now: Ms): State {
-	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
-	if (!canWake(state) || (isKnown && callers <= state.wokenFor)) return state;
+function woken(state: State, word: Waker): State {
+	if (!canWake(state)) return state;
+	const { at: now } = word;
+	const wakers = withWaker(state.wakers, word);
+	const heard = wakers === state.wakers ? state : { ...state, wakers };
 	// Who asked before and got nothing still waits, whoever asks again.
 	const waiting = state.wokenAt <= now && now < awakeUntil(state) && countReady(state) === 0 ? state.wokenFor : 0;
-	return { ...state, wokenAt: isKnown ? state.wokenAt : now, wokenFor: Math.max(callers, waiting) };
+	const wokenFor = Math.max(
+		waiting,
+		wakers.reduce((sum, { callers }) => sum + callers, 0),
+	);
+	const isKnown = state.wokenAt <= now && now < state.wokenAt + state.spec.intervalSeconds * 1000;
+	if (isKnown && wokenFor <= state.wokenFor) return heard;
+	return { ...heard, wokenAt: isKnown ? state.wokenAt : now, wokenFor };
 }
 
 /** Something has changed that may have mended what creates, boots or calls failed of: each is tried at once, by one. */

@@ -18,8 +18,8 @@ export type Command =
 	  }
 	/** `keep`: a pool that is removed leaves its VMs running, without our tags. */
 	| { readonly do: "run"; readonly run: Run; readonly keep?: boolean }
-	/** A client asked for a proxy and found none; `callers`: so many at about the same time, one where it is missing. */
-	| { readonly do: "wake"; readonly callers?: number }
+	/** A client asked for a proxy and found none; `callers`: so many at about the same time, one where it is missing. `from`: the isolate that they asked. */
+	| { readonly do: "wake"; readonly callers?: number; readonly from?: Id }
 	/** Sets metrics by name: an address's (one that no proxy has is accepted, and not kept), or with null the endpoint's. Malformed ones are left out. */
 	| { readonly do: "metrics"; readonly address: string | null; readonly metrics: Metrics }
 	/** Replaces every proxy that there is now, as aged ones are replaced; off: those that have not begun to go stay. */

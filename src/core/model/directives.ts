@@ -51,11 +51,11 @@ export function lineDirectivesFor(state: State, id: Id, now: Ms): LineDirectives
 	return directives && { ...directives, report: reportSeconds(state), bounds: boundsToTell(state) };
 }
 
-const TOLD_TO_ALL = ["agentUrl", "credentials", "allow", "spec", "drops", "lineSeconds"] as const;
-
 /** The proxies to whom two states may say different things; null: all of them. */
 export function mayBeToldAnew(before: State, after: State): readonly Id[] | null {
-	if (TOLD_TO_ALL.some((key) => before[key] !== after[key])) return null;
+	const isSame = before.spec === after.spec && before.allow === after.allow && before.lineSeconds === after.lineSeconds;
+	if (!isSame || before.agentUrl !== after.agentUrl || before.credentials !== after.credentials || before.drops !== after.drops)
+		return null;
 	if (before.proxies === after.proxies) return NOBODY;
 	const changed: Id[] = [];
 	for (const [id, was, is] of differences<Proxy>(before.proxies, after.proxies)) {

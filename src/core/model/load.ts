@@ -1,5 +1,5 @@
 /** How many proxies are wanted, and what says so: the target, and the measured load that rules go by. */
-import type { Metrics, Ms } from "./basics.ts";
+import type { Id, Metrics, Ms } from "./basics.ts";
 import { bounded } from "./bounds.ts";
 import { hasCloud, mayAct } from "./proxies.ts";
 import { INSTANCES, parseRule, rangeOf } from "./rules.ts";
@@ -30,6 +30,13 @@ export interface Source extends Measurements {
 	readonly at: Ms;
 }
 
+/** An isolate of the Worker, and how many clients asked it in vain. */
+export interface Waker {
+	readonly from: Id;
+	readonly at: Ms;
+	readonly callers: number;
+}
+
 export interface LoadFields {
 	/** The target that was in force at the last plan; a change of it is logged. */
 	readonly target: number;
@@ -39,6 +46,8 @@ export interface LoadFields {
 	readonly wokenAt: Ms;
 	/** How many clients asked at that time. */
 	readonly wokenFor: number;
+	/** Who told of clients that asked in vain, the last one last. */
+	readonly wakers: readonly Waker[];
 	/** Metrics posted for the endpoint as a whole, the newest names first. */
 	readonly custom: Metrics;
 	/** What was said of the present rules and metrics source: once is enough. */
@@ -60,6 +69,7 @@ export const loadSlice: Slice<LoadFields> = {
 	ramped: fact(record<LoadFields["ramped"]>({ at: value(0), isRise: value<boolean>(false) })),
 	wokenAt: fact(value(0)),
 	wokenFor: fact(value(1)),
+	wakers: vital(list(record<Waker>({ from: value(""), at: value(0), callers: value(0) }))),
 	custom: fact(value<Metrics>({})),
 	told: fact(list(value(""))),
 	decidedAt: vital(value(0)),
@@ -89,6 +99,18 @@ export function nextDecisionAt({ decidedAt, ramped, spec }: State, now: Ms): Ms 
 /** Until when a proxy is kept for a client that asked in vain: it takes that long to boot at most, and may then be used. */
 export function awakeUntil({ spec, wokenAt }: State): Ms {
 	return wokenAt + Math.max(spec.scaleInWindowSeconds, spec.unregisteredTimeoutSeconds) * 1000;
+}
+
+/** What isolates tell of within this time are other clients. Later it may be the same ones, whom another isolate serves now. */
+const AT_ONCE_MS = 3_000;
+const MOST_WAKERS = 64;
+
+/** With one isolate's word on who asks it in vain; of what it tells within that time the most counts. */
+export function withWaker(wakers: LoadFields["wakers"], word: Waker): LoadFields["wakers"] {
+	const recent = wakers.filter(({ at }) => at <= word.at && word.at - at < AT_ONCE_MS);
+	const before = recent.find(({ from }) => from === word.from);
+	if (before !== undefined && before.callers >= word.callers) return recent.length === wakers.length ? wakers : recent;
+	return [...recent.filter((one) => one !== before), word].slice(-MOST_WAKERS);
 }
 
 /** Clients that one proxy is started for where no rule says how many connections one shall have. */

@@ -166,10 +166,18 @@ function placeStanding(state: State, place: Place): PlaceStanding {
 
 /** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */
 const rowsHash = summed<Proxy>((proxy) => {
-	const { bans, lease } = proxy;
-	const isPlain = bans.length === 0 && lease === null;
-	return hash53(JSON.stringify(isPlain ? rowOf(proxy) : [rowOf(proxy), bans, lease])) % 2 ** 32;
+	let hash = rowHashes.get(proxy);
+	if (hash === undefined) {
+		const { bans, lease } = proxy;
+		const isPlain = bans.length === 0 && lease === null;
+		hash = hash53(JSON.stringify(isPlain ? rowOf(proxy) : [rowOf(proxy), bans, lease])) % 2 ** 32;
+		rowHashes.set(proxy, hash);
+	}
+	return hash;
 });
+
+/** A change of one proxy makes another chunk, of which the others are what they were. */
+const rowHashes = new WeakMap<Proxy, number>();
 
 /** When entries of the log were renewed, which keep their numbers. */
 function renewals({ repeats }: State): number {

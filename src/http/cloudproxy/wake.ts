@@ -39,6 +39,9 @@ interface Crowd {
 	callers: number;
 }
 
+/** What pools know this isolate by: of one only the most counts that it tells of at about the same time, those of several are added up. */
+let isolate: string | null = null;
+
 /** By the pool's object. Only pools that were found in the directory: it stays small. */
 const asking = new Map<string, Asking>();
 
@@ -95,8 +98,11 @@ async function tell(c: AppContext, object: string, one: Asking, isNews: boolean)
 	const before = { toldAt: one.toldAt, told: one.told };
 	const { callers } = one.crowd;
 	Object.assign(one, { toldAt: Date.now(), told: callers });
+	// Not before the first request: until then there is no randomness.
+	isolate ??= crypto.randomUUID();
+	const order = { do: "wake", from: isolate } as const;
 	try {
-		const { ok } = await askPool(c.env, object, (stub) => stub.command(callers === 1 ? { do: "wake" } : { do: "wake", callers }));
+		const { ok } = await askPool(c.env, object, (stub) => stub.command(callers === 1 ? order : { ...order, callers }));
 		if (ok) return true;
 	} catch {
 		// Said by the caller: a pool that is gone and one that does not answer are the same to a client.

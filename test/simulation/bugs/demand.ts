@@ -89,9 +89,17 @@ const DEMANDING: readonly Omit<Bug, "isDemanding">[] = [
 		name: "forget how many clients ask",
 		plants: [
 			plant(Commands, "applyCommand", (applyCommand) => (state, command, now) => {
-				return applyCommand(state, command.do === "wake" ? { do: "wake" } : command, now);
+				return applyCommand(state, command.do === "wake" ? { do: "wake", from: command.from ?? "" } : command, now);
 			}),
 		],
+	},
+	{
+		name: "take those who ask several isolates for the same ones",
+		plants: [plant(Load, "withWaker", () => (_wakers, word) => [word])],
+	},
+	{
+		name: "count clients once more whenever another isolate serves them",
+		plants: [plant(Load, "withWaker", () => (wakers, word) => [...wakers.filter(({ from }) => from !== word.from), word])],
 	},
 	{
 		name: "forget those who wait when another client asks",

@@ -380,13 +380,29 @@ describe("a pool that may be empty", () => {
 		expect(pool.target).toBe(1);
 	});
 
+	test("adds up the clients of isolates that tell of them at about the same time, and counts nobody twice who comes again by another", () => {
+		const pool = asleep();
+		pool.settle({ max: 20 });
+		const tell = (from: string, callers: number) => {
+			pool.command({ do: "wake", from, callers });
+			return pool.state.wokenFor;
+		};
+		expect([tell("a", 1), tell("a", 8), tell("b", 1), tell("b", 9), tell("a", 3)]).toEqual([1, 8, 9, 17, 17]);
+		pool.now += 5_000;
+		expect([tell("c", 9), tell("a", 8), tell("b", 2)]).toEqual([17, 17, 19]);
+		for (let isolate = 0; isolate < 200; isolate++) tell(`other${isolate}`, 1);
+		expect(pool.state.wakers.length).toBeLessThanOrEqual(64);
+	});
+
 	test("takes a wake down once an interval", () => {
 		const pool = asleep();
 		pool.command({ do: "wake" });
-		const first = pool.state;
+		const { wokenAt } = pool.state;
 		pool.now += INTERVAL - 1;
 		pool.command({ do: "wake" });
-		expect(pool.state).toBe(first);
+		expect(pool.state.wokenAt).toBe(wokenAt);
+		pool.command({ do: "wake" });
+		expect(pool.state.wokenAt).toBe(wokenAt);
 		pool.now += 1;
 		pool.command({ do: "wake" });
 		expect(pool.state.wokenAt).toBe(pool.now);
