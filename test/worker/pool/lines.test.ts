@@ -46,9 +46,9 @@ async function dial(pool: PoolUnderTest, key: string): Promise<Client> {
 }
 
 async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + 10_000;
+	const deadline = Date.now() + 20_000;
 	while (!(await check())) {
-		if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+		if (Date.now() > deadline) throw new Error(`not within 20 s: ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 }
