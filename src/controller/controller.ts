@@ -333,13 +333,16 @@ export class Controller {
 		this.armedAt = null;
 		this.isPassing = true;
 		this.host.passBegins();
+		const { vitalsWrittenAt } = this;
 		try {
 			this.hearLines();
 			this.configure();
 			await pass(this.ports);
 			// What the pass has learnt, and not what it began with: whoever sleeps until the next one goes by this.
 			const isDue = this.areVitalsDue(PASS_VITALS_INTERVALS) || this.host.now() - this.vitalsWrittenAt >= PASS_VITALS_MS;
-			if (this.mustKeepVitals || isDue) this.store(vitalsBetween(this.vitalsStored, this.state));
+			// Written at its beginning they lack what it has learnt since.
+			const isWritten = this.vitalsWrittenAt !== vitalsWrittenAt;
+			if (this.mustKeepVitals || isDue || isWritten) this.store(vitalsBetween(this.vitalsStored, this.state));
 			if (this.state.forgotten) await this.forget();
 		} catch (error) {
 			this.host.passFailed(error);

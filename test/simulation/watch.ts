@@ -614,6 +614,22 @@ export class Watch {
 		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
 	}
 
+	/** 14: what is handed out takes clients: a drained proxy refuses none while lists may name it. */
+	refused(object: string, [id]: ReadyEntry): void {
+		const host = this.world.hosts.find((one) => one.object === object);
+		const proxy = host?.state?.proxies.get(id);
+		if (
+			host === undefined ||
+			proxy?.phase.at !== "draining" ||
+			!this.isClockSound ||
+			this.waiting.isExcused(host, proxy.since - host.skewMs)
+		)
+			return;
+		// Where nothing can be published it goes all the same.
+		if (host.now() >= proxy.since + UNPUBLISHED_DRAIN_MS) return;
+		this.broken("14", `${id} is handed out, and refuses clients`);
+	}
+
 	/** 6 (rules): an alarm is never put off. */
 	arming(host: Host, armedAt: Ms | null, at: Ms): void {
 		if (armedAt !== null && armedAt > host.now() && at > armedAt) this.broken("8", `the alarm is put off by ${at - armedAt} ms`);
