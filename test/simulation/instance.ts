@@ -211,12 +211,12 @@ export class Instance {
 					timer.run = null;
 				};
 			},
-			store: (changes, at) => {
+			store: (changes, at, after) => {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
 				world.digest?.stored(world.clock.now, host.object, changes);
-				if (changes.vitals !== null) world.watch.totals.written(host);
+				if (changes.vitals !== null) world.watch.totals.written(host, after);
 			},
 			setAlarm: (at) => {
 				if (!this.isListening) return;

@@ -171,6 +171,7 @@ export class Watch {
 
 	/** An object was put to sleep: its memory is gone, and whoever needs it wakes it. */
 	slept(host: Host): void {
+		if (!this.totals.areReportsWritten(host)) this.broken("20", `${host.object} sleeps, and what clients reported is not stored`);
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
 		this.totals.dropped(host);
