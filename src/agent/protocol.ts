@@ -108,7 +108,7 @@ export interface LineOrder extends LineDirectives {
 }
 
 /** `/etc/muster/agent.json`, written by user data, read through systemd's LoadCredential. */
-export interface AgentConfig extends Omit<Directives, "drain" | "drop" | "address"> {
+export interface AgentConfig extends Omit<Directives, "drain" | "grace" | "drop" | "address"> {
 	readonly token: string;
 	readonly port: number;
 }

@@ -99,6 +99,8 @@ export class AgentLines {
 			else if (now - line.aliveAt > DEAD_MS) line.close("replaced");
 			else {
 				if (heard < order && now - at > ORDER_RETRY_MS) this.tell(line, state, true);
+				// Where nothing can be published time alone has it told.
+				else if (state.proxies.get(id)?.phase.at === "draining") this.tell(line, state);
 				// Numbers alone would not do: each line begins with 1.
 				const vitals = state.vitals.get(id);
 				const isKnown = reported === null || (vitals?.report === reported.number && vitals.metricsAt === reported.at);
@@ -132,8 +134,8 @@ export class AgentLines {
 	private tell(line: Line, state: State, isAgain = false): void {
 		const directives = lineDirectivesFor(state, line.name, this.host.now());
 		if (directives === null) return;
-		// How often it would call is of no weight here, and changes with each proxy of a large fleet.
-		const told = this.host.digest(JSON.stringify({ ...directives, interval: 0 }));
+		// How often it would call is of no weight here, and changes with each proxy of a large fleet; a grace only runs out.
+		const told = this.host.digest(JSON.stringify({ ...directives, interval: 0, grace: 0 }));
 		const note = line.note as Note;
 		if (told === note.told && !isAgain) return;
 		const order = note.order + 1;

@@ -296,8 +296,8 @@ describe.runIf(onLinux)("sessions", () => {
 describe.runIf(onLinux)("a proxy that is drained", () => {
 	it("refuses nobody in the seconds in which lists still name it", async () => {
 		const worker = await startWorker();
-		worker.directives = { ...worker.directives, interval: 0.2, drain: true };
-		const agent = await startAgent(worker, { limits: { PUBLISHED_SECONDS: 2 } });
+		worker.directives = { ...worker.directives, interval: 0.2, drain: true, grace: 2 };
+		const agent = await startAgent(worker);
 		const web = await httpOrigin((_, response) => response.end("ok"));
 		await eventually(() => worker.heartbeats.length >= 1, "it has heard it");
 		expect((await ask(agent, get(web))).status).toBe(200);

@@ -89,6 +89,7 @@ export async function startWorker(tls: { readonly key: string; readonly cert: st
 		directives: {
 			interval: 30,
 			drain: false,
+			grace: 0,
 			drop: [],
 			url: "",
 			credentials: { version: 1, username: USERNAME, password: PASSWORD },
@@ -164,7 +165,7 @@ function fakeLine(socket: WebSocket, request: IncomingMessage, worker: FakeWorke
 		order: (directives) => {
 			worker.directives = { ...worker.directives, ...directives };
 			const order = ++orders;
-			socket.send(JSON.stringify({ order, ...worker.directives, report: 300, bounds: [4] }));
+			socket.send(JSON.stringify({ order, ...worker.directives, report: 300, rise: 4 }));
 			return order;
 		},
 	};

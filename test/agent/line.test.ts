@@ -82,7 +82,7 @@ describe.runIf(onLinux)("a line", () => {
 		expect(line.reports.length - before).toBeGreaterThan(1);
 	});
 
-	it("tells at once when its connections pass a bound", async () => {
+	it("tells at once when it has so many more connections as the pool asks to be told of", async () => {
 		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 0.5 });
 		// It is used to changes, and tells them seldom by now.
 		for (let i = 0; i < 8; i++) {
@@ -149,7 +149,7 @@ describe.runIf(onLinux)("a line", () => {
 
 	it("takes fragments, pings between them and empty texts, and ends at what is malformed", async () => {
 		const { line, worker } = await lined();
-		const text = JSON.stringify({ order: 7, ...worker.directives, report: 300, bounds: [] });
+		const text = JSON.stringify({ order: 7, ...worker.directives, report: 300, rise: 0 });
 		line.socket.send(text.slice(0, 20), { fin: false });
 		line.socket.ping("x".repeat(125));
 		const ponged = new Promise((resolve) => line.socket.once("pong", (data) => resolve(String(data))));
@@ -159,7 +159,7 @@ describe.runIf(onLinux)("a line", () => {
 		await eventually(() => line.reports.at(-1)?.heard === 7, "the order in pieces is heard");
 		expect(await ponged).toBe("x".repeat(125));
 		// A long one, in the form with eight bytes of length.
-		line.socket.send(JSON.stringify({ order: 8, ...worker.directives, report: 300, bounds: [], more: "y".repeat(70_000) }));
+		line.socket.send(JSON.stringify({ order: 8, ...worker.directives, report: 300, rise: 0, more: "y".repeat(70_000) }));
 		await eventually(() => line.reports.at(-1)?.heard === 8, "the long order is heard");
 		line.socket.send("no JSON");
 		const next = await nextLine(worker, line);

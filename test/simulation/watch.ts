@@ -171,6 +171,7 @@ export class Watch {
 
 	/** An object was put to sleep: its memory is gone, and whoever needs it wakes it. */
 	slept(host: Host): void {
+		if (!this.totals.areReportsWritten(host)) this.broken("20", `${host.object} sleeps, and what clients reported is not stored`);
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
 		this.totals.dropped(host);
@@ -611,6 +612,22 @@ export class Watch {
 	drawn(object: string, [id]: ReadyEntry, readAt: Ms): void {
 		const hiddenAt = this.records.get(object)?.hiddenAt.get(id);
 		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
+	}
+
+	/** 14: what is handed out takes clients: a drained proxy refuses none while lists may name it. */
+	refused(object: string, [id]: ReadyEntry): void {
+		const host = this.world.hosts.find((one) => one.object === object);
+		const proxy = host?.state?.proxies.get(id);
+		if (
+			host === undefined ||
+			proxy?.phase.at !== "draining" ||
+			!this.isClockSound ||
+			this.waiting.isExcused(host, proxy.since - host.skewMs)
+		)
+			return;
+		// Where nothing can be published it goes all the same.
+		if (host.now() >= proxy.since + UNPUBLISHED_DRAIN_MS) return;
+		this.broken("14", `${id} is handed out, and refuses clients`);
 	}
 
 	/** 6 (rules): an alarm is never put off. */

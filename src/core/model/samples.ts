@@ -79,6 +79,14 @@ export function currencyOf({ money }: State): string {
 	return money.prices.at(-1)?.currency ?? "";
 }
 
+/** Samples go into the history once they reach into another stretch of so many seconds: a row for each of some 15 samples. */
+const SETTLE_SECONDS = 900;
+
+/** Whether the history lacks so much that it is time to write it, where all up to an instant is in it; both in Unix seconds. */
+export function isToSettle(settledAt: number, newest: number): boolean {
+	return Math.floor(newest / SETTLE_SECONDS) > Math.floor(settledAt / SETTLE_SECONDS);
+}
+
 /** The samples after an instant (Unix seconds). */
 export function samplesAfter({ samples }: State, since: number): readonly Sample[] {
 	return samples.filter(([at = 0]) => at > since);
