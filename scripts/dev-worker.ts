@@ -22,6 +22,7 @@ type WorkerOptions = NonNullable<MiniflareOptions["workers"]>[number]["config"];
 const KNOWN = [
 	...["$schema", "name", "main", "compatibility_date", "compatibility_flags", "assets", "build", "d1_databases", "durable_objects"],
 	...[
+		"alias",
 		"migrations",
 		"rules",
 		"triggers",
@@ -143,6 +144,7 @@ const build = await context({
 	supported: { using: true },
 	conditions: ["workerd", "worker", "browser"],
 	external: ["node:*", "cloudflare:*"],
+	alias: Object.fromEntries(Object.entries(configuration.alias ?? {}).map(([name, path]) => [name, join(PROJECT, path)])),
 	keepNames: configuration.keep_names ?? true,
 	sourcemap: true,
 	loader: Object.fromEntries(texts.map((glob) => [glob.replace(/^.*\*/, ""), "text"])),

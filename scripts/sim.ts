@@ -1,7 +1,8 @@
 /**
  * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
  * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2] [--demand]`. Prints what happened in it; exit code 1 when a
- * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens.
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens,
+ * `--digests` a line a seed that is the same wherever the same was decided: two revisions that print the same for a seed differ in speed alone.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -30,6 +31,7 @@ const { values } = parseArgs({
 		rolls: { type: "boolean", default: false },
 		lines: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false },
+		digests: { type: "boolean", default: false },
 	},
 });
 
@@ -53,14 +55,14 @@ const options: ScenarioOptions = {
 };
 
 if (values.trace) {
-	const outcome = await run(scenarioOf(from, options), await loadCore(), true);
+	const outcome = await run(scenarioOf(from, options), await loadCore(), { isTraced: true });
 	console.log(outcome.trace.join("\n"));
 	console.log(report(outcome));
 	process.exit(outcome.violation === null ? 0 : 1);
 }
 
 const began = performance.now();
-const tally = await runSeeds({ from, seeds, options }, threads);
+const tally = await runSeeds({ from, seeds, options, isDigested: values.digests }, threads);
 const seconds = (performance.now() - began) / 1000;
 const table = (numbers: Record<string, number>) =>
 	Object.entries(numbers)
@@ -76,6 +78,7 @@ console.log(`VMs created ${tally.made}`);
 console.log(`effects     ${table(tally.effects)}`);
 console.log(`passes      ${tally.passes}, heartbeats ${tally.heartbeats}`);
 console.log(`violations  ${tally.failing.length}`);
+for (const { seed, digest } of tally.digests) console.log(`digest      ${seed} ${digest}`);
 for (const { seed, message } of tally.failing.slice(0, NAMED_FAILURES)) console.log(`  seed ${seed}: ${message}`);
 const core = await loadCore();
 for (const { seed } of tally.failing.slice(0, SHOWN_FAILURES)) {

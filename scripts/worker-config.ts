@@ -25,6 +25,7 @@ export interface WorkerConfiguration {
 	readonly durable_objects?: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
 	readonly migrations?: readonly { readonly tag: string; readonly new_sqlite_classes?: readonly string[] }[];
 	readonly keep_names?: boolean;
+	readonly alias?: Readonly<Record<string, string>>;
 	readonly rules?: readonly { readonly type: string; readonly globs: readonly string[] }[];
 	readonly env?: Readonly<Record<string, Partial<WorkerConfiguration>>>;
 	readonly [other: string]: unknown;

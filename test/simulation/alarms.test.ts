@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 /** A pool whose alarm handler runs: its first call is under way. */
 function handling(): { readonly world: World; readonly host: Host; readonly next: () => void } {
-	const world = new World(scenarioOf(1, { isFaultless: true }), core, false);
+	const world = new World(scenarioOf(1, { isFaultless: true }), core);
 	const [setup] = world.scenario.pools;
 	if (setup === undefined) throw new Error("there is no pool");
 	const host = world.makePool(setup, "environment");

@@ -9,9 +9,13 @@ export interface Job {
 	readonly seeds: number;
 	/** Every how many-th of them; each if missing. */
 	readonly step?: number;
+	/** A seed that is run before them. */
+	readonly first?: number;
 	readonly options: ScenarioOptions;
 	/** The name of the bug that is planted in the core; none if missing. */
 	readonly bug?: string;
+	/** See {@link Digest}. */
+	readonly isDigested?: boolean;
 	/** Goes no further after the first seed that breaks a promise. */
 	readonly stopsAtFirst?: boolean;
 }
@@ -23,6 +27,7 @@ export async function runSeeds(job: Job, threads: number): Promise<Tally> {
 	for (const part of await Promise.all(shares.map((share) => runJob({ ...share, seeds: job.seeds - (share.from - job.from) }))))
 		add(sum, part);
 	sum.failing.sort((a, b) => a.seed - b.seed);
+	sum.digests.sort((a, b) => a.seed - b.seed);
 	return sum;
 }
 

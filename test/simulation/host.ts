@@ -116,7 +116,7 @@ export class Host {
 		if (rows === null) return null;
 		this.noteActive();
 		if (this.instance === null) {
-			const state = this.world.core.decode(rows.read());
+			const state = rows.decoded(this.world.core.decode);
 			this.world.watch.reloaded(this, state);
 			this.instance = new Instance(this, { state, vitalsWrittenAt: rows.vitalsWrittenAt, armedAt: this.alarmAt });
 			if (this.world.scenario.lines !== null) this.instance.loaded();

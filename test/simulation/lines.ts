@@ -61,6 +61,7 @@ export class Wire implements Socket {
 	/** The pool says something. */
 	send(text: string): void {
 		if (!this.isOpen) throw new Error("the socket is closed");
+		this.world.digest?.add(this.world.clock.now, this.host.object, text);
 		this.later(() => {
 			if (this.isHeld) this.world.agents.lineSays(this, JSON.parse(text));
 		});

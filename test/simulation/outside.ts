@@ -78,6 +78,7 @@ export function outsideOf(instance: Instance, state: State): Outside {
 				later((resolve, reject) => {
 					clock.after(random.between(...DATABASE_MS), () => {
 						try {
+							world.digest?.add(clock.now, host.object, publication);
 							const isHeld = database.publish(publication);
 							world.watch.published(host, publication, isHeld === true);
 							clock.after(random.between(...DATABASE_MS), () => {

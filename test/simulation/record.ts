@@ -1,4 +1,8 @@
-import type { Id, Ms } from "../../src/core/model/state.ts";
+import type { Id, Ms, Proxy } from "../../src/core/model/state.ts";
+import type { Difference } from "../../src/core/model/table.ts";
+
+/** What a commit changes of the proxies. */
+export type Changes = readonly Difference<Proxy>[];
 
 /** A promise that was broken: which one, and what happened. */
 export class Violation extends Error {
@@ -15,8 +19,6 @@ export class Violation extends Error {
 export interface PoolRecord {
 	/** Proxies that an operator ordered to be destroyed. */
 	readonly destroyed: Set<Id>;
-	/** Proxies that were there when an operator ordered all to be replaced, and that nobody has spared since. */
-	rolled: Set<Id>;
 	/** By proxy: when a ready list without it was written to D1, after one with it. */
 	readonly hiddenAt: Map<Id, Ms>;
 	/** Proxies in the ready list that D1 holds. */
@@ -57,7 +59,6 @@ export interface DemandRecord {
 export function newRecord(now: Ms): PoolRecord {
 	return {
 		destroyed: new Set(),
-		rolled: new Set(),
 		hiddenAt: new Map(),
 		listed: new Set(),
 		version: 0,

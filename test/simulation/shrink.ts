@@ -32,7 +32,7 @@ export async function shrink(failing: Outcome, core: Core): Promise<Outcome> {
 	for (const hours of [5, 8]) {
 		if (hours < best.scenario.hours && (await isStillFailing(shortened(best.scenario, hours)))) break;
 	}
-	return run(best.scenario, core, true);
+	return run(best.scenario, core, { isTraced: true });
 }
 
 /** The schedule cut off where its last faults must end. */

@@ -11,10 +11,12 @@ export interface Tally {
 	readonly faults: Record<string, number>;
 	readonly effects: Record<string, number>;
 	readonly failing: { readonly seed: number; readonly message: string }[];
+	/** Where they were asked for. */
+	readonly digests: { readonly seed: number; readonly digest: string }[];
 }
 
 export function newTally(): Tally {
-	return { runs: 0, simulatedHours: 0, made: 0, passes: 0, heartbeats: 0, reports: 0, faults: {}, effects: {}, failing: [] };
+	return { runs: 0, simulatedHours: 0, made: 0, passes: 0, heartbeats: 0, reports: 0, faults: {}, effects: {}, failing: [], digests: [] };
 }
 
 export function count(tally: Tally, outcome: Outcome): void {
@@ -26,6 +28,7 @@ export function count(tally: Tally, outcome: Outcome): void {
 	tally.reports += outcome.reports;
 	for (const [name, times] of outcome.faults) tally.faults[name] = (tally.faults[name] ?? 0) + times;
 	for (const [name, times] of outcome.effects) tally.effects[name] = (tally.effects[name] ?? 0) + times;
+	if (outcome.digest !== null) tally.digests.push({ seed: outcome.scenario.seed, digest: outcome.digest });
 	if (outcome.violation !== null) tally.failing.push({ seed: outcome.scenario.seed, message: outcome.violation.message });
 }
 
@@ -35,4 +38,5 @@ export function add(sum: Tally, part: Tally): void {
 		for (const [name, times] of Object.entries(part[key])) sum[key][name] = (sum[key][name] ?? 0) + times;
 	}
 	sum.failing.push(...part.failing);
+	sum.digests.push(...part.digests);
 }

@@ -2,7 +2,7 @@ import type { State } from "../../src/core/model/state.ts";
 import { Table } from "../../src/core/model/table.ts";
 import { awakeUntil, canBeWoken, type Expectation, expectationOf, isHeldByClients, wokenSize } from "./demand.ts";
 import type { Host } from "./host.ts";
-import type { DemandRecord } from "./record.ts";
+import type { Changes, DemandRecord } from "./record.ts";
 import { SECOND } from "./scenario.ts";
 
 /** What a clock may be off by, and alarms be late, without anybody minding. */
@@ -108,10 +108,9 @@ function settled(before: State, after: State): State {
 }
 
 /** What was posted for an address stays with it. */
-export function judgePosted(before: State, after: State, message: Say): void {
-	for (const [id, proxy] of after.proxies) {
-		const was = before.proxies.get(id);
-		if (was === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
+export function judgePosted(changes: Changes, message: Say): void {
+	for (const [, was, proxy] of changes) {
+		if (was === undefined || proxy === undefined || was.posted === proxy.posted || was.address !== proxy.address) continue;
 		for (const name of Object.keys(was.posted))
 			if (!(name in proxy.posted)) message(`what was posted of ${name} for ${proxy.address} is lost`);
 	}

@@ -1,6 +1,7 @@
 import type { Lease } from "../../src/core/model/leases.ts";
 import type { Id, Ms, State } from "../../src/core/model/state.ts";
 import type { Host } from "./host.ts";
+import type { Changes } from "./record.ts";
 import { HOUR, MINUTE } from "./scenario.ts";
 
 /** A pool counts replacements by whole minutes. */
@@ -25,7 +26,7 @@ export class Leases {
 		this.ended.add(id);
 	}
 
-	committed(host: Host, before: State, after: State, isClockSound: boolean): void {
+	committed(host: Host, before: State, after: State, changes: Changes, isClockSound: boolean): void {
 		// Whoever starts a pool anew has it replace what was held back.
 		if (after.destroys.length === 0) this.retiredAt.delete(host.object);
 		if (before.proxies === after.proxies && before.waitingLeases === after.waitingLeases) return;
@@ -36,9 +37,8 @@ export class Leases {
 			this.broken("17", `lease ${id} of ${host.object} is lost ${until - host.now()} ms before it ends`);
 		}
 		const now = host.now();
-		for (const [id, proxy] of after.proxies) {
-			const was = before.proxies.get(id);
-			if (was === proxy) continue;
+		for (const [id, was, proxy] of changes) {
+			if (proxy === undefined) continue;
 			this.named(host, id, was?.lease ?? null, proxy.lease, proxy.phase.at);
 			for (const ban of proxy.bans) {
 				const known = was?.bans.find((one) => one.host === ban.host);

@@ -2,6 +2,7 @@ import type { Id, Proxy, State } from "../../src/core/model/state.ts";
 import type { Traffic } from "../../src/core/model/traffic.ts";
 import type { Agent } from "./agents.ts";
 import type { Host } from "./host.ts";
+import type { Changes } from "./record.ts";
 import type { World } from "./world.ts";
 
 const COUNTED = ["bytesIn", "bytesOut", "requests", "errors", "opened"] as const;
@@ -37,6 +38,8 @@ export class Totals {
 	private readonly starts = new Map<string, Map<string, Start>>();
 	private readonly deeds = new Map<string, Deeds>();
 	private readonly prices = new Map<string, Set<number>>();
+	/** By object: how many outcomes clients have reported, as it is written down. */
+	private readonly reported = new Map<string, State["reported"]>();
 
 	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
@@ -71,8 +74,15 @@ export class Totals {
 	}
 
 	/** A pool has written its vitals down. */
-	written({ object }: Host): void {
+	written({ object }: Host, { reported }: State): void {
+		this.reported.set(object, reported);
 		for (const start of this.starts.get(object)?.values() ?? []) start.written = start.heard;
+	}
+
+	/** Whether what clients reported is all written down. */
+	areReportsWritten({ object, state }: Host): boolean {
+		const { outcomes, outcomesOk } = this.reported.get(object) ?? { outcomes: 0, outcomesOk: 0 };
+		return state === null || (state.reported.outcomes === outcomes && state.reported.outcomesOk === outcomesOk);
 	}
 
 	/** A pool's instance is gone with its memory. */
@@ -85,18 +95,18 @@ export class Totals {
 		this.prices.set(object, (this.prices.get(object) ?? new Set()).add(hourly));
 	}
 
-	/** A state was stored. */
-	committed(host: Host, before: State, after: State): void {
-		if (before.proxies === after.proxies) return;
+	/** A state was stored with other proxies. */
+	committed(host: Host, before: State, after: State, changes: Changes): void {
 		const deeds = this.deeds.get(host.object) ?? { created: 0, deleted: 0 };
 		this.deeds.set(host.object, deeds);
 		let spent = 0;
-		for (const [id, proxy] of after.proxies) {
-			const was = before.proxies.get(id);
-			if (was !== undefined && was !== proxy && !proxy.isAdopted && vmOf(was) === null && vmOf(proxy) !== null) deeds.created++;
-		}
-		for (const [id, was] of before.proxies) {
-			if (after.proxies.has(id) || vmOf(was) === null || was.phase.at === "adopting") continue;
+		for (const [id, was, proxy] of changes) {
+			if (was === undefined) continue;
+			if (proxy !== undefined) {
+				if (!proxy.isAdopted && vmOf(was) === null && vmOf(proxy) !== null) deeds.created++;
+				continue;
+			}
+			if (vmOf(was) === null || was.phase.at === "adopting") continue;
 			if (was.phase.at !== "releasing") deeds.deleted++;
 			spent += this.ended(host, after, id, was);
 		}

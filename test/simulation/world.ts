@@ -10,6 +10,7 @@ import type { Core } from "./core.ts";
 import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
 import { textOf } from "./demand.ts";
+import { Digest } from "./digest.ts";
 import { Faults } from "./faults.ts";
 import { Holders } from "./holders.ts";
 import { Host, type HostConfig } from "./host.ts";
@@ -35,6 +36,14 @@ const roomy = (bound: number | null) => (bound === null ? null : ROOMY);
 /** So many events at one instant and nothing moves on any more. */
 const EVENTS_WITHOUT_TIME = 5_000;
 
+/** What is recorded of a run beside what is counted. */
+export interface Recorded {
+	/** Everything that happens, for a person to read. */
+	readonly isTraced?: boolean;
+	/** See {@link Digest}. */
+	readonly isDigested?: boolean;
+}
+
 /** What one run came to. */
 export interface Outcome {
 	readonly scenario: Scenario;
@@ -51,6 +60,8 @@ export interface Outcome {
 	readonly reports: number;
 	/** What happened, where it was recorded. */
 	readonly trace: readonly string[];
+	/** Of all that was decided, where that was asked for. */
+	readonly digest: string | null;
 }
 
 /** One run: the core's pools among a cloud, agents, clients, operators and faults, on one clock. */
@@ -72,6 +83,7 @@ export class World {
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
+	readonly digest: Digest | null;
 	/** Something was resolved: what waits for it goes on before time does. */
 	mustSettle = false;
 	/** By deployment: what it may spend an hour. */
@@ -82,12 +94,13 @@ export class World {
 	isMended = false;
 	private hash = 0;
 
-	constructor(scenario: Scenario, core: Core, isTraced: boolean) {
+	constructor(scenario: Scenario, core: Core, { isTraced = false, isDigested = false }: Recorded = {}) {
 		this.scenario = scenario;
 		this.budgets = new Map(Object.entries(scenario.budgets));
 		this.core = core;
 		this.hasLosses = scenario.actions.some(({ what }) => what === "databaseLost");
 		this.trace = isTraced ? [] : null;
+		this.digest = isDigested ? new Digest() : null;
 		this.random = new Random(`world ${scenario.seed}`);
 		this.planRandom = new Random(`plan ${scenario.seed}`);
 		this.lineRandom = new Random(`lines of ${scenario.seed}`);
@@ -135,22 +148,28 @@ export class World {
 		return this.faults.isOn("wrongUrl") ? WRONG_URL : GOOD_URL;
 	}
 
+	/** The pools of the scenario are made, and what is to befall them waits for its time. */
+	begin(): void {
+		const { scenario, clock } = this;
+		for (const setup of scenario.pools) this.makePool(setup, setup.source);
+		for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
+		this.cron();
+		if (!scenario.isUnused) this.clients.begin();
+		if (hasHolders(scenario)) this.holders.begin();
+		if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
+	}
+
 	async run(): Promise<Outcome> {
 		const { scenario, clock } = this;
 		const end = START + scenario.hours * HOUR;
 		const faultsEnd = START + faultsEndAt(scenario);
 		let violation: Violation | null = null;
 		try {
-			for (const setup of scenario.pools) this.makePool(setup, setup.source);
-			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
-			this.cron();
-			if (!scenario.isUnused) this.clients.begin();
-			if (hasHolders(scenario)) this.holders.begin();
-			if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
+			this.begin();
 			clock.at(faultsEnd, () => this.mend());
 			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
 			clock.at(faultsEnd + CONVERGENCE_MS + QUIET_MS - 1, () => this.watch.stillConverged());
-			await this.loop(end);
+			await this.until(end);
 		} catch (error) {
 			if (!(error instanceof Violation)) throw error;
 			violation = error;
@@ -168,11 +187,12 @@ export class World {
 			heartbeats: this.agents.heartbeats,
 			reports: this.agents.reports,
 			trace: this.trace ?? [],
+			digest: this.digest?.toString() ?? null,
 		};
 	}
 
-	/** One event after the other. What waits for an answer goes on first: a tick asked for by a promise comes once no promise has anything left to do. */
-	private loop(end: Ms): Promise<void> {
+	/** One event after the other, up to that instant; throws where a promise is broken. What waits for an answer goes on first: a tick asked for by a promise comes once no promise has anything left to do. */
+	until(end: Ms): Promise<void> {
 		const { clock, watch } = this;
 		let [instant, events] = [0, 0];
 		/** Whether it is over; not so where something must settle first. */
@@ -479,6 +499,6 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 	};
 }
 
-export async function run(scenario: Scenario, core: Core, isTraced = false): Promise<Outcome> {
-	return new World(scenario, core, isTraced).run();
+export async function run(scenario: Scenario, core: Core, recorded?: Recorded): Promise<Outcome> {
+	return new World(scenario, core, recorded).run();
 }

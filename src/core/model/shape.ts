@@ -9,26 +9,41 @@ export interface Shape<Value> {
 	readonly initial: Value;
 	/** Throws where the stored value is not of this shape. */
 	revive(stored: unknown): Value;
+	/** What JSON holds is the value. */
+	readonly isPlain?: true;
 }
 
 /** Whatever JSON holds, as it is: numbers, texts, and records whose keys are anybody's. */
 export function value<Value>(initial: Value): Shape<Value> {
-	return { initial, revive: (stored) => stored as Value };
+	return { initial, revive: (stored) => stored as Value, isPlain: true };
 }
 
 /** A record of known fields. What it holds beside them is dropped. */
 export function record<Value extends object>(fields: { readonly [Key in keyof Value]-?: Shape<Value[Key]> }): Shape<Value> {
 	const shapes = Object.entries(fields) as [string, Shape<unknown>][];
 	const initial = Object.fromEntries(shapes.map(([key, shape]) => [key, shape.initial])) as Value;
+	const nested = shapes.filter(([, { isPlain }]) => !isPlain);
 	return {
 		initial,
 		revive(stored) {
 			const held = recordOf(stored);
-			return Object.fromEntries(
-				shapes.map(([key, shape]) => [key, Object.hasOwn(held, key) ? shape.revive(held[key]) : shape.initial]),
-			) as Value;
+			if (!hasJust(held, shapes)) {
+				return Object.fromEntries(
+					shapes.map(([key, shape]) => [key, Object.hasOwn(held, key) ? shape.revive(held[key]) : shape.initial]),
+				) as Value;
+			}
+			const revived = { ...held };
+			for (const [key, shape] of nested) revived[key] = shape.revive(held[key]);
+			return revived as Value;
 		},
 	};
+}
+
+/** Whether a record has these fields in their order and no others, as this version stores it. */
+function hasJust(held: Readonly<Record<string, unknown>>, shapes: readonly (readonly [string, unknown])[]): boolean {
+	let count = 0;
+	for (const key in held) if (shapes[count++]?.[0] !== key) return false;
+	return count === shapes.length;
 }
 
 /** One of several records, told apart by their field `at`. */
@@ -56,7 +71,7 @@ export function list<Value>(of: Shape<Value>): Shape<readonly Value[]> {
 		initial: [],
 		revive(stored) {
 			if (!Array.isArray(stored)) throw new Error("what should be a stored list is none");
-			return stored.map((one) => of.revive(one));
+			return of.isPlain ? stored : stored.map((one) => of.revive(one));
 		},
 	};
 }
@@ -84,7 +99,7 @@ function entriesOf(stored: unknown): readonly unknown[] {
 	return map;
 }
 
-function recordOf(stored: unknown): Readonly<Record<string, unknown>> {
+function recordOf(stored: unknown): Record<string, unknown> {
 	if (stored === null || typeof stored !== "object" || Array.isArray(stored)) throw new Error("what should be a stored record is none");
 	return stored as Record<string, unknown>;
 }

@@ -88,33 +88,43 @@ const SLICES: Slice<State> = {
 export type Key = keyof State;
 const FIELDS = Object.entries(SLICES) as [Key, Field<unknown>][];
 
+const INITIAL = { ...Object.fromEntries(FIELDS.map(([key, { shape }]) => [key, shape.initial])) } as unknown as State;
+
 /** The fields that are stored in a way. */
 export function fieldsStored(storage: Storage): readonly Key[] {
 	return FIELDS.filter(([, field]) => field.storage === storage).map(([key]) => key);
 }
 
-/** The vitals whose change does not wait. */
-export const PROMPT: readonly Key[] = FIELDS.filter(([, { isPrompt }]) => isPrompt).map(([key]) => key);
-
-const SHOWN = FIELDS.filter(([, { isShown }]) => isShown).map(([key]) => key);
-
-/** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced. */
-export function isShownAlike(a: State, b: State): boolean {
-	return !isAnyReplaced(SHOWN, a, b);
+/** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced, but for what may be. */
+export function isShownAlike(a: State, b: State, but: Key | null = null): boolean {
+	for (const key in b) if (a[key as Key] !== b[key as Key] && key !== but && SLICES[key as Key].isShown) return false;
+	return true;
 }
 
-/** Whether of some fields any was replaced. It is asked with every fact. */
-export function isAnyReplaced(keys: readonly Key[], before: State, after: State): boolean {
-	for (let i = 0; i < keys.length; i++) {
-		const key = keys[i] as Key;
-		if (before[key] !== after[key]) return true;
+/** Of which fields any was replaced between two states: by how they are stored, and of the vitals those that do not wait. */
+export interface Replaced {
+	readonly facts: boolean;
+	readonly rows: boolean;
+	readonly vitals: boolean;
+	readonly prompt: boolean;
+}
+
+/** It is asked with every fact. V8 looks the fields up that `for … in` goes through seven times as fast as those of a list of keys. */
+export function replacedBetween(before: State, after: State): Replaced {
+	const replaced = { facts: false, rows: false, vitals: false, prompt: false };
+	for (const key in after) {
+		if (before[key as Key] === after[key as Key]) continue;
+		const { storage, isPrompt } = SLICES[key as Key];
+		replaced[storage] = true;
+		replaced.prompt ||= isPrompt;
 	}
-	return false;
+	return replaced;
 }
 
 /** Whether two states say the same, field by field. */
 export function saysTheSame(a: State, b: State): boolean {
-	return FIELDS.every(([key]) => isAlike(a[key], b[key]));
+	for (const key in a) if (a[key as Key] !== b[key as Key] && !isAlike(a[key as Key], b[key as Key])) return false;
+	return true;
 }
 
 /** Whether two values hold the same, in whatever order their fields were put in: that of what was loaded is another. */
@@ -131,22 +141,26 @@ export function isAlike(a: unknown, b: unknown): boolean {
 
 /** The state of a pool that has just been made; its settings follow as a `configure` command. */
 export function newState(pool: Identity, now: Ms, run: Run = "running"): State {
-	const initial = Object.fromEntries(FIELDS.map(([key, { shape }]) => [key, shape.initial])) as unknown as State;
 	// Without a cloud there is no inventory to wait for.
 	const reconciledAt = pool.provider === "static" ? now : null;
-	return { ...initial, pool, run, bornAt: now, emptySince: now, reconciledAt };
+	return { ...INITIAL, pool, run, bornAt: now, emptySince: now, reconciledAt };
 }
 
-/** A state as it was stored, by field; what is missing starts at its initial value. Throws where a field is not what it should be. */
-export function revived(stored: Readonly<Record<string, unknown>>): State {
-	return Object.fromEntries(
-		FIELDS.map(([key, { shape }]) => {
-			if (!Object.hasOwn(stored, key)) return [key, shape.initial];
-			try {
-				return [key, shape.revive(stored[key])];
-			} catch (error) {
-				throw new Error(`the stored ${key} cannot be read: ${error instanceof Error ? error.message : error}`);
-			}
-		}),
-	) as unknown as State;
+/** Those fields of a state that are stored here. Throws where one is not what it should be. */
+export function revivedFields(stored: Readonly<Record<string, unknown>>): Partial<State> {
+	const revived: Record<string, unknown> = {};
+	for (const [key, { shape }] of FIELDS) {
+		if (!Object.hasOwn(stored, key)) continue;
+		try {
+			revived[key] = shape.revive(stored[key]);
+		} catch (error) {
+			throw new Error(`the stored ${key} cannot be read: ${error instanceof Error ? error.message : error}`);
+		}
+	}
+	return revived;
+}
+
+/** The state with these fields; what is missing starts at its initial value. */
+export function revived(fields: Partial<State>): State {
+	return { ...INITIAL, ...fields };
 }

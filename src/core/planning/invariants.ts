@@ -24,7 +24,7 @@ const lastSound = new WeakMap<State["pool"], State["proxies"]>();
 function unsoundness({ pool, proxies }: State): string | null {
 	const known = lastSound.get(pool) ?? Table.empty<Proxy>();
 	if (known === proxies) return null;
-	const changes = [...differences<Proxy>(known, proxies)];
+	const changes = differences(known, proxies);
 	// Most changes leave every VM and every lease where it was, and then no two proxies can have come to share one.
 	const fault = changes.some(([, before, after]) => isMoved(before, after)) ? sharedBy(proxies) : null;
 	if (fault !== null) return fault;
