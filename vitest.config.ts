@@ -2,8 +2,9 @@ import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./scripts/assets.ts";
+import { retried } from "./scripts/retried.ts";
 import { POOL_NAMESPACE, SETTINGS as UPGRADE_SETTINGS } from "./test/upgrade/settings.ts";
-import { world } from "./test/worker/pool/world.ts";
+import { newWorld } from "./test/worker/pool/world.ts";
 
 // The Worker's configuration names their directory, which a fresh clone does not have.
 buildAssets();
@@ -22,18 +23,21 @@ const node = (name: string, timeoutSeconds: number, extra = {}) => ({
 });
 
 /** Runs inside workerd, with real D1 and Durable Objects. */
-const workerd = (name: string, include: string, miniflare = {}, bindings = {}, extra = {}) => ({
+const workerd = (name: string, include: string, miniflare = () => ({}), bindings = {}, extra = {}) => ({
 	plugins: [
+		// Called for each file that runs alone, or once.
 		cloudflareTest(async () => ({
 			wrangler: { configPath: "./wrangler.toml" },
-			miniflare: { ...miniflare, bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
+			miniflare: { ...miniflare(), bindings: { TEST_MIGRATIONS: await readD1Migrations("./migrations"), ...bindings } },
 		})),
 	],
 	test: {
 		name,
 		include: [include],
 		setupFiles: ["test/worker/setup.ts"],
-		testTimeout: 30_000,
+		testTimeout: 60_000,
+		// What fails before the tests is not tried again.
+		hookTimeout: 120_000,
 		// The plug-in, as of 1.5.0, hands on the code of vitest's cache without its source maps: stacks would name lines of the output.
 		fsModuleCache: false,
 		// What an object prints goes to the reporter as a call, and for one of an object that a test has crashed it would wait without end.
@@ -63,31 +67,40 @@ const POOL_SETTINGS = {
 	DIGITALOCEAN_MAX_SCALING: "3",
 };
 
+/** Tests that wait for real time more than they work: more of them at once than there are processors, and apart from those that do work. */
+const WAITING = { maxWorkers: 5, sequence: { groupOrder: 1 } };
+
 /** One project: `npx vitest run --project unit`; one file: add its name. */
 export default defineConfig({
 	test: {
 		// The default leaves one of two processors idle while a file waits.
 		maxWorkers: Math.max(2, availableParallelism() - 1),
+		reporters: ["default", retried],
 		projects: [
 			node("unit", 60, { isolate: false }),
 			node("cloud", 90),
-			node("agent", 150),
-			node("gateway", 60),
 			node("simulation", 600, { maxConcurrency: 2 }),
+			// Loading the Worker anew for each file would take three times what its tests take.
+			workerd("worker", "test/worker/*.test.ts", () => ({}), API_SETTINGS, { isolate: false }),
 			// Not part of `npm test`: `npm run test:sdks` installs what it needs.
 			node("sdks", 120),
-			// It waits more than it works.
-			node("e2e", 180, { maxWorkers: 4, sequence: { groupOrder: 1 } }),
-			// After all others: it measures how soon things happen, on the whole machine.
-			node("timed", 180, { fileParallelism: false, sequence: { groupOrder: 2 } }),
-			// Loading the Worker anew for each file would take three times what its tests take.
-			workerd("worker", "test/worker/*.test.ts", {}, API_SETTINGS, { isolate: false }),
-			workerd("pool", "test/worker/pool/*.test.ts", { outboundService: world }, POOL_SETTINGS, {
-				// One local cloud serves all its files, and one file's faults would strike another's pool.
-				fileParallelism: false,
+
+			node("agent", 150, WAITING),
+			node("gateway", 60, WAITING),
+			node("e2e", 180, WAITING),
+			workerd("pool", "test/worker/pool/*.test.ts", () => ({ outboundService: newWorld() }), POOL_SETTINGS, {
+				...WAITING,
+				isolate: false,
+				setupFiles: ["test/worker/pool/setup.ts", "test/worker/setup.ts"],
 			}),
 			// D1 has the tables of the earlier version, until the test brings them up to date.
-			workerd("upgrade", "test/upgrade/*.test.ts", { outboundService: world, ...POOL_NAMESPACE }, UPGRADE_SETTINGS, { setupFiles: [] }),
+			workerd("upgrade", "test/upgrade/*.test.ts", () => ({ outboundService: newWorld(), ...POOL_NAMESPACE }), UPGRADE_SETTINGS, {
+				setupFiles: [],
+				...WAITING,
+			}),
+
+			// After all others: it measures how soon things happen, with the machine to itself.
+			node("timed", 180, { maxWorkers: 3, sequence: { groupOrder: 2 } }),
 		],
 	},
 });

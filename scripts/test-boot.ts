@@ -231,7 +231,7 @@ async function main(directory: string): Promise<void> {
 	const source = (name: string) => readFileSync(join(PROJECT, "src/agent", name), "utf8");
 	const userData = await renderUserData(config, { agent: source("agent.py"), unit: source("muster-agent.service") });
 	const merged = prepare(directory, userData);
-	const heard = await startWorker({ ...config, drain: false, drop: [], address: null });
+	const heard = await startWorker({ ...config, drain: false, grace: 0, drop: [], address: null });
 	let container: Container | null = null;
 	for (const signal of ["SIGINT", "SIGTERM"] as const) {
 		process.on(signal, () => {

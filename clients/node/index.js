@@ -49,7 +49,7 @@ export function createMuster({ url, key, waitSeconds = 60, tries = 4, proxyOptio
 				const proxy = await pick(selection, tried);
 				try {
 					const response = await undiciFetch(input, { ...init, dispatcher: agentFor(proxy) });
-					if (response.status !== 407) return response;
+					if (response.status !== 407 && !isOfFullProxy(response)) return response;
 					await response.body?.cancel();
 				} catch (error) {
 					if (!isProxysFault(error)) throw error;
@@ -70,10 +70,18 @@ export function createMuster({ url, key, waitSeconds = 60, tries = 4, proxyOptio
 	};
 }
 
-/** Whether the proxy was not reached, or turned the request away itself: what undici says of it stands some causes down. */
+/** Whether the answer is a proxy's that has no room for another request. */
+function isOfFullProxy({ status, headers }) {
+	return status === 503 && /;\s*error=connection_limit_reached/.test(headers.get("Proxy-Status") ?? "");
+}
+
+/**
+ * Whether the proxy was not reached, or turned the request away itself: what undici says of it stands some causes down. Of a refused
+ * CONNECT it tells the status only; a destination that cannot be reached is 502 or 504, a proxy that is full 503.
+ */
 function isProxysFault(error) {
 	for (let cause = error; cause instanceof Error; cause = cause.cause) {
-		if (NOT_CONNECTED.has(cause.code) || /Proxy response \(407\)/.test(cause.message)) return true;
+		if (NOT_CONNECTED.has(cause.code) || /Proxy response \((407|503)\)/.test(cause.message)) return true;
 	}
 	return false;
 }

@@ -75,8 +75,6 @@ MAX_ADDRESSES = 8
 PROBE_SECONDS = 2
 CALL_SECONDS = 10
 OLD_CREDENTIALS_SECONDS = 600
-# Lists that still name a drained proxy are this old at most.
-PUBLISHED_SECONDS = 2
 # How long sessions may go on after SIGTERM.
 STOP_SECONDS = 10
 # Until the heartbeat that tells what came of an order.
@@ -87,8 +85,10 @@ LINE_AGAIN_SECONDS = 0.5, 30
 LINE_REFUSED_SECONDS = 600
 # Openings that fail in a row until heartbeats are sent instead.
 MAX_UNOPENED = 3
-# What has changed is told within the first, and while it goes on changing ever less often, down to the second.
+# What has changed is told within the first, four times; while it goes on changing, as often as the second.
 CHANGE_SECONDS, CHANGES_SECONDS = 1, 15
+# What a rise of connections that is told at once uses up: each time that four of these are, the next one has to be twice as high.
+RISE_SECONDS = 60
 # How often a line looks for what has changed.
 LOOK_SECONDS = 0.25
 RESOLVER_THREADS = 64
@@ -212,7 +212,7 @@ class Settings:
         self.interval = min(max(float(said["interval"]), 0.1), 86400)
         self.networks = [ipaddress.ip_network(text, strict=False) for text in said["allow"]]
         self.drain = said.get("drain") is True
-        self.drain_at = time.monotonic() + PUBLISHED_SECONDS if self.drain else float("inf")
+        self.drain_at = time.monotonic() + said.get("grace", 2) if self.drain else float("inf")
         self.address = said.get("address")
         known = said["credentials"]
         self.version = known["version"] if known else 0
@@ -1926,7 +1926,7 @@ class Line:
                         if data[:2] == b"\x11\x31":
                             # 4401
                             raise Unauthorised
-                        raise OSError("closed by the pool")
+                        raise OSError("closed")
                     if code == 9:
                         self.send(data, 10)
                         self.sock.settimeout(LOOK_SECONDS)
@@ -2033,7 +2033,9 @@ class Reporter:
         self.problem = ""
         try:
             self.speak(line)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+        except Unauthorised:
+            raise
+        except Exception as problem:
             raise Broken(str(problem) if isinstance(problem, OSError) else type(problem).__name__)
         finally:
             line.sock.close()
@@ -2043,9 +2045,9 @@ class Reporter:
         sock = self.call_socket(url)
         try:
             key = base64.b64encode(os.urandom(16)).decode()
-            headers = {**self.headers(self.store.key), "Host": urllib.parse.urlsplit(url).netloc, "Connection": "Upgrade", "Upgrade": "websocket"}
-            headers.update({"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key})
-            sock.sendall(("GET /v1.1/agent HTTP/1.1\r\n%s\r\n" % "".join("%s: %s\r\n" % pair for pair in headers.items())).encode())
+            upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nHost: " % key
+            headers = "".join("\r\n%s: %s" % pair for pair in self.headers(self.store.key).items())
+            sock.sendall(("GET /v1.1/agent HTTP/1.1\r\n%s%s%s\r\n\r\n" % (upgrade, urllib.parse.urlsplit(url).netloc, headers)).encode())
             head = b""
             while b"\r\n\r\n" not in head:
                 data = sock.recv(4096)
@@ -2067,28 +2069,33 @@ class Reporter:
 
     def speak(self, line: Line) -> None:
         agent, now = self.agent, time.monotonic()
-        number, heard, whole, told, marked, url = 0, 0, True, set(), None, agent.settings.url
-        sent, gap, ping, pong, acks = now - CHANGES_SECONDS, CHANGE_SECONDS, now + PING_SECONDS * random.random(), float("inf"), False
+        # As far as `spent` lies ahead, rises were told.
+        number, heard, whole, told, marked, spent, url = 0, 0, True, set(), None, now, agent.settings.url
+        sent, paid, ping, pong, acks = now - CHANGES_SECONDS, now, now + PING_SECONDS * random.random(), float("inf"), False
         while True:
             now, said = time.monotonic(), agent.settings.said
             if now > pong:
-                raise OSError("a ping is not answered")
+                raise OSError("no pong")
             if now > ping:
                 line.send(b"ping")
                 ping, pong = now + PING_SECONDS, now + PONG_SECONDS
-            count, since = len(agent.sessions), now - sent
+            count, since = len(agent.active()), now - sent
             mark = agent.requests, agent.errors, count
-            passes = any((count < bound) != (self.reported < bound) for bound in said.get("bounds", []))
-            passes |= whole or (agent.settings.drain and self.reported and not agent.active())
-            if acks or since > (CHANGE_SECONDS if passes else gap if mark != marked else said.get("report", agent.settings.interval)):
+            spent = max(spent, now)
+            # Connections that come and go all the time are no rise, or each would be told.
+            rises = 0 < said.get("rise", 0) * 2 ** ((spent - now) // RISE_SECONDS // 4) <= count - self.reported
+            is_due = mark != marked and paid < now + 3 * CHANGES_SECONDS or agent.settings.drain and 0 == count < self.reported
+            if acks or since > (CHANGE_SECONDS if rises or whole or is_due else said.get("report", agent.settings.interval)):
                 names = self.names()
                 body, now_told = self.report(names), set(names[:MAX_SESSIONS_REPORTED])
                 number += 1
-                opened, closed = list(now_told if whole else now_told - told), list(() if whole else told - now_told)
+                if whole:
+                    told = set()
+                opened, closed = list(now_told - told), list(told - now_told)
                 body.update({"number": number, "whole": whole, "opened": opened, "closed": closed, "heard": heard})
                 line.send(json.dumps(body).encode())
-                if not acks:
-                    gap = min(CHANGES_SECONDS, gap * 2) if since < 2 * gap else CHANGE_SECONDS
+                spent += rises * RISE_SECONDS
+                paid = max(paid, now) + (not acks and not rises) * CHANGES_SECONDS
                 told, marked, whole, acks, sent = now_told, mark, False, False, now
             text = line.receive()
             if text == b"pong":

@@ -97,6 +97,8 @@ const LINES_SPACING_MS = 5_000;
 const VITALS_INTERVALS = 2;
 const PASS_VITALS_INTERVALS = 0.9;
 const PASS_VITALS_MS = 30_000;
+/** What clients report is written so long after the last of them: the platform puts to sleep what has had nothing to do for ten seconds. */
+const REPORTS_PAUSE_MS = 5_000;
 
 /**
  * One pool in memory: decides when a fact is applied, stored, answered for, and when the alarm comes; the alarm alone acts. Both of its
@@ -117,6 +119,7 @@ export class Controller {
 	private mustKeepVitals = false;
 	/** A state whose vitals are those that the rows hold. */
 	private vitalsStored: State;
+	private cancelKeeping: () => void = () => undefined;
 	/** What was settled last, and the state's fields that came of it: settling the same again would change nothing. */
 	private settled: readonly unknown[] = [];
 	/** Whom the next publication tells that it can be read. */
@@ -231,6 +234,7 @@ export class Controller {
 	/** Carries an order out that was not refused. Resolves once its change can be read, with a failure where it comes to nothing. */
 	async command(command: Command): Promise<Failure | null> {
 		this.take({ on: "command", command });
+		if (command.do === "report") this.keepReports();
 		if (command.do === "adopt" || command.do === "release") {
 			const failure = await this.untilRetagged(command.do === "adopt" ? command.vm : command.id);
 			if (failure !== null) return failure;
@@ -238,6 +242,16 @@ export class Controller {
 		// These show nothing that somebody would look for at once, and come often.
 		if (command.do !== "wake" && command.do !== "metrics") await this.untilReadable();
 		return null;
+	}
+
+	/** Sees to it that what clients have reported outlives a sleep before the next pass: nobody reports it a second time. */
+	keepReports(): void {
+		this.cancelKeeping();
+		this.cancelKeeping = this.host.timer(REPORTS_PAUSE_MS, () => {
+			if (this.isGone) return;
+			if (this.isPassing) this.mustKeepVitals = true;
+			else this.store(vitalsBetween(this.vitalsStored, this.state));
+		});
 	}
 
 	/** Applied even when refused for its address: the VM may have a new one, and the inventory is asked. */
@@ -319,13 +333,16 @@ export class Controller {
 		this.armedAt = null;
 		this.isPassing = true;
 		this.host.passBegins();
+		const { vitalsWrittenAt } = this;
 		try {
 			this.hearLines();
 			this.configure();
 			await pass(this.ports);
 			// What the pass has learnt, and not what it began with: whoever sleeps until the next one goes by this.
 			const isDue = this.areVitalsDue(PASS_VITALS_INTERVALS) || this.host.now() - this.vitalsWrittenAt >= PASS_VITALS_MS;
-			if (this.mustKeepVitals || isDue) this.store(vitalsBetween(this.vitalsStored, this.state));
+			// Written at its beginning they lack what it has learnt since.
+			const isWritten = this.vitalsWrittenAt !== vitalsWrittenAt;
+			if (this.mustKeepVitals || isDue || isWritten) this.store(vitalsBetween(this.vitalsStored, this.state));
 			if (this.state.forgotten) await this.forget();
 		} catch (error) {
 			this.host.passFailed(error);

@@ -1,3 +1,4 @@
+import { HOUR_SECONDS, type OutcomeCounts, type OutcomesOfHour } from "../core/model/bans.ts";
 import type { Meters } from "../core/model/meters.ts";
 import type { Sample } from "../core/model/samples.ts";
 import { fromJson, onDatabase } from "./database.ts";
@@ -11,6 +12,11 @@ export const LEVELS = [
 	{ step: 24 * 3_600, block: 128 * 24 * 3_600, kept: 731 * 24 * 3_600 },
 ] as const;
 export type Level = (typeof LEVELS)[number];
+
+/** For how long it is kept how sites and proxies fared hour by hour; in seconds. */
+export const OUTCOMES_KEPT = 7 * 24 * 3_600;
+/** A row of D1 has 2 MB, and an hour's row two such texts. */
+const LONGEST_TEXT = 700_000;
 
 /** What a pool told cron last. */
 export interface PoolRecord {
@@ -74,26 +80,52 @@ const SETTLE = `INSERT INTO history (step, start, object, pool, currency, sample
 	ON CONFLICT (step, start, object) DO UPDATE SET pool = excluded.pool, currency = excluded.currency,
 		samples = json_patch(samples, excluded.samples)`;
 const SAVE = "INSERT INTO records (one, json) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET json = excluded.json";
+// What was written before of an hour holds what is counted no more: sites that were forgotten since, proxies that are gone. Where an hour grows beyond
+// what a row may hold, the newest alone stay.
+const SETTLE_HOURS = `INSERT INTO outcome_hours (start, object, pool, hosts, proxies)
+	SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3, value -> 4 FROM json_each(?) WHERE true
+	ON CONFLICT (start, object) DO UPDATE SET pool = excluded.pool,
+		hosts = iif(length(hosts) + length(excluded.hosts) > ${LONGEST_TEXT}, excluded.hosts, json_patch(hosts, excluded.hosts)),
+		proxies = iif(length(proxies) + length(excluded.proxies) > ${LONGEST_TEXT}, excluded.proxies, json_patch(proxies, excluded.proxies))`;
+const PRUNE_HOURS = "DELETE FROM outcome_hours WHERE start < ?";
 const PRUNE = "DELETE FROM history WHERE step = ? AND start < ?";
 
+/** What of a pool goes into the history. */
+export interface Settled {
+	readonly object: string;
+	readonly record: PoolRecord;
+	/** How requests fared by site and by proxy, in hours that had not ended when it was written last. */
+	readonly hours: readonly OutcomesOfHour[];
+}
+
 /**
- * Keeps what pools told, and puts the samples of those named in `settled` into their blocks; what is too old goes with it. One transaction; may be
- * repeated. Writes one row, and where something is settled some four for each pool. Throws DatabaseUnavailable.
+ * Keeps what pools told, and puts the samples and hours of those in `settled` into the history; what is too old goes with it. One transaction; may be
+ * repeated. Writes one row, and where something is settled some five for each pool. Throws DatabaseUnavailable.
  */
-export async function writeRecords(
-	db: D1Database,
-	records: Records,
-	settled: readonly (readonly [object: string, record: PoolRecord])[],
-	now: number,
-): Promise<void> {
+export async function writeRecords(db: D1Database, records: Records, settled: readonly Settled[], now: number): Promise<void> {
 	const statements = [db.prepare(SAVE).bind(JSON.stringify(records))];
 	if (settled.length > 0) {
-		statements.push(db.prepare(SETTLE).bind(JSON.stringify(settled.flatMap(([object, record]) => piecesOf(object, record)))));
+		statements.push(db.prepare(SETTLE).bind(JSON.stringify(settled.flatMap(({ object, record }) => piecesOf(object, record)))));
+		for (const rows of hoursIn(settled)) statements.push(db.prepare(SETTLE_HOURS).bind(rows));
 		const seconds = Math.floor(now / 1000);
 		// A block goes once the last that it holds is too old.
 		for (const { step, block, kept } of LEVELS) statements.push(db.prepare(PRUNE).bind(step, seconds - kept - block));
+		statements.push(db.prepare(PRUNE_HOURS).bind(seconds - OUTCOMES_KEPT - HOUR_SECONDS));
 	}
 	await onDatabase(() => db.batch(statements));
+}
+
+/** Rows of hours as JSON texts, each no longer than D1 takes of a parameter. */
+function hoursIn(settled: readonly Settled[]): readonly string[] {
+	const texts: string[] = [];
+	for (const { object, record, hours } of settled)
+		for (const { start, hosts, proxies } of hours) {
+			const row = JSON.stringify([start, object, record.pool, hosts, proxies]);
+			const last = texts.at(-1);
+			if (last === undefined || last.length + row.length > LONGEST_TEXT) texts.push(row);
+			else texts[texts.length - 1] = `${last},${row}`;
+		}
+	return texts.map((rows) => `[${rows}]`);
 }
 
 export interface HistoryRow {
@@ -124,4 +156,105 @@ export async function readHistory(
 		...row,
 		samples: Object.values(fromJson<Record<string, Sample>>(samples, {})).sort(([a = 0], [b = 0]) => a - b),
 	}));
+}
+
+/** What was reported in an hour. */
+export interface OutcomePoint {
+	/** When it began (Unix seconds). */
+	readonly start: number;
+	readonly outcomes: number;
+	readonly ok: number;
+}
+
+export interface OutcomeSpan {
+	/** Unix seconds. */
+	readonly from: number;
+	readonly to: number;
+	/** `provider/name`; null: all together. */
+	readonly pool: string | null;
+}
+
+/**
+ * How one site or one proxy (by its id) fared, hour by hour. Reads a row for each hour and pool: taken apart by `json_each`, each of its entries would count
+ * as one. Throws DatabaseUnavailable.
+ */
+export async function readOutcomesOf(
+	db: D1Database,
+	of: "hosts" | "proxies",
+	key: string,
+	{ from, to, pool }: OutcomeSpan,
+): Promise<readonly OutcomePoint[]> {
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(
+				`SELECT start, sum(counts ->> 0) AS outcomes, sum(counts ->> 1) AS ok
+				FROM (SELECT start, json_extract(${of}, ?4) AS counts FROM outcome_hours WHERE start >= ?1 AND start < ?2 AND (?3 IS NULL OR pool = ?3))
+				WHERE counts IS NOT NULL GROUP BY start ORDER BY start`,
+			)
+			.bind(from, to, pool, `$.${JSON.stringify(key)}`)
+			.all<OutcomePoint>(),
+	);
+	return results;
+}
+
+/** What all sites and proxies of a pool come to in an hour. */
+export interface OutcomeRow {
+	readonly start: number;
+	readonly object: string;
+	readonly pool: string;
+	readonly hosts: OutcomeCounts;
+	readonly proxies: OutcomeCounts;
+}
+
+/** What one answer takes apart: a week of a fleet that reports of a hundred sites. */
+const MOST_READ = 4_000_000;
+
+/** The hours as far back as they come to no more than can be read at once, whole ones. Reads two rows for each hour and pool. Throws DatabaseUnavailable. */
+export async function readOutcomes(
+	db: D1Database,
+	{ from, to, pool }: OutcomeSpan,
+): Promise<{ readonly rows: readonly OutcomeRow[]; readonly from: number }> {
+	const where = "FROM outcome_hours WHERE start >= ?1 AND start < ?2 AND (?3 IS NULL OR pool = ?3)";
+	const { results: lengths } = await onDatabase(() =>
+		db
+			.prepare(`SELECT start, sum(length(hosts) + length(proxies)) AS length ${where} GROUP BY start ORDER BY start DESC`)
+			.bind(from, to, pool)
+			.all<{ start: number; length: number }>(),
+	);
+	let left = MOST_READ;
+	const tooMany = lengths.find(({ length }) => {
+		left -= length;
+		return left < 0;
+	});
+	const first = tooMany === undefined ? from : tooMany.start + HOUR_SECONDS;
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(`SELECT start, object, pool, hosts, proxies ${where} ORDER BY start`)
+			.bind(first, to, pool)
+			.all<{ start: number; object: string; pool: string; hosts: string; proxies: string }>(),
+	);
+	const rows = results.map((row) => ({
+		...row,
+		hosts: fromJson<OutcomeCounts>(row.hosts, {}),
+		proxies: fromJson<OutcomeCounts>(row.proxies, {}),
+	}));
+	return { rows, from: first };
+}
+
+/** The addresses of proxies that are there, by their ids. Reads two rows for each. Throws DatabaseUnavailable. */
+export async function addressesOf(
+	db: D1Database,
+	proxies: readonly { readonly object: string; readonly id: string }[],
+): Promise<ReadonlyMap<string, string>> {
+	if (proxies.length === 0) return new Map();
+	const { results } = await onDatabase(() =>
+		db
+			.prepare(
+				`SELECT proxies.id, proxies.address FROM json_each(?) AS wanted
+				JOIN proxies ON proxies.object = wanted.value ->> 0 AND proxies.id = wanted.value ->> 1 WHERE proxies.address IS NOT NULL`,
+			)
+			.bind(JSON.stringify(proxies.map(({ object, id }) => [object, id])))
+			.all<{ id: string; address: string }>(),
+	);
+	return new Map(results.map(({ id, address }) => [id, address]));
 }

@@ -1,8 +1,6 @@
-import { type PoolRecord, type Records, writeRecords } from "../d1/history.ts";
+import { isToSettle } from "../core/model/samples.ts";
+import { type PoolRecord, type Records, type Settled, writeRecords } from "../d1/history.ts";
 import type { Told } from "../rpc/pool.ts";
-
-/** Samples are put into their blocks once they reach into another stretch of so many seconds: a row for each of some 15 samples. */
-const SETTLE_SECONDS = 900;
 
 /**
  * Takes in how pools fare, once a minute: the newest of all of them is one row, and each quarter of an hour what came together goes into the
@@ -16,7 +14,7 @@ export async function collect(
 	now: number,
 ): Promise<void> {
 	const records: Record<string, PoolRecord> = {};
-	const settled: [string, PoolRecord][] = [];
+	const settled: Settled[] = [];
 	for (const { object } of listed) {
 		const known = before[object];
 		const news = told.get(object);
@@ -24,11 +22,11 @@ export async function collect(
 			if (known !== undefined) records[object] = known;
 			continue;
 		}
-		const { causes: _, ...fares } = news;
+		const { causes: _, hours = [], ...fares } = news;
 		const record: PoolRecord = { ...fares, meters: grown(known?.meters, news.meters), at: now, settledAt: known?.settledAt ?? 0 };
 		const newest = record.samples.at(-1)?.[0] ?? 0;
-		const isDue = Math.floor(newest / SETTLE_SECONDS) > Math.floor(record.settledAt / SETTLE_SECONDS);
-		if (isDue) settled.push([object, record]);
+		const isDue = isToSettle(record.settledAt, newest);
+		if (isDue) settled.push({ object, record, hours });
 		records[object] = isDue ? { ...record, settledAt: newest, samples: [] } : record;
 	}
 	await writeRecords(db, records, settled, now);

@@ -54,6 +54,7 @@ import { ListDeliveries, TestDelivery } from "./monitoring/deliveries.ts";
 import { ListEvents } from "./monitoring/events.ts";
 import { GetHistory, GetHistoryCsv } from "./monitoring/history.ts";
 import { GetMetrics } from "./monitoring/metrics.ts";
+import { GetOutcomeHistory } from "./monitoring/outcomes.ts";
 import { GetPlan } from "./monitoring/plan.ts";
 import { ListGoneVms } from "./monitoring/vms.ts";
 import { agentOrigin, rememberOrigin } from "./origin.ts";
@@ -119,6 +120,7 @@ const NAMED_ROUTES: readonly Route[] = [
 	["get", "/history", "admin", GetHistory],
 	["get", "/history.csv", "admin", GetHistoryCsv],
 	["get", "/history/vms", "admin", ListGoneVms],
+	["get", "/history/outcomes", "admin", GetOutcomeHistory],
 	["get", "/events", "admin", ListEvents],
 	["get", "/metrics", "admin", GetMetrics],
 	["get", "/deliveries", "admin", ListDeliveries],

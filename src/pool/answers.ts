@@ -2,7 +2,7 @@
 
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { endpointText } from "../agent/session.ts";
-import { bannedOf, countCooling, isCooling } from "../core/model/bans.ts";
+import { bannedOf, countCooling, isCooling, outcomesAfter, totalsOf } from "../core/model/bans.ts";
 import { causesOf } from "../core/model/causes.ts";
 import { priceOf } from "../core/model/cost.ts";
 import { instancesOf } from "../core/model/instances.ts";
@@ -10,7 +10,7 @@ import { metersOf } from "../core/model/meters.ts";
 import { samplesOf } from "../core/model/metrics.ts";
 import { isKept, vmOf } from "../core/model/proxies.ts";
 import { rollingStatus } from "../core/model/rolling.ts";
-import { currencyOf, samplesAfter } from "../core/model/samples.ts";
+import { currencyOf, isToSettle, samplesAfter } from "../core/model/samples.ts";
 import { openSessions } from "../core/model/sessions.ts";
 import type { Id, Ms, Proxy, State } from "../core/model/state.ts";
 import { type AccountCheck, checkAccount } from "../providers/base/check.ts";
@@ -55,12 +55,12 @@ export function outcomesOf(state: State, now: Ms): PoolOutcomes {
 	for (const proxy of bannedOf(state.proxies))
 		for (const { host } of proxy.bans) if (isCooling(proxy, host, now)) cooling.set(host, (cooling.get(host) ?? 0) + 1);
 	return {
-		hosts: [...state.hosts].map(([host, counts]) => ({ host, cooling: cooling.get(host) ?? 0, ...counts })),
+		hosts: [...state.hosts].map(([host, counts]) => ({ host, cooling: cooling.get(host) ?? 0, ...totalsOf(counts) })),
 		proxies: [...state.outcomes].flatMap(([id, counts]) => {
 			const proxy = state.proxies.get(id);
 			return proxy === undefined || proxy.address === null
 				? []
-				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...counts }];
+				: [{ address: proxy.address, cooling: countCooling(proxy, now), ...totalsOf(counts) }];
 		}),
 	};
 }
@@ -69,7 +69,7 @@ export function detailsOf(state: State, now: Ms): PoolDetails {
 	const proxies: Record<Id, ProxyDetails> = {};
 	for (const [id, proxy] of state.proxies) {
 		const counts = state.outcomes.get(id);
-		const outcomes = counts === undefined ? null : { cooling: countCooling(proxy, now), ...counts };
+		const outcomes = counts === undefined ? null : { cooling: countCooling(proxy, now), ...totalsOf(counts) };
 		proxies[id] = { agent: proxy.agent, price: priceOf(state, proxy), outcomes };
 	}
 	return { samples: samplesOf(state, now), proxies };
@@ -83,6 +83,7 @@ export function toldOf(state: State, since: number, now: Ms): Told {
 		meters: metersOf(state, now),
 		causes: causesOf(state, now),
 		samples: samplesAfter(state, since),
+		...(isToSettle(since, state.samples.at(-1)?.[0] ?? 0) ? { hours: outcomesAfter(state, since) } : {}),
 	};
 }
 

@@ -1,5 +1,6 @@
 /** A pool that was made in this object, in memory: its controller, with the object's storage, alarm and clock for a host. */
 import { randomBytes } from "node:crypto";
+import { carryOut } from "../calls/index.ts";
 import { canRetag } from "../calls/retag.ts";
 import { AgentLines } from "../controller/agent-lines.ts";
 import { changesBetween, decode } from "../controller/codec.ts";
@@ -90,7 +91,7 @@ export function enliven(
 		},
 		wanted: () => settings.wanted(),
 		budget: () => config().global.maxHourlyCost,
-		call: (effect, state) => outside.call(effect, state),
+		call: (effect, state) => carryOut(effect, state, outside.world(state)),
 		mintToken: (id) => outside.mintToken(id),
 		passBegins: () => {
 			outside.callsMade = 0;

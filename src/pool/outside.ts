@@ -3,11 +3,8 @@ import { randomBytes } from "node:crypto";
 import { agentFiles } from "../agent/files.ts";
 import { AGENT_PORT } from "../agent/protocol.ts";
 import { renderUserData } from "../agent/userdata.ts";
-import { carryOut } from "../calls/index.ts";
 import type { World } from "../calls/world.ts";
 import { CALLS_A_PASS } from "../controller/pass.ts";
-import type { Effect } from "../core/effects/index.ts";
-import type { Outcome } from "../core/events.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { Id, Place, Rate, State } from "../core/model/state.ts";
@@ -56,11 +53,6 @@ export class Outside {
 		this.source = source;
 		this.now = now;
 		this.derived = derived;
-	}
-
-	/** Never throws: a failure is an outcome. */
-	call(effect: Effect, state: State): Promise<Outcome> {
-		return carryOut(effect, state, this.world(state));
 	}
 
 	/** A boot token is in memory from its minting until its create is rendered, in the same turn. */
@@ -117,7 +109,8 @@ export class Outside {
 		});
 	}
 
-	private world(state: State): World {
+	/** What the effects of a pool that is in this state find. */
+	world(state: State): World {
 		const { DB } = this.env();
 		return {
 			now: this.now,

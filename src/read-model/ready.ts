@@ -1,4 +1,4 @@
-import { READY_STALENESS_MS } from "../core/model/limits.ts";
+import { READY_KEPT_MS } from "../core/model/limits.ts";
 import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
 import type { ProviderName } from "../core/model/state.ts";
 import { Cached, fromJson, isWithin, type Later, onDatabase } from "../d1/database.ts";
@@ -18,7 +18,7 @@ import {
 
 // How the ready lists are read: whole, and kept for a moment, or, by an isolate that may never need them again, one proxy or page alone.
 
-/** As READY_STALENESS_MS, while proxies are on their way. */
+/** As READY_KEPT_MS, while proxies are on their way. */
 const SHORT_STALENESS_MS = 250;
 /** What an isolate that is seldom asked falls back on while D1 fails is read anew after so long. */
 const FALLBACK_AGE_MS = 30_000;
@@ -34,7 +34,7 @@ const kept = new Cached<Snapshot>("ready list", stalenessOf);
 let missedAt = Number.NEGATIVE_INFINITY;
 
 /**
- * What all pools published: at most {@link READY_STALENESS_MS} old, or, while D1 fails, the last that this isolate read.
+ * What all pools published: at most {@link READY_KEPT_MS} old, or, while D1 fails, the last that this isolate read.
  * Reads one row a pool and one for each full thousand of ready proxies. `later` lets a busy isolate read ahead. Throws as onDatabase
  * where there is nothing.
  */
@@ -102,7 +102,7 @@ export function coldRead(now: number): { readonly isCold: boolean; readonly isSn
 	const before = missedAt;
 	missedAt = now;
 	const isFirst = before === Number.NEGATIVE_INFINITY;
-	return { isCold: !isWithin(READY_STALENESS_MS, before, now), isSnapshotDue: !isFirst && !kept.isHeld(FALLBACK_AGE_MS, now) };
+	return { isCold: !isWithin(READY_KEPT_MS, before, now), isSnapshotDue: !isFirst && !kept.isHeld(FALLBACK_AGE_MS, now) };
 }
 
 /** Keeps the few proxies that were asked for alone, where there is nothing else to fall back on should D1 fail. */
@@ -127,7 +127,7 @@ export function forgetEverything(): void {
 
 /** Where a pool has fewer ready proxies than it shall have, others may be ready any moment: then it is looked at more often. */
 function stalenessOf(snapshot: Snapshot): number {
-	return snapshot.pools.some(isShort) ? SHORT_STALENESS_MS : READY_STALENESS_MS;
+	return snapshot.pools.some(isShort) ? SHORT_STALENESS_MS : READY_KEPT_MS;
 }
 
 function isShort({ summary, readyCount }: PublishedPool): boolean {

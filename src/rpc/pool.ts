@@ -1,7 +1,7 @@
 import type { AgentConfig, Directives, HeartbeatBody } from "../agent/protocol.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import type { Foreseen } from "../core/foresee.ts";
-import type { Counts } from "../core/model/bans.ts";
+import type { OutcomesOfHour, OutcomeTotals } from "../core/model/bans.ts";
 import type { Causes } from "../core/model/causes.ts";
 import type { Command } from "../core/model/command.ts";
 import type { InstanceIds } from "../core/model/instances.ts";
@@ -86,7 +86,7 @@ export interface ProxyDetails {
 	/** What its VM costs; null: not known. */
 	readonly price: Price | null;
 	/** What clients reported of it, and for how many sites it cools down; null: nothing. */
-	readonly outcomes: ({ readonly cooling: number } & Counts) | null;
+	readonly outcomes: ({ readonly cooling: number } & OutcomeTotals) | null;
 }
 
 export interface LeaseRequest {
@@ -101,8 +101,8 @@ export type LeaseOutcome =
 
 /** `cooling`: proxies that cool down for the site, or sites that the proxy cools down for. `timed`: of how many `ok` it was said how long they took. */
 export interface PoolOutcomes {
-	readonly hosts: readonly ({ readonly host: string; readonly cooling: number } & Counts)[];
-	readonly proxies: readonly ({ readonly address: string; readonly cooling: number } & Counts)[];
+	readonly hosts: readonly ({ readonly host: string; readonly cooling: number } & OutcomeTotals)[];
+	readonly proxies: readonly ({ readonly address: string; readonly cooling: number } & OutcomeTotals)[];
 }
 
 /** The header in which our `/probe` tells from where it was called. */
@@ -172,6 +172,8 @@ export interface Told {
 	readonly causes: Causes;
 	/** In order of time. */
 	readonly samples: readonly Sample[];
+	/** How requests fared by site and by proxy, where it is time to write the history; missing otherwise. */
+	readonly hours?: readonly OutcomesOfHour[];
 }
 
 export interface FleetFacts {

@@ -99,15 +99,16 @@ describe.runIf(onLinux)("a destination", () => {
 		const port = await tcpOrigin((socket) => socket.end("live"));
 		const dead = Array.from({ length: 20 }, (_, index) => `dead${index}.test`);
 		const names = { ...Object.fromEntries(dead.map((name) => [name, null])), "live.test": ["127.0.0.1"] };
-		const agent = await startAgent(await startWorker(), { names, limits: { RESOLVE_SECONDS: 2 } });
+		const agent = await startAgent(await startWorker(), { names, limits: { RESOLVE_SECONDS: 3 } });
 		const began = performance.now();
-		const waiting = dead.map((name) => connectStatus(agent, `${name}:80`));
-		while (lookups(agent).length < dead.length) await new Promise((resolve) => setTimeout(resolve, 10));
-		const atMs = performance.now();
+		let answered = 0;
+		const waiting = dead.map((name) => connectStatus(agent, `${name}:80`).finally(() => answered++));
+		await eventually(() => lookups(agent).length === dead.length, "all are looked up");
 		expect(await connectStatus(agent, `live.test:${port}`)).toBe(200);
-		expect(performance.now() - atMs).toBeLessThan(1000);
+		expect(answered, "the dead ones are still waited for").toBe(0);
 		expect(new Set(await Promise.all(waiting))).toEqual(new Set([504]));
-		expect(performance.now() - began).toBeLessThan(8000);
+		// One after the other they would take a minute.
+		expect(performance.now() - began).toBeLessThan(30_000);
 	});
 
 	it("with several addresses is reached by the first that is permitted and answers", async () => {

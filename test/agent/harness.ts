@@ -8,7 +8,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { endianness, tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -89,6 +89,7 @@ export async function startWorker(tls: { readonly key: string; readonly cert: st
 		directives: {
 			interval: 30,
 			drain: false,
+			grace: 0,
 			drop: [],
 			url: "",
 			credentials: { version: 1, username: USERNAME, password: PASSWORD },
@@ -164,7 +165,7 @@ function fakeLine(socket: WebSocket, request: IncomingMessage, worker: FakeWorke
 		order: (directives) => {
 			worker.directives = { ...worker.directives, ...directives };
 			const order = ++orders;
-			socket.send(JSON.stringify({ order, ...worker.directives, report: 300, bounds: [4] }));
+			socket.send(JSON.stringify({ order, ...worker.directives, report: 300, rise: 4 }));
 			return order;
 		},
 	};
@@ -210,8 +211,8 @@ export interface Agent {
 	/** What it wrote to stderr since the test began. */
 	readonly log: () => string;
 	readonly rssBytes: () => number;
-	/** How many sockets it has. */
-	readonly sockets: () => number;
+	/** How many sockets it has whose other end is one of these, `127.0.0.1:80`. Its heartbeats and its line come and go beside them. */
+	readonly socketsTo: (...ends: readonly string[]) => number;
 	readonly kill: (signal: NodeJS.Signals) => Promise<void>;
 	/** Sends a signal that does not end it. */
 	readonly signal: (signal: NodeJS.Signals) => void;
@@ -318,15 +319,12 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 			const status = readFileSync(`/proc/${child?.pid}/status`, "utf8");
 			return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 		},
-		sockets: () => {
+		socketsTo: (...ends) => {
+			const wanted = new Set(ends.map(asKernel));
 			const directory = `/proc/${child?.pid}/fd`;
-			return readdirSync(directory).filter((name) => {
-				try {
-					return readlinkSync(join(directory, name)).startsWith("socket:");
-				} catch {
-					return false; // Closed meanwhile.
-				}
-			}).length;
+			const inodes = new Set(readdirSync(directory).map((name) => inodeOf(join(directory, name))));
+			const rows = readFileSync(`/proc/${child?.pid}/net/tcp`, "utf8").trim().split("\n").slice(1);
+			return rows.map((row) => row.trim().split(/\s+/)).filter((row) => wanted.has(row[2] ?? "") && inodes.has(row[9])).length;
 		},
 		kill,
 		signal: (signal) => child?.kill(signal),
@@ -335,6 +333,23 @@ export async function startAgent(worker: { readonly url: string }, options: Agen
 		},
 		start,
 	};
+}
+
+/** `127.0.0.1:80` as /proc/net/tcp has it: the address in the machine's order of bytes. */
+function asKernel(end: string): string {
+	const [address = "", port = ""] = end.split(":");
+	const hex = (number: string, digits: number) => Number(number).toString(16).toUpperCase().padStart(digits, "0");
+	const parts = address.split(".").map((part) => hex(part, 2));
+	return `${(endianness() === "LE" ? parts.reverse() : parts).join("")}:${hex(port, 4)}`;
+}
+
+/** Of the socket that a descriptor stands for. */
+function inodeOf(descriptor: string): string | undefined {
+	try {
+		return /^socket:\[(\d+)\]$/.exec(readlinkSync(descriptor))?.[1];
+	} catch {
+		return undefined; // Closed meanwhile.
+	}
 }
 
 /** The names that the wrapped agent looked up, in order. */
@@ -347,7 +362,7 @@ export const basic = (username = USERNAME, password = PASSWORD): string =>
 	`Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}\r\n`;
 
 /** A connection to the agent, which may be half-closed; ends with the test. */
-export async function dial(agent: Agent, options: { localAddress?: string } = {}): Promise<Socket> {
+export async function dial(agent: Agent, options: { localAddress?: string; localPort?: number } = {}): Promise<Socket> {
 	const socket = connect({ host: agent.address, port: agent.port, allowHalfOpen: true, ...options });
 	socket.on("error", () => {}); // What comes of it is told by the events that tests await.
 	onTestFinished(() => {

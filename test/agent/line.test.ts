@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,14 +58,14 @@ describe.runIf(onLinux)("a line", () => {
 	it("tells sessions that open and close within a second or two, as numbered differences, and all of them when asked", async () => {
 		const { agent, line } = await lined();
 		const [one, other] = [await echoTunnel(agent), await echoTunnel(agent)];
-		await eventually(() => sessionsOf(line).size === 2, "both are told", 4000);
+		await eventually(() => sessionsOf(line).size === 2, "both are told");
 		one.destroy();
-		await eventually(() => sessionsOf(line).size === 1, "one has closed", 6000);
+		await eventually(() => sessionsOf(line).size === 1, "one has closed");
 		expect([...sessionsOf(line)]).toEqual([nameOf(other)]);
 		expect(line.reports.map(({ number }) => number)).toEqual(line.reports.map((_, index) => index + 1));
 		expect(line.reports.slice(1).some(({ whole }) => whole)).toBe(false);
 		line.socket.send('{"whole": true}');
-		await eventually(() => line.reports.at(-1)?.whole, "a whole report", 4000);
+		await eventually(() => line.reports.at(-1)?.whole, "a whole report");
 		expect(line.reports.at(-1)?.opened).toEqual([nameOf(other)]);
 		expect(line.reports.at(-1)?.counters?.opened).toBe(2);
 	});
@@ -82,7 +83,7 @@ describe.runIf(onLinux)("a line", () => {
 		expect(line.reports.length - before).toBeGreaterThan(1);
 	});
 
-	it("tells at once when its connections pass a bound", async () => {
+	it("tells at once when it has so many more connections as the pool asks to be told of", async () => {
 		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 0.5 });
 		// It is used to changes, and tells them seldom by now.
 		for (let i = 0; i < 8; i++) {
@@ -90,20 +91,18 @@ describe.runIf(onLinux)("a line", () => {
 			await new Promise((resolve) => setTimeout(resolve, 500));
 		}
 		for (let i = 0; i < 4; i++) await echoTunnel(agent);
-		await eventually(() => line.reports.at(-1)?.active === 4, "four are told", 2000);
+		await eventually(() => line.reports.at(-1)?.active === 4, "four are told");
 	});
 
 	it("brings orders, which are carried out and acknowledged at once", async () => {
 		const { agent, line, worker } = await lined();
 		const socket = await echoTunnel(agent);
 		const closed = new Promise((resolve) => socket.once("close", resolve));
-		const began = performance.now();
 		const drop = line.order({ drop: [nameOf(socket)] });
 		await closed;
-		expect(performance.now() - began).toBeLessThan(1000);
-		await eventually(() => line.reports.at(-1)?.heard === drop, "the drop is acknowledged", 2000);
+		await eventually(() => line.reports.at(-1)?.heard === drop, "the drop is acknowledged");
 		line.order({ drop: [], credentials: { version: 2, username: "other", password: "words" } });
-		await eventually(() => line.reports.at(-1)?.credentials === 2, "new credentials are in force", 2000);
+		await eventually(() => line.reports.at(-1)?.credentials === 2, "new credentials are in force");
 		line.order({ drain: true });
 		await eventually(async () => {
 			const answer = await ask(agent, `CONNECT 127.0.0.1:1 HTTP/1.1\r\n${basic("other", "words")}\r\n`);
@@ -115,11 +114,11 @@ describe.runIf(onLinux)("a line", () => {
 	it("tells at once when a drained proxy has become idle", async () => {
 		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 1 });
 		const socket = await echoTunnel(agent);
-		await eventually(() => line.reports.at(-1)?.active === 1, "it is told", 4000);
+		await eventually(() => line.reports.at(-1)?.active === 1, "it is told");
 		line.order({ drain: true });
 		await eventually(() => line.reports.at(-1)?.heard === 2, "it is heard");
 		socket.destroy();
-		await eventually(() => line.reports.at(-1)?.active === 0, "idle", 3000);
+		await eventually(() => line.reports.at(-1)?.active === 0, "idle");
 	});
 
 	it("that breaks is opened anew, and begins again with a whole report", async () => {
@@ -151,7 +150,7 @@ describe.runIf(onLinux)("a line", () => {
 
 	it("takes fragments, pings between them and empty texts, and ends at what is malformed", async () => {
 		const { line, worker } = await lined();
-		const text = JSON.stringify({ order: 7, ...worker.directives, report: 300, bounds: [] });
+		const text = JSON.stringify({ order: 7, ...worker.directives, report: 300, rise: 0 });
 		line.socket.send(text.slice(0, 20), { fin: false });
 		line.socket.ping("x".repeat(125));
 		const ponged = new Promise((resolve) => line.socket.once("pong", (data) => resolve(String(data))));
@@ -161,11 +160,40 @@ describe.runIf(onLinux)("a line", () => {
 		await eventually(() => line.reports.at(-1)?.heard === 7, "the order in pieces is heard");
 		expect(await ponged).toBe("x".repeat(125));
 		// A long one, in the form with eight bytes of length.
-		line.socket.send(JSON.stringify({ order: 8, ...worker.directives, report: 300, bounds: [], more: "y".repeat(70_000) }));
+		line.socket.send(JSON.stringify({ order: 8, ...worker.directives, report: 300, rise: 0, more: "y".repeat(70_000) }));
 		await eventually(() => line.reports.at(-1)?.heard === 8, "the long order is heard");
 		line.socket.send("no JSON");
 		const next = await nextLine(worker, line);
 		expect(next.isOpen).toBe(true);
+	});
+
+	it("of a proxy that ten clients keep busy is delayed by no more than a second, neither its pings nor its orders", async () => {
+		const { agent, line } = await lined({ PING_SECONDS: 0.2, PONG_SECONDS: 8 });
+		const socket = await echoTunnel(agent);
+		const login = basic()
+			.replace(/^.*?: /, "")
+			.trim();
+		const flood = spawn("python3", ["-S", join(import.meta.dirname, "flood.py"), agent.address, String(agent.port), login, "4"]);
+		onTestFinished(() => void flood.kill("SIGKILL"));
+		let said = "";
+		for (const stream of [flood.stdout, flood.stderr]) stream.on("data", (data) => (said += data));
+		const ended = new Promise((resolve) => flood.once("exit", resolve));
+		await eventually(() => said.includes("flooding"), "the flood");
+		const [from, began] = [line.pingsMs.length, performance.now()];
+		const closed = new Promise((resolve) => socket.once("close", resolve));
+		const drop = line.order({ drop: [nameOf(socket)] });
+		await closed;
+		const droppedMs = performance.now() - began;
+		const heard = await eventually(() => line.reports.find((report) => report.heard === drop), "the drop is acknowledged");
+		await ended;
+		const pings = line.pingsMs.slice(Math.max(0, from - 1));
+		const gaps = pings.slice(1).map((at, index) => at - (pings[index] ?? at));
+		// This machine has others' work to do as well.
+		const MOST_MS = 1_000 + 1_000;
+		expect({ droppedMs, heardMs: heard.atMs - began, mostMs: Math.max(...gaps) }, said).toSatisfy((late: object) =>
+			Object.values(late).every((ms) => ms <= MOST_MS),
+		);
+		expect(gaps.length).toBeGreaterThan(2);
 	});
 
 	it("that is refused is tried again later, and heartbeats go on meanwhile", async () => {
@@ -176,10 +204,12 @@ describe.runIf(onLinux)("a line", () => {
 		worker.lines = [];
 		const line = await nextLine(worker);
 		await eventually(() => line.reports.length > 0, "a report");
-		await new Promise((resolve) => setTimeout(resolve, 300));
-		const beats = worker.heartbeats.length;
-		await new Promise((resolve) => setTimeout(resolve, 800));
-		expect(worker.heartbeats.length).toBe(beats);
+		// One may be on its way.
+		await eventually(async () => {
+			const beats = worker.heartbeats.length;
+			await new Promise((resolve) => setTimeout(resolve, 800));
+			return worker.heartbeats.length === beats;
+		}, "no heartbeat comes any more");
 	});
 
 	it("that cannot be opened time and again gives way to heartbeats", async () => {
@@ -200,10 +230,10 @@ describe.runIf(onLinux)("a line", () => {
 		const agent = await startAgent(worker, { limits: { ...LIMITS, PING_SECONDS: 0.3 }, environment: { SSL_CERT_FILE: certificate } });
 		const line = await nextLine(worker);
 		const socket = await echoTunnel(agent);
-		await eventually(() => sessionsOf(line).has(nameOf(socket)), "its session is told", 4000);
+		await eventually(() => sessionsOf(line).has(nameOf(socket)), "its session is told");
 		// More than one record of TLS, and than one read.
 		const order = line.order({ drop: [nameOf(socket)], allow: Array.from({ length: 4000 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`) });
-		await eventually(() => line.reports.at(-1)?.heard === order, "the order is heard", 4000);
+		await eventually(() => line.reports.at(-1)?.heard === order, "the order is heard");
 		await eventually(() => line.pingsMs.length > 3, "pings");
 		expect([worker.lines.length, line.isOpen]).toEqual([1, true]);
 		const stranger = await startAgent(worker, { limits: LIMITS, isLonely: true });

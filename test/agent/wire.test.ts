@@ -232,27 +232,30 @@ describe.runIf(onLinux)("the connection to the origin", () => {
 
 	it("is closed when something comes on it that answers nothing", async () => {
 		const agent = await start();
-		let count = 0;
+		let [count, ended] = [0, 0];
 		const port = await tcpOrigin((socket) => {
 			const body = `${++count}`;
 			socket.on("data", () => {
 				socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${body}`);
 				setTimeout(() => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!"), 30);
 			});
+			socket.on("close", () => ended++);
+			socket.on("end", () => socket.destroy());
 		});
 		const socket = await dial(agent);
 		for (const body of ["1", "2", "3"]) {
 			socket.write(get(port));
 			expect((await answerOn(socket)).body).toBe(body);
-			await new Promise((resolve) => setTimeout(resolve, 100));
+			await eventually(() => ended === count, "it is closed");
 		}
 	});
 
 	it("is one client's alone, and ends with it, with time, and when another origin is asked for", async () => {
 		const agent = await startAgent(await startWorker(), { limits: { KEEP_ORIGIN_SECONDS: 0.3 } });
 		const origins = [await script(OK), await script(OK)] as const;
-		const begun = agent.sockets();
 		const [one, two] = [await dial(agent), await dial(agent)];
+		const own = `127.0.0.1:${one.localPort}`;
+		const others = [...origins.map(({ port }) => port), two.localPort].map((port) => `127.0.0.1:${port}`);
 		for (const [socket, origin] of [
 			[one, origins[0]],
 			[two, origins[0]],
@@ -266,7 +269,8 @@ describe.runIf(onLinux)("the connection to the origin", () => {
 		two.destroy();
 		await eventually(() => origins[0].ended() === 2, "its client's end closes it");
 		await eventually(() => origins[1].ended() === 1, "so does time");
-		await eventually(() => agent.sockets() === begun + 1, "the client's stays");
+		await eventually(() => agent.socketsTo(...others) === 0, "the others' are closed");
+		expect(agent.socketsTo(own), "the client's stays").toBe(1);
 	});
 
 	it("is not used any more where the destination is no longer permitted", async () => {

@@ -21,13 +21,30 @@ beforeAll(async () => {
 	base = `http://localhost:${dev.port}`;
 	await ready(5);
 	const [proxy] = await dev.proxies();
-	await dev.api("POST", "/report", { ip: proxy?.ip, host: "shop.example.com", outcome: "ok", ms: 120 });
+	const { ip } = proxy ?? {};
+	await dev.api("POST", "/report", [
+		{ ip, host: "shop.example.com", outcome: "ok", ms: 120 },
+		{ ip, host: "shop.example.com", outcome: "ok", ms: 180 },
+		{ ip, host: "shop.example.com", outcome: "ok", ms: 180 },
+		{ ip, host: "shop.example.com", outcome: "timeout" },
+		{ ip, host: "news.example.com", outcome: "banned" },
+	]);
+	await within(90_000, async () => {
+		await cron();
+		const { body } = await dev.api("GET", "/history/outcomes?host=shop.example.com");
+		expect(body.totals).toEqual({ outcomes: 4, ok: 3, success_rate: 0.75 });
+	});
 });
 afterAll(async () => {
 	await browser?.close();
 	await dev?.stop();
 	state.remove();
 });
+
+/** What the platform does once a minute. */
+async function cron(): Promise<void> {
+	await fetch(`${base}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`);
+}
 
 function ready(count: number): Promise<void> {
 	return within(30_000, async () => expect(await dev.proxies()).toHaveLength(count));
@@ -65,9 +82,12 @@ const VIEWS = [
 	["proxy", "#/proxy/digitalocean/default/ADDRESS", "Its life"],
 	["events", "#/events", "ready"],
 	["sites", "#/sites", "shop.example.com"],
+	["sites of a pool", "#/pool/digitalocean/default?tab=sites", "news.example.com"],
+	["site", "#/sites/shop.example.com", "75\u202f% of 4 reported requests"],
 	["connections", "#/connections?from=198.51.100.7", "Nobody is connected from or through"],
 	["alerts", "#/events?tab=alerts", "No webhook is set"],
 	["endpoints", "#/endpoints", "digitalocean-default"],
+	["new endpoint", "#/endpoints/new", "Create"],
 	["endpoint's form", "#/endpoints/hetzner-default", "min instances"],
 	["snippets", "#/use", "Through this very proxy"],
 	["clouds", "#/clouds", "Scaleway"],
@@ -89,6 +109,45 @@ describe("every view", () => {
 				}
 			}
 		});
+});
+
+describe("success rates, as clients report", () => {
+	test("are drawn over time for a site, reached from the table of sites, and for the pool that is chosen", async () => {
+		const { page } = await view("#/sites");
+		const row = page.getByRole("row").filter({ hasText: "shop.example.com" });
+		await row.getByText("75\u202f%").nth(1).waitFor();
+		await row.click();
+		await page.getByRole("heading", { name: "shop.example.com" }).waitFor();
+		await page.getByText("75\u202f% of 4 reported requests in this time").waitFor();
+		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
+		await page.getByText("Values").first().click();
+		await page.getByRole("cell", { name: "75\u202f%" }).waitFor();
+		const [proxy] = await dev.proxies();
+		const other = proxy?.provider === "hetzner" ? "digitalocean/default" : "hetzner/default";
+		await page.getByRole("combobox", { name: "Pool" }).selectOption(other);
+		await page.getByText("Nothing is recorded of this time").waitFor();
+	});
+
+	test("are drawn over time for a proxy", async () => {
+		const [proxy] = (await dev.api("GET", "/history/outcomes")).body.proxies as { ip: string; pool: string; proxy: string }[];
+		const { page } = await view(`#/proxy/${proxy?.pool}/${proxy?.ip ?? proxy?.proxy}`);
+		await page.getByText("60\u202f% of 5 reported requests in this time").waitFor();
+		expect(await page.getByRole("img", { name: /^Success/ }).count()).toBe(1);
+	});
+
+	test("are drawn over time for a pool and for all together, once there is a minute of them", async () => {
+		const [proxy] = await dev.proxies();
+		await within(150_000, async () => {
+			await dev.api("POST", "/report", { ip: proxy?.ip, host: "line.example.com", outcome: "ok" });
+			await cron();
+			const { body } = await dev.api("GET", "/history?metric=outcomes");
+			expect((body.totals as { outcomes: number }).outcomes).toBeGreaterThan(0);
+		});
+		for (const hash of ["#/?range=1h", `#/pool/${proxy?.provider}/${proxy?.instance}?tab=history&range=1h`]) {
+			const { page } = await view(hash);
+			await page.getByRole("img", { name: /^Success, as clients report/ }).waitFor();
+		}
+	});
 });
 
 describe("the overview", () => {
@@ -151,12 +210,12 @@ describe("the overview", () => {
 		await page.keyboard.type(from);
 		await page.keyboard.press("Enter");
 		await page.getByRole("heading", { name: "Connections" }).waitFor();
-		const row = page.getByRole("listitem").filter({ hasText: from });
+		const row = page.getByRole("row").filter({ hasText: from });
 		await within(30_000, async () => {
 			await page.getByRole("button", { name: "Ask again" }).click();
 			await row.waitFor({ timeout: 1_000 });
 		});
-		expect(await row.getByRole("link").textContent()).toBe(proxy?.ip);
+		expect(await row.getByRole("link").first().textContent()).toBe(proxy?.ip);
 		await page.getByRole("button", { name: `Drop ${from}` }).click();
 		await within(20_000, () => expect(client.closed).toBe(true));
 	});

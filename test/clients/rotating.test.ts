@@ -4,9 +4,11 @@
  */
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Dev, freePort, TIMES, temporaryState, within } from "../e2e/harness.ts";
@@ -66,6 +68,11 @@ async function startSite(banned: ReadonlySet<string> = new Set(), captcha: Reado
 			server.closeAllConnections();
 		},
 	};
+}
+
+async function listening(server: Server): Promise<number> {
+	await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+	return (server.address() as AddressInfo).port;
 }
 
 const environment = (more: Readonly<Record<string, string>> = {}) => ({
@@ -159,12 +166,17 @@ describe("the Scrapy middleware", () => {
 describe("the Node client", () => {
 	const client = join(PROJECT, "clients/node");
 
-	it("fetches through the fleet, and has the types of the API as it is", async () => {
-		const copy = join(root, "client");
+	let copy = "";
+
+	beforeAll(async () => {
+		copy = join(root, "client");
 		cpSync(client, copy, { recursive: true, filter: (path) => !path.includes("node_modules") });
 		// npm knows its registry by the user's own settings and environment.
 		const npm = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 		await run("npm", ["install", "--silent", "--no-audit", "--no-fund"], npm, copy);
+	}, PROGRAM_SECONDS * 1000);
+
+	it("fetches through the fleet, and has the types of the API as it is", async () => {
 		writeFileSync(
 			join(copy, "example.ts"),
 			`import { createMuster } from "./index.js";
@@ -198,6 +210,53 @@ console.log(JSON.stringify({ exits: [...exits], kept: [...kept], least }));
 		expect(kept).toHaveLength(1);
 		expect(least).toBe(COUNT);
 		expect(site.visits.flatMap(({ credentials }) => credentials ?? [])).toEqual([]);
+	});
+
+	it("goes on to another proxy where one is full, whether the request is a tunnel or not", async () => {
+		writeFileSync(
+			join(copy, "full.mjs"),
+			`import { createMuster } from "./index.js";
+for (const proxyTunnel of [true, false]) {
+	const muster = createMuster({ url: process.env.MUSTER_URL, key: process.env.MUSTER_KEY, proxyOptions: { proxyTunnel } });
+	console.log((await (await muster.fetch(process.argv[2])).json()).from);
+	await muster.close();
+}
+`,
+		);
+		// What an agent says that has no room: the fleet's own would need thousands of connections for it.
+		const refusals: string[] = [];
+		const fields = { "Proxy-Status": "muster; error=connection_limit_reached", "Content-Length": "0", Connection: "close" };
+		const full = createServer((request, response) => {
+			refusals.push(request.method ?? "");
+			response.writeHead(503, fields).end();
+		});
+		full.on("connect", (_, socket) => {
+			refusals.push("CONNECT");
+			const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+			socket.end(`HTTP/1.1 503 Service Unavailable\r\n${lines.join("")}\r\n`);
+		});
+		const fullPort = await listening(full);
+		// Muster as it is, but that it names the full one first.
+		const front = createServer(async (request, response) => {
+			const [path, body] = [request.url ?? "", await text(request)];
+			const isFirst = path.startsWith("/random") && !path.includes("exclude");
+			const proxy = { ip: "127.0.0.250", url: `http://user:password@127.0.0.1:${fullPort}` };
+			const answer = isFirst
+				? Response.json({ proxy })
+				: await fetch(muster + path, {
+						method: request.method ?? "GET",
+						...(body && { body, headers: { "content-type": "application/json" } }),
+					});
+			response.writeHead(answer.status, { "content-type": "application/json" }).end(await answer.text());
+		});
+		const url = `http://127.0.0.1:${await listening(front)}`;
+		const site = await startSite();
+		const said = await run(process.execPath, [join(copy, "full.mjs"), site.url], environment({ MUSTER_URL: url }), copy);
+		for (const server of [full, front]) server.close();
+		site.close();
+		for (const from of said.trim().split("\n")) expect(fleet).toContain(from);
+		expect(refusals).toEqual(["CONNECT", "GET"]);
+		expect(site.visits).toHaveLength(2);
 	});
 });
 

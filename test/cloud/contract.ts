@@ -14,6 +14,7 @@ import { type CloudOptions, LocalCloud } from "./cloud.ts";
 import type { Terms, Things } from "./contract-clouds.ts";
 import { isBroken } from "./dialect.ts";
 import type { JournalEntry } from "./journal.ts";
+import { stillness } from "./stillness.ts";
 
 /** A driver under contract, at a local cloud of its own whose time goes by only while a call is waited for. */
 
@@ -81,8 +82,7 @@ export function underContract(name: CloudName, definition: ProviderDefinition, t
 		});
 		settled.catch(() => undefined); // told by the await below
 		for (const end = clock.now() + PATIENCE_MS; clock.now() < end; clock.advance(STEP_MS)) {
-			// Everything that needs no time gets to happen first.
-			for (let turns = 0; turns < 20 && !isOver; turns++) await new Promise((resolve) => setImmediate(resolve));
+			await stillness();
 			if (isOver) break;
 		}
 		return settled;

@@ -10,6 +10,7 @@ import { Ledger } from "../../src/read-model/ledger.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import { underContract } from "./contract.ts";
 import { TERMS, type Terms } from "./contract-clouds.ts";
+import { stillness } from "./stillness.ts";
 
 /** A pool with a real driver at a local cloud, on one clock; the agents and D1 are answered for here. */
 function poolAt(name: CloudName, terms: Terms) {
@@ -88,8 +89,7 @@ function poolAt(name: CloudName, terms: Terms) {
 	/** Time goes by until something is so; fails after so many seconds of it. */
 	async function until(what: string, seconds: number, isSo: (state: State) => boolean): Promise<void> {
 		for (const end = clock.now() + seconds * 1000; clock.now() < end; clock.advance(250)) {
-			// Signing takes time of its own, which is no part of it.
-			await new Promise((resolve) => setTimeout(resolve, 10));
+			await stillness();
 			for (const proxy of controller.state.proxies.values()) {
 				if (proxy.address === null || proxy.registered || proxy.phase.at !== "booting") continue;
 				controller.register({ id: proxy.id, tokenHash: `hash of ${proxy.id}`, keyHash: `key of ${proxy.id}`, address: proxy.address });
@@ -112,7 +112,7 @@ function poolAt(name: CloudName, terms: Terms) {
 	return { until, order, ready, silent, fault: world.fault, published: () => published, rows, clock };
 }
 
-describe.each(Object.entries(TERMS) as [CloudName, Terms][])("at %s, while all creates hang", (name, terms) => {
+describe.concurrent.each(Object.entries(TERMS) as [CloudName, Terms][])("at %s, while all creates hang", (name, terms) => {
 	it("an unhealthy proxy leaves the list in time, an order can be read in 3 s, and what was drained is deleted", async () => {
 		const { until, order, ready, silent, fault, published, rows, clock } = poolAt(name, terms);
 		await until("three are ready", 120, (state) => ready(state).length === 3);

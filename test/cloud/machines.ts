@@ -18,6 +18,12 @@ export interface Machines {
 	close(): Promise<void>;
 }
 
+/** Not 127.77.0.0/16: a test may listen on them while a real local cloud runs, and so may another run of the tests. */
+const NETWORK = 128 + (process.pid % 120);
+/** So many lie between where one cloud of this process begins and where the next one does. */
+const ADDRESSES = 1024;
+let clouds = 0;
+
 /**
  * Machines on which nothing runs by itself. A test that wants an agent of its own gives `boot` and `halt`: they are called
  * when a real VM's agent would have started, and when it would have ended.
@@ -25,8 +31,7 @@ export interface Machines {
 export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: VmRecord) => void } = {}): Machines {
 	const inUse = new Set<string>();
 	const running = new Map<string, VmRecord>();
-	// Not of 127.77.0.0/16: a test may listen on them while a real local cloud runs, and so may another run of the tests.
-	let next = (process.pid % 256) * 256;
+	let next = clouds++ * ADDRESSES;
 	const halt = (vm: VmRecord) => {
 		if (running.delete(vm.id)) on.halt?.(vm);
 	};
@@ -35,7 +40,7 @@ export function idleMachines(on: { boot?: (vm: VmRecord) => void; halt?: (vm: Vm
 			let address = wanted;
 			while (address === null || inUse.has(address)) {
 				next += 1;
-				address = `127.79.${(next >> 8) % 256}.${next % 256}`;
+				address = `127.${NETWORK}.${(next >> 8) % 256}.${next % 256}`;
 			}
 			inUse.add(address);
 			return address;

@@ -120,7 +120,7 @@ test("an endpoint grows with its connections, shrinks when they end, idle proxie
 	});
 	const grew = (await entriesOf("demand")).find(([, , text]) => text.startsWith("target changed 1 => "));
 	expect(grew?.[2]).toBe("target changed 1 => 5: active is 20 in all: 2<=active<=4 asks for 5 to 10");
-	expect((grew?.[0] ?? 0) * 1000 - openedAt).toBeLessThan(DECIDED_MS + SOON_MS);
+	expect((grew?.[0] ?? 0) * 1000 - openedAt).toBeLessThan(DECIDED_MS + DONE_MS);
 	for (const tunnel of tunnels) expect(await tunnel.ask("still there?")).toBe("still there?");
 
 	// All but two end, and those two are not of the oldest proxy.
@@ -191,16 +191,14 @@ test("a session that is dropped is closed at its proxy within an interval, and n
 	});
 	const [dropped, kept] = [await Tunnel.through(proxy), await Tunnel.through(proxy)];
 	// An agent reports its connections each interval, and D1 is told once an interval.
-	await within(3 * TIMES.interval * 1000 + 4000, async () => {
+	await within(DONE_MS, async () => {
 		const shown = (await reactor("GET", "/endpoints/sessions/sessions")) as Record<string, string>;
 		expect(shown).toEqual({ [dropped.client]: `${proxy.ip}:${proxy.port}`, [kept.client]: `${proxy.ip}:${proxy.port}` });
 	});
-	const orderedAt = Date.now();
 	await reactor("DELETE", `/endpoints/sessions/sessions/${dropped.client}`);
-	await within(TIMES.interval * 1000 + 4000, async () => expect(dropped.isCut).toBe(true));
-	expect(Date.now() - orderedAt).toBeLessThanOrEqual(TIMES.interval * 1000 + 3000);
+	await within(TIMES.interval * 1000 + SOON_MS, async () => expect(dropped.isCut).toBe(true));
 	expect(await kept.ask("still here")).toBe("still here");
-	await within(3 * TIMES.interval * 1000 + 4000, async () => {
+	await within(DONE_MS, async () => {
 		expect(Object.keys((await reactor("GET", "/endpoints/sessions/sessions")) as object)).toEqual([kept.client]);
 	});
 	kept.close();

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { curl, Dev, freePort, TIMES, temporaryState, within } from "./harness.ts";
+import { curl, Dev, freePort, temporaryState, within } from "./harness.ts";
 
 /** Which Node runs the gateway: this one unless a run is to show another version. */
 const NODE = process.env.MUSTER_TEST_GATEWAY_NODE ?? process.execPath;
@@ -18,7 +18,7 @@ let said = "";
 
 beforeAll(async () => {
 	dev = await Dev.start(state.directory);
-	await within(TIMES.bootMs + 6000, async () => expect(await dev.proxies()).toHaveLength(2));
+	await within(30_000, async () => expect(await dev.proxies()).toHaveLength(2));
 	const file = join(state.directory, "gateway.mjs");
 	writeFileSync(file, await (await fetch(`http://127.0.0.1:${dev.port}/gateway.mjs`)).text());
 	[port, metricsPort] = [await freePort(), await freePort()];
@@ -29,7 +29,7 @@ beforeAll(async () => {
 	gateway.stderr?.on("data", (data: Buffer) => {
 		said += data.toString();
 	});
-	await within(10_000, () => expect(said).toContain("listening on"));
+	await within(30_000, () => expect(said).toContain("listening on"));
 });
 
 afterAll(async () => {
@@ -49,7 +49,7 @@ test("the file that the Worker serves is one address in front of the fleet, for 
 	const fleet = (await dev.proxies()).map(({ ip }) => ip);
 	for (const proxy of [`http://127.0.0.1:${port}`, `socks5h://127.0.0.1:${port}`]) {
 		const exits = new Set<string>();
-		await within(10_000, async () => {
+		await within(30_000, async () => {
 			exits.add(await exitOf("-x", proxy));
 			expect([...exits].sort()).toEqual([...fleet].sort());
 		});

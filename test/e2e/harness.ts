@@ -143,7 +143,7 @@ export class Dev {
 	}
 
 	/** Waits until no process of this run exists; throws, naming those that stay. */
-	async nothingLeft(limitMs = 5000): Promise<void> {
+	async nothingLeft(limitMs = 20_000): Promise<void> {
 		await within(limitMs, () => {
 			const left = this.processes();
 			if (left.length > 0) throw new Error(`left behind: ${left.map(({ pid, command }) => `${pid} ${command}`).join("\n")}`);

@@ -30,7 +30,7 @@ test("stopped and started again, the pool, its target and its proxies are as the
 	const [port, cloudPort] = [await freePort(), await freePort()];
 	const first = await start(directory, port, cloudPort);
 	await first.api("PATCH", "/providers/digitalocean", { min_scaling: 3, max_scaling: 4 });
-	await within(10_000, async () => expect(await first.proxies()).toHaveLength(3));
+	await within(30_000, async () => expect(await first.proxies()).toHaveLength(3));
 	const before = (await first.vms()).map(({ id, name, ip }) => ({ id, name, ip }));
 	await first.stop();
 
@@ -62,7 +62,7 @@ describe("nothing is left behind", () => {
 		["the Worker's runtime is killed", "scripts/dev-worker.ts"],
 	])("when %s", async (_, victim) => {
 		const dev = await start(newState(), await freePort(), await freePort());
-		await within(10_000, async () => expect(await dev.proxies()).toHaveLength(2));
+		await within(30_000, async () => expect(await dev.proxies()).toHaveLength(2));
 		expect(dev.processes().filter(({ command }) => command.includes("agent.py"))).toHaveLength(2);
 		if (victim === null) dev.signal("SIGKILL");
 		else process.kill(pidOf(dev, victim), "SIGKILL");
@@ -102,7 +102,7 @@ test("settings of the environment win: another account gets a pool of its own on
 	const [, header = ""] = /curl -s -H @(\S+) localhost:\d+\/random\n/.exec(dev.output) ?? [];
 	expect((await curl("-H", `@${header}`, `http://localhost:${port}/providers`, "-o", "/dev/null", "-w", "%{http_code}")).out).toBe("200");
 	expect(dev.output).not.toContain(key);
-	await within(10_000, async () => {
+	await within(30_000, async () => {
 		const { body } = await dev.api("GET", `/?auth_key=${key}`);
 		expect((body.proxies as { instance: string }[]).map((proxy) => proxy.instance).sort()).toEqual(["default", "nyc"]);
 	});
@@ -112,7 +112,7 @@ test("settings of the environment win: another account gets a pool of its own on
 test("programs of this machine are answered on both ports, and pages of other sites, or rebound to it, on neither", async () => {
 	const [port, cloudPort] = [await freePort(), await freePort()];
 	const dev = await start(newState(), port, cloudPort);
-	await within(10_000, () => expect(dev.output).toMatch(/First proxy after [\d.]+ s: 127\.77\./));
+	await within(30_000, () => expect(dev.output).toMatch(/First proxy after [\d.]+ s: 127\.77\./));
 	const status = async (url: string, ...headers: readonly string[]) =>
 		(await curl(...headers.flatMap((header) => ["-H", header]), url, "-o", "/dev/null", "-w", "%{http_code}")).out;
 	for (const url of [`http://localhost:${port}/providers`, `http://localhost:${cloudPort}/_local/vms`]) {
@@ -129,13 +129,13 @@ test("--reset starts from nothing, and without it the next start knows what was"
 	const directory = newState();
 	const [port, cloudPort] = [await freePort(), await freePort()];
 	const first = await start(directory, port, cloudPort);
-	await within(10_000, async () => expect(await first.vms()).toHaveLength(2));
+	await within(30_000, async () => expect(await first.vms()).toHaveLength(2));
 	const before = (await first.vms()).map(({ name }) => name);
 	await first.stop();
 	const second = new Dev(directory, port, cloudPort, {}, ["--reset"]);
 	runs.push(second);
 	await second.ready();
-	await within(10_000, async () => expect(await second.vms()).toHaveLength(2));
+	await within(30_000, async () => expect(await second.vms()).toHaveLength(2));
 	expect((await second.vms()).filter(({ name }) => before.includes(name))).toEqual([]);
 	await second.stop();
 });

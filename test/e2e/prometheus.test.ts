@@ -80,7 +80,7 @@ scrape_configs:
 			const loaded = (await (await fetch(`http://127.0.0.1:${port}/api/v1/rules`)).json()) as {
 				data: { groups: { rules: { health: string }[] }[] };
 			};
-			await within(20_000, async () => expect(loaded.data.groups.flatMap((group) => group.rules).length).toBeGreaterThan(5));
+			await within(40_000, async () => expect(loaded.data.groups.flatMap((group) => group.rules).length).toBeGreaterThan(5));
 		} finally {
 			prometheus.kill("SIGKILL");
 		}

@@ -17,7 +17,7 @@ const OLD_CONFIG = ["token", "port", "url", "interval", "credentials", "allow"];
 async function bareVm(dev: Dev): Promise<{ readonly id: string; readonly ip: string }> {
 	await dev.control("POST", "/faults", { operation: "create", neverBoots: true });
 	await dev.api("PATCH", "/providers/digitalocean", { min_scaling: 1, max_scaling: 1 });
-	return within(10_000, async () => {
+	return within(30_000, async () => {
 		const [vm] = await dev.vms();
 		if (vm?.ip === undefined || vm.ip === null) throw new Error("there is no VM yet");
 		return { id: vm.id, ip: vm.ip };
@@ -83,7 +83,7 @@ test("an agent of an earlier version registers, is handed out, reports, obeys, a
 	});
 	const vm = await bareVm(dev);
 	const end = await startOldAgent(dev, vm);
-	const proxy = await within(20_000, () => dev.random());
+	const proxy = await within(40_000, () => dev.random());
 	expect(proxy.ip).toBe(vm.ip);
 
 	const origin = createServer((_request, response) => response.end("an origin's answer"));
@@ -100,7 +100,7 @@ test("an agent of an earlier version registers, is handed out, reports, obeys, a
 	const open = await tunnel(proxy, port);
 	const closed = new Promise<void>((done) => open.once("close", () => done()));
 	const sessions = async () => (await dev.api("GET", "/v1.1/endpoints/digitalocean-default/sessions")).body;
-	const session = await within(10_000, async () => {
+	const session = await within(30_000, async () => {
 		const [name] = Object.keys(await sessions());
 		if (name === undefined) throw new Error("no session is reported");
 		return name;
@@ -114,8 +114,8 @@ test("an agent of an earlier version registers, is handed out, reports, obeys, a
 	await closed;
 
 	await end();
-	await within(20_000, async () => expect(await dev.proxies()).toEqual([]));
+	await within(40_000, async () => expect(await dev.proxies()).toEqual([]));
 	await startOldAgent(dev, vm);
-	await within(20_000, async () => expect((await dev.proxies()).map(({ ip }) => ip)).toEqual([vm.ip]));
+	await within(40_000, async () => expect((await dev.proxies()).map(({ ip }) => ip)).toEqual([vm.ip]));
 	expect(await dev.creates(), "it was never replaced").toHaveLength(1);
 });

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { beforeAll, describe, expect, test } from "vitest";
 import { eventually, httpOrigin, listen, read, readAll, readHead, readToEnd, tcpOrigin, USERNAME } from "../agent/harness.ts";
-import { asUser, DEAD, dialPort, type Muster, startFleet, startGateway, startMuster } from "./harness.ts";
+import { asUser, DEAD, dialPort, freePorts, type Muster, startFleet, startGateway, startMuster } from "./harness.ts";
 
 /** Says which address asked, and the headers that it was asked with. */
 const echo: RequestListener = (request, response) => {
@@ -188,9 +188,10 @@ describe("one address in front of a fleet", () => {
 
 	test("gives each port of --sessions an exit of its own", async () => {
 		const { muster } = await startFleet(3);
-		await startGateway(muster, ["--sessions", "23001-23004"]);
+		const ports = await freePorts(4);
+		await startGateway(muster, ["--sessions", `${ports[0]}-${ports.at(-1)}`]);
 		const origin = await httpOrigin(echo);
-		for (const port of [23001, 23002, 23003, 23004]) {
+		for (const port of ports) {
 			const exits = new Set<string>();
 			for (let i = 0; i < 4; i++) exits.add((await ask(port, origin)).from);
 			expect(exits.size).toBe(1);
@@ -434,13 +435,16 @@ describe("the fleet's list", () => {
 		const { muster } = await startFleet(1);
 		const { gateway, port } = await startGateway(muster);
 		const origin = await httpOrigin(echo);
+		const began = performance.now();
 		for (let i = 0; i < 20; i++) await ask(port, origin);
-		expect(muster.calls.length).toBe(1);
+		// Where the machine is so busy that they take longer, there is one more in each ten seconds.
+		expect(muster.calls.length).toBeLessThanOrEqual(1 + Math.floor((performance.now() - began) / 10_000));
 		const [exit] = gateway.fleet.exits;
 		if (!exit) throw new Error("an exit");
+		const looked = muster.calls.length;
 		gateway.fleet.suspect(exit);
-		await eventually(() => muster.calls.length === 2, "the second look", 3000);
-		expect(muster.calls[1]).toMatchObject({ status: 304 });
+		await eventually(() => muster.calls.length > looked, "the next look", 9_000);
+		expect(muster.calls[looked]).toMatchObject({ status: 304 });
 		expect(gateway.fleet.exits[0]).toBe(exit);
 	});
 
@@ -486,7 +490,7 @@ describe("the fleet's list", () => {
 		const { gateway, port, log } = await startGateway(muster);
 		muster.status = 500;
 		gateway.fleet.refresh();
-		await eventually(() => log.includes("Muster answers 500."), "the complaint", 3000);
+		await eventually(() => log.includes("Muster answers 500."), "the complaint");
 		expect((await ask(port, await httpOrigin(echo))).from).toBe(agents[0]?.address);
 	});
 });

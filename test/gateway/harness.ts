@@ -1,5 +1,6 @@
+import { randomInt } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect, type Socket } from "node:net";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import { type Options, readOptions } from "../../src/gateway/options.ts";
@@ -99,6 +100,23 @@ export async function startGateway(muster: Pick<Muster, "url">, args: readonly s
 	const gateway = new Gateway(options, (line) => log.push(line), holdMs);
 	onTestFinished(() => gateway.stop(0));
 	return { gateway, port: await gateway.start(), log, options };
+}
+
+/** So many ports in a row, below those that the system gives out by itself, on which nothing listens. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+	for (;;) {
+		const first = randomInt(15_000, 32_000);
+		const ports = Array.from({ length: count }, (_, index) => first + index);
+		const servers = ports.map(() => createTcpServer());
+		const areFree = await Promise.all(
+			servers.map(
+				(server, index) =>
+					new Promise<boolean>((done) => server.once("error", () => done(false)).listen(ports[index], "127.0.0.1", () => done(true))),
+			),
+		);
+		await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+		if (areFree.every(Boolean)) return ports;
+	}
 }
 
 /** A connection to the gateway, which may be half-closed; ends with the test. */

@@ -15,9 +15,11 @@ export interface Told {
 	readonly drop: readonly string[];
 	readonly url: string;
 	readonly credentials: number;
-	/** On a line: within how many seconds it reports, and at which numbers of connections at once. */
+	/** For how long it goes on taking clients though it is drained. */
+	readonly graceMs?: Ms;
+	/** On a line: within how many seconds it reports, and at which rise of its connections at once. */
 	readonly reportSeconds?: number;
-	readonly bounds?: readonly number[];
+	readonly rise?: number;
 }
 export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: false };
 
@@ -32,6 +34,8 @@ export interface Worker {
 /** What agents' lines tell those who watch. */
 export interface LineWatcher {
 	reported(agent: Agent): void;
+	/** A client has come or gone. */
+	used(agent: Agent): void;
 	/** Its process has ended, and its machine's kernel has said so on its line. */
 	killed(agent: Agent): void;
 }
@@ -44,10 +48,13 @@ interface Speech {
 	isWhole: boolean;
 	told: ReadonlySet<string>;
 	sentAt: Ms;
-	gapMs: Ms;
+	/** As far as it lies ahead, changes were told. */
+	paidAt: Ms;
 	/** An order is to be acknowledged. */
 	isAcking: boolean;
 	hasChanged: boolean;
+	/** As far as it lies ahead, rises were told. */
+	spentAt: Ms;
 	/** The next look at what is to be told. */
 	lookAt: Ms;
 }
@@ -91,6 +98,8 @@ export interface Agent {
 	readonly sessions: Sessions;
 	/** When they last changed. */
 	changedAt: Ms;
+	/** From when on it takes no client any more. */
+	refusesAt: Ms;
 	/** The next report is under way. */
 	reportAt: Ms;
 	wire: Wire | null;
@@ -128,6 +137,9 @@ const PROMPT_MS = 300;
 /** As in `agent.py`. */
 const CHANGE_MS = SECOND;
 const CHANGES_MS = 15 * SECOND;
+const CHANGES_AT_ONCE = 3;
+const RISE_MS = 60 * SECOND;
+const RISES = 4;
 const LINE_AGAIN_MS: readonly [Ms, Ms] = [SECOND / 2, 30 * SECOND];
 const LINE_REFUSED_MS = 10 * MINUTE;
 const MAX_UNOPENED = 3;
@@ -182,6 +194,7 @@ export class Agents {
 				made.changedAt = this.clock.now;
 				if (made.speech !== null) made.speech.hasChanged = true;
 				this.look(made);
+				this.lines?.watch.used(made);
 			};
 			// An image or a network that never comes up: at its first boot or never.
 			agent.isDead = this.faults.strikes("neverBoots");
@@ -309,8 +322,8 @@ export class Agents {
 		// What was to be told by a call is told here.
 		agent.reportAt = Number.POSITIVE_INFINITY;
 		const { now } = this.clock;
-		const said = { number: 0, heard: 0, isWhole: true, told: new Set<string>(), isAcking: false, hasChanged: true };
-		agent.speech = { ...said, url: agent.told.url, sentAt: now - CHANGES_MS, gapMs: CHANGE_MS, lookAt: Number.POSITIVE_INFINITY };
+		const said = { number: 0, heard: 0, isWhole: true, told: new Set<string>(), isAcking: false, hasChanged: true, spentAt: now };
+		agent.speech = { ...said, url: agent.told.url, sentAt: now - CHANGES_MS, paidAt: now, lookAt: Number.POSITIVE_INFINITY };
 		this.look(agent);
 	}
 
@@ -345,7 +358,7 @@ export class Agents {
 		if (agent.wire !== wire || speech === null) return;
 		if (said.whole) speech.isWhole = true;
 		else {
-			const { interval = 0, drain = false, drop = [], url = "", credentials = null, report = 0, bounds = [] } = said;
+			const { interval = 0, drain = false, drop = [], url = "", credentials = null, report = 0, rise = 0, grace = 0 } = said;
 			this.hear(agent, {
 				intervalSeconds: interval,
 				drain,
@@ -353,7 +366,8 @@ export class Agents {
 				url,
 				credentials: credentials?.version ?? 0,
 				reportSeconds: report,
-				bounds,
+				rise,
+				graceMs: grace * SECOND,
 			});
 			speech.heard = said.order ?? 0;
 			speech.isAcking = true;
@@ -385,10 +399,22 @@ export class Agents {
 
 	private sayDueAt({ told, sessions }: Agent, speech: Speech): Ms {
 		if (speech.isAcking) return speech.sentAt;
-		const isPassed = (told.bounds ?? []).some((bound) => sessions.size < bound !== speech.told.size < bound);
-		const isUrgent = isPassed || speech.isWhole || (told.drain && speech.told.size > 0 && sessions.size === 0);
+		const isUrgent =
+			this.isRise(speech, told, sessions.size) || speech.isWhole || (told.drain && speech.told.size > 0 && sessions.size === 0);
 		if (isUrgent) return speech.sentAt + CHANGE_MS;
-		return speech.sentAt + (speech.hasChanged ? speech.gapMs : (told.reportSeconds ?? told.intervalSeconds) * SECOND);
+		const paceAt = speech.sentAt + (told.reportSeconds ?? told.intervalSeconds) * SECOND;
+		return speech.hasChanged ? Math.min(paceAt, Math.max(speech.sentAt + CHANGE_MS, speech.paidAt - CHANGES_AT_ONCE * CHANGES_MS)) : paceAt;
+	}
+
+	/** Whether it has told so many rises lately that the next one has to be larger. */
+	isRestless({ speech }: Agent): boolean {
+		return speech !== null && speech.spentAt - this.clock.now >= (RISES - 1) * RISE_MS;
+	}
+
+	/** So many more connections as it was asked to tell of at once; the more often it has told lately, the more it takes. */
+	private isRise({ spentAt, told: { size } }: Speech, { rise = 0 }: Told, count: number): boolean {
+		const spentMs = Math.max(0, spentAt - this.clock.now);
+		return rise > 0 && count - size >= rise * 2 ** Math.floor(spentMs / (RISES * RISE_MS));
 	}
 
 	private say(agent: Agent, wire: Wire, speech: Speech): void {
@@ -401,6 +427,8 @@ export class Agents {
 		this.reports++;
 		this.lines?.watch.reported(agent);
 		const { isWhole, told } = speech;
+		const isRise = this.isRise(speech, agent.told, agent.sessions.size);
+		if (isRise) speech.spentAt = Math.max(speech.spentAt, this.clock.now) + RISE_MS;
 		const sessions = new Set(agent.sessions);
 		const counts = this.counting.reporting(agent);
 		agent.reports++;
@@ -416,8 +444,7 @@ export class Agents {
 			credentials: agent.told.credentials,
 			counts,
 		});
-		const sinceMs = this.clock.now - speech.sentAt;
-		if (!speech.isAcking) speech.gapMs = sinceMs < 2 * speech.gapMs ? Math.min(CHANGES_MS, 2 * speech.gapMs) : CHANGE_MS;
+		speech.paidAt = Math.max(speech.paidAt, this.clock.now) + (speech.isAcking || isRise ? 0 : CHANGES_MS);
 		Object.assign(speech, { told: sessions, sentAt: this.clock.now, isWhole: false, isAcking: false, hasChanged: false });
 	}
 
@@ -457,6 +484,8 @@ export class Agents {
 	private hear(agent: Agent, told: Told): boolean {
 		const before = agent.told;
 		agent.told = told;
+		const refusesAt = this.clock.now + (told.graceMs ?? 0);
+		agent.refusesAt = !told.drain ? Number.POSITIVE_INFINITY : Math.min(refusesAt, agent.refusesAt);
 		for (const session of told.drop) agent.sessions.delete(session);
 		if (told.credentials === before.credentials) return told.drain && !before.drain;
 		const until = this.clock.now + OLD_CREDENTIALS_MS;
@@ -492,6 +521,7 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		old: [],
 		sessions: new Sessions(),
 		changedAt: 0,
+		refusesAt: Number.POSITIVE_INFINITY,
 		reportAt: 0,
 		wire: null,
 		speech: null,

@@ -30,7 +30,7 @@ describe("a planted bug is caught", () => {
 	test.concurrent.each(SHOWN_SOON)("%s", async (name) => {
 		const bug = BUGS.find((one) => one.name === name);
 		if (bug === undefined) throw new Error("there is no such bug");
-		console.log(await caught(bug));
+		console.log((await caught(bug)).line);
 	});
 
 	test("and there are all those that there were", () => {

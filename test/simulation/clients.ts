@@ -1,10 +1,8 @@
+import { READY_KEPT_MS } from "../../src/core/model/limits.ts";
 import type { ReadyEntry } from "../../src/core/model/published.ts";
 import type { Random } from "./random.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
-
-/** As in `src/read-model/ready.ts`: an isolate answers for so long from what it read. */
-const STALENESS_MS = 1_000;
 
 /** Clients that draw a proxy from what an isolate of the Worker read, and use it for a while. */
 export class Clients {
@@ -43,7 +41,8 @@ export class Clients {
 		world.watch.drawn(object, entry, ready.readAt);
 		const machine = world.cloud.byAddress.get(entry[1]);
 		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
-		if (agent === undefined || !agent.isServing || agent.told.drain) return;
+		if (agent === undefined || !agent.isServing) return;
+		if (world.clock.now >= agent.refusesAt) return void world.watch.refused(object, entry);
 		const session = `198.51.100.${this.draws % 250}:${1024 + this.draws}`;
 		agent.sessions.add(session);
 		const { run } = agent;
@@ -56,7 +55,7 @@ export class Clients {
 	/** Fresh from D1, or what was read a moment ago; null where neither is to be had. */
 	private read() {
 		const { now } = this.world.clock;
-		if (this.kept !== null && now - this.kept.readAt < STALENESS_MS) return this.kept;
+		if (this.kept !== null && now - this.kept.readAt < READY_KEPT_MS) return this.kept;
 		try {
 			this.kept = { readAt: now, ready: this.world.database.readReady() };
 			return this.kept;

@@ -30,7 +30,7 @@ export function convergenceOf(world: World, host: Host): readonly string[] {
 	if (unready.length > 0) message(`not all are ready: ${unready.map(describe).join(" ")}`);
 	if (proxies.length !== target) message(`${proxies.length} proxies where ${target} are wanted`);
 	if (state.orphans.size > 0) message(`orphans ${[...state.orphans.keys()]}`);
-	const rolled = world.watch.record(host).rolled;
+	const rolled = world.watch.replacements.rolledOf(host);
 	const spared = proxies.filter(({ id, isAdopted }) => rolled.has(id) && !isAdopted);
 	// Who replaces first needs room for one more.
 	const hasRoom = roomOf(state, world.scenario) > proxies.length;

@@ -9,6 +9,8 @@ export interface Job {
 	readonly seeds: number;
 	/** Every how many-th of them; each if missing. */
 	readonly step?: number;
+	/** A seed that is run before them. */
+	readonly first?: number;
 	readonly options: ScenarioOptions;
 	/** The name of the bug that is planted in the core; none if missing. */
 	readonly bug?: string;

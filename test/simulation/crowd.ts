@@ -7,6 +7,9 @@ import type { World } from "./world.ts";
 
 /** How often clients come and go. */
 const TICK_MS = 20 * SECOND;
+/** At some times clients come and go every so often between two ticks. */
+const FIDGET_MS = 2 * SECOND;
+const FIDGETING_MS = 10 * MINUTE;
 /** Jobs that are posted, in all. */
 const JOBS = 6;
 
@@ -97,6 +100,7 @@ export class Crowd {
 		const load = this.loadOf(host);
 		const wanted = this.wanted(load);
 		load.connections = load.connections.filter(isOpen);
+		this.fidget(load);
 		while (load.connections.length > wanted) this.close(load);
 		if (load.connections.length >= wanted) return;
 		const row = world.database.pools.get(host.object);
@@ -112,10 +116,26 @@ export class Crowd {
 			const machine = world.cloud.byAddress.get(entry[1]);
 			const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
 			// What was handed out refuses: this client tries again a tick later.
-			if (agent === undefined || !agent.isServing || agent.told.drain) return;
+			if (agent === undefined || !agent.isServing) return;
+			if (world.clock.now >= agent.refusesAt) return void world.watch.refused(host.object, entry);
 			const session = `203.0.113.${this.opened % 250}:${1024 + this.opened++}`;
 			agent.sessions.add(session);
 			load.connections.push({ agent, session });
+		}
+	}
+
+	/** Each comes before it goes, so that there never are fewer. */
+	private fidget({ connections }: Load): void {
+		const { clock, scenario } = this.world;
+		if (scenario.lines === null || Math.floor(clock.now / FIDGETING_MS) % 4 !== 0) return;
+		for (let ms = FIDGET_MS; ms < TICK_MS; ms += FIDGET_MS) {
+			clock.after(ms, () => {
+				for (const { agent } of connections.filter(isOpen)) {
+					const session = `203.0.113.${this.opened % 250}:${1024 + this.opened++}`;
+					agent.sessions.add(session);
+					agent.sessions.delete(session);
+				}
+			});
 		}
 	}
 

@@ -157,6 +157,11 @@ export function isHeldByClients(state: State, now: Ms): boolean {
 	});
 }
 
+/** The fewest proxies that rules on connections allow for so many of them. */
+export function leastFor(rules: readonly string[], connections: number): number {
+	return Math.max(0, ...rules.map((rule) => sizesOf(ruleOf(rule), connections)[0]));
+}
+
 /** By counting up: the fewest proxies whose share is small enough, and the most that the dialect leaves them. */
 function sizesOf({ lower, upper, isStrict }: RuleSetup, total: number): [number, number] {
 	const slack = 1e-6;

@@ -211,12 +211,12 @@ export class Instance {
 					timer.run = null;
 				};
 			},
-			store: (changes, at) => {
+			store: (changes, at, after) => {
 				// One that was dropped may be woken in the very moment, by what had come already.
 				if (!this.isListening) throw new Superseded();
 				host.rows?.save(changes, at);
 				world.digest?.stored(world.clock.now, host.object, changes);
-				if (changes.vitals !== null) world.watch.totals.written(host);
+				if (changes.vitals !== null) world.watch.totals.written(host, after);
 			},
 			setAlarm: (at) => {
 				if (!this.isListening) return;
@@ -286,8 +286,9 @@ export class Instance {
 
 function told(reply: { readonly ok: true; readonly directives: Directives } | { readonly ok: false }): Reply {
 	if (!reply.ok) return { ok: false };
-	const { interval, drain, drop, url, credentials } = reply.directives;
-	return { ok: true, told: { intervalSeconds: interval, drain, drop, url, credentials: credentials?.version ?? 0 } };
+	const { interval, drain, grace, drop, url, credentials } = reply.directives;
+	const told = { intervalSeconds: interval, drain, graceMs: grace * 1000, drop, url, credentials: credentials?.version ?? 0 };
+	return { ok: true, told };
 }
 
 /** What stands for SHA-256 here: nobody in a simulation breaks it. */

@@ -19,8 +19,6 @@ export class Violation extends Error {
 export interface PoolRecord {
 	/** Proxies that an operator ordered to be destroyed. */
 	readonly destroyed: Set<Id>;
-	/** Proxies that were there when an operator ordered all to be replaced, and that nobody has spared since. */
-	rolled: Set<Id>;
 	/** By proxy: when a ready list without it was written to D1, after one with it. */
 	readonly hiddenAt: Map<Id, Ms>;
 	/** Proxies in the ready list that D1 holds. */
@@ -61,7 +59,6 @@ export interface DemandRecord {
 export function newRecord(now: Ms): PoolRecord {
 	return {
 		destroyed: new Set(),
-		rolled: new Set(),
 		hiddenAt: new Map(),
 		listed: new Set(),
 		version: 0,

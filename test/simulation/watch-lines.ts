@@ -3,6 +3,7 @@ import { lineDirectivesFor } from "../../src/core/model/directives.ts";
 import { judgeKey } from "../../src/core/model/registration.ts";
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Agent, LineWatcher } from "./agents.ts";
+import { leastFor } from "./demand.ts";
 import type { Host } from "./host.ts";
 import { hashOf } from "./instance.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
@@ -16,6 +17,8 @@ const KILLED_MS = 12 * SECOND;
 const TOLD_MS = 4 * SECOND;
 /** What has changed is told within this, however often it changes. */
 const REPORTED_MS = 25 * SECOND;
+/** From the connection that is one too many to the target that is raised for it. */
+const RISEN_MS = 2_500;
 /** What changes, acknowledgements and the pace add up to; an agent that is told to report each second says four times as much. */
 const MOST_REPORTS_A_WINDOW = 150;
 const WINDOW_MS = 10 * MINUTE;
@@ -38,6 +41,8 @@ export class LineWatch implements LineWatcher {
 	private readonly world: World;
 	private readonly judge: Judge;
 	private readonly reports = new Map<Agent, { readonly window: number; readonly count: number }>();
+	/** By pool: since when more is wanted than its target. */
+	private readonly risen = new Map<Host, { readonly target: number }>();
 
 	constructor(world: World, judge: Judge) {
 		this.world = world;
@@ -50,6 +55,44 @@ export class LineWatch implements LineWatcher {
 		const count = last?.window === window ? last.count + 1 : 1;
 		this.reports.set(agent, { window, count });
 		if (count > MOST_REPORTS_A_WINDOW) this.judge.broken(`${agent.machine.vm} reports ${count} times in ten minutes`);
+	}
+
+	used(agent: Agent): void {
+		const host = this.find(agent)?.host;
+		if (host === undefined) return;
+		const [wanted, before] = [this.wantedOf(host), this.risen.get(host)];
+		const target = host.state?.target ?? 0;
+		if (wanted <= target || before?.target !== target) this.risen.delete(host);
+		if (wanted <= target || before?.target === target) return;
+		const risen = { target };
+		this.risen.set(host, risen);
+		const since = this.world.clock.now;
+		this.world.clock.after(RISEN_MS, () => {
+			if (this.risen.get(host) !== risen || host.state?.target !== target) return;
+			const now = this.wantedOf(host);
+			this.risen.delete(host);
+			if (now > target && this.judge.isClockSound() && !this.judge.isExcused(host, since))
+				this.judge.broken(`the connections of ${host.object} ask for ${now} proxies, and ${RISEN_MS} ms later it wants ${target}`);
+		});
+	}
+
+	/** What a pool's connections ask for by its rules, as its agents know it; 0 where something keeps the pool from hearing of it, or from following. */
+	private wantedOf(host: Host): number {
+		const { state } = host;
+		if (state === null || host.instance === null || state.run !== "running" || state.suspended !== null || state.breach !== null) return 0;
+		const { spec, ramped, target } = state;
+		const isWithinRamp = host.now() - ramped.at < (spec.intervalSeconds + 1) * SECOND;
+		if (isWithinRamp || target >= spec.max || spec.metricsSource !== null || spec.rules.some((rule) => !rule.includes("active"))) return 0;
+		let total = 0;
+		for (const proxy of state.proxies.values()) {
+			const agent = this.agentOf(proxy);
+			if (!proxy.wasReady || proxy.address === null) continue;
+			if (proxy.phase.at === "deleting" || proxy.phase.at === "releasing" || proxy.phase.at === "restarting") continue;
+			const isHeard = agent?.isServing === true && agent.wire?.isThrough === true && this.world.clock.now - agent.wire.openedAt > TOLD_MS;
+			if (!isHeard || state.vitals.get(proxy.id)?.isLined !== true || this.world.agents.isRestless(agent)) return 0;
+			total += agent.sessions.size;
+		}
+		return Math.min(spec.max, leastFor(spec.rules, total));
 	}
 
 	killed(agent: Agent): void {
@@ -120,11 +163,13 @@ export class LineWatch implements LineWatcher {
 		if (wish === null) return null;
 		const { told } = agent;
 		const version = wish.credentials?.version ?? 0;
-		if (wish.drain !== told.drain) return `it was ${told.drain ? "" : "not "}told to drain`;
+		const { phase } = state.proxies.get(id) ?? {};
+		const isUnpublished = phase?.at === "draining" && phase.hiddenAt === null;
+		if (wish.drain !== told.drain && !isUnpublished) return `it was ${told.drain ? "" : "not "}told to drain`;
 		if (wish.url !== told.url) return `it was told ${told.url}, not ${wish.url}`;
 		if (version !== told.credentials) return `it was told credentials ${told.credentials}, not ${version}`;
 		if (wish.report !== told.reportSeconds) return `it was told to report each ${told.reportSeconds} s, not ${wish.report}`;
-		if (String(wish.bounds) !== String(told.bounds)) return `it was told the bounds ${told.bounds}, not ${wish.bounds}`;
+		if (wish.rise !== told.rise) return `it was told to tell of a rise of ${told.rise}, not ${wish.rise}`;
 		const settledAt = Math.max(agent.changedAt, agent.wire?.openedAt ?? 0) + REPORTED_MS;
 		if (this.world.clock.now < settledAt) return null;
 		// Its sessions are taken to have ended, even where its cloud refuses to restart it.
@@ -176,6 +221,6 @@ export class LineWatch implements LineWatcher {
 	}
 
 	private wishOf({ state }: Host, id: Id): string {
-		return state === null ? "" : JSON.stringify({ ...lineDirectivesFor(state, id, 0), interval: 0 });
+		return state === null ? "" : JSON.stringify({ ...lineDirectivesFor(state, id, 0), interval: 0, grace: 0 });
 	}
 }

@@ -1,6 +1,7 @@
-import { type Place, placeKey } from "../../src/core/model/places.ts";
-import type { Id, Ms, State } from "../../src/core/model/state.ts";
+import { type Place, placeBreaker, placeKey } from "../../src/core/model/places.ts";
+import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Host } from "./host.ts";
+import type { Changes } from "./record.ts";
 import { SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -18,7 +19,10 @@ interface Told {
 	readonly underway: Set<Id>;
 }
 
-/** Promise 19: no create goes to a place that is closed or has as many as it may, one at a time asks whether there is room again, and no intent has creates in two places. */
+/**
+ * Promise 19: no create goes to a place that is closed or has as many as it may, one at a time asks whether there is room again, no intent has
+ * creates in two places, and where proxies are spread evenly each goes where the fewest are and leaves where the most are.
+ */
 export class PlaceWatch {
 	private readonly world: World;
 	private readonly broken: (message: string) => void;
@@ -26,6 +30,9 @@ export class PlaceWatch {
 	private readonly sentTo = new Map<Id, string>();
 	private readonly sentAt = new Map<Id, Ms>();
 	private readonly mendedAt = new Map<string, Ms>();
+	/** How far the fullest place of an even pool was ahead of the emptiest at the most, once it had all that it should: in what is meant to stay, and in what is ready. */
+	readonly widest = { kept: 0, ready: 0 };
+	private readonly wasFull = new Set<string>();
 
 	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
@@ -78,6 +85,68 @@ export class PlaceWatch {
 		}
 	}
 
+	/** A pool's proxies changed. */
+	committed(host: Host, before: State, after: State, changes: Changes): void {
+		const { spec, target } = after;
+		if (spec.spread !== "even" || spec.places.length < 2 || before.spec !== after.spec) return;
+		const keys = spec.places.map(placeKey);
+		const counts = countsOf(after, isKept);
+		const ready = countsOf(after, ({ phase }) => phase.at === "ready");
+		if (ready.size > 0 && [...ready.values()].reduce((sum, size) => sum + size) >= target) this.wasFull.add(host.object);
+		if (this.wasFull.has(host.object)) {
+			this.widest.kept = Math.max(this.widest.kept, differenceOf(keys, counts));
+			this.widest.ready = Math.max(this.widest.ready, differenceOf(keys, ready));
+		}
+		this.joining(host, after, counts, changes);
+		this.leaving(host, before, after, changes);
+	}
+
+	/** A new intent goes where the fewest are, of the places that are open. Where a price decides what is open, that is another matter. */
+	private joining(host: Host, after: State, counts: ReadonlyMap<string, number>, changes: Changes): void {
+		const { spec, money } = after;
+		const added = changes.flatMap(([, was, proxy]) => (was === undefined && proxy?.phase.at === "launching" ? [proxy] : []));
+		if (added.length === 0 || spec.maxHourlyCost !== null || money.budget !== null) return;
+		const isOpen = (place: Place) => {
+			const there = [...after.proxies.values()].filter((proxy) => placeKey(proxy.place) === placeKey(place)).length;
+			const isRefused = this.of(host, place).refusals > 0 || placeBreaker(after, place).failures > 0;
+			return !isRefused && (spec.maxPerPlace === null || there < spec.maxPerPlace);
+		};
+		const least = Math.min(...spec.places.filter(isOpen).map((place) => counts.get(placeKey(place)) ?? 0));
+		for (const { id, place } of added) {
+			const there = counts.get(placeKey(place)) ?? 0;
+			if (there > least + 1) this.broken(`${id} is the ${there}th in ${placeKey(place)}, where another place that is open has ${least}`);
+		}
+	}
+
+	/** Of those that are replaced for their age, or for an order, the next to go is where the most are. */
+	private leaving(host: Host, before: State, after: State, changes: Changes): void {
+		const isReplaced = ({ why }: Proxy) => why === "rolled by an operator" || why === "older than the age limit";
+		const going = changes.flatMap(([, was, proxy]) =>
+			was !== undefined && isKept(was) && (proxy === undefined || !isKept(proxy)) ? [was] : [],
+		);
+		const replaced = going.filter(({ id, phase }) => {
+			const now = after.proxies.get(id);
+			return phase.at === "ready" && now?.phase.at === "draining" && isReplaced(now);
+		});
+		// What goes for another reason at the same moment may go first or last.
+		if (replaced.length === 0 || replaced.length < going.length) return;
+		const left = countsOf(before, (proxy) => isKept(proxy) && !going.includes(proxy));
+		const isNext = ({ id, phase, isRolled, createdAt }: Proxy) =>
+			phase.at === "ready" &&
+			after.proxies.get(id)?.phase.at === "ready" &&
+			(isRolled || (after.spec.ageLimitSeconds > 0 && host.now() >= createdAt + after.spec.ageLimitSeconds * SECOND));
+		const listed = new Set(after.spec.places.map(placeKey));
+		const others = new Set([...before.proxies.values()].filter(isNext).map(({ place }) => placeKey(place)));
+		for (const { id, place } of replaced) {
+			const key = placeKey(place);
+			if (!listed.has(key)) continue;
+			for (const other of others) {
+				const [own, theirs] = [left.get(key) ?? 0, left.get(other) ?? 0];
+				if (theirs > own + 1) this.broken(`${id} of ${key} is replaced, which leaves ${own} there and ${theirs} in ${other}`);
+			}
+		}
+	}
+
 	/** An instance is gone with its memory: its calls are answered by nobody. */
 	dropped(host: Host): void {
 		for (const [key, told] of this.told) if (key.startsWith(`${host.object} `)) told.underway.clear();
@@ -89,4 +158,25 @@ export class PlaceWatch {
 		this.told.set(key, told);
 		return told;
 	}
+}
+
+/** Meant to stay; on purpose not the core's own. */
+function isKept({ phase }: Proxy): boolean {
+	return phase.at !== "draining" && phase.at !== "deleting" && phase.at !== "releasing";
+}
+
+/** How many of those that are meant are in each place. */
+function countsOf({ proxies }: State, isMeant: (proxy: Proxy) => boolean): ReadonlyMap<string, number> {
+	const counts = new Map<string, number>();
+	for (const proxy of proxies.values()) {
+		const key = placeKey(proxy.place);
+		if (isMeant(proxy)) counts.set(key, (counts.get(key) ?? 0) + 1);
+	}
+	return counts;
+}
+
+/** By how many the fullest of these places is ahead of the emptiest. */
+function differenceOf(keys: readonly string[], counts: ReadonlyMap<string, number>): number {
+	const sizes = keys.map((key) => counts.get(key) ?? 0);
+	return Math.max(...sizes) - Math.min(...sizes);
 }

@@ -38,6 +38,8 @@ export class Totals {
 	private readonly starts = new Map<string, Map<string, Start>>();
 	private readonly deeds = new Map<string, Deeds>();
 	private readonly prices = new Map<string, Set<number>>();
+	/** By object: how many outcomes clients have reported, as it is written down. */
+	private readonly reported = new Map<string, State["reported"]>();
 
 	constructor(world: World, broken: (message: string) => void) {
 		this.world = world;
@@ -72,8 +74,15 @@ export class Totals {
 	}
 
 	/** A pool has written its vitals down. */
-	written({ object }: Host): void {
+	written({ object }: Host, { reported }: State): void {
+		this.reported.set(object, reported);
 		for (const start of this.starts.get(object)?.values() ?? []) start.written = start.heard;
+	}
+
+	/** Whether what clients reported is all written down. */
+	areReportsWritten({ object, state }: Host): boolean {
+		const { outcomes, outcomesOk } = this.reported.get(object) ?? { outcomes: 0, outcomesOk: 0 };
+		return state === null || (state.reported.outcomes === outcomes && state.reported.outcomesOk === outcomesOk);
 	}
 
 	/** A pool's instance is gone with its memory. */

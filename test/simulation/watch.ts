@@ -66,7 +66,7 @@ export class Watch {
 	private readonly lost = new Set<string>();
 	private readonly spend: Spend;
 	private readonly waiting: Waiting;
-	private readonly replacements = new Replacements();
+	readonly replacements: Replacements;
 	readonly leases = new Leases((promise, message) => this.broken(promise, message));
 	readonly places: PlaceWatch;
 	readonly lines: LineWatch;
@@ -75,6 +75,9 @@ export class Watch {
 	constructor(world: World) {
 		this.world = world;
 		this.spend = new Spend(world);
+		this.replacements = new Replacements(world, (promise, message) => {
+			if (this.isClockSound) this.broken(promise, message);
+		});
 		this.places = new PlaceWatch(world, (message) => {
 			if (this.isClockSound) this.broken("19", message);
 		});
@@ -168,6 +171,7 @@ export class Watch {
 
 	/** An object was put to sleep: its memory is gone, and whoever needs it wakes it. */
 	slept(host: Host): void {
+		if (!this.totals.areReportsWritten(host)) this.broken("20", `${host.object} sleeps, and what clients reported is not stored`);
 		forgetLost(host, this.record(host).demand);
 		this.places.dropped(host);
 		this.totals.dropped(host);
@@ -191,7 +195,7 @@ export class Watch {
 		else if (command.do === "run" || command.do === "adopt") record.spared.clear();
 		if (command.do === "run" && command.run === "running") this.replacements.restarted(host.object);
 		if (command.do === "destroy") this.destroying(host, record, command.id);
-		if (command.do === "roll") this.rolling(host, record, command.isOn);
+		if (command.do === "roll") this.replacements.rolling(host, command.isOn);
 		record.fruitless = 0;
 		record.fruitlessSince = this.world.clock.now;
 		record.fruitlessMost = 0;
@@ -205,21 +209,6 @@ export class Watch {
 			const isMeant = command.do !== "release" || (proxy.id === command.id && phase.at !== "adopting");
 			if (isMeant && phase.at !== "launching" && phase.at !== "deleting" && phase.vm !== null) record.spared.add(phase.vm);
 		}
-	}
-
-	/** All whose VMs are there, or may be, are to go; or of those only what goes already. */
-	private rolling({ state }: Host, record: PoolRecord, isOn: boolean): void {
-		if (state === null || (isOn && state.run !== "running")) return;
-		const proxies = [...state.proxies.values()];
-		const isLeaving = ({ at }: Proxy["phase"]) => at === "draining" || at === "deleting";
-		const isThere = ({ phase }: Proxy) =>
-			phase.at !== "deleting" &&
-			phase.at !== "adopting" &&
-			phase.at !== "releasing" &&
-			!(phase.at === "launching" && phase.sentAt === null);
-		const chosen = isOn ? proxies.filter(isThere) : [];
-		const kept = proxies.filter(({ id, phase }) => record.rolled.has(id) && (isOn || isLeaving(phase)));
-		record.rolled = new Set([...kept, ...chosen].map(({ id }) => id));
 	}
 
 	/** What was to run on may be ordered to go all the same, as long as it is not let go. */
@@ -473,11 +462,11 @@ export class Watch {
 		if (before.staticsProbed !== after.staticsProbed) this.staticsChanged(host, after);
 		if (before.orphans !== after.orphans) this.orphansChanged(host, before, after);
 		this.scaled(host, before, after, changes);
-		const replaced = this.replacements.judge(host.object, before, after, changes, host.now());
-		if (replaced !== null && this.isClockSound) this.broken("replacements", replaced);
+		this.replacements.committed(host, before, after, changes);
 		this.leases.committed(host, before, after, changes, this.isClockSound);
 		if (changes.length === 0) return;
 		this.totals.committed(host, before, after, changes);
+		this.places.committed(host, before, after, changes);
 		const record = this.record(host);
 		for (const [id, was, proxy] of changes) {
 			if (proxy === undefined) continue;
@@ -541,49 +530,7 @@ export class Watch {
 		const isHidden = proxy.phase.at === "draining" && proxy.phase.hiddenAt !== null;
 		if (isHidden && record.listed.has(proxy.id)) this.broken("14", `${proxy.id} is believed hidden, and the ready list shows it`);
 		const isLetGo = (to === "draining" || to === "deleting") && (from === "ready" || from === "unready");
-		if (isLetGo && was.wasReady) this.letGo(host, record, was, states);
-	}
-
-	/** 7 (rules) and 5: what was ready goes only for a reason that allows it, or once another stands in for it. */
-	private letGo(host: Host, record: PoolRecord, was: Proxy, { before, after }: { before: State; after: State }): void {
-		if (record.destroyed.has(was.id) || after.run === "stopped" || after.run === "removing") return;
-		const machine = "vm" in was.phase && was.phase.vm !== null ? this.world.cloud.machines.get(was.phase.vm) : undefined;
-		if (machine === undefined || machine.power === "off" || machine.goneAt !== null || machine.goingAt !== null) return;
-		// A draining spare that was taken back is rolled like the others, and never one that came later.
-		const isRolled = after.proxies.get(was.id)?.why === "rolled by an operator";
-		if (isRolled && !record.rolled.has(was.id)) this.broken("5", `${was.id} is rolled, though it came after the order`);
-		if (isRolled && after.spec.rolling.enabled) {
-			this.recycled(was, before, after);
-			return;
-		}
-		const { ageLimitSeconds } = after.spec;
-		if (ageLimitSeconds > 0 && host.now() >= was.createdAt + ageLimitSeconds * SECOND) {
-			this.recycled(was, before, after);
-			return;
-		}
-		let standing = 0;
-		const isOut = ({ at }: Proxy["phase"]) => at === "unready" || at === "restarting";
-		for (const { phase, wasReady } of after.proxies.values()) if (phase.at === "ready" || (isOut(phase) && wasReady)) standing++;
-		if (standing < after.spec.min && this.isClockSound) {
-			this.broken(
-				"7",
-				`${was.id} was ready and is let go (${after.proxies.get(was.id)?.why}) with ${standing} of ${after.spec.min} standing`,
-			);
-		}
-	}
-
-	/** 5: with rolling on, the aged ones go only as long as enough are ready. */
-	private recycled(was: Proxy, before: State, after: State): void {
-		const { rolling, min } = after.spec;
-		if (!rolling.enabled || was.phase.at !== "ready" || !this.isClockSound) return;
-		const floor = Math.min(min, rolling.minAvailable < min ? rolling.minAvailable : Math.max(1, min - 1));
-		let standing = 0;
-		for (const proxy of after.proxies.values()) {
-			// Those that fell ill at the same moment were not let go.
-			const fellIll = proxy.phase.at === "unready" && before.proxies.get(proxy.id)?.phase.at === "ready";
-			if (proxy.phase.at === "ready" || fellIll) standing++;
-		}
-		if (standing < floor) this.broken("5", `${was.id} is recycled with ${standing} ready where ${floor} are to stay`);
+		if (isLetGo && was.wasReady && !record.destroyed.has(was.id)) this.replacements.letGo(host, was, states);
 	}
 
 	/** 12: a key is bound to the VM that its intent made, and no other. */
@@ -665,6 +612,22 @@ export class Watch {
 	drawn(object: string, [id]: ReadyEntry, readAt: Ms): void {
 		const hiddenAt = this.records.get(object)?.hiddenAt.get(id);
 		if (hiddenAt !== undefined && hiddenAt < readAt) this.broken("14", `${id} was handed out after its removal was published`);
+	}
+
+	/** 14: what is handed out takes clients: a drained proxy refuses none while lists may name it. */
+	refused(object: string, [id]: ReadyEntry): void {
+		const host = this.world.hosts.find((one) => one.object === object);
+		const proxy = host?.state?.proxies.get(id);
+		if (
+			host === undefined ||
+			proxy?.phase.at !== "draining" ||
+			!this.isClockSound ||
+			this.waiting.isExcused(host, proxy.since - host.skewMs)
+		)
+			return;
+		// Where nothing can be published it goes all the same.
+		if (host.now() >= proxy.since + UNPUBLISHED_DRAIN_MS) return;
+		this.broken("14", `${id} is handed out, and refuses clients`);
 	}
 
 	/** 6 (rules): an alarm is never put off. */

@@ -8,11 +8,16 @@ import { run } from "./world.ts";
 const job = workerData as Job;
 const core = job.bug === undefined ? await loadCore() : await plantedCore(job.bug);
 const tally = newTally();
-for (let seed = job.from; seed < job.from + job.seeds; seed += job.step ?? 1) {
+for (const seed of seedsOf(job)) {
 	count(tally, await run(scenarioOf(seed, job.options), core, job.isDigested ? { isDigested: true } : {}));
 	if (job.stopsAtFirst && tally.failing.length > 0) break;
 }
 parentPort?.postMessage(tally);
+
+function* seedsOf({ from, seeds, step = 1, first }: Job): Generator<number> {
+	if (first !== undefined) yield first;
+	for (let seed = from; seed < from + seeds; seed += step) if (seed !== first) yield seed;
+}
 
 async function plantedCore(name: string) {
 	const [{ BUGS }, { PLANTED, sow }] = await Promise.all([import("./bugs/index.ts"), import("./planting.ts")]);

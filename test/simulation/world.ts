@@ -148,22 +148,28 @@ export class World {
 		return this.faults.isOn("wrongUrl") ? WRONG_URL : GOOD_URL;
 	}
 
+	/** The pools of the scenario are made, and what is to befall them waits for its time. */
+	begin(): void {
+		const { scenario, clock } = this;
+		for (const setup of scenario.pools) this.makePool(setup, setup.source);
+		for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
+		this.cron();
+		if (!scenario.isUnused) this.clients.begin();
+		if (hasHolders(scenario)) this.holders.begin();
+		if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
+	}
+
 	async run(): Promise<Outcome> {
 		const { scenario, clock } = this;
 		const end = START + scenario.hours * HOUR;
 		const faultsEnd = START + faultsEndAt(scenario);
 		let violation: Violation | null = null;
 		try {
-			for (const setup of scenario.pools) this.makePool(setup, setup.source);
-			for (const action of scenario.actions) clock.at(START + action.at, () => act(this, action));
-			this.cron();
-			if (!scenario.isUnused) this.clients.begin();
-			if (hasHolders(scenario)) this.holders.begin();
-			if (scenario.pools.some(({ demand }) => demand !== null)) this.crowd.begin();
+			this.begin();
 			clock.at(faultsEnd, () => this.mend());
 			clock.at(faultsEnd + CONVERGENCE_MS, () => this.watch.converged());
 			clock.at(faultsEnd + CONVERGENCE_MS + QUIET_MS - 1, () => this.watch.stillConverged());
-			await this.loop(end);
+			await this.until(end);
 		} catch (error) {
 			if (!(error instanceof Violation)) throw error;
 			violation = error;
@@ -185,8 +191,8 @@ export class World {
 		};
 	}
 
-	/** One event after the other. What waits for an answer goes on first: a tick asked for by a promise comes once no promise has anything left to do. */
-	private loop(end: Ms): Promise<void> {
+	/** One event after the other, up to that instant; throws where a promise is broken. What waits for an answer goes on first: a tick asked for by a promise comes once no promise has anything left to do. */
+	until(end: Ms): Promise<void> {
 		const { clock, watch } = this;
 		let [instant, events] = [0, 0];
 		/** Whether it is over; not so where something must settle first. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { CALLS_A_PASS, type Ports, pass } from "../../src/controller/pass.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
 import { VITALS } from "../../src/core/model/liveness.ts";
@@ -143,11 +143,12 @@ describe("a pass", () => {
 			];
 			const { ports, seen, state, release } = hanging(poolOf(phases.length, (index) => phases[index] ?? {}));
 			const over = pass(ports);
-			await settled();
-			expect([made(seen, "create"), made(seen, "delete")]).toEqual([0, 1]);
-			expect(made(seen, "probe")).toBeGreaterThan(0);
-			expect(made(seen, "publish")).toBeGreaterThan(0);
-			expect([...state().proxies.values()].some(({ phase }) => phase.at === "ready")).toBe(true);
+			await vi.waitFor(() => {
+				expect([made(seen, "create"), made(seen, "delete")]).toEqual([0, 1]);
+				expect(made(seen, "probe")).toBeGreaterThan(0);
+				expect(made(seen, "publish")).toBeGreaterThan(0);
+				expect([...state().proxies.values()].some(({ phase }) => phase.at === "ready")).toBe(true);
+			}, 5_000);
 			release();
 			await over;
 		});
@@ -155,12 +156,10 @@ describe("a pass", () => {
 		test("a fact that comes from outside is acted upon at once", async () => {
 			const { ports, seen, state, release } = hanging(poolOf(4, (index) => (index < 3 ? launching : {})));
 			const over = pass(ports);
-			await settled();
-			const [ready] = [...state().proxies.values()].filter(({ phase }) => phase.at === "ready");
-			ports.dispatch({ on: "command", command: { do: "destroy", id: ready?.id ?? "" } });
+			const ready = await vi.waitUntil(() => [...state().proxies.values()].find(({ phase }) => phase.at === "ready"), 5_000);
+			ports.dispatch({ on: "command", command: { do: "destroy", id: ready.id } });
 			ports.bell.ring();
-			await settled();
-			expect(made(seen, "delete")).toBe(1);
+			await vi.waitFor(() => expect(made(seen, "delete")).toBe(1), 5_000);
 			release();
 			await over;
 		});

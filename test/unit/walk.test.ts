@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,4 +64,26 @@ test("GET /random enters eight files, src/worker.ts among them, whether or not t
 	expect(await filesEntered(ask), "one proxy asked for alone").toEqual(walk);
 	await ask();
 	expect(await filesEntered(ask), "the list is held").toEqual(walk);
+});
+
+test("the walks that the documentation tells go through files that there are, as many as it says, each named once", () => {
+	const page = readFileSync(join(SOURCES, "../docs/architecture.md"), "utf8");
+	const told = page.slice(page.indexOf("## Three walks"));
+	const counts = [...told.matchAll(/^\| .* \| \d+(?:, and `agent\.py`)? \| (\d+)\b.*\|$/gm)].map(([, count]) => Number(count));
+	const walks = told
+		.split(/^### /m)
+		.slice(1)
+		.filter((walk) => /^1\. `src\//m.test(walk));
+	expect(walks.map((walk) => walk.slice(0, walk.indexOf("\n")).split(",")[0])).toEqual([
+		"`GET /random`",
+		"`PATCH /providers/digitalocean` to a VM created",
+		"A heartbeat to a dropped session",
+	]);
+	for (const [index, walk] of walks.entries()) {
+		const files = [...walk.matchAll(/^(\d+)\. `(src\/[^`]+)`/gm)].map(([, number, file]) => ({ number: Number(number), file: file ?? "" }));
+		expect(files.map(({ number }) => number)).toEqual(files.map((_, at) => at + 1));
+		expect(files).toHaveLength(counts[index] ?? 0);
+		expect(new Set(files.map(({ file }) => file)).size).toBe(files.length);
+		expect(files.filter(({ file }) => !existsSync(join(SOURCES, "..", file)))).toEqual([]);
+	}
 });

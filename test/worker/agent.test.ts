@@ -7,7 +7,16 @@ const SECRET = "s".repeat(43);
 const OBJECT = env.POOL.newUniqueId().toString();
 const TOKEN = `${OBJECT}.abcdefgh.${SECRET}`;
 const FOREIGN = `${"0".repeat(64)}.abcdefgh.${SECRET}`;
-const DIRECTIVES = { interval: 30, drain: false, drop: [], url: "https://muster.test", credentials: null, allow: [], address: null };
+const DIRECTIVES = {
+	interval: 30,
+	drain: false,
+	grace: 0,
+	drop: [],
+	url: "https://muster.test",
+	credentials: null,
+	allow: [],
+	address: null,
+};
 const OK: AgentAnswer = { ok: true, directives: DIRECTIVES };
 const REGISTER = { key: TOKEN, agent: "1" };
 const HEARTBEAT = { active: 3, metrics: { requests: 1.5 }, sessions: ["192.0.2.9:4000"], credentials: 1 };

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { READY_STALENESS_MS } from "../../src/core/model/limits.ts";
+import { READY_KEPT_MS } from "../../src/core/model/limits.ts";
 import { removePool } from "../../src/d1/directory.ts";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { publish } from "../../src/read-model/publish.ts";
@@ -228,9 +228,9 @@ describe("rows read", () => {
 		await show(readyPublication(await enter(), 2));
 		await readReady(env.DB, 10_000);
 		const { db, rows } = counted(env.DB);
-		await readReady(db, 10_000 + READY_STALENESS_MS - 1);
+		await readReady(db, 10_000 + READY_KEPT_MS - 1);
 		expect(rows.read).toBe(0);
-		await readReady(db, 10_000 + READY_STALENESS_MS);
+		await readReady(db, 10_000 + READY_KEPT_MS);
 		expect(rows.read).toBeGreaterThan(0);
 	});
 });

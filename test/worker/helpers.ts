@@ -52,6 +52,7 @@ export async function startAfresh(): Promise<void> {
 		"logs",
 		"history",
 		"records",
+		"outcome_hours",
 		"vms",
 		"events",
 		"alerts",

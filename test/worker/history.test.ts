@@ -1,12 +1,15 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import { hourOf } from "../../src/core/model/bans.ts";
 import { type Meters, metersOf } from "../../src/core/model/meters.ts";
+import { isToSettle } from "../../src/core/model/samples.ts";
 import { newState } from "../../src/core/model/state.ts";
-import { readRecords } from "../../src/d1/history.ts";
+import { readOutcomesOf, readRecords } from "../../src/d1/history.ts";
 import { collect } from "../../src/fleet/records.ts";
 import { historyOf } from "../../src/read-model/history.ts";
+import { outcomesOf } from "../../src/read-model/outcomes.ts";
 import type { Told } from "../../src/rpc/pool.ts";
-import { ask, bodyOf, counted, enter, startAfresh } from "./helpers.ts";
+import { ask, bodyOf, counted, enter, readyPublication, show, startAfresh } from "./helpers.ts";
 
 const MINUTE = 60;
 const DAY = 24 * 3_600;
@@ -32,9 +35,19 @@ class Steady {
 		this.samples.push([at, seconds, 2 * seconds, 2 * seconds, 3 * seconds, 0, seconds / 6, 0, seconds * 100, seconds * 1_000, seconds * 5]);
 		if (this.samples.length > 60) this.samples.shift();
 	}
+	/** With two outcomes a minute of each of ten sites and of each of five proxies, one of them good. */
 	told(since: number): Told {
 		const samples = this.samples.filter(([at = 0]) => at > since).map((sample) => [...sample]);
-		return { pool: `digitalocean/${this.name}`, currency: "USD", meters: METERS, causes: {}, samples };
+		const newest = samples.at(-1)?.[0] ?? 0;
+		const starts = newest === 0 ? [] : [hourOf(newest) - 3_600, hourOf(newest)].filter((start) => start >= hourOf(since) && start >= START);
+		const hours = starts.map((start) => {
+			const minutes = Math.min(60, (newest - start) / MINUTE);
+			const of = (count: number, name: string) =>
+				Object.fromEntries(Array.from({ length: count }, (_, index) => [`${name}${index}`, [2 * minutes, minutes] as const]));
+			return { start, hosts: of(10, "site.example"), proxies: of(5, `${this.name}proxy`) };
+		});
+		const isDue = isToSettle(since, newest);
+		return { pool: `digitalocean/${this.name}`, currency: "USD", meters: METERS, causes: {}, samples, ...(isDue ? { hours } : {}) };
 	}
 }
 
@@ -89,21 +102,27 @@ const ALL = { metrics: ["ready", "requests", "bytesOut", "cost"], pool: null, cu
 describe("the history of pools", () => {
 	test("of three pools costs fewer than 6,000 rows written a day, deletes included", async () => {
 		const pools = await threePools();
-		await run(env.DB, pools, START + MINUTE, 2 * 1_440);
+		// Of the days before only what they leave behind counts.
+		await run(env.DB, pools, START + MINUTE, 8 * 1_440, (minute) => minute % 60 === 59);
 		const { db, rows } = counted(env.DB);
-		await run(db, pools, START + 2 * DAY + MINUTE, 1_440);
-		expect(rows.written).toBeLessThan(3_000);
+		await run(db, pools, START + 8 * DAY + MINUTE, 1_440);
+		expect(rows.written).toBeLessThan(3_500);
 		expect(rows.written).toBeGreaterThan(1_440);
 		// Minutes are kept for a day, and for the block that was begun before it.
 		const { results } = await env.DB.prepare("SELECT step, min(start) - ? AS first FROM history GROUP BY step ORDER BY step")
 			.bind(START)
 			.all();
 		expect(results).toEqual([
-			{ step: 60, first: 2 * DAY - 3_600 },
+			{ step: 60, first: 8 * DAY - 3_600 },
 			// With the very first sample before all others.
 			{ step: 900, first: -DAY },
 			{ step: DAY, first: -128 * DAY },
 		]);
+		const { results: hours } = await env.DB.prepare("SELECT count(*) AS count, min(start) - ? AS first FROM outcome_hours")
+			.bind(START)
+			.all();
+		// A week, and the hour that was begun before it; the last has just begun.
+		expect(hours).toEqual([{ count: 3 * (7 * 24 + 2), first: 2 * DAY - 3_600 }]);
 	}, 120_000);
 
 	test("of 30 days is drawn from fewer than 3,500 rows of all three pools, whatever the distance of its points", async () => {
@@ -236,5 +255,127 @@ describe("GET /history", () => {
 		const body = await bodyOf(await ask("/history?metric=ready"));
 		expect(body.points.every(({ values }: { values: unknown[] }) => values[0] === null)).toBe(true);
 		expect(body.currency).toBeNull();
+	});
+});
+
+describe("how sites and proxies fared", () => {
+	const hour = Math.floor(Date.now() / 3_600_000) * 3_600 - 4 * 3_600;
+	const tell = (object: string, at: number, hours: NonNullable<Told["hours"]>, before = {}) =>
+		collect(
+			env.DB,
+			before,
+			new Map([[object, { pool: "digitalocean/default", currency: "USD", meters: METERS, causes: {}, samples: [[at, 0]], hours }]]),
+			[{ object }],
+			at * 1_000,
+		);
+
+	test("is had hour by hour for each of them, once however often an hour is told", async () => {
+		const object = await enter();
+		await show(readyPublication(object, 3));
+		const first = { start: hour, hosts: { "a.example": [10, 5], __proto__x: [1, 1] }, proxies: { proxy1: [11, 6] } } as const;
+		await tell(object, hour + 1_800, [first]);
+		// A site that the pool has forgotten since stays; one that goes on takes its newest count.
+		await tell(object, hour + 3_700, [
+			{ ...first, hosts: { "a.example": [12, 6] }, proxies: { proxy1: [12, 6], gone: [1, 0] } },
+			{ start: hour + 3_600, hosts: { "a.example": [8, 8] }, proxies: { proxy1: [8, 8] } },
+		]);
+		const get = async (query: string) => bodyOf(await ask(`/history/outcomes?from=${hour}&to=${hour + 3 * 3_600}&${query}`));
+		const site = await get("host=A.example:443");
+		expect(site).toMatchObject({
+			host: "a.example",
+			proxy: null,
+			totals: { outcomes: 20, ok: 14, success_rate: 0.7 },
+			hosts: [],
+			proxies: [],
+		});
+		expect(site.points).toEqual([
+			{ at: hour, seconds: 3_600, outcomes: 12, ok: 6, success_rate: 0.5 },
+			{ at: hour + 3_600, seconds: 3_600, outcomes: 8, ok: 8, success_rate: 1 },
+			{ at: hour + 7_200, seconds: 3_600, outcomes: 0, ok: 0, success_rate: null },
+		]);
+		expect(await get("proxy=10.0.0.1")).toMatchObject({ proxy: "proxy1", totals: { outcomes: 20, ok: 14 } });
+		expect(await get("proxy=gone")).toMatchObject({ totals: { outcomes: 1, ok: 0, success_rate: 0 } });
+		expect((await get("host=__proto__x")).totals).toEqual({ outcomes: 1, ok: 1, success_rate: 1 });
+		const all = await get("limit=2");
+		expect(all.totals).toEqual({ outcomes: 21, ok: 15, success_rate: 0.714 });
+		expect(all.hosts).toEqual([
+			{ host: "a.example", outcomes: 20, ok: 14, success_rate: 0.7 },
+			{ host: "__proto__x", outcomes: 1, ok: 1, success_rate: 1 },
+		]);
+		expect(
+			all.proxies.map(({ ip, pool, outcomes }: { ip: string | null; pool: string; outcomes: number }) => [ip, pool, outcomes]),
+		).toEqual([
+			["10.0.0.1", "digitalocean/default", 20],
+			[null, "digitalocean/default", 1],
+		]);
+		expect((await get("pool=digitalocean/other")).totals).toEqual({ outcomes: 0, ok: 0, success_rate: null });
+	});
+
+	test("of three pools is read for a week from a row or two for each hour and pool", async () => {
+		const pools = await threePools();
+		const rows = [...pools.keys()].flatMap((object) =>
+			Array.from({ length: 24 * 7 }, (_, index) => [
+				hour - index * 3_600,
+				object,
+				"p",
+				{ "a.example": [2, 1], "b.example": [9, 9] },
+				{ p: [1, 1] },
+			]),
+		);
+		await env.DB.prepare("INSERT INTO outcome_hours SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3, value -> 4 FROM json_each(?)")
+			.bind(JSON.stringify(rows))
+			.run();
+		const { db, rows: cost } = counted(env.DB);
+		const points = await readOutcomesOf(db, "hosts", "a.example", { from: hour - 7 * DAY, to: hour + 3_600, pool: null });
+		expect(points).toHaveLength(24 * 7);
+		expect(points.every(({ outcomes, ok }) => outcomes === 6 && ok === 3)).toBe(true);
+		expect(cost.read).toBeLessThanOrEqual(3 * 24 * 7);
+		cost.read = 0;
+		const { hosts, hours } = await outcomesOf(db, { from: hour - 7 * DAY, to: hour + 3_600, pool: null }, null, 10);
+		expect([hosts, hours.size]).toEqual([
+			[
+				{ host: "b.example", outcomes: 9 * 3 * 24 * 7, ok: 9 * 3 * 24 * 7 },
+				{ host: "a.example", outcomes: 2 * 3 * 24 * 7, ok: 3 * 24 * 7 },
+			],
+			24 * 7,
+		]);
+		// And two for each proxy that is listed.
+		expect(cost.read).toBeLessThanOrEqual(2 * 3 * 24 * 7 + 2);
+	});
+
+	test("of 2,000 sites an hour, and of ever others, stays within what a row may hold", async () => {
+		const object = await enter();
+		const of = (turn: number) =>
+			Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`${"x".repeat(200)}${turn}-${i}.example`, [1, 1] as const]));
+		for (let turn = 0; turn < 4; turn++) await tell(object, hour + 900 * turn + 899, [{ start: hour, hosts: of(turn), proxies: {} }]);
+		const { results } = await env.DB.prepare("SELECT length(hosts) AS long, hosts LIKE '%x3-1999.example%' AS has FROM outcome_hours").all<{
+			long: number;
+			has: number;
+		}>();
+		expect(results).toHaveLength(1);
+		expect(results[0]?.long).toBeLessThan(1_000_000);
+		expect(results[0]?.has).toBe(1);
+	});
+
+	test("of ever so many sites is read as far back as can be read at once, in whole hours", async () => {
+		const object = await enter();
+		const hosts = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`${"x".repeat(200)}${i}.example`, [1, 1] as const]));
+		for (let ago = 0; ago < 12; ago++) await tell(object, hour - ago * 3_600 + 899, [{ start: hour - ago * 3_600, hosts, proxies: {} }]);
+		const body = await bodyOf(await ask(`/history/outcomes?from=${hour - DAY}&to=${hour + 3_600}&limit=1`));
+		expect(body.points).toHaveLength(9);
+		expect([body.from, body.totals.outcomes]).toEqual([hour - 8 * 3_600, 18_000]);
+	});
+
+	test("is asked for with what is wrong said", async () => {
+		for (const [query, detail] of [
+			["host=a b", "host must be a host name or an address."],
+			["host=a.example&proxy=x", "proxy must not be given beside host: what is counted is of a site or of a proxy."],
+			['proxy="', "proxy must be a proxy's id, or the address of one that is there."],
+			["proxy=192.0.2.77", "proxy must be a proxy's id, or the address of one that is there."],
+			["from=200&to=100", "from must be before to."],
+		] as const) {
+			const response = await ask(`/history/outcomes?${query}`);
+			expect([response.status, (await bodyOf(response)).detail]).toEqual([422, detail]);
+		}
 	});
 });

@@ -1,9 +1,10 @@
 import { probePauseMs } from "../model/deadlines.ts";
 import { withLog } from "../model/edit.ts";
-import { PROBES_TO_FAIL, STATICS_AN_INTERVAL } from "../model/limits.ts";
-import type { Ms, State, StaticHealth, Verdict } from "../model/state.ts";
-import { handsOut, healthOf, isStatic, staticId } from "../model/statics.ts";
-import { passed } from "../model/time.ts";
+import { PROBES_TO_FAIL, STATICS_A_PLAN, STATICS_AN_INTERVAL } from "../model/limits.ts";
+import type { Id, Ms, State, StaticHealth, Verdict } from "../model/state.ts";
+import { backendsOf, handsOut, healthOf, isStatic } from "../model/statics.ts";
+import { measure } from "../model/table.ts";
+import type { Draft } from "../planning/draft.ts";
 import { itsProxy, type OfProxy, type Room } from "./room.ts";
 
 /** Sends a request through a proxy that others run. */
@@ -32,14 +33,13 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		const { statics, intervalSeconds } = state.spec;
 		if (statics.length === 0 || state.agentUrl === null || !handsOut(state)) return;
 		const everyMs = intervalSeconds * 1000 * Math.max(1, Math.ceil(statics.length / STATICS_AN_INTERVAL));
-		for (const backend of statics) {
+		const backends = backendsOf(statics);
+		for (const id of dueOf(draft, everyMs)) {
+			const backend = backends.get(id);
+			if (backend === undefined) continue;
 			const { address, port, access } = backend;
-			const id = staticId(backend);
 			const { isUp, failures } = healthOf(state, id);
-			const pauseMs = probePauseMs(failures, everyMs, state.spec);
-			const probedAt = state.staticsProbed.get(id) ?? 0;
-			if (!draft.isDue(probedAt > now ? 0 : passed(probedAt, now) + pauseMs)) continue;
-			const isWhole = !isUp || failures > 0 || dayOf(probedAt) !== dayOf(now);
+			const isWhole = !isUp || failures > 0 || dayOf(state.staticsProbed.get(id) ?? 0) !== dayOf(now);
 			draft.call<ProbeStatic>({ call: "probeStatic", id, address, port, access, isWhole });
 		}
 	},
@@ -69,6 +69,36 @@ export const probeStatic: Room<ProbeStatic, Verdict> = {
 		return state;
 	},
 };
+
+interface Probed {
+	readonly ids: readonly Id[];
+	readonly at: readonly Ms[];
+	readonly oldestAt: Ms;
+	readonly newestAt: Ms;
+}
+
+const probedIn = measure<Ms, Probed>((ids, at) => ({ ids, at, oldestAt: Math.min(...at), newestAt: Math.max(...at) }));
+const isInDoubt = ({ failures }: StaticHealth) => failures > 0 && failures < PROBES_TO_FAIL;
+const doubtedIn = measure<StaticHealth, readonly Id[]>((ids, healths) => ids.filter((_, i) => isInDoubt(healths[i] as StaticHealth)));
+
+/**
+ * Those whose time has come, no more than one pass can probe: those in doubt first, then those that have waited the longest. There may be thousands of
+ * backends, and each result of a probe makes a plan: only parts of the table in which one is due are looked into.
+ */
+function dueOf(draft: Draft, everyMs: Ms): readonly Id[] {
+	const { state, now } = draft;
+	const isDue = (at: Ms, pauseMs: Ms) => at > now || draft.isDue(at + pauseMs);
+	const due = doubtedIn(state.statics)
+		.flat()
+		.filter((id) => isDue(state.staticsProbed.get(id) ?? 0, probePauseMs(1, everyMs, state.spec)));
+	// What a clock that was set back since has dated does not wait for it.
+	const parts = probedIn(state.staticsProbed).filter(({ oldestAt, newestAt }) => newestAt > now || draft.isDue(oldestAt + everyMs));
+	for (const { ids, at } of parts.sort((a, b) => a.oldestAt - b.oldestAt)) {
+		if (due.length >= STATICS_A_PLAN) break;
+		due.push(...ids.filter((id, i) => isDue(at[i] as Ms, everyMs) && !isInDoubt(healthOf(state, id))));
+	}
+	return due.slice(0, STATICS_A_PLAN);
+}
 
 /** Days are those of UTC. */
 const dayOf = (at: Ms) => Math.floor(at / 86_400_000);

@@ -4,6 +4,7 @@ import { sayReady, withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
+import { isRiseDue, mayAskForMore, withRiseStep } from "../model/rises.ts";
 import { withSessions } from "../model/sessions.ts";
 import type { Id, Ms, Proxy, State, Verdict } from "../model/state.ts";
 import { COUNTED, counted, type Traffic } from "../model/traffic.ts";
@@ -70,14 +71,13 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	const metrics = reportedMetrics(report.metrics);
 	const reported = withSessions(state, report.id, report.sessions, report.active);
 	const isLined = report.number !== undefined;
-	const isPressed = isLined && state.spec.rules.length > 0 && report.active > (state.vitals.get(report.id)?.active ?? 0);
-	const pressed = isPressed ? { ...reported, pressedAt: now } : reported;
 	const { counts } = report;
 	const known = state.vitals.get(report.id)?.counted ?? COUNTED.initial;
 	const after = counts === undefined ? known : counted(known, counts.boot, counts.counters);
 	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
 	const vitals = { ...how, heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
-	const heard = withVitals(pressed, report.id, vitals);
+	const told = withVitals(reported, report.id, vitals);
+	const heard = isLined ? withRiseStep(mayAskForMore(told) && isRiseDue(told, now) ? { ...told, pressedAt: now } : told, now) : told;
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 

@@ -14,7 +14,7 @@ export interface StaticHealth {
 export interface BackendFields {
 	/** By their ids (`statics.ts`); those never probed are left out. Five thousand have no room in the row of facts. */
 	readonly statics: Table<StaticHealth>;
-	/** When each was last probed. */
+	/** When each was last probed; 0: never. What is due is found by it (`effects/probe-static.ts`). */
 	readonly staticsProbed: Table<Ms>;
 }
 

@@ -42,11 +42,25 @@ export interface Counts {
 	readonly timed: number;
 	/** When one was reported last. */
 	readonly at: Ms;
+	/** Of the last two hours in which any was reported, the newest last. */
+	readonly hours: readonly OutcomeHour[];
 }
+
+export type OutcomeTotals = Omit<Counts, "hours">;
+
+/** What was reported in one hour: when it began (Unix seconds), how many outcomes, and how many of them were good. */
+export type OutcomeHour = readonly [start: number, outcomes: number, ok: number];
+
+export const HOUR_SECONDS = 3_600;
+/** The one that runs, and the one before it until it has been collected. */
+const KEPT_HOURS = 2;
+/** What is counted of a proxy outlives it for so long after the last report: until it has been collected. */
+const GONE_KEPT_MS = 1_800_000;
 
 const COUNTS = record<Counts>({
 	...{ ok: value(0), banned: value(0), captcha: value(0), error: value(0), timeout: value(0) },
 	...{ okMs: value(0), timed: value(0), at: value(0) },
+	hours: list(value<OutcomeHour>([0, 0, 0])),
 });
 
 export interface BanFields {
@@ -90,6 +104,10 @@ function isUntil(until: Ms, now: Ms): boolean {
 	return now < until && until <= now + LONGEST_MS;
 }
 
+export function totalsOf({ hours: _, ...totals }: Counts): OutcomeTotals {
+	return totals;
+}
+
 /** The state after clients have reported; what they say of proxies that are not there is passed over. */
 export function withReports(state: State, reports: readonly Reported[], now: Ms): State {
 	let { proxies, hosts, outcomes, reported } = state;
@@ -103,14 +121,53 @@ export function withReports(state: State, reports: readonly Reported[], now: Ms)
 		if (bans !== proxy.bans) proxies = proxies.with(proxy.id, { ...proxy, bans });
 	}
 	if (hosts === state.hosts) return state;
-	for (const id of outcomes.keys()) if (!proxies.has(id)) outcomes = outcomes.without(id);
+	for (const [id, { at }] of outcomes) if (!proxies.has(id) && at <= now - GONE_KEPT_MS) outcomes = outcomes.without(id);
 	const after = { ...state, proxies, hosts, outcomes, reported };
 	return hosts.size > state.hosts.size || proxies !== state.proxies ? withinBounds(after) : after;
 }
 
 function counted(before: Counts = COUNTS.initial, { outcome, ms }: Reported, now: Ms): Counts {
-	const after = { ...before, [outcome]: before[outcome] + 1, at: now };
+	const after = { ...before, [outcome]: before[outcome] + 1, at: now, hours: hoursWith(before.hours, outcome === "ok", now) };
 	return outcome === "ok" && ms !== undefined ? { ...after, okMs: before.okMs + ms, timed: before.timed + 1 } : after;
+}
+
+function hoursWith(hours: readonly OutcomeHour[], isOk: boolean, now: Ms): readonly OutcomeHour[] {
+	const start = hourOf(now / 1000);
+	const [, outcomes, ok] = hours.find(([one]) => one === start) ?? [start, 0, 0];
+	// A clock that was set back: what lies in the future goes.
+	const before = hours.filter(([one]) => one < start);
+	return [...before, [start, outcomes + 1, ok + (isOk ? 1 : 0)] as const].slice(-KEPT_HOURS);
+}
+
+/** When the hour of an instant began; both in Unix seconds. */
+export function hourOf(seconds: number): number {
+	return Math.floor(seconds / HOUR_SECONDS) * HOUR_SECONDS;
+}
+
+/** How requests fared in one hour, by site and by proxy: of each how many outcomes were reported, and how many of them were good. */
+export interface OutcomesOfHour {
+	/** Unix seconds. */
+	readonly start: number;
+	readonly hosts: OutcomeCounts;
+	readonly proxies: OutcomeCounts;
+}
+export type OutcomeCounts = Readonly<Record<string, readonly [outcomes: number, ok: number]>>;
+
+/** The hours that had not ended at an instant (Unix seconds), as far as they are remembered, the oldest first. */
+export function outcomesAfter({ hosts, outcomes }: State, since: number): readonly OutcomesOfHour[] {
+	const first = hourOf(since);
+	const starts = new Set([...hosts, ...outcomes].flatMap(([, { hours }]) => hours.map(([start]) => start)));
+	const within = (table: Table<Counts>, start: number): OutcomeCounts =>
+		Object.fromEntries(
+			[...table].flatMap(([key, { hours }]) => {
+				const hour = hours.find(([one]) => one === start);
+				return hour === undefined ? [] : [[key, [hour[1], hour[2]] as const]];
+			}),
+		);
+	return [...starts]
+		.filter((start) => start >= first)
+		.sort((a, b) => a - b)
+		.map((start) => ({ start, hosts: within(hosts, start), proxies: within(outcomes, start) }));
 }
 
 function bansAfter(bans: readonly Ban[], { host, outcome }: Reported, coolDownSeconds: number, now: Ms): readonly Ban[] {

@@ -1,5 +1,13 @@
 /** When what waits has waited long enough, and how long it pauses. */
-import { DOUBT_PAUSE_MS, PROBE_RETRY_MS, PROBES_TO_FAIL, READY_STALENESS_MS, UNPUBLISHED_DRAIN_MS } from "./limits.ts";
+import {
+	DOUBT_PAUSE_MS,
+	DRAIN_MARGIN_MS,
+	PROBE_RETRY_MS,
+	PROBES_TO_FAIL,
+	READY_KEPT_MS,
+	READY_STALENESS_MS,
+	UNPUBLISHED_DRAIN_MS,
+} from "./limits.ts";
 import type { Ms, Phase, Proxy, Spec, State } from "./state.ts";
 
 /** By when a proxy that never was ready must be. A restart starts its time anew. */
@@ -16,6 +24,15 @@ export function restartLimitAt(proxy: Proxy, spec: Spec): Ms {
 /** From when on no client is handed out a draining proxy: its removal was published, or could not be for too long. */
 export function hiddenFrom({ since }: Proxy, { hiddenAt }: Phase & { readonly at: "draining" }): Ms {
 	return hiddenAt === null ? since + UNPUBLISHED_DRAIN_MS : hiddenAt + READY_STALENESS_MS;
+}
+
+/** From when on a draining proxy refuses clients; null: nobody knows yet for how long lists will name it. */
+export function refusesFrom(proxy: Proxy, now: Ms): Ms | null {
+	if (proxy.phase.at !== "draining") return null;
+	const { hiddenAt } = proxy.phase;
+	if (hiddenAt !== null) return hiddenAt + READY_KEPT_MS + DRAIN_MARGIN_MS;
+	const givenUpAt = hiddenFrom(proxy, proxy.phase);
+	return now < givenUpAt ? null : givenUpAt;
 }
 
 /** Whether a proxy is known to have had no connection at some time since then. */

@@ -1,5 +1,6 @@
 import { credentialsAsked } from "./credentials.ts";
-import { boundsToTell, reportSeconds } from "./lines.ts";
+import { refusesFrom } from "./deadlines.ts";
+import { reportSeconds } from "./lines.ts";
 import { dropsFor } from "./sessions.ts";
 import type { Id, Ms, Proxy, State } from "./state.ts";
 import { differences } from "./table.ts";
@@ -8,8 +9,10 @@ import { differences } from "./table.ts";
 export interface Directives {
 	/** Seconds until the next heartbeat. */
 	readonly interval: number;
-	/** True: refuse new client connections (503), let the open ones end. */
+	/** True: refuse new client connections (503), let the open ones end. Not before a list without the proxy was published. */
 	readonly drain: boolean;
+	/** Seconds for which a drained proxy goes on taking clients: lists that were read before may name it. */
+	readonly grace: number;
 	/** Sessions to close, as `client:port`. */
 	readonly drop: readonly string[];
 	/** The address to call from now on. */
@@ -26,17 +29,19 @@ export interface Directives {
 export interface LineDirectives extends Directives {
 	/** Seconds within which it reports though nothing has changed. */
 	readonly report: number;
-	/** It reports at once when the number of its open connections passes one of these. */
-	readonly bounds: readonly number[];
+	/** It reports at once when it has so many more open connections than it last told; 0: it need not. */
+	readonly rise: number;
 }
 
 /** What the agent of this proxy is told; null while nobody knows the address that it shall call. */
 export function directivesFor(state: State, id: Id, now: Ms): Directives | null {
 	if (state.agentUrl === null) return null;
 	const proxy = state.proxies.get(id);
+	const refusesAt = proxy === undefined ? null : refusesFrom(proxy, now);
 	return {
 		interval: state.heartbeatSeconds,
-		drain: proxy?.phase.at === "draining",
+		drain: refusesAt !== null,
+		grace: refusesAt === null ? 0 : Math.max(0, refusesAt - now) / 1000,
 		drop: dropsFor(state, id, now),
 		url: state.agentUrl,
 		credentials: credentialsAsked(state),
@@ -48,12 +53,13 @@ export function directivesFor(state: State, id: Id, now: Ms): Directives | null 
 /** What an agent is told on its line; null as with {@link directivesFor}. */
 export function lineDirectivesFor(state: State, id: Id, now: Ms): LineDirectives | null {
 	const directives = directivesFor(state, id, now);
-	return directives && { ...directives, report: reportSeconds(state), bounds: boundsToTell(state) };
+	return directives && { ...directives, report: reportSeconds(state), rise: state.rise.step };
 }
 
 /** The proxies to whom two states may say different things; null: all of them. */
 export function mayBeToldAnew(before: State, after: State): readonly Id[] | null {
-	const isSame = before.spec === after.spec && before.allow === after.allow && before.lineSeconds === after.lineSeconds;
+	const isSame =
+		before.spec === after.spec && before.allow === after.allow && before.lineSeconds === after.lineSeconds && before.rise === after.rise;
 	if (!isSame || before.agentUrl !== after.agentUrl || before.credentials !== after.credentials || before.drops !== after.drops)
 		return null;
 	if (before.proxies === after.proxies) return NOBODY;

@@ -23,12 +23,18 @@ export const IDLE_REPORT_SECONDS = 300;
 /** Messages on lines that are billed as one request, and the share of the plan's daily requests that reports of a set pace may use. */
 export const MESSAGES_A_REQUEST = 20;
 export const LINE_SHARE = 0.25;
+/** Between changes of the rise at which agents report: each is told to every line, and acknowledged. */
+export const RISE_SPACING_MS = 10 * 60_000;
 /** The pace changes in steps of so many seconds: each change is told to every line, and acknowledged. */
 export const PACE_STEP_SECONDS = 30;
 /** Boots in a row that never became ready open the boots breaker. */
 export const BOOTS_TO_OPEN = 3;
 /** Isolates may go on handing a proxy out for so long after its removal was published: the staleness that the documentation states. */
 export const READY_STALENESS_MS = 1_000;
+/** So long they keep what they read: what is stated has room for D1's answer in it, and a drained proxy may refuse clients well within it. */
+export const READY_KEPT_MS = 500;
+/** For so long a drained proxy goes on taking clients after that: they may just be on their way to it. */
+export const DRAIN_MARGIN_MS = 100;
 /** A drained proxy goes after so long even where its removal cannot be published. */
 export const UNPUBLISHED_DRAIN_MS = 30_000;
 /** After a delete was tried for so long without being accepted, its VM counts against surge only, and shows in `/health`. */
@@ -59,6 +65,8 @@ export const KEPT_CONFIRMATIONS = 100;
 export const CONFIRMATION_BYTES = 20_000;
 /** Static backends that are probed in one interval at the most: with more of them, each is probed the less often. */
 export const STATICS_AN_INTERVAL = 150;
+/** Of those that are due a plan names so many: a pass makes no more calls, and plans again after each. */
+export const STATICS_A_PLAN = 40;
 /** A failure that repeats renews its entry of the log so often at the most. */
 export const RENEW_MS = 10 * 60_000;
 /** After so long, or so many other entries, it gets one of its own again. */

@@ -12,7 +12,6 @@ import {
 	SAMPLE_INTERVALS,
 	SILENT_INTERVALS,
 } from "./limits.ts";
-import { parseRule } from "./rules.ts";
 import type { Ms, State, Vitals } from "./state.ts";
 
 /** With what code the pool closes a line, and why. */
@@ -47,13 +46,6 @@ export function freshSeconds(state: State, vitals: Vitals): number {
 export function reportSeconds({ lineSeconds, spec }: State): number {
 	const neededSeconds = spec.rules.length > 0 ? spec.intervalSeconds : IDLE_REPORT_SECONDS;
 	return Math.max(lineSeconds, neededSeconds);
-}
-
-/** Numbers of open connections that an agent tells at once when it passes them: where rules ask for more or fewer proxies. */
-export function boundsToTell({ spec }: State): readonly number[] {
-	const rules = spec.rules.map(parseRule).filter((rule) => rule?.metric === "active");
-	const bounds = rules.flatMap((rule) => [rule?.lower?.value, rule?.upper?.value]);
-	return [...new Set(bounds.filter((bound) => bound !== undefined))].sort((a, b) => a - b);
 }
 
 /** How often agents may report, in seconds, so that a deployment of so many proxies stays within its plan: by calls, and on lines. */

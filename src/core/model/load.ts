@@ -54,8 +54,10 @@ export interface LoadFields {
 	readonly told: readonly string[];
 	/** When rules last decided on the target, which they do once an interval, and when a rise was due in between. */
 	readonly decidedAt: Ms;
-	/** When a line last told of more connections than before, where there are rules. */
+	/** When a line last told of what asks for more proxies than the target. */
 	readonly pressedAt: Ms;
+	/** The rise of its connections at which an agent reports at once (0: at none), and when that was last changed. */
+	readonly rise: { readonly step: number; readonly at: Ms };
 	/** The sizes that rules asked for lately, the newest last, without those that a later one outdid. See window.ts. */
 	readonly scaleInWindow: readonly Wish[];
 	/** What the endpoint that `metricsSource` names answered last. */
@@ -74,6 +76,7 @@ export const loadSlice: Slice<LoadFields> = {
 	told: fact(list(value(""))),
 	decidedAt: vital(value(0)),
 	pressedAt: vital(value(0)),
+	rise: fact(record<LoadFields["rise"]>({ step: value(0), at: value(0) })),
 	scaleInWindow: vital(list(record<Wish>({ at: value(0), target: value(0) }))),
 	source: vital(
 		nullable(

@@ -11,8 +11,8 @@ import { areAllClosed, factsOf, placeBreaker, placeKey, placesIn } from "./place
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
 import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry, Waiting } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
-import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type State } from "./state.ts";
-import { staticRows } from "./statics.ts";
+import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type State, type StaticBackend, type StaticHealth } from "./state.ts";
+import { staticId } from "./statics.ts";
 import { summed } from "./table.ts";
 import { idleness } from "./waiting.ts";
 
@@ -126,6 +126,11 @@ function stuckOf({ proxies, listedAt }: State): readonly Proxy[] {
 	return deletingOf(proxies).filter(({ since }) => listedAt >= since + STUCK_DELETE_MS);
 }
 
+/** Whether when it was listed last may say anything: see {@link stuckOf} and {@link isPriceRefused}. */
+function isListOfNote({ proxies, money }: State): boolean {
+	return deletingOf(proxies).length > 0 || money.pricing.refusedAt !== null;
+}
+
 export function rowOf(proxy: Proxy): ProxyRow {
 	const { id, address, phase, credentials, since, createdAt, why, place } = proxy;
 	return {
@@ -179,6 +184,18 @@ const rowsHash = summed<Proxy>((proxy) => {
 /** A change of one proxy makes another chunk, of which the others are what they were. */
 const rowHashes = new WeakMap<Proxy, number>();
 
+/** As {@link rowsHash}, of how static backends fare. What else their rows hold is hashed beside it. */
+const healthHash = summed<StaticHealth>(({ isUp, since }, id) => hash53(JSON.stringify([id, isUp, since])) % 2 ** 32);
+const listHashes = new WeakMap<readonly StaticBackend[], number>();
+
+/** Of static backends, of which there may be thousands; empty where there are none. */
+function staticsHash({ spec: { statics: list }, statics }: State): readonly number[] {
+	if (list.length === 0) return [];
+	const hash = listHashes.get(list) ?? hash53(JSON.stringify(list.map(staticId)));
+	listHashes.set(list, hash);
+	return [hash, healthHash(statics)];
+}
+
 /** When entries of the log were renewed, which keep their numbers. */
 function renewals({ repeats }: State): number {
 	return repeats.reduce((sum, { firstAt, writtenAt }) => sum + (writtenAt - firstAt), 0);
@@ -190,10 +207,10 @@ const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly 
 /** Equal for equal projections. The order of proxies does not matter. */
 export function projectionHash(state: State): string {
 	const last = lastHashes.get(state.proxies);
-	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
+	if (last !== undefined && isShownAlike(last.of, state, isListOfNote(state) ? null : "listedAt")) return last.hash;
 	const rows = rowsHash(state.proxies);
 	const rest = hash53(
-		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticRows(state), ...state.waitingLeases]),
+		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticsHash(state), ...state.waitingLeases]),
 	);
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
 	lastHashes.set(state.proxies, { of: state, hash });

@@ -2,6 +2,7 @@
 import { credentialsAsked } from "./credentials.ts";
 import type { ProxyRow, ReadyEntry } from "./published.ts";
 import type { Id, State, StaticBackend, StaticHealth } from "./state.ts";
+import { summed } from "./table.ts";
 
 /** How a static backend is called, in lists and in the log. No proxy's id holds a colon. */
 export function staticId({ address, port, mark }: Omit<StaticBackend, "access">): Id {
@@ -9,19 +10,20 @@ export function staticId({ address, port, mark }: Omit<StaticBackend, "access">)
 }
 
 export function isStatic(state: State, id: Id): boolean {
-	return idsOf(state.spec.statics).has(id);
+	return backendsOf(state.spec.statics).has(id);
 }
 
-/** Of lists that were asked before: they may be long, and each of their members is asked for. */
-const known = new WeakMap<readonly StaticBackend[], ReadonlySet<Id>>();
+/** Of lists that were asked before: there may be thousands in one, and they are asked for one by one. */
+const known = new WeakMap<readonly StaticBackend[], ReadonlyMap<Id, StaticBackend>>();
 
-function idsOf(statics: readonly StaticBackend[]): ReadonlySet<Id> {
-	let ids = known.get(statics);
-	if (ids === undefined) {
-		ids = new Set(statics.map(staticId));
-		known.set(statics, ids);
+/** A list's backends by their ids. */
+export function backendsOf(statics: readonly StaticBackend[]): ReadonlyMap<Id, StaticBackend> {
+	let backends = known.get(statics);
+	if (backends === undefined) {
+		backends = new Map(statics.map((backend) => [staticId(backend), backend]));
+		known.set(statics, backends);
 	}
-	return ids;
+	return backends;
 }
 
 const UNKNOWN: StaticHealth = { isUp: false, failures: 0, since: 0 };
@@ -35,10 +37,11 @@ export function handsOut({ run }: State): boolean {
 	return run === "running" || run === "paused";
 }
 
-/** How many of them are handed out. */
+const upIn = summed<StaticHealth>(({ isUp }) => (isUp ? 1 : 0));
+
+/** How many of them are handed out. One that the settings name no more counts until the next plan. */
 export function countUp(state: State): number {
-	if (!handsOut(state)) return 0;
-	return state.spec.statics.reduce((count, backend) => count + (healthOf(state, staticId(backend)).isUp ? 1 : 0), 0);
+	return handsOut(state) ? upIn(state.statics) : 0;
 }
 
 /** Their entries in the ready list; the port is told where it is not the agents'. */

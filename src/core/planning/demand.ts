@@ -3,6 +3,7 @@ import { withUnreported } from "../model/health.ts";
 import { awakeUntil, canWake, nextDecisionAt, told, wantedByCallers } from "../model/load.ts";
 import { isInUse, measurementsOf, totalOf } from "../model/metrics.ts";
 import { drainingOf, hasCloud, hasProven } from "../model/proxies.ts";
+import { isRiseDue, withRiseStep } from "../model/rises.ts";
 import { clamp, INSTANCES, intersectionOf, parseRule, type Range, type Rule, rangeOf, sizeIn } from "../model/rules.ts";
 import type { Measurements, Ms, State } from "../model/state.ts";
 import { highestWish, isWithinWindow, withWish } from "../model/window.ts";
@@ -16,6 +17,7 @@ export function decideTarget(draft: Draft): void {
 	else if (!hasCloud(draft.state)) setTarget(draft, 0, "");
 	else if (spec.rules.length === 0) setTarget(draft, spec.min, "");
 	else byRules(draft);
+	draft.state = withRiseStep(draft.state, draft.now);
 }
 
 function setTarget(draft: Draft, target: number, why: string): void {
@@ -42,22 +44,12 @@ function byRules(draft: Draft): void {
 	const isForClients = isWanted && within === bounds.least && draft.state.target < within && within > spec.min;
 	const clients = draft.state.wokenFor === 1 ? "a client asks for a proxy" : `${draft.state.wokenFor} clients ask for a proxy`;
 	setTarget(draft, within, isForClients ? clients : `the bounds are ${spec.min} to ${spec.max}`);
-	if (draft.isDue(nextDecisionAt(draft.state, draft.now)) || isRiseDue(draft.state, draft.now)) decide(draft, bounds);
+	if (draft.isDue(nextDecisionAt(draft.state, draft.now)) || isPressed(draft.state, draft.now)) decide(draft, bounds);
 }
 
-/** Whether more is wanted than there is since a line told of new connections: that need not wait for its turn, the ramp's steps do. */
-function isRiseDue(state: State, now: Ms): boolean {
-	const { spec, target, pressedAt, decidedAt, ramped } = state;
-	if (pressedAt <= decidedAt || pressedAt > now || target >= spec.max) return false;
-	if (now >= ramped.at && now < ramped.at + spec.intervalSeconds * 1000) return false;
-	const measured = measurementsOf(state, now);
-	if (measured === null) return false;
-	const ranges = spec.rules.flatMap((text) => {
-		const rule = parseRule(text);
-		const total = rule === null || rule.metric === INSTANCES ? 0 : totalOf(rule.metric, measured);
-		return rule === null || total === null ? [] : [rangeOf(rule, total)];
-	});
-	return intersectionOf(ranges).range.least > target;
+/** Whether a line has told since the last decision of what asks for more. */
+function isPressed(state: State, now: Ms): boolean {
+	return state.pressedAt > state.decidedAt && state.pressedAt <= now && isRiseDue(state, now);
 }
 
 function decide(draft: Draft, bounds: Range): void {

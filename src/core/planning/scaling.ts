@@ -57,6 +57,7 @@ export function scale(draft: Draft): void {
 	if (places < wanted) grow(draft, at, wanted - places, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
+	if (draft.state.run === "running") draft.held ??= new Places(draft).sayFull(wanted - countKept(draft.state), target);
 	noteHeld(draft);
 	noteUnplaced(draft);
 	for (const { phase, since } of deletingOf(draft.state.proxies)) {

@@ -15,6 +15,7 @@ const MAX_HEARTBEAT_BYTES = 256 * 1024;
 const DirectivesShape = z.object({
 	interval: z.number(),
 	drain: z.boolean(),
+	grace: z.number(),
 	drop: z.array(z.string()),
 	url: z.string(),
 	credentials: z.object({ version: z.number().int(), username: z.string(), password: z.string() }).nullable(),
@@ -30,6 +31,7 @@ const responses = {
 				example: {
 					interval: 30,
 					drain: false,
+					grace: 0,
 					drop: [],
 					url: "https://muster.example.workers.dev",
 					credentials: { version: 1, username: "username", password: "password" },

@@ -157,6 +157,11 @@ const outcomesSchema = {
 	description: "The sites that were reported last, and the proxies that fare worst, each up to `limit`. Asked of the pools themselves.",
 	request: {
 		query: z.object({
+			pool: z
+				.string()
+				.max(200)
+				.optional()
+				.openapi({ description: "One pool, as `provider/instance`; all unless given.", example: "digitalocean/default" }),
 			limit: wholeNumber(1, 2_000).default(100).openapi({ description: "How many of each to list at most.", example: 100 }),
 		}),
 	},
@@ -168,13 +173,15 @@ export class ListOutcomes extends Operation {
 	override schema = outcomesSchema;
 
 	async handle(c: AppContext): Promise<Response> {
-		const { limit } = (await this.getValidatedData<typeof outcomesSchema>()).query;
+		const { pool, limit } = (await this.getValidatedData<typeof outcomesSchema>()).query;
 		const { snapshot } = await readReady(c.env.DB, Date.now(), laterOf(c));
 		const told = await Promise.all(
-			snapshot.pools.map(async ({ object, provider, name }) => ({
-				...{ provider, instance: name },
-				outcomes: await askPool(c.env, object, (pool) => pool.outcomes()),
-			})),
+			snapshot.pools
+				.filter(({ provider, name }) => pool === undefined || pool === `${provider}/${name}`)
+				.map(async ({ object, provider, name }) => ({
+					...{ provider, instance: name },
+					outcomes: await askPool(c.env, object, (one) => one.outcomes()),
+				})),
 		);
 		const hosts = new Map<string, PoolOutcomes["hosts"][number]>();
 		for (const { outcomes } of told) for (const row of outcomes?.hosts ?? []) hosts.set(row.host, added(row, hosts.get(row.host)));

@@ -16,7 +16,7 @@ export const RANGES: readonly (readonly [name: string, seconds: number])[] = [
 ];
 export const USUAL_RANGE = "24h";
 
-const METRICS = "ready,wanted,connections,requests,errors,bytesIn,bytesOut,cost";
+const METRICS = "ready,wanted,connections,requests,errors,bytesIn,bytesOut,cost,outcomes,outcomesOk";
 const EVERY_MS = 60_000;
 const POOR_EVERY_MS = 900_000;
 
@@ -68,4 +68,10 @@ export function series(history: History, metric: Metric): readonly (number | nul
 		const value = values[index] ?? null;
 		return value === null || !isCounter ? value : value / seconds;
 	});
+}
+
+/** What share one counter's growth is of another's; null where neither grew. */
+export function share(history: History, part: Metric, whole: Metric): readonly (number | null)[] {
+	const [some, all] = [history.metrics.indexOf(part), history.metrics.indexOf(whole)];
+	return history.points.map(({ values }) => (values[all] ? (values[some] ?? 0) / values[all] : null));
 }

@@ -7,9 +7,18 @@ export interface Route {
 	readonly query: URLSearchParams;
 }
 
+/** What is no encoding is taken as it stands: an address may be anybody's. */
+function decoded(part: string): string {
+	try {
+		return decodeURIComponent(part);
+	} catch {
+		return part;
+	}
+}
+
 function parse(hash: string): Route {
 	const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
-	const [view = "", ...parts] = path.split("/").map((part) => decodeURIComponent(part));
+	const [view = "", ...parts] = path.split("/").map(decoded);
 	return { view: view === "" ? "overview" : view, parts, query: new URLSearchParams(query) };
 }
 

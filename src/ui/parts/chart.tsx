@@ -24,6 +24,8 @@ interface ChartProps {
 	readonly to: number;
 	readonly lines: readonly Line[];
 	readonly format: (value: number) => string;
+	/** The top of its scale; as high as its values unless given. */
+	readonly most?: number;
 	readonly marks?: readonly Mark[];
 }
 
@@ -49,12 +51,19 @@ function tick(instant: number, seconds: number): string {
 	return new Intl.DateTimeFormat(undefined, format).format(instant * 1_000);
 }
 
+/** The points without a neighbour: no line is drawn to them. */
+function lonelyIn(values: ArrayLike<number | null | undefined>): number[] {
+	return Array.from(values, (value, index) =>
+		value != null && values[index - 1] == null && values[index + 1] == null ? index : -1,
+	).filter((index) => index !== -1);
+}
+
 function faded(colour: string): string {
 	return colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.16)");
 }
 
 function optionsOf(
-	{ lines, format, from, to, marks = [] }: ChartProps,
+	{ lines, format, from, to, most, marks = [] }: ChartProps,
 	width: number,
 	hover: (index: number | null) => void,
 ): uPlot.Options {
@@ -66,7 +75,7 @@ function optionsOf(
 		height: HEIGHT,
 		legend: { show: false },
 		cursor: { sync: { key: "muster" }, drag: { x: false, y: false }, points: { size: 6 } },
-		scales: { x: { time: true, range: [from, to] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+		scales: { x: { time: true, range: [from, to] }, y: { range: (_, __, highest) => [0, most ?? (highest > 0 ? highest * 1.1 : 1)] } },
 		axes: [
 			{ ...axis, grid: { show: false }, space: 72, size: 28, values: (_, splits) => splits.map((instant) => tick(instant, to - from)) },
 			{ ...axis, size: AXIS, space: 36, values: (_, splits) => splits.map((value) => format(value)) },
@@ -80,7 +89,7 @@ function optionsOf(
 					stroke,
 					width: 1.5,
 					spanGaps: false,
-					points: { show: false },
+					points: { show: false, filter: (plot, index) => lonelyIn(plot.data[index] ?? []), size: 4, fill: stroke },
 					...(as === "area" ? { fill: faded(stroke) } : {}),
 					...(as === "step" ? { dash: [5, 4], ...(stepped === undefined ? {} : { paths: stepped }) } : {}),
 				};

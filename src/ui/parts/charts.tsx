@@ -1,13 +1,20 @@
 /** The charts of a pool, or of all together, and the choice of their range. */
 import { type Mark, useMarks } from "../model/events.ts";
-import { digits, money, rate } from "../model/format.ts";
-import { type History, type Metric, RANGES, series, USUAL_RANGE, useHistory } from "../model/history.ts";
-import { refine, route } from "../model/route.ts";
+import { digits, money, percent, rate } from "../model/format.ts";
+import { type History, type Metric, RANGES, series, share, USUAL_RANGE, useHistory } from "../model/history.ts";
+import { route } from "../model/route.ts";
 import { Chart, type Line } from "./chart.tsx";
+import { Ranges } from "./ranges.tsx";
+
+type Share = readonly [Metric, Metric];
 
 interface Shown {
 	readonly title: string;
-	readonly lines: readonly (readonly [metric: Metric, name: string, colour: string, as?: Line["as"]])[];
+	/** Of a counter so much a second; of a pair of counters the share that the first is of the second. */
+	readonly lines: readonly (readonly [metric: Metric | Share, name: string, colour: string, as?: Line["as"]])[];
+	readonly most?: number;
+	/** Drawn only where there was any of it. */
+	readonly needs?: Metric;
 	readonly format: (value: number) => string;
 }
 
@@ -42,6 +49,13 @@ const CHARTS: Readonly<Record<string, Shown>> = {
 		],
 		format: digits,
 	},
+	success: {
+		title: "Success, as clients report",
+		lines: [[["outcomesOk", "outcomes"], "good", "--ready"]],
+		most: 1,
+		needs: "outcomes",
+		format: percent,
+	},
 };
 
 const secondsOf = (range: string): number => RANGES.find(([name]) => name === range)?.[1] ?? 86_400;
@@ -54,19 +68,7 @@ export function Charts({ pool, which }: { readonly pool: string | null; readonly
 		<section aria-labelledby="over-time">
 			<div class="heading">
 				<h2 id="over-time">Over time</h2>
-				{/* biome-ignore lint/a11y/useSemanticElements: a fieldset would need a legend that nobody sees */}
-				<div class="ranges" role="group" aria-label="Range">
-					{RANGES.map(([name]) => (
-						<button
-							key={name}
-							type="button"
-							aria-pressed={range === name}
-							onClick={() => refine({ range: name === USUAL_RANGE ? "" : name })}
-						>
-							{name}
-						</button>
-					))}
-				</div>
+				<Ranges names={RANGES.map(([name]) => name)} usual={USUAL_RANGE} current={range} />
 			</div>
 			{kept === null && <p class="dim">Asking …</p>}
 			{kept?.problem != null && <p class="fault">{kept.problem}</p>}
@@ -97,17 +99,27 @@ function Drawn({
 			<div class="charts">
 				{which.map((name) => {
 					const chart = CHARTS[name];
-					if (chart === undefined) return null;
+					if (chart === undefined || (chart.needs !== undefined && !history.totals[chart.needs])) return null;
 					const lines = chart.lines.map(
 						([metric, title, colour, as]): Line => ({
 							name: title,
 							colour,
-							values: series(history, metric),
+							values: typeof metric === "string" ? series(history, metric) : share(history, ...metric),
 							...(as === undefined ? {} : { as }),
 						}),
 					);
 					return (
-						<Chart key={name} title={chart.title} at={at} from={to - seconds} to={to} lines={lines} format={chart.format} marks={marks} />
+						<Chart
+							key={name}
+							title={chart.title}
+							at={at}
+							from={to - seconds}
+							to={to}
+							lines={lines}
+							format={chart.format}
+							marks={marks}
+							{...(chart.most === undefined ? {} : { most: chart.most })}
+						/>
 					);
 				})}
 			</div>

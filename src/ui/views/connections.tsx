@@ -1,11 +1,12 @@
 /** Which clients are connected through which proxy: those of one address, or all. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, sentenceOf } from "../model/api.ts";
-import { count } from "../model/format.ts";
-import { href, refine, route } from "../model/route.ts";
+import { href, hrefOfPool } from "../model/route.ts";
 import { canAct, pay, pools } from "../model/store.ts";
 import { Action, Empty } from "../parts/basics.tsx";
+import { SearchTable } from "../parts/search-table.tsx";
+import type { Column } from "../parts/table.tsx";
 
 interface Connection {
 	readonly client: string;
@@ -19,9 +20,6 @@ interface Found {
 	/** A sentence for each pool that did not answer. */
 	readonly problems: readonly string[];
 }
-
-/** A page of them; who has more narrows it. */
-const MOST = 200;
 
 async function ask(): Promise<Found> {
 	const all = pools.peek();
@@ -45,68 +43,96 @@ async function ask(): Promise<Found> {
 	};
 }
 
+function columnsOf(look: () => void): readonly Column<Connection>[] {
+	return [
+		{
+			key: "client",
+			title: "Client",
+			width: "minmax(160px, 1.2fr)",
+			card: "head",
+			by: ({ client }) => client,
+			cell: ({ client }) => <span class="mono">{client}</span>,
+		},
+		{
+			key: "through",
+			title: "Through",
+			width: "minmax(120px, 1fr)",
+			card: "line",
+			by: ({ proxy }) => proxy,
+			cell: ({ proxy, pool }) => (
+				<a class="mono" href={href("proxy", [pool.provider, pool.instance, proxy])}>
+					{proxy}
+				</a>
+			),
+		},
+		{
+			key: "pool",
+			title: "Pool",
+			width: "minmax(140px, 1fr)",
+			card: "none",
+			by: ({ pool }) => nameOf(pool),
+			cell: ({ pool }) => <a href={hrefOfPool(pool)}>{nameOf(pool)}</a>,
+		},
+		{
+			key: "drop",
+			title: "",
+			width: "72px",
+			card: "side",
+			cell: ({ client, pool }) => (
+				<span class="does">
+					<Action label={`Drop ${client}`} onClick={() => void drop(pool, client).then(look)}>
+						Drop
+					</Action>
+				</span>
+			),
+		},
+	];
+}
+
 export function Connections() {
 	const [found, setFound] = useState<Found | null>(null);
-	const from = route.value.query.get("from") ?? "";
 	const look = () => void ask().then(setFound);
+	const columns = useMemo(() => columnsOf(look), []);
 	useEffect(look, []);
-	const wanted = from.trim().toLowerCase();
-	const matching = (found?.connections ?? []).filter(({ client, proxy }) => client.includes(wanted) || proxy.includes(wanted));
+	const nobody = (title: string) => (
+		<Empty title={title}>
+			<p>
+				As the agents told last. <a href={href("use")}>Use it</a>
+			</p>
+		</Empty>
+	);
 	return (
 		<>
 			<header class="title">
-				<h1>Connections</h1>
+				<div>
+					<h1>Connections</h1>
+					<p class="dim">Which client is connected through which proxy, as the agents told last.</p>
+				</div>
 				<div class="buttons">
 					<button type="button" disabled={!canAct.value} onClick={look}>
 						Ask again
 					</button>
 				</div>
 			</header>
-			<div class="filters">
-				<input
-					type="search"
-					placeholder="Client or proxy: 203.0.113.7"
-					aria-label="Client's or proxy's address"
-					value={from}
-					onInput={(event) => refine({ from: event.currentTarget.value })}
-				/>
-			</div>
 			{found === null && <p class="dim">Asking …</p>}
 			{found?.problems.map((problem) => (
 				<p class="fault" key={problem}>
 					{problem}
 				</p>
 			))}
-			{found !== null && matching.length === 0 && (
-				<Empty title={wanted === "" ? "Nobody is connected" : `Nobody is connected from or through “${from.trim()}”`}>
-					<p>
-						As the agents told last. <a href={href("use")}>Use it</a>
-					</p>
-				</Empty>
-			)}
-			{matching.length > 0 && (
-				<>
-					<p class="dim">
-						{count(matching.length, "connection")}
-						{matching.length > MOST ? `, the first ${MOST} of them below` : ""}
-					</p>
-					<ul class="sessions">
-						{matching.slice(0, MOST).map(({ client, proxy, pool }) => (
-							<li key={`${pool.endpoint} ${client}`} data-row tabIndex={-1}>
-								<span>
-									<span class="mono">{client}</span> <span class="dim">through</span>{" "}
-									<a class="mono" href={href("proxy", [pool.provider, pool.instance, proxy])}>
-										{proxy}
-									</a>{" "}
-									<span class="dim">of {nameOf(pool)}</span>
-								</span>
-								<Action label={`Drop ${client}`} onClick={() => void drop(pool, client).then(look)}>
-									Drop
-								</Action>
-							</li>
-						))}
-					</ul>
-				</>
+			{found !== null && (
+				<SearchTable
+					title="Open connections"
+					columns={columns}
+					rows={found.connections}
+					id={({ pool, client }) => `${pool.endpoint} ${client}`}
+					texts={({ client, proxy, pool }) => [client, proxy, nameOf(pool)]}
+					param="from"
+					placeholder="Client or proxy: 203.0.113.7"
+					named="Client's or proxy's address"
+					empty={nobody("Nobody is connected")}
+					missing={(wanted) => nobody(`Nobody is connected from or through “${wanted}”`)}
+				/>
 			)}
 		</>
 	);

@@ -267,7 +267,7 @@ export function Overview() {
 					</ul>
 				</section>
 			)}
-			{seen.pools.length > 0 && <Charts pool={null} which={["ready", "traffic"]} />}
+			{seen.pools.length > 0 && <Charts pool={null} which={["ready", "traffic", "success"]} />}
 			{seen.pools.length > 0 && <LatestEvents />}
 		</>
 	);

@@ -16,8 +16,10 @@ import { DryRun, Reasons, usePlan } from "../parts/plan.tsx";
 import { askRoll, RunButtons } from "../parts/pool-actions.tsx";
 import { Rolling } from "../parts/rolling.tsx";
 import { openScale } from "../parts/scale.tsx";
-import { type Column, sorted, Table } from "../parts/table.tsx";
+import { SearchTable } from "../parts/search-table.tsx";
+import type { Column } from "../parts/table.tsx";
 import { Tile } from "./overview.tsx";
+import { Reported } from "./sites.tsx";
 
 type Configuration =
 	NonNullable<Schemas["ConsoleState"]> extends never ? never : Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -258,76 +260,48 @@ function columnsOf(pool: Pool, hasOutcomes: boolean): readonly Column<Proxy>[] {
 }
 
 function Proxies({ pool, proxies }: { readonly pool: Pool; readonly proxies: readonly Proxy[] }) {
-	const { query } = route.value;
-	const [filter, sort, phase] = [query.get("filter") ?? "", query.get("sort") ?? "phase", query.get("phase") ?? ""];
+	const phase = route.value.query.get("phase") ?? "";
 	const hasOutcomes = proxies.some(({ outcomes }) => outcomes !== null);
 	const columns = useMemo(() => columnsOf(pool, hasOutcomes), [pool, hasOutcomes]);
-	const rows = useMemo(() => {
-		const text = filter.trim().toLowerCase();
-		const matches = (proxy: Proxy) =>
-			[proxy.address, proxy.id, proxy.vm, proxy.region, proxy.why, proxy.phase, proxy.agent].some((part) =>
-				part?.toLowerCase().includes(text),
-			);
-		return sorted(
-			proxies.filter((proxy) => (phase === "" || lookOf(proxy.phase) === phase) && (text === "" || matches(proxy))),
-			columns,
-			sort,
-		);
-	}, [proxies, filter, sort, phase, columns]);
 	const looks = [...new Set(proxies.map((proxy) => lookOf(proxy.phase)))];
 	return (
-		<section aria-labelledby="proxies">
-			<div class="heading">
-				<h2 id="proxies">
-					Proxies <span class="dim">{rows.length === proxies.length ? proxies.length : `${rows.length} of ${proxies.length}`}</span>
-				</h2>
-				<div class="filters">
-					<input
-						type="search"
-						placeholder="Filter: address, VM, reason"
-						aria-label="Filter proxies"
-						value={filter}
-						onInput={(event) => refine({ filter: event.currentTarget.value })}
-					/>
-					{looks.length > 1 && (
-						<select aria-label="Phase" value={phase} onChange={(event) => refine({ phase: event.currentTarget.value })}>
-							<option value="">all phases</option>
-							{looks.map((look) => (
-								<option key={look} value={look}>
-									{look}
-								</option>
-							))}
-						</select>
-					)}
-				</div>
-			</div>
-			<Table
-				label={`Proxies of ${nameOf(pool)}`}
-				columns={columns}
-				rows={rows}
-				id={({ id }) => id}
-				sort={sort}
-				onSort={(next) => refine({ sort: next })}
-				open={(proxy) => go(href("proxy", [pool.provider, pool.instance, proxy.id]))}
-				empty={
-					<Empty title={proxies.length === 0 ? "No proxy" : "No proxy matches"}>
-						{proxies.length === 0 ? (
-							<p>
-								{pool.state === "stopped" || pool.state === "paused"
-									? `The pool is ${pool.state}. Start it to have proxies.`
-									: pool.wanted === 0
-										? "None is wanted. Scale the pool up to have some."
-										: "The first are about to be launched."}
-							</p>
-						) : (
-							<button type="button" onClick={() => refine({ filter: "", phase: "" })}>
-								Show all
-							</button>
-						)}
-					</Empty>
-				}
-			/>
-		</section>
+		<SearchTable
+			title="Proxies"
+			label={`Proxies of ${nameOf(pool)}`}
+			columns={columns}
+			rows={proxies}
+			id={({ id }) => id}
+			texts={({ address, id, vm, region, why, phase, agent }) => [address, id, vm, region, why, phase, agent]}
+			placeholder="Filter: address, VM, reason"
+			named="Filter proxies"
+			usualSort="phase"
+			open={(proxy) => go(href("proxy", [pool.provider, pool.instance, proxy.id]))}
+			choice={{
+				param: "phase",
+				isMeant: (proxy) => phase === "" || lookOf(proxy.phase) === phase,
+				control: looks.length > 1 && (
+					<select aria-label="Phase" value={phase} onChange={(event) => refine({ phase: event.currentTarget.value })}>
+						<option value="">all phases</option>
+						{looks.map((look) => (
+							<option key={look} value={look}>
+								{look}
+							</option>
+						))}
+					</select>
+				),
+			}}
+			empty={
+				<Empty title="No proxy">
+					<p>
+						{pool.state === "stopped" || pool.state === "paused"
+							? `The pool is ${pool.state}. Start it to have proxies.`
+							: pool.wanted === 0
+								? "None is wanted. Scale the pool up to have some."
+								: "The first are about to be launched."}
+					</p>
+				</Empty>
+			}
+		/>
 	);
 }
 
@@ -421,7 +395,7 @@ function Settings({ configuration }: { readonly configuration: Configuration | s
 	);
 }
 
-const TABS = ["proxies", "history", "plan", "log", "settings"] as const;
+const TABS = ["proxies", "sites", "history", "plan", "log", "settings"] as const;
 
 export function PoolView() {
 	const { parts, query } = route.value;
@@ -532,9 +506,10 @@ export function PoolView() {
 				))}
 			</nav>
 			{tab === "proxies" && (selected === null ? <p class="dim">Asking …</p> : <Proxies pool={pool} proxies={selected.proxies} />)}
+			{tab === "sites" && <Reported pool={pool} />}
 			{tab === "history" && (
 				<>
-					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests"]} />
+					<Charts pool={nameOf(pool)} which={["ready", "traffic", "connections", "requests", "success"]} />
 					<GoneVms pool={pool} />
 				</>
 			)}

@@ -3,10 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
 import { count, digits, money, percent, rate } from "../model/format.ts";
+import { useOutcomes } from "../model/outcomes.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
 import { canAct, pay, poolNamed, state } from "../model/store.ts";
 import { Action, Ago, Copy, Empty } from "../parts/basics.tsx";
 import { Log } from "../parts/log.tsx";
+import { OutcomeCharts, outcomeRange } from "../parts/outcomes.tsx";
 import { Tile } from "./overview.tsx";
 import { askDestroy, askRestart, isOrdered, PhaseWord } from "./pool.tsx";
 
@@ -83,6 +85,10 @@ function Test({ address }: { readonly address: string }) {
 			</span>
 		</>
 	);
+}
+
+function Fared({ proxy }: { readonly proxy: Proxy }) {
+	return <OutcomeCharts answer={useOutcomes({ range: outcomeRange(), proxy: proxy.id })} />;
 }
 
 export function ProxyView() {
@@ -163,6 +169,7 @@ export function ProxyView() {
 					</div>
 				</section>
 			)}
+			{proxy.outcomes !== null && <Fared proxy={proxy} />}
 			<div class="columns">
 				<section aria-labelledby="life">
 					<h2 id="life">Its life</h2>

@@ -1,21 +1,25 @@
 /** How requests to each site fare, as clients report, and which proxies fare worst. */
-import { useEffect, useState } from "preact/hooks";
-import { api, done, type Schemas, sentenceOf } from "../model/api.ts";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { nameOf } from "../model/actions.ts";
+import { api, done, type Pool, type Schemas, sentenceOf } from "../model/api.ts";
 import { count, percent } from "../model/format.ts";
-import { href, refine, route } from "../model/route.ts";
+import { useOutcomes } from "../model/outcomes.ts";
+import { go, href, refine, route } from "../model/route.ts";
 import { canAct, pay, pools } from "../model/store.ts";
 import { Ago, Empty } from "../parts/basics.tsx";
-import { type Column, sorted, Table } from "../parts/table.tsx";
+import { OutcomeCharts, outcomeRange } from "../parts/outcomes.tsx";
+import { SearchTable } from "../parts/search-table.tsx";
+import type { Column } from "../parts/table.tsx";
 
 type Answer = Schemas["Outcomes"];
-type Site = Answer["hosts"][number];
+type Fares = Answer["hosts"][number];
 type Fared = Answer["proxies"][number];
 
 const MOST = 2_000;
 /** More of the proxies than somebody looks through. */
 const WORST = 20;
 
-const bad = ({ banned, captcha, error, timeout }: Pick<Site, "banned" | "captcha" | "error" | "timeout">): string =>
+const bad = ({ banned, captcha, error, timeout }: Pick<Fares, "banned" | "captcha" | "error" | "timeout">): string =>
 	[
 		[banned, "banned"],
 		[captcha, "captcha"],
@@ -26,7 +30,8 @@ const bad = ({ banned, captcha, error, timeout }: Pick<Site, "banned" | "captcha
 		.map(([times, what]) => `${times} ${what}`)
 		.join(", ");
 
-const COLUMNS: readonly Column<Site>[] = [
+/** `rates`: by site, what share was good in the range that is shown. */
+const columnsOf = (range: string, rates: ReadonlyMap<string, number | null>): readonly Column<Fares>[] => [
 	{
 		key: "host",
 		title: "Site",
@@ -43,6 +48,18 @@ const COLUMNS: readonly Column<Site>[] = [
 		card: "side",
 		by: ({ success_rate }) => success_rate,
 		cell: ({ success_rate }) => percent(success_rate),
+	},
+	{
+		key: "lately",
+		title: `In ${range}`,
+		width: "72px",
+		isNumber: true,
+		card: "none",
+		by: ({ host }) => rates.get(host) ?? null,
+		cell: ({ host }) => {
+			const share = rates.get(host) ?? null;
+			return share === null ? <span class="dim">–</span> : percent(share);
+		},
 	},
 	{ key: "ok", title: "Good", width: "60px", isSpare: true, isNumber: true, card: "none", by: ({ ok }) => ok, cell: ({ ok }) => ok },
 	{
@@ -109,21 +126,103 @@ function Worst({ proxies }: { readonly proxies: readonly Fared[] }) {
 	);
 }
 
-export function Sites() {
+/** What was reported of sites and proxies: of one pool, or of all. */
+export function Reported({ pool }: { readonly pool?: Pool }) {
+	const name = pool === undefined ? undefined : nameOf(pool);
 	const [answer, setAnswer] = useState<Answer | string | null>(null);
+	const ofTime = useOutcomes({ range: outcomeRange(), ...(name === undefined ? {} : { pool: name }) });
 	const ask = () => {
-		pay(1 + pools.peek().length);
-		done(api.GET("/outcomes", { params: { query: { limit: MOST } } })).then(setAnswer, (error) => setAnswer(sentenceOf(error)));
+		pay(1 + (pool === undefined ? pools.peek().length : 1));
+		const query = { limit: MOST, ...(name === undefined ? {} : { pool: name }) };
+		done(api.GET("/outcomes", { params: { query } })).then(setAnswer, (error) => setAnswer(sentenceOf(error)));
 	};
-	useEffect(ask, []);
-	const { query } = route.value;
-	const [filter, sort] = [query.get("filter") ?? "", query.get("sort") ?? ""];
-	const hosts = typeof answer === "object" && answer !== null ? answer.hosts : [];
-	const rows = sorted(
-		hosts.filter(({ host }) => host.includes(filter.trim().toLowerCase())),
-		COLUMNS,
-		sort,
+	useEffect(ask, [name]);
+	const range = outcomeRange();
+	const rates = useMemo(
+		() => new Map(typeof ofTime === "object" && ofTime !== null ? ofTime.hosts.map(({ host, success_rate }) => [host, success_rate]) : []),
+		[ofTime],
 	);
+	const columns = useMemo(() => columnsOf(range, rates), [range, rates]);
+	if (answer === null) return <p class="dim">Asking …</p>;
+	if (typeof answer === "string") return <p class="fault">{answer}</p>;
+	if (answer.hosts.length === 0 && answer.proxies.length === 0)
+		return (
+			<Empty title="Nothing was reported yet">
+				<p>
+					The gateway and the middlewares report what came of each request by themselves; anything else does so by <code>POST /report</code>
+					. Then a site that bans is known, and its proxies cool down.
+				</p>
+				<p>
+					<a href={href("use", [], name === undefined ? {} : { pool: name })}>Use it</a> has the gateway's command.
+				</p>
+			</Empty>
+		);
+	return (
+		<>
+			<OutcomeCharts answer={ofTime} />
+			<SearchTable
+				title="Sites"
+				columns={columns}
+				rows={answer.hosts}
+				id={({ host }) => host}
+				texts={({ host }) => [host]}
+				placeholder="Filter: example.com"
+				named="Filter sites"
+				open={({ host }) => go(href("sites", [host], name === undefined ? {} : { pool: name }))}
+				empty={null}
+			/>
+			<Worst proxies={answer.proxies} />
+			<div class="buttons start">
+				<button type="button" disabled={!canAct.value} onClick={ask}>
+					Ask again
+				</button>
+			</div>
+		</>
+	);
+}
+
+/** One site over time. */
+function Site({ host }: { readonly host: string }) {
+	const pool = route.value.query.get("pool") ?? "";
+	const answer = useOutcomes({ range: outcomeRange(), host, ...(pool === "" ? {} : { pool }) });
+	return (
+		<>
+			<p class="crumbs">
+				<a href={href("sites")}>Sites</a>
+			</p>
+			<header class="title">
+				<div>
+					<h1 class="mono">{host}</h1>
+					<p class="dim">What came of requests to it, as clients report.</p>
+				</div>
+				<div class="filters">
+					<PoolChoice pool={pool} />
+				</div>
+			</header>
+			<OutcomeCharts answer={answer} />
+		</>
+	);
+}
+
+function PoolChoice({ pool }: { readonly pool: string }) {
+	if (pools.value.length < 2) return null;
+	return (
+		<select aria-label="Pool" value={pool} onChange={(event) => refine({ pool: event.currentTarget.value })}>
+			<option value="">all pools</option>
+			{pools.value.map((one) => (
+				<option key={one.endpoint} value={nameOf(one)}>
+					{nameOf(one)}
+				</option>
+			))}
+		</select>
+	);
+}
+
+export function Sites() {
+	const { parts, query } = route.value;
+	if (parts[0] !== undefined && parts[0] !== "") return <Site host={parts[0]} />;
+	const name = query.get("pool") ?? "";
+	const pool = pools.value.find((one) => nameOf(one) === name);
 	return (
 		<>
 			<header class="title">
@@ -131,47 +230,11 @@ export function Sites() {
 					<h1>Sites</h1>
 					<p class="dim">What came of requests, as clients report it: the gateway and the middlewares do so by themselves.</p>
 				</div>
-				<div class="buttons">
-					<button type="button" disabled={!canAct.value} onClick={ask}>
-						Ask again
-					</button>
+				<div class="filters">
+					<PoolChoice pool={name} />
 				</div>
 			</header>
-			{answer === null && <p class="dim">Asking …</p>}
-			{typeof answer === "string" && <p class="fault">{answer}</p>}
-			{typeof answer === "object" && answer !== null && (
-				<>
-					{hosts.length > 0 && (
-						<div class="filters">
-							<input
-								type="search"
-								placeholder="Filter: example.com"
-								aria-label="Filter sites"
-								value={filter}
-								onInput={(event) => refine({ filter: event.currentTarget.value })}
-							/>
-						</div>
-					)}
-					<Table
-						label="Sites"
-						columns={COLUMNS}
-						rows={rows}
-						id={({ host }) => host}
-						sort={sort}
-						onSort={(next) => refine({ sort: next })}
-						empty={
-							<Empty title={hosts.length === 0 ? "Nothing was reported yet" : "No site matches"}>
-								<p>
-									{hosts.length === 0
-										? "POST /report says what came of a request: then a site that bans is known, and its proxies cool down."
-										: "Clear the filter to see all."}
-								</p>
-							</Empty>
-						}
-					/>
-					<Worst proxies={answer.proxies} />
-				</>
-			)}
+			<Reported key={name} {...(pool === undefined ? {} : { pool })} />
 		</>
 	);
 }

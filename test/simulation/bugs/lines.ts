@@ -4,6 +4,7 @@ import * as ControllerModule from "../../../src/controller/controller.ts";
 import * as Lines from "../../../src/core/facts/lines.ts";
 import * as Directives from "../../../src/core/model/directives.ts";
 import * as LineModel from "../../../src/core/model/lines.ts";
+import * as Rises from "../../../src/core/model/rises.ts";
 import { type Bug, plant } from "../planting.ts";
 
 const LINED: readonly Omit<Bug, "isLined">[] = [
@@ -111,6 +112,44 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 				};
 			}),
 		],
+	},
+	{
+		name: "tell a drained proxy to refuse clients before lists lack it",
+		plants: [
+			plant(Directives, "directivesFor", (directivesFor) => (state, id, now) => {
+				const directives = directivesFor(state, id, now);
+				return directives && { ...directives, drain: state.proxies.get(id)?.phase.at === "draining", grace: 0 };
+			}),
+			plant(Directives, "lineDirectivesFor", (lineDirectivesFor) => (state, id, now) => {
+				const directives = lineDirectivesFor(state, id, now);
+				return directives && { ...directives, drain: state.proxies.get(id)?.phase.at === "draining", grace: 0 };
+			}),
+		],
+	},
+	{
+		name: "wait for the next turn of the rules when a line tells of more than they allow",
+		plants: [plant(Rises, "isRiseDue", () => () => false)],
+		isDemanding: true,
+	},
+	{
+		name: "have agents tell of no rise before its turn",
+		plants: [
+			plant(Directives, "lineDirectivesFor", (lineDirectivesFor) => (state, id, now) => {
+				const directives = lineDirectivesFor(state, id, now);
+				return directives && { ...directives, rise: 0 };
+			}),
+		],
+		isDemanding: true,
+	},
+	{
+		name: "take each proxy's room for a rise for that of all of them",
+		plants: [
+			plant(Rises, "withRiseStep", (withRiseStep) => (state, now) => {
+				const after = withRiseStep(state, now);
+				return after === state ? state : { ...after, rise: { ...after.rise, step: after.rise.step * 8 } };
+			}),
+		],
+		isDemanding: true,
 	},
 	{
 		name: "have idle agents report each second",

@@ -3,10 +3,30 @@ import * as CreateRoom from "../../../src/core/effects/create.ts";
 import * as NeighbourFacts from "../../../src/core/facts/neighbours.ts";
 import * as Neighbours from "../../../src/core/model/neighbours.ts";
 import * as Places from "../../../src/core/model/places.ts";
+import type { Spec } from "../../../src/core/model/state.ts";
 import type { Draft } from "../../../src/core/planning/draft.ts";
 import * as Placing from "../../../src/core/planning/placing.ts";
 import { type Bug, plant } from "../planting.ts";
 import { asIf, withChanged } from "./as-if.ts";
+
+/** The place of each new VM is chosen as if the settings said this. */
+const placedAsIf = (change: (spec: Spec) => Partial<Spec>) =>
+	plant(
+		Placing,
+		"Places",
+		(Original) =>
+			class extends Original {
+				private readonly draft: Draft;
+				constructor(draft: Draft) {
+					super(draft);
+					this.draft = draft;
+				}
+				override next() {
+					const { spec } = this.draft.state;
+					return asIf(this.draft, { spec: { ...spec, ...change(spec) } }, () => super.next());
+				}
+			},
+	);
 
 export const PLACES: readonly Bug[] = [
 	{
@@ -24,44 +44,24 @@ export const PLACES: readonly Bug[] = [
 	},
 	{
 		name: "wait for the first place, though others have room",
-		plants: [
-			plant(
-				Placing,
-				"Places",
-				(Original) =>
-					class extends Original {
-						override next() {
-							const place = super.next();
-							return place === null || place?.region === "here" ? place : undefined;
-						}
-						override moveUnsent() {
-							// They wait where they are.
-						}
-					},
-			),
-		],
+		plants: [placedAsIf(({ places }) => ({ places: places.filter(({ region }) => region === "here") }))],
 		isPlaced: true,
 	},
 	{
 		name: "a place takes more than it may",
-		plants: [
-			plant(
-				Placing,
-				"Places",
-				(Original) =>
-					class extends Original {
-						private readonly draft: Draft;
-						constructor(draft: Draft) {
-							super(draft);
-							this.draft = draft;
-						}
-						override next() {
-							return asIf(this.draft, { spec: { ...this.draft.state.spec, maxPerPlace: null } }, () => super.next());
-						}
-					},
-			),
-		],
+		plants: [placedAsIf(() => ({ maxPerPlace: null }))],
 		isPlaced: true,
+	},
+	{
+		name: "fill the first place of a pool that is to be even",
+		plants: [placedAsIf(({ spread }) => ({ spread: spread === "even" ? "pack" : spread }))],
+		isPlaced: true,
+	},
+	{
+		name: "replace the oldest first, wherever they are",
+		plants: [plant(Placing, "leavers", () => (_state, proxies, most) => proxies.slice(0, Math.max(0, most)))],
+		isPlaced: true,
+		isRolled: true,
 	},
 	{
 		name: "a pool that hears of its account's rate limit goes on calling",

@@ -1,9 +1,20 @@
 /** Slips of what history and /metrics count. */
+import * as ControllerModule from "../../../src/controller/controller.ts";
 import * as Tally from "../../../src/core/model/tally.ts";
 import * as TrafficModel from "../../../src/core/model/traffic.ts";
 import { type Bug, plant } from "../planting.ts";
 
 export const TOTALS: readonly Bug[] = [
+	{
+		name: "forget in a sleep what clients reported before it",
+		plants: [
+			plant(ControllerModule, "Controller", (Controller) => {
+				return class extends Controller {
+					override keepReports(): void {}
+				};
+			}),
+		],
+	},
 	{
 		name: "forget what an agent had counted before it was started anew",
 		plants: [

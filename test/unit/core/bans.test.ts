@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
-import { coolingOf, coolUntil, isCooling, type OutcomeName } from "../../../src/core/model/bans.ts";
+import { coolingOf, coolUntil, isCooling, type OutcomeName, outcomesAfter } from "../../../src/core/model/bans.ts";
 import { MOST_BANNED_PAIRS, MOST_HOSTS } from "../../../src/core/model/limits.ts";
 import { COUNTERS, FIRST_METRIC, GAUGES, withSample } from "../../../src/core/model/samples.ts";
 import type { State } from "../../../src/core/model/state.ts";
@@ -20,6 +20,40 @@ const proxyOf = (state: State, id = FIRST) => {
 	return proxy;
 };
 const lasts = (state: State, at: number, host = "example.com") => (coolUntil(proxyOf(state), host) - at) / MINUTE;
+
+describe("what clients report, hour by hour", () => {
+	const start = Math.floor(NOW / HOUR) * HOUR;
+	const hour = start / 1000;
+
+	test("is counted by site and by proxy, and told until its hour has ended and was collected", () => {
+		let state = report(report(pool(), "ok", start), "banned", start + 59 * MINUTE);
+		state = report(state, "timeout", start + 59 * MINUTE, "other.example", "proxy00000000001");
+		state = report(state, "ok", start + 61 * MINUTE);
+		const first = {
+			start: hour,
+			hosts: { "example.com": [2, 1], "other.example": [1, 0] },
+			proxies: { [FIRST]: [2, 1], proxy00000000001: [1, 0] },
+		};
+		const second = { start: hour + 3600, hosts: { "example.com": [1, 1] }, proxies: { [FIRST]: [1, 1] } };
+		expect(outcomesAfter(state, hour + 3599)).toEqual([first, second]);
+		expect(outcomesAfter(state, hour + 3600)).toEqual([second]);
+	});
+
+	test("is remembered of the last two hours alone, and of none that a clock which was set back left in the future", () => {
+		let state = pool();
+		for (let turn = 0; turn < 5; turn++) state = report(state, "ok", start + turn * HOUR);
+		expect(outcomesAfter(state, 0).map((one) => one.start)).toEqual([hour + 3 * 3600, hour + 4 * 3600]);
+		expect(outcomesAfter(report(state, "ok", start), 0).map((one) => one.start)).toEqual([hour]);
+	});
+
+	test("of a proxy that is gone stays until it was collected, and goes then", () => {
+		const state = report(pool(), "ok", start);
+		const without = { ...state, proxies: state.proxies.without(FIRST) };
+		const soon = report(without, "ok", start + 29 * MINUTE, "example.com", "proxy00000000001");
+		expect(outcomesAfter(soon, 0)[0]?.proxies).toEqual({ [FIRST]: [1, 1], proxy00000000001: [1, 1] });
+		expect([...report(soon, "ok", start + 30 * MINUTE, "example.com", "proxy00000000001").outcomes.keys()]).toEqual(["proxy00000000001"]);
+	});
+});
 
 describe("a ban", () => {
 	test("cools the proxy down for that site alone, for a quarter of an hour; a captcha does too, other failures do not", () => {

@@ -16,7 +16,6 @@ const SECOND = 1000;
 const A: Place = { region: "nbg1", size: "cx23" };
 const B: Place = { region: "fsn1", size: "cx23" };
 const C: Place = { region: "hel1", size: "cpx11" };
-const D: Place = { region: "ash", size: "cpx11" };
 const SOLD_OUT: Failure = { kind: "capacity", message: "sold out" };
 let drawn = 0.1;
 const random = () => {
@@ -157,22 +156,6 @@ describe("a pool of several places", () => {
 		expect([placeBreaker(passing, A).failures, passing.breakers.launch.failures]).toEqual([0, 1]);
 	});
 
-	test("stays even within one through a rolling replacement of 200", () => {
-		const rolling = { enabled: true, minAvailable: 190, batchSize: 5 };
-		const { state: full } = live(pool(200, [A, B, C, D], { spread: "even", rolling }), () => true, NOW, 100 * SECOND);
-		expect(spread(full)).toEqual({ "nbg1:cx23": 50, "fsn1:cx23": 50, "hel1:cpx11": 50, "ash:cpx11": 50 });
-		const later = NOW + 3600 * SECOND;
-		let state: State = { ...full, spec: { ...full.spec, ageLimitSeconds: 1800 } };
-		const old = new Set(state.proxies.keys());
-		for (let now = later; now < later + 400 * SECOND; now += SECOND) {
-			state = live(state, () => true, now, 0).state;
-			const counts = Object.values(spread(state));
-			expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1 + 1);
-			expect(counts.every((count) => Math.abs(count - 50) <= 1)).toBe(true);
-		}
-		expect([...state.proxies.keys()].filter((id) => old.has(id))).toEqual([]);
-	});
-
 	test.each<[Spread, Record<string, number>]>([
 		["even", { "nbg1:cx23": 1, "fsn1:cx23": 1, "hel1:cpx11": 1 }],
 		["pack", { "nbg1:cx23": 3 }],
@@ -188,6 +171,48 @@ describe("a pool of several places", () => {
 		const more = live(moved, () => true, NOW + 10 * SECOND, 5 * SECOND).state;
 		const fewer = live({ ...more, spec: { ...more.spec, min: 1, max: 5 } }, () => true, NOW + 20 * SECOND, 5 * SECOND).state;
 		expect(spread(fewer)).toEqual({ "fsn1:cx23": 1 });
+	});
+});
+
+describe("a pool whose places leave no room says why it waits", () => {
+	const said = (state: State) => sentencesOf(summaryOf(state), null, NOW).filter((text) => text.includes("no place has room"));
+	const rolled = (state: State, now: number) => apply(state, { on: "command", command: { do: "roll", isOn: true } }, now);
+	const bounded = (count: number) => live(pool(count, [A, B], { maxPerPlace: 2, max: 10 }), () => true, NOW, 10 * SECOND).state;
+
+	test("where fewer fit than it is to have", () => {
+		const state = bounded(5);
+		expect(state.proxies.size).toBe(4);
+		const why = "no place has room: nbg1:cx23 has as many as MAX_PER_PLACE lets it (2), fsn1:cx23 has as many as MAX_PER_PLACE lets it (2)";
+		expect(said(state)).toEqual([why]);
+		expect(state.log.filter(({ text }) => text === why)).toHaveLength(1);
+		const roomier = live({ ...state, spec: { ...state.spec, maxPerPlace: 3 } }, () => true, NOW + 20 * SECOND, 10 * SECOND).state;
+		expect(said(roomier)).toEqual([]);
+		expect(roomier.proxies.size).toBe(5);
+	});
+
+	test("where proxies that are too old, or that an operator wants replaced, have no room for their successors", () => {
+		const full = bounded(4);
+		expect(said(full)).toEqual([]);
+		const aged = { ...full, spec: { ...full.spec, ageLimitSeconds: 60 } };
+		for (const state of [rolled(full, NOW + 20 * SECOND), aged]) {
+			const later = live(state, () => true, NOW + 100 * SECOND, 60 * SECOND).state;
+			expect([...later.proxies.keys()]).toEqual([...full.proxies.keys()]);
+			expect(said(later)).toEqual([
+				expect.stringMatching(/^proxies that are to be replaced stay, since no place has room for their successors: nbg1:cx23 has /),
+			]);
+			expect(later.log.filter(({ text }) => text.startsWith("proxies that are to be replaced stay"))).toHaveLength(1);
+		}
+	});
+
+	test("once, however often a place that is sold out is asked meanwhile", () => {
+		const full = live(pool(4, [A, B], { maxPerPlace: 4, max: 10 }), () => true, NOW, 10 * SECOND).state;
+		const later = live(rolled(full, NOW + 20 * SECOND), () => false, NOW + 30 * SECOND, 300 * SECOND);
+		expect(later.asked["fsn1:cx23"]?.length).toBeGreaterThan(5);
+		expect(said(later.state)).toEqual([expect.stringMatching(/: nbg1:cx23 has as many .*, fsn1:cx23 is closed$/)]);
+		expect(later.state.log.filter(({ text }) => text.includes("no place has room for their successors"))).toHaveLength(1);
+		const restocked = live(later.state, () => true, NOW + 331 * SECOND, 300 * SECOND).state;
+		expect([...restocked.proxies.keys()].filter((id) => full.proxies.has(id))).toEqual([]);
+		expect(said(restocked)).toEqual([]);
 	});
 });
 

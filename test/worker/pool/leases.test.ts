@@ -1,5 +1,6 @@
+import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { forgetEverything } from "../../../src/read-model/ready.ts";
 import { ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
@@ -108,6 +109,24 @@ describe("reports, with a pool behind them", () => {
 		const { hosts, proxies } = (await ask("GET", "/outcomes")).body;
 		expect(hosts).toMatchObject([{ host: "example.com", ok: 1, banned: 1, success_rate: 0.5, mean_ms: 40, cooling: 0 }]);
 		expect(proxies).toMatchObject([{ ip, provider: "digitalocean", instance: "default", ok: 1, banned: 1 }]);
+	});
+
+	test("outlive the object's sleep before the next pass", async () => {
+		const pool = await poolOf(1);
+		const [ip = ""] = (await listed()).map((line) => line.replace(/:.*/, ""));
+		// The pass before has just stored all that there was, and the next one is an hour away.
+		await pool.settle();
+		expect((await ask("POST", "/report", { ip, host: "example.com", outcome: "ok" })).body.accepted).toBe(1);
+		const isStored = () =>
+			pool.inside((_, { storage }) =>
+				storage.sql
+					.exec("SELECT json FROM vitals")
+					.toArray()
+					.some(({ json }) => String(json).includes("example.com")),
+			);
+		await vi.waitUntil(isStored, { timeout: 20_000, interval: 250 });
+		await evictDurableObject(pool.stub);
+		expect((await ask("GET", "/outcomes")).body.hosts).toMatchObject([{ host: "example.com", ok: 1 }]);
 	});
 
 	test("cost one row of D1 a batch at the most, and none where nothing is banned or cleared", async () => {

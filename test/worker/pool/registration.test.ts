@@ -107,6 +107,7 @@ describe("a heartbeat", () => {
 			directives: {
 				interval: 30,
 				drain: false,
+				grace: 0,
 				drop: [],
 				url: "https://muster.test",
 				credentials: { version: 1, username: "user", password: "pass" },

@@ -99,7 +99,7 @@ describe("the object", () => {
 		expect(await runDurableObjectAlarm(pool.stub)).toBe(false);
 		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 1 });
 		// It fires at once, and arms the next one.
-		await vi.waitFor(async () => expect(await pool.inside((_, ctx) => ctx.storage.getAlarm())).toBeGreaterThan(Date.now()), 5000);
+		await vi.waitFor(async () => expect(await pool.inside((_, ctx) => ctx.storage.getAlarm())).toBeGreaterThan(Date.now()), 20_000);
 	});
 
 	test("has an alarm that should have fired two minutes ago: cron's tick arms it for now", async () => {
@@ -130,7 +130,7 @@ describe("the object", () => {
 		await pool.stub.command({ do: "scale", min: 4, max: 5 });
 		await alarm;
 		// Nobody forces its alarm from here on, and its interval is 30 s.
-		await vi.waitFor(async () => expect(await pool.vms()).toHaveLength(4), 3000);
+		await vi.waitFor(async () => expect(await pool.vms()).toHaveLength(4), 20_000);
 		await pool.untilReady(4);
 	}, 60_000);
 });

@@ -1,6 +1,7 @@
 /**
- * What the pools of these tests see of the world, in Node: the local cloud at `http://cloud.test`, and at `http://agents.test`
- * agents that answer probes on real sockets. Everything else is unreachable.
+ * What the pools of one file's tests see of the world, in Node: a local cloud at `http://cloud.test`, and at `http://agents.test`
+ * agents that answer probes on real sockets. Everything else is unreachable. Each file has a world of its own, so that several run at once
+ * and one file's faults strike no other's pool.
  */
 import { createHmac } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
@@ -15,36 +16,44 @@ interface Incoming {
 	text(): Promise<string>;
 }
 
-const cloud = new LocalCloud({ machines: idleMachines(), bootMs: 0 });
-const agents = new Map<string, { server: Server; keyHash: string; active: number; isSilent: boolean }>();
-
-/** miniflare's `outboundService`: every fetch of the Worker under test ends here. */
-export async function world(incoming: Incoming): Promise<MiniflareResponse> {
-	const url = new URL(incoming.url);
-	const text = await incoming.text();
-	if (url.host === "agents.test") return agent(url, incoming.method, text);
-	if (url.host === "bought.test") return bought(url, incoming.method, text);
-	if (url.host === "lists.test") return list(url, incoming.method, text);
-	if (url.host === "names.test") return setName(url.pathname.slice(1), text);
-	if (url.host === "cloudflare-dns.com") return answerName(url);
-	if (url.host !== "cloud.test") return new MiniflareResponse(`nothing is at ${url.host}`, { status: 599 });
-	const body = incoming.method === "GET" || incoming.method === "HEAD" ? {} : { body: text };
-	const answer = await cloud.fetch(new Request(incoming.url, { method: incoming.method, headers: [...incoming.headers], ...body }));
-	const headers = [...answer.headers] as [string, string][];
-	return new MiniflareResponse(answer.status === 204 ? null : await answer.text(), { status: answer.status, headers });
+/** miniflare's `outboundService` for one file: every fetch of the Worker under test ends there. */
+export function newWorld(): (incoming: Incoming) => Promise<MiniflareResponse> {
+	const cloud = new LocalCloud({ machines: idleMachines(), bootMs: 0 });
+	const world: World = { agents: new Map(), names: new Map(), bought: new Map(), lists: new Map() };
+	return async (incoming) => {
+		const url = new URL(incoming.url);
+		const text = await incoming.text();
+		if (url.host === "agents.test") return agent(world, url, incoming.method, text);
+		if (url.host === "bought.test") return bought(world, url, incoming.method, text);
+		if (url.host === "lists.test") return list(world, url, incoming.method, text);
+		if (url.host === "names.test") return setName(world, url.pathname.slice(1), text);
+		if (url.host === "cloudflare-dns.com") return answerName(world, url);
+		if (url.host !== "cloud.test") return new MiniflareResponse(`nothing is at ${url.host}`, { status: 599 });
+		const body = incoming.method === "GET" || incoming.method === "HEAD" ? {} : { body: text };
+		const answer = await cloud.fetch(new Request(incoming.url, { method: incoming.method, headers: [...incoming.headers], ...body }));
+		const headers = [...answer.headers] as [string, string][];
+		return new MiniflareResponse(answer.status === 204 ? null : await answer.text(), { status: answer.status, headers });
+	};
 }
 
-/** Records by host name; null: the resolver fails. */
-const names = new Map<string, readonly { readonly type: number; readonly data: string }[] | null>();
+interface World {
+	readonly agents: Map<string, { server: Server; keyHash: string; active: number; isSilent: boolean }>;
+	/** Records by host name; null: the resolver fails. */
+	readonly names: Map<string, readonly { readonly type: number; readonly data: string }[] | null>;
+	/** Of each bought proxy, by address and port: pages that were fetched through it, and ways that it opened through which nothing came. */
+	readonly bought: Map<string, { server: Server; pages: number; knocks: number }>;
+	/** Lists of proxies as others publish them, by path. */
+	readonly lists: Map<string, string>;
+}
 
 /** `PUT http://names.test/<name>`, a list of records or null. */
-function setName(name: string, text: string): MiniflareResponse {
+function setName({ names }: World, name: string, text: string): MiniflareResponse {
 	names.set(name, JSON.parse(text));
 	return new MiniflareResponse(null, { status: 204 });
 }
 
 /** DNS over HTTPS in JSON, as Cloudflare's resolver answers it. */
-function answerName(url: URL): MiniflareResponse {
+function answerName({ names }: World, url: URL): MiniflareResponse {
 	const [name, type] = [url.searchParams.get("name") ?? "", { A: 1, AAAA: 28 }[url.searchParams.get("type") ?? ""]];
 	const records = names.get(name);
 	if (records === null) return new MiniflareResponse("down", { status: 502 });
@@ -57,7 +66,7 @@ function answerName(url: URL): MiniflareResponse {
 }
 
 /** `PUT /<address>` `{keyHash, active?, isSilent?}` makes or changes an agent there, `DELETE /<address>` ends it. */
-async function agent(url: URL, method: string, text: string): Promise<MiniflareResponse> {
+async function agent({ agents }: World, url: URL, method: string, text: string): Promise<MiniflareResponse> {
 	const address = url.pathname.slice(1);
 	const known = agents.get(address);
 	if (method === "DELETE") {
@@ -69,18 +78,22 @@ async function agent(url: URL, method: string, text: string): Promise<MiniflareR
 	const state = { keyHash: wish.keyHash, active: wish.active ?? 0, isSilent: wish.isSilent ?? false };
 	if (known) Object.assign(known, state);
 	else {
-		const server = createServer((socket) => answerProbe(socket, address));
-		await new Promise<void>((resolve, reject) => server.once("error", reject).listen(8899, address, resolve));
-		server.unref();
+		const server = createServer((socket) => answerProbe(socket, () => agents.get(address)));
+		await listen(server, 8899, address);
 		agents.set(address, { server, ...state });
 	}
 	return new MiniflareResponse(null, { status: 204 });
 }
 
-function answerProbe(socket: Socket, address: string): void {
+async function listen(server: Server, port: number, address: string): Promise<void> {
+	await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, address, resolve));
+	server.unref();
+}
+
+function answerProbe(socket: Socket, agentNow: () => { keyHash: string; active: number; isSilent: boolean } | undefined): void {
 	socket.on("error", () => socket.destroy());
 	socket.once("data", (data) => {
-		const state = agents.get(address);
+		const state = agentNow();
 		const nonce = /^GET http:\/\/probe\.muster\/([0-9a-f]{32}) HTTP\/1\.1\r\n/.exec(data.toString("latin1"))?.[1];
 		// What a proxy that others run brings back for an absolute-form request.
 		const asked = /^GET http:\/\/muster\.test\/probe\?nonce=([0-9a-f]{32}) HTTP\/1\.1\r\n/.exec(data.toString("latin1"))?.[1];
@@ -94,18 +107,20 @@ function answerProbe(socket: Socket, address: string): void {
 	});
 }
 
-/** Of each bought proxy, by address and port: pages that were fetched through it, and ways that it opened through which nothing came. */
-const asked = new Map<string, { pages: number; knocks: number }>();
-
 /** `PUT /<address>` `{port, login}` starts a proxy there as others sell them: HTTP and SOCKS5 on one port, for one user alone. `GET /<address>:<port>`: what it was asked for. */
-async function bought(url: URL, method: string, text: string): Promise<MiniflareResponse> {
-	if (method === "GET") return MiniflareResponse.json(asked.get(url.pathname.slice(1)) ?? null);
+async function bought({ bought }: World, url: URL, method: string, text: string): Promise<MiniflareResponse> {
+	const at = url.pathname.slice(1);
+	if (method === "GET") {
+		const { pages, knocks } = bought.get(at) ?? { pages: 0, knocks: 0 };
+		return MiniflareResponse.json({ pages, knocks });
+	}
 	const { port, login } = JSON.parse(text) as { port: number; login: string };
 	const counts = { pages: 0, knocks: 0 };
-	asked.set(`${url.pathname.slice(1)}:${port}`, counts);
 	const server = createServer((socket) => sell(socket, login, counts));
-	await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, url.pathname.slice(1), resolve));
-	server.unref();
+	// A test that is tried again starts it again.
+	bought.get(`${at}:${port}`)?.server.close();
+	await listen(server, port, at);
+	bought.set(`${at}:${port}`, Object.assign(counts, { server }));
 	return new MiniflareResponse(null, { status: 204 });
 }
 
@@ -146,10 +161,8 @@ function sell(socket: Socket, login: string, counts: { pages: number; knocks: nu
 	});
 }
 
-/** Lists of proxies as others publish them: `PUT https://lists.test/<name>` sets one, null takes it away. */
-const lists = new Map<string, string>();
-
-function list(url: URL, method: string, text: string): MiniflareResponse {
+/** `PUT https://lists.test/<name>` sets a list. */
+function list({ lists }: World, url: URL, method: string, text: string): MiniflareResponse {
 	if (method === "PUT") lists.set(url.pathname, text);
 	const known = lists.get(url.pathname);
 	return known === undefined ? new MiniflareResponse("gone", { status: 404 }) : new MiniflareResponse(known);

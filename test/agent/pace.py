@@ -1,0 +1,82 @@
+"""Runs the agent's own reporting on a line by a clock that is driven, and prints how often it reports.
+
+Arguments: agent.py, and JSON: hours, rise (what the pool asks to be told of at once), and counts: the numbers of connections that there are in
+turn, each for a second; one number: nobody comes or goes.
+"""
+
+import importlib.util
+import json
+import sys
+import time
+import types
+
+spec = importlib.util.spec_from_file_location("agent", sys.argv[1])
+program = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(program)
+scenario = json.loads(sys.argv[2])
+
+BEGINS = 1_000_000.0
+now = BEGINS - 60
+turn = 0
+time.monotonic = lambda: now
+reports = []
+
+
+class Line:
+    """Answers pings, and lets time pass."""
+
+    answer = b""
+
+    def send(self, data, code=1):
+        if data == b"ping":
+            self.answer = b"pong"
+        else:
+            reports.append((now, json.loads(data)))
+
+    def receive(self):
+        global now, turn
+        now += program.LOOK_SECONDS
+        if now > BEGINS + scenario["hours"] * 3600:
+            raise OSError("the time is up")
+        counts = scenario["counts"]
+        count = counts[int(now - BEGINS) % len(counts)]
+        # One comes or goes each second, and all of them are others.
+        if len(counts) > 1 and int(now) != int(now - program.LOOK_SECONDS):
+            agent.requests += 1
+            turn += 1
+            agent.sessions = {Client(turn * 7 + number): None for number in range(count)}
+        answer, self.answer = self.answer, b""
+        return answer
+
+
+class Client:
+    def __init__(self, number):
+        self.number = number
+
+    def name(self):
+        return "192.0.2.1:%d" % (1024 + self.number % 60_000)
+
+
+said = {"interval": 30, "url": "https://muster.test", "allow": [], "credentials": None, "report": 300, "rise": scenario["rise"]}
+agent = types.SimpleNamespace(
+    settings=program.Settings(said, []),
+    store=types.SimpleNamespace(is_kept=True, kept=0),
+    sessions={},
+    requests=0,
+    errors=0,
+    opened=0,
+    bytes={},
+    boot="",
+    counters=dict,
+)
+agent.active = lambda: list(agent.sessions)
+reporter = program.Reporter(agent)
+now = BEGINS
+try:
+    reporter.speak(Line())
+except OSError as problem:
+    assert str(problem) == "the time is up", problem
+# From when its connections were so many until that was told, where there were fewer before.
+most = max(scenario["counts"])
+told = next((at for at, report in reports if report["active"] == most), None)
+print(json.dumps({"reports": len(reports), "toldAfter": None if told is None else told - BEGINS}))

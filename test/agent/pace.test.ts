@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { MESSAGES_A_REQUEST } from "../../src/core/model/limits.ts";
+
+interface Scenario {
+	readonly hours: number;
+	/** As the pool's directives have it. */
+	readonly rise: number;
+	/** Numbers of connections that there are in turn, each for a second; one: nobody comes or goes. */
+	readonly counts: readonly number[];
+}
+
+/** The agent's own loop, by a clock that is driven: how many reports it makes, and when the highest number was told. */
+function paced(scenario: Scenario): { readonly reports: number; readonly toldAfter: number | null } {
+	const program = join(import.meta.dirname, "../../src/agent/agent.py");
+	const out = execFileSync("python3", ["-S", join(import.meta.dirname, "pace.py"), program, JSON.stringify(scenario)], {
+		encoding: "utf8",
+	});
+	return JSON.parse(out) as ReturnType<typeof paced>;
+}
+
+/** Billed requests a day that reports come to. */
+const dailyOf = (scenario: Scenario) => (paced(scenario).reports * 24) / scenario.hours / MESSAGES_A_REQUEST;
+/** Of the 400 that a VM may take, what its line, its deploys and its part of the pool's alarms take: see plan-count.test.ts. */
+const OTHERS = 20;
+const SECONDS = {
+	flipping: [0, 1],
+	slow: [0, 0, 1, 1],
+	slower: [0, 0, 0, 1, 1, 1],
+	seldom: Array.from({ length: 20 }, (_, second) => Number(second < 10)),
+	busy: [7, 9, 8, 12, 6, 10],
+	bursts: [0, 0, 0, 40, 40, 0, 0, 0],
+	steps: [1, 2, 3, 4, 5, 6, 7, 8, 7, 6, 5, 4, 3, 2],
+};
+
+it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
+	"an agent whose connections change each second (%s) stays within its share of the plan",
+	(how) => {
+		for (const rise of [0, 1, 8])
+			expect(dailyOf({ hours: 6, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
+	},
+);
+
+it("an idle agent reports once in five minutes", () => {
+	expect(dailyOf({ hours: 6, rise: 1, counts: [0] })).toBeLessThanOrEqual(60 - OTHERS);
+});
+
+it("a rise is told within two seconds though connections have come and gone for half an hour", () => {
+	const quarter = (counts: readonly number[]) => Array.from({ length: 900 }, (_, second) => counts[second % counts.length] ?? 0);
+	const { toldAfter } = paced({ hours: 0.51, rise: 1, counts: [...quarter([3, 4]), ...quarter([3, 4]), 9, 9, 9, 9, 9] });
+	expect(toldAfter).toBeGreaterThanOrEqual(1800);
+	expect(toldAfter).toBeLessThanOrEqual(1802);
+});
