@@ -49,6 +49,8 @@ interface Load {
 	readonly atOnce: number;
 	readonly perConnection?: number;
 	readonly bulkBytes?: number;
+	/** What the origin's link would carry, for all streams together; missing: as much as there is. */
+	readonly bytesPerSecond?: number;
 }
 
 export interface Row extends Load {
@@ -207,6 +209,7 @@ function client(load: Load, proxy: Proxy | null, ports: Ports, hold: boolean): C
 		at_once: load.atOnce,
 		per_connection: load.perConnection ?? 1,
 		bulk_bytes: load.bulkBytes ?? 0,
+		bulk_rate: Math.round((load.bytesPerSecond ?? 0) / load.atOnce),
 		hold,
 	};
 	return spawn(PYTHON, [join(LOAD, "client.py"), JSON.stringify(plan)], { stdio: ["pipe", "pipe", "inherit"] });
