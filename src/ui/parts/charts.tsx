@@ -50,8 +50,8 @@ const CHARTS: Readonly<Record<string, Shown>> = {
 		format: digits,
 	},
 	success: {
-		title: "Success, as clients report",
-		lines: [[["outcomesOk", "outcomes"], "good", "--ready"]],
+		title: "Success",
+		lines: [[["outcomesOk", "outcomes"], "of what clients report", "--ready"]],
 		most: 1,
 		needs: "outcomes",
 		format: percent,
