@@ -35,7 +35,9 @@ const workerd = (name: string, include: string, miniflare = () => ({}), bindings
 		name,
 		include: [include],
 		setupFiles: ["test/worker/setup.ts"],
-		testTimeout: 30_000,
+		testTimeout: 60_000,
+		// What fails before the tests is not tried again.
+		hookTimeout: 120_000,
 		// The plug-in, as of 1.5.0, hands on the code of vitest's cache without its source maps: stacks would name lines of the output.
 		fsModuleCache: false,
 		// What an object prints goes to the reporter as a call, and for one of an object that a test has crashed it would wait without end.

@@ -3,7 +3,7 @@
 # Guess: what a client calls worth another try, a 503, is that from the proxy too, whether the site is http:// or https://.
 # Fact:  for https:// the 503 answers CONNECT, and then it is no 503 to them: `curl --retry`, `wget --retry-on-http-error=503` and undici's
 #        RetryAgent try again for http:// and give up at once for https://. curl wants `--retry-all-errors`; wget has nothing; undici wants a
-#        retry of one's own, around the call. (aria2, requests with urllib3's Retry, got and make-fetch-happen try again in both.)
+#        retry of one's own, around the call. (aria2, requests with urllib3's Retry, got on https-proxy-agent and make-fetch-happen try again in both.)
 # Seen (the proxy answers 503 twice, then 200 or a tunnel):
 #        curl --retry 5: http:// tried 3 times, https:// tried 1 time
 #        curl --retry 5 --retry-all-errors: http:// tried 3 times, https:// tried 3 times

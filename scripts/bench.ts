@@ -19,7 +19,9 @@ interface Line {
 	readonly also: string;
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" }, against: { type: "string" }, rows: { type: "string" } } });
+const { values } = parseArgs({
+	options: { only: { type: "string" }, against: { type: "string" }, rows: { type: "string" }, agents: { type: "string" } },
+});
 const isWanted = (part: string) => values.only === undefined || values.only === part;
 const print = (text: string) => console.error(`  ${text}`);
 const lines: Line[] = [];
@@ -46,7 +48,7 @@ if (isWanted("patch")) {
 		also: `median ${Math.round(medianMs)} ms, 20 rounds`,
 	});
 }
-if (isWanted("live")) lines.push(...(await benchLive(print)));
+if (isWanted("live")) lines.push(...(await benchLive(print, Number(values.agents ?? 50))));
 if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", print })));
 if (isWanted("gateway")) lines.push(...(await benchGateway({ rows: values.rows ?? "", print })));
 if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, print)));

@@ -17,7 +17,7 @@
  * The agent sends `ping` each 20 s, which the platform answers with `pong`, and {@link LineReport}s: the first whole, the next ones as differences. The pool sends
  * {@link LineOrder}s: one at once, and one whenever something else is to be told; the agent's next report, which follows at once, names it.
  * `{"whole": true}` asks for a whole report. Close codes of the pool: 4001 a newer line of the same agent, 4401 the key is not (any longer)
- * good, 1008 what came cannot be read. On any other end the agent comes back after 0.5 to 30 s.
+ * good, 1008 what came cannot be read, or came too fast (120 at once, two a second). On any other end the agent comes back after 0.5 to 30 s.
  *
  * **Probe**, from the pool, one TCP connection to the proxy port: `GET http://probe.muster/<nonce> HTTP/1.1` with
  * `Proxy-Authorization`, as any client would send it; nonce is 32 hex digits. The agent opens (and closes) a TCP connection to the

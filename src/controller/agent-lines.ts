@@ -9,6 +9,8 @@ import type { Line, Lines } from "./lines.ts";
 
 /** An order that is not acknowledged is sent again after so long. */
 const ORDER_RETRY_MS = 20_000;
+/** So many orders may wait to be acknowledged: what nobody reads is held in memory, each as long as the whole wish. The newest is told once there is room. */
+const MOST_UNHEARD = 8;
 /** A line that showed no life for so long is nobody's any more. */
 const DEAD_MS = 5 * 60_000;
 /** Characters of a report that fit into a note: an attachment holds 16,384 bytes. */
@@ -77,6 +79,8 @@ export class AgentLines {
 		if (outcome === "taken") line.keep({ ...(line.note as Note), reported: this.kept(report) } satisfies Note);
 		else if (outcome === "gap") askForAll(line);
 		else line.close("unauthorised");
+		// What was not told while too many orders were unheard.
+		if (heard > note.heard && outcome !== "refused") this.tell(line, this.controller().state);
 		return outcome;
 	}
 
@@ -97,6 +101,8 @@ export class AgentLines {
 			const id: Id = line.name;
 			if (judgeKey(state, id, keyHash).is === "refused") line.close("unauthorised");
 			else if (now - line.aliveAt > DEAD_MS) line.close("replaced");
+			// It pings, and reads nothing.
+			else if (order - heard >= MOST_UNHEARD && now - at > ORDER_RETRY_MS) line.close("replaced");
 			else {
 				if (heard < order && now - at > ORDER_RETRY_MS) this.tell(line, state, true);
 				// Where nothing can be published time alone has it told.
@@ -137,7 +143,7 @@ export class AgentLines {
 		// How often it would call is of no weight here, and changes with each proxy of a large fleet; a grace only runs out.
 		const told = this.host.digest(JSON.stringify({ ...directives, interval: 0, grace: 0 }));
 		const note = line.note as Note;
-		if (told === note.told && !isAgain) return;
+		if ((told === note.told && !isAgain) || note.order - note.heard >= MOST_UNHEARD) return;
 		const order = note.order + 1;
 		line.keep({ ...note, told, order, at: this.host.now() } satisfies Note);
 		line.send(JSON.stringify({ order, ...directives }));

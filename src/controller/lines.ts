@@ -41,9 +41,9 @@ interface Attachment {
 }
 
 const REASONS: Readonly<Record<LineEnd, string>> = {
-	replaced: "a newer line has its place, or it showed no life",
+	replaced: "a newer line has its place, or it showed no life, or read nothing",
 	unauthorised: "the key is not this proxy's",
-	malformed: "no report",
+	malformed: "no report, or too many of them",
 };
 
 export class Lines {

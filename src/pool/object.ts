@@ -13,6 +13,11 @@ import { enlivenStored, type Live, type Surroundings } from "./live.ts";
 import { Refresher } from "./refresh.ts";
 import { Store } from "./store.ts";
 
+/** A report with all that it may hold is half as long. */
+const MOST_MESSAGE_CHARS = 256 * 1024;
+/** What an agent may say: so many messages at once, and one in so long all the time. */
+const [MOST_MESSAGES_AT_ONCE, MESSAGE_MS] = [120, 500];
+
 export const GONE = { error: "notFound", message: "This pool does not exist any more." } as const;
 export const MALFORMED = { ok: false, message: "the boot token or the key is malformed" } as const;
 
@@ -26,6 +31,8 @@ export abstract class PoolObject extends DurableObject<Env> {
 	);
 	protected live: Live | null = null;
 	protected readonly surroundings: Surroundings;
+	/** By socket: as far as it lies ahead, its messages came faster than they may. A sleep, in which none come, may forget it. */
+	private readonly saidUntil = new WeakMap<WebSocket, Ms>();
 	private read: { readonly env: Env; readonly config: Config } | null = null;
 	/** The clock, in milliseconds since the epoch; a test may drive it. */
 	protected now: () => Ms = () => Date.now();
@@ -77,9 +84,18 @@ export abstract class PoolObject extends DurableObject<Env> {
 	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
 		const line = this.lines.lineOf(socket);
 		if (line?.kind !== "agent") return;
-		const said = saidIn(message);
+		const said = this.isFlooding(socket) ? null : saidIn(message);
 		if (said === null) line.close("malformed");
 		else this.live?.agents.heard(line, said);
+	}
+
+	private isFlooding(socket: WebSocket): boolean {
+		const now = this.now();
+		const before = this.saidUntil.get(socket) ?? 0;
+		// A clock that was set back begins anew.
+		const from = before > now + (MOST_MESSAGES_AT_ONCE + 1) * MESSAGE_MS ? now : Math.max(before, now);
+		this.saidUntil.set(socket, from + MESSAGE_MS);
+		return from - now > MOST_MESSAGES_AT_ONCE * MESSAGE_MS;
 	}
 
 	override async webSocketClose(socket: WebSocket, _code: number, _reason: string, wasClean: boolean): Promise<void> {
@@ -115,7 +131,8 @@ export abstract class PoolObject extends DurableObject<Env> {
 }
 
 function saidIn(message: string | ArrayBuffer): Said | null {
-	const report = typeof message === "string" ? LineReport.safeParse(parsed(message)).data : undefined;
+	const report =
+		typeof message === "string" && message.length <= MOST_MESSAGE_CHARS ? LineReport.safeParse(parsed(message)).data : undefined;
 	if (report === undefined) return null;
 	const { boot, counters, ...said } = report;
 	const counts = boot === undefined || counters === undefined ? {} : { counts: { boot, counters } };

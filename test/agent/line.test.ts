@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -164,6 +165,35 @@ describe.runIf(onLinux)("a line", () => {
 		line.socket.send("no JSON");
 		const next = await nextLine(worker, line);
 		expect(next.isOpen).toBe(true);
+	});
+
+	it("of a proxy that ten clients keep busy is delayed by no more than a second, neither its pings nor its orders", async () => {
+		const { agent, line } = await lined({ PING_SECONDS: 0.2, PONG_SECONDS: 8 });
+		const socket = await echoTunnel(agent);
+		const login = basic()
+			.replace(/^.*?: /, "")
+			.trim();
+		const flood = spawn("python3", ["-S", join(import.meta.dirname, "flood.py"), agent.address, String(agent.port), login, "4"]);
+		onTestFinished(() => void flood.kill("SIGKILL"));
+		let said = "";
+		for (const stream of [flood.stdout, flood.stderr]) stream.on("data", (data) => (said += data));
+		const ended = new Promise((resolve) => flood.once("exit", resolve));
+		await eventually(() => said.includes("flooding"), "the flood");
+		const [from, began] = [line.pingsMs.length, performance.now()];
+		const closed = new Promise((resolve) => socket.once("close", resolve));
+		const drop = line.order({ drop: [nameOf(socket)] });
+		await closed;
+		const droppedMs = performance.now() - began;
+		const heard = await eventually(() => line.reports.find((report) => report.heard === drop), "the drop is acknowledged");
+		await ended;
+		const pings = line.pingsMs.slice(Math.max(0, from - 1));
+		const gaps = pings.slice(1).map((at, index) => at - (pings[index] ?? at));
+		// This machine has others' work to do as well.
+		const MOST_MS = 1_000 + 1_000;
+		expect({ droppedMs, heardMs: heard.atMs - began, mostMs: Math.max(...gaps) }, said).toSatisfy((late: object) =>
+			Object.values(late).every((ms) => ms <= MOST_MS),
+		);
+		expect(gaps.length).toBeGreaterThan(2);
 	});
 
 	it("that is refused is tried again later, and heartbeats go on meanwhile", async () => {

@@ -71,3 +71,13 @@ test("a password that must be percent-encoded in URLs is warned of, without the 
 	const { code, output } = await deploy("--env", ENV, "--dry-run", "--var", "PROXY_PASSWORD:p@ss/w:rd");
 	expect([code, output]).toEqual([0, expect.stringMatching(/^Warning: PROXY_PASSWORD has characters that must be percent-encoded/m)]);
 });
+
+test("a dry run says what would be deployed, and asks the account for nothing", async () => {
+	account.calls.length = 0;
+	const { code, output } = await deploy("--env", ENV, "--dry-run");
+	expect([code, output]).toEqual([
+		0,
+		expect.stringMatching(new RegExp(`^It would be the Worker ${WORKER}, with the database ${WORKER}\\.$`, "m")),
+	]);
+	expect(account.calls).toEqual([]);
+});

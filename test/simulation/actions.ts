@@ -7,6 +7,8 @@ import { type Action, LASTING, type Lasting, MINUTE, SECOND } from "./scenario.t
 import type { World } from "./world.ts";
 
 const MOST_SKEW_MS = 30 * MINUTE;
+/** More than any pool publishes in a run. */
+const MOST_VERSIONS_AHEAD = 1_000_000;
 
 /** Carries out one line of a schedule; one that finds nothing to act on does nothing. */
 export function act(world: World, action: Action): void {
@@ -73,6 +75,10 @@ export function act(world: World, action: Action): void {
 		case "databaseLost":
 			world.faults.count("databaseLost");
 			world.loseDatabase(host, action.choice);
+			return;
+		case "databaseAhead":
+			world.faults.count("databaseAhead");
+			world.database.runAhead(host.object, 1 + Math.floor(action.choice * MOST_VERSIONS_AHEAD));
 			return;
 		case "priceChanges":
 			world.faults.count("priceChanges");

@@ -84,6 +84,12 @@ export class Database {
 		return row === undefined ? null : isHeld;
 	}
 
+	/** It holds a later version of a pool than this has ever published: a state of it that could not be read did so, or its storage is an older copy. */
+	runAhead(object: string, by: number): void {
+		const row = this.pools.get(object);
+		if (row !== undefined) row.version += by;
+	}
+
 	private write(row: PoolRow, publication: Publication): void {
 		row.version = publication.version;
 		row.publishedAt = publication.now;

@@ -76,7 +76,7 @@ export const SUDDEN = [
 	"priceChanges",
 ] as const;
 /** Dealt apart from the others, so that seeds keep the rest of their runs. */
-export const APART = ["databaseLost", "lineBroken", "lineSilent", "lineDoubled"] as const;
+export const APART = ["databaseLost", "databaseAhead", "lineBroken", "lineSilent", "lineDoubled"] as const;
 /** What befalls lines. */
 const OF_LINES = ["lineBroken", "lineSilent", "lineDoubled", "linesRefused", "superseded"] as const;
 export type Sudden = (typeof SUDDEN)[number] | (typeof APART)[number];
@@ -259,6 +259,17 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 			p: 1,
 			pool: rolls.between(0, 7),
 			choice: rolls.next(),
+		});
+	const ahead = new Random(`ahead ${seed}`);
+	const isAhead = options.focus?.includes("databaseAhead") ?? ahead.chance(0.1);
+	for (let i = options.isFaultless || !isAhead ? 0 : ahead.between(1, 3); i > 0; i--)
+		actions.push({
+			at: ahead.between(0, end - MINUTE),
+			what: "databaseAhead",
+			forMs: 0,
+			p: 1,
+			pool: ahead.between(0, 7),
+			choice: ahead.next(),
 		});
 	const hanging = new Random(`hanging ${seed}`);
 	const hangs = options.focus?.includes("createsHang") ?? (!options.isFaultless && hanging.chance(0.15));

@@ -245,6 +245,18 @@ describe("an endpoint's routes", () => {
 		expect((await get("/random", ADDRESS, { "X-Auth-Key": KEY_OF(object) }, settings)).status, "a proxy's").toBe(403);
 	});
 
+	test("are closed to another endpoint's key: 403, however often, which counts as no failure, whether or not there is such an endpoint", async () => {
+		const auth_hash = createHash("sha1").update("another endpoint's").digest("hex");
+		const settings = poolsAnswering(pool({ opens: async () => false, configuration: async () => ({ endpoint: { auth_hash } }) }));
+		const ask = async (name: string, key: string, from = "198.51.100.1") =>
+			(await get(`/v1.1/endpoints/${name}/ips`, from, { "X-Auth-Key": key }, settings)).status;
+		for (let turn = 0; turn < 12; turn++) expect(await ask("digitalocean-default", "another endpoint's")).toBe(403);
+		expect(await ask("nowhere", "another endpoint's")).toBe(403);
+		expect((await get("/v1.1/endpoint/ips", ADDRESS, { "X-Auth-Key": "another endpoint's" }, settings)).status).toBe(403);
+		for (let attempt = 0; attempt < 10; attempt++) expect(await ask("digitalocean-default", `made up ${attempt}`)).toBe(401);
+		expect(await ask("digitalocean-default", "one more")).toBe(429);
+	});
+
 	test("take the admin key, and names as URLs write them", async () => {
 		expect((await named("digitalocean-default")).status).toBe(200);
 		expect((await named("%64igitalocean%2Ddefault")).status).toBe(200);

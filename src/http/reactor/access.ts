@@ -8,18 +8,30 @@ import { isAnyEndpointsKey } from "./endpoint-keys.ts";
 const PROXYS_SCOPE =
 	"A proxy's own key opens its endpoint's ips, state and metrics, its own metrics and its own sessions; this needs the endpoint's key or the admin key.";
 const ENDPOINTS_SCOPE = "This key opens its own endpoint's routes; this one needs the admin key.";
+const ANOTHERS_SCOPE = "This key opens its own endpoint's routes; this one is about another endpoint.";
 
-/** Lets a request with the admin key pass, and one with the key of the endpoint that it is about. Throws as requireKey. */
+/**
+ * Lets a request with the admin key pass, and one with the key of the endpoint that it is about. Throws as requireKey, and Forbidden for a key
+ * that is right and opens other routes.
+ */
 export async function requireEndpointKey(c: AppContext): Promise<KeyHolder> {
-	return requireKey(c, async (given) => (given !== null && (await isEndpointKey(c, given)) ? "endpoint" : null));
+	return requireKey(c, async (given) => {
+		if (given !== null && (await isEndpointKey(c, given))) return "endpoint";
+		return opensElsewhere(c, given, ANOTHERS_SCOPE);
+	});
 }
 
 /** Nobody's but the admin's key opens this. Throws Forbidden for the key of an endpoint, or of a proxy that asks: these open other routes. */
 export async function adminAlone(c: AppContext, given: string | null): Promise<null> {
+	if (given !== null && (await isEndpointKey(c, given))) throw new Forbidden(ENDPOINTS_SCOPE);
+	return opensElsewhere(c, given, ENDPOINTS_SCOPE);
+}
+
+/** Throws Forbidden for a key that opens other routes: who sends it guesses nothing, and it is not counted as a wrong one. */
+async function opensElsewhere(c: AppContext, given: string | null, endpointsScope: string): Promise<null> {
 	if (given === null) return null;
 	if (await isProxyKey(c, given)) throw new Forbidden(PROXYS_SCOPE);
-	if (await isEndpointKey(c, given)) throw new Forbidden(ENDPOINTS_SCOPE);
-	if (!(await isSlowed(c, given)) && (await isAnyEndpointsKey(c, given, Date.now()))) throw new Forbidden(ENDPOINTS_SCOPE);
+	if (!(await isSlowed(c, given)) && (await isAnyEndpointsKey(c, given, Date.now()))) throw new Forbidden(endpointsScope);
 	return null;
 }
 
@@ -54,7 +66,8 @@ export async function requireCaller(c: AppContext, route: CallersRoute): Promise
 async function callerOf(c: AppContext, given: string | null, { isAdminOnly, opensToProxies }: CallersRoute): Promise<KeyHolder | null> {
 	if (given === null) return !isAdminOnly && opensToProxies && (await isOpenByAddress(c)) ? "proxy" : null;
 	if (parseBearer(given) === null) {
-		if (!(await isEndpointKey(c, given))) return null;
+		const isFromProxy = ((await c.get("addressed")?.()) ?? null) !== null;
+		if (!(await isEndpointKey(c, given))) return isFromProxy ? opensElsewhere(c, given, ANOTHERS_SCOPE) : null;
 		if (isAdminOnly) throw new Forbidden(ENDPOINTS_SCOPE);
 		return "endpoint";
 	}

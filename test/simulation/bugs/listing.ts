@@ -28,6 +28,16 @@ export const LISTING: readonly Bug[] = [
 		focus: ["databaseLost"],
 	},
 	{
+		name: "take no notice that the directory shows a later state of the pool",
+		plants: [
+			plant(Listing, "withSeen", (withSeen) => (state, seen, now) => {
+				const isLater = seen.is === "there" && seen.version > state.published.version;
+				return isLater ? state : withSeen(state, seen, now);
+			}),
+		],
+		focus: ["databaseAhead"],
+	},
+	{
 		name: "never enter again",
 		plants: [plant(EnterRoom, "enter", (enter) => ({ ...enter, plan: () => undefined }))],
 		focus: ["databaseLost"],

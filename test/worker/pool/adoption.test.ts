@@ -74,7 +74,7 @@ describe("associating", () => {
 		});
 		expect(await tagsOf(id)).toEqual(["theirs"]);
 		expect((await pool.state()).proxies.size).toBe(3);
-	}, 30_000);
+	});
 
 	test("whose answer is lost is gone on with, and never done twice", async () => {
 		const pool = await runningPool();
@@ -100,7 +100,7 @@ describe("associating", () => {
 		await ordered;
 		await other.until((state) => !isThere(state), "given up");
 		expect(await tagsOf(id)).toEqual(tags);
-	}, 30_000);
+	});
 
 	test("of a VM that is never of use ends with its own tags, running", async () => {
 		const pool = await runningPool();
@@ -125,7 +125,7 @@ describe("disassociating", () => {
 		});
 		expect(await tagsOf(id)).toEqual([]);
 		expect(await pool.stub.command({ do: "release", id })).toMatchObject({ ok: false, error: "notFound" });
-	}, 30_000);
+	});
 
 	test("of a whole pool leaves all of its VMs running and deletes none", async () => {
 		const pool = await runningPool();

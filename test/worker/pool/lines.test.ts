@@ -1,7 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { LineOrder, LineReport } from "../../../src/agent/protocol.ts";
+import { Controller } from "../../../src/controller/controller.ts";
+import { Store } from "../../../src/pool/store.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -224,11 +226,122 @@ describe("a line", () => {
 
 	test("that says what cannot be read is closed", async () => {
 		const { pool, key } = await ready();
-		for (const words of ["no JSON", "{}", JSON.stringify({ ...NOTHING, number: 0 })]) {
+		const long = JSON.stringify({ ...NOTHING, number: 1, metrics: { ["x".repeat(300_000)]: 1 } });
+		const words = [
+			"no JSON",
+			"{}",
+			"null",
+			JSON.stringify({ ...NOTHING, number: 0 }),
+			long,
+			new TextEncoder().encode(JSON.stringify({ ...NOTHING, number: 1 })),
+		];
+		for (const said of words) {
 			const client = await dial(pool, key);
-			client.socket.send(words);
+			client.socket.send(said);
 			await until("it is closed", () => client.closes.length > 0);
 			expect(client.closes[0]?.code).toBe(1008);
 		}
 	});
+
+	test("that says too much at once is closed", async () => {
+		const { pool, key, id } = await ready();
+		const client = await dial(pool, key);
+		for (let number = 1; number <= 200; number++) client.report({ number, whole: number === 1 });
+		await until("it is closed", () => client.closes.length > 0);
+		expect(client.closes[0]?.code).toBe(1008);
+		expect((await vitalsOf(pool, id))?.report).toBeLessThan(130);
+	});
+
+	test("on which nothing is read holds no more than a few orders, and is told the newest once it has caught up", async () => {
+		const { pool, key } = await ready();
+		const client = await dial(pool, key);
+		await until("the first order", () => client.orders.length === 1);
+		for (let n = 0; n < 20; n++) await pool.stub.command({ do: "drop", session: `192.0.2.1:${1000 + n}` });
+		await until("orders", () => client.orders.length === 8);
+		client.report({ number: 1, heard: 8 });
+		await until("the newest", () => client.orders.length === 9);
+		// None of these sessions is there.
+		expect(client.orders[8]?.drop).toEqual([]);
+		// It goes on pinging, and hears nothing any more.
+		for (let n = 0; n < 20; n++) await pool.stub.command({ do: "drop", session: `192.0.2.2:${1000 + n}` });
+		await pool.setClock(Date.now() + 60_000);
+		await pool.settle();
+		await until("it is closed", () => client.closes.length > 0);
+		expect(client.orders.length).toBeLessThanOrEqual(16);
+	});
+
+	test("of an object that sleeps is answered its pings without waking it", async () => {
+		const { pool, key } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, heard: 1 });
+		await pool.settle();
+		await evictDurableObject(pool.stub);
+		// Whoever wakes it has it read its rows.
+		const loads = vi.spyOn(Store.prototype, "load");
+		onTestFinished(() => loads.mockRestore());
+		let pongs = 0;
+		client.socket.addEventListener("message", ({ data }) => {
+			if (data === "pong") pongs++;
+		});
+		for (let ping = 1; ping <= 5; ping++) {
+			client.socket.send("ping");
+			await until("its answer", () => pongs === ping);
+		}
+		expect(loads).not.toHaveBeenCalled();
+		client.report({ number: 2, whole: false });
+		await until("a report wakes it", () => loads.mock.calls.length === 1);
+	});
 });
+
+test("those that come back after a deploy, 250 of them, cost one row of vitals and no pass each", async () => {
+	const { pool } = await ready();
+	const secret = "s".repeat(43);
+	const keys = Array.from({ length: 250 }, (_, n) => `${pool.object}.crew${String(n).padStart(8, "0")}.${secret}`);
+	const hashes = await Promise.all(keys.map(sha256Of));
+	await pool.inside((inside) => {
+		const [one] = inside.state.proxies.values();
+		if (one === undefined) throw new Error("there is a proxy");
+		const crew = keys.map((key, n) => {
+			const id = key.split(".")[1] ?? "";
+			return {
+				...one,
+				id,
+				address: `198.51.${n >> 8}.${n & 255}`,
+				keyHash: hashes[n] ?? "",
+				phase: { at: "ready", vm: `vm-${n}` },
+			} as const;
+		});
+		const proxies = crew.reduce((table, proxy) => table.with(proxy.id, proxy), inside.state.proxies);
+		inside.commit(inside.state, { ...inside.state, proxies }, null);
+	});
+	for (const key of keys) (await dial(pool, key)).report({ number: 1, heard: 1 });
+	await until("all have reported", async () => (await pool.state()).vitals.size >= 250);
+	await pool.crash();
+	await pool.state();
+	const [saves, passes] = [vi.spyOn(Store.prototype, "save"), vi.spyOn(Controller.prototype, "alarm")];
+	onTestFinished(() => {
+		saves.mockRestore();
+		passes.mockRestore();
+	});
+	const armedAt = await pool.inside((inside) => inside.armedAt);
+	const clients = [];
+	for (const key of keys) {
+		const client = await dial(pool, key);
+		client.report({ number: 1, heard: 1 });
+		clients.push(client);
+	}
+	await until(
+		"all are heard again",
+		async () => [...(await pool.state()).vitals.values()].filter(({ report }) => report === 1).length >= 250,
+	);
+	const written = saves.mock.calls.map(([changes]) => changes);
+	const vitals = written.flatMap((changes) => changes.vitals?.() ?? []).length;
+	expect([written.flatMap(({ proxies }) => proxies).length, vitals <= 1, passes.mock.calls.length <= 1]).toEqual([0, true, true]);
+	expect(await pool.inside((inside) => inside.armedAt)).toBe(armedAt);
+	expect(clients.every(({ closes }) => closes.length === 0)).toBe(true);
+});
+
+async function sha256Of(text: string): Promise<string> {
+	const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+	return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
