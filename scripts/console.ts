@@ -2,7 +2,7 @@
  * The console as static files, in `dist/assets/ui`: bundled from `src/ui`, with what it tells of each cloud taken from the cloud's own page and table of
  * settings. Called by assets.ts, and by dev-worker.ts whenever a source changes.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, buildSync } from "esbuild";
 import type { AccountTable } from "../src/providers/base/account.ts";
@@ -67,7 +67,9 @@ interface CloudGuide {
 function clouds(): Readonly<Record<string, CloudGuide>> {
 	return Object.fromEntries(
 		Object.entries(CLOUD_NAMES).map(([cloud, title]) => {
-			const page = readFileSync(join(ROOT, "docs/providers", `${cloud}.md`), "utf8");
+			// A cloud that is just being added has no page yet: `npm run check` asks for it, and nothing else is to wait for it.
+			const file = join(ROOT, "docs/providers", `${cloud}.md`);
+			const page = existsSync(file) ? readFileSync(file, "utf8") : "";
 			const credentials = /^## Credentials\n([\s\S]*?)^## /m.exec(page)?.[1]?.trim() ?? "";
 			const table: AccountTable = PROVIDERS[cloud]?.settings ?? {};
 			const settings = Object.entries(table).map(([field, setting]) => ({

@@ -1,8 +1,8 @@
 /**
  * Boots the user data for real: Debian 12 with its own systemd and cloud-init, in a container (`npm run test:boot`).
  *
- * Shown: the agent registers and serves after a first boot, and does so again with the same key after `systemctl restart`,
- * a crash (kill -9) and a second boot. The container has a network of its own with nothing on it but this script, which
+ * Shown: the agent registers and serves after a first boot, and does so again with the same key after `systemctl stop`, `restart`,
+ * a crash (kill -9) and a second boot; its unit is sound; stopped, it lets sessions end. The container has a network of its own with nothing on it but this script, which
  * stands in for the Worker and for an origin.
  *
  * Needs Linux, root, and the packages debootstrap and systemd-container. The root file system is made once (some minutes,
@@ -23,7 +23,8 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { createServer, request as httpRequest } from "node:http";
-import { tmpdir } from "node:os";
+import { connect, type Socket } from "node:net";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { AGENT_PORT, type AgentConfig, type Directives } from "../src/agent/protocol.ts";
 import { renderUserData } from "../src/agent/userdata.ts";
@@ -146,6 +147,38 @@ function getThrough(config: AgentConfig, path: string, hasCredentials = true): P
 	});
 }
 
+/** Checks that on `stop` the agent first listens no more, while a tunnel that is open goes on; then ends that. */
+async function stopsInOrder(config: AgentConfig, stop: () => void): Promise<void> {
+	const { username, password } = config.credentials ?? { username: "", password: "" };
+	const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+	const request = httpRequest({
+		host: THERE,
+		port: config.port,
+		method: "CONNECT",
+		path: `${HERE}:${WORKER_PORT}`,
+		headers: { "proxy-authorization": authorization },
+	});
+	const tunnel = await new Promise<Socket>((resolve, reject) => {
+		request.on("connect", (_, socket) => resolve(socket as Socket)).on("error", reject);
+		request.end();
+	});
+	stop();
+	const isRefused = () =>
+		new Promise<boolean>((resolve) => {
+			const socket = connect(config.port, THERE);
+			socket.once("connect", () => {
+				socket.destroy();
+				resolve(false);
+			});
+			socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+		});
+	await eventually(isRefused, "a stopped agent listens no more", 3);
+	tunnel.write("GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	let answer = "";
+	for await (const data of tunnel) answer += String(data);
+	check(answer.includes("/late for"), "when it is stopped it refuses new connections, and lets those end that are open");
+}
+
 /** A running container; `init` is the pid of its systemd on this machine. */
 interface Container {
 	readonly process: ChildProcess;
@@ -262,17 +295,35 @@ async function main(directory: string): Promise<void> {
 		check(!/^Uid:\s+0\b/m.test(status) && /^CapEff:\s+0+$/m.test(status), "runs as a user of its own, without capabilities");
 		check(/^Seccomp:\s+2$/m.test(status) && /^NoNewPrivs:\s+1$/m.test(status), "runs with its system calls filtered");
 
-		inside(container, "systemctl", "restart", "muster-agent");
+		const unit = "muster-agent.service";
+		check(
+			inside(container, "systemd-analyze", "verify", `/etc/systemd/system/${unit}`) === "",
+			"is a unit that systemd finds nothing wrong with",
+		);
+		const property = (name: string) => inside(container as Container, "systemctl", "show", "-p", name, "--value", unit);
+		const memoryBytes = Number(property("MemoryMax"));
+		check(memoryBytes > 0 && memoryBytes < totalmem(), "may have a part of the machine's memory only");
+		check(property("IPAddressDeny").includes("169.254.169.254/32"), "may not call the metadata address");
+		console.log(`      ${inside(container, "systemd-analyze", "security", "--no-pager", unit).split("\n").at(-1)}`);
+
+		await stopsInOrder(config, () => inside(container as Container, "systemctl", "stop", "--no-block", unit));
+		await eventually(() => property("ActiveState") === "inactive", "the unit is stopped once its last session has ended", 3);
+		check(property("Result") === "success", "ends by itself when it is stopped");
+		inside(container, "systemctl", "start", unit);
 		await registered(2, 10);
+		await serves("after stop and start");
+
+		inside(container, "systemctl", "restart", "muster-agent");
+		await registered(3, 10);
 		await serves("after systemctl restart");
 
 		inside(container, "kill", "-9", String(pid()));
-		await registered(3, 10);
+		await registered(4, 10);
 		await serves("after a crash (kill -9)");
 
 		await powerOff(container);
 		container = await boot(merged);
-		await registered(4, BOOT_SECONDS);
+		await registered(5, BOOT_SECONDS);
 		await serves("after a second boot");
 		const keys = new Set(heard.registrations.map(({ key }) => key));
 		check(keys.size === 1, "kept one key through all of it");

@@ -49,6 +49,8 @@ interface Load {
 	readonly atOnce: number;
 	readonly perConnection?: number;
 	readonly bulkBytes?: number;
+	/** What the origin's link would carry, for all streams together; missing: as much as there is. */
+	readonly bytesPerSecond?: number;
 }
 
 export interface Row extends Load {
@@ -69,7 +71,7 @@ interface Run extends Figures {
 const per10k = (run: Run, load: Load) => (run.cpu / load.count) * 10_000;
 const perGigabyte = (run: Run, load: Load) => run.cpu / ((load.count * (load.bulkBytes ?? 0)) / GIGABYTE);
 export const cpuText = (figure: number) => `${figure.toFixed(2)} CPU s`;
-export const BULK = { kind: "connect", service: "bulk", rounds: 3, figure: perGigabyte, text: cpuText } as const;
+export const BULK = { kind: "connect", service: "bulk", rounds: 6, figure: perGigabyte, text: cpuText } as const;
 export const SHORT = { rounds: 4, count: 2000, atOnce: 32, figure: per10k, text: cpuText } as const;
 
 /** The goals of the project for its agent, each for the row as it stands. */
@@ -152,7 +154,8 @@ export async function measure(
 		if (failed > 0) throw new Error(`${proxy.name} fails: ${row.what}`);
 	}
 	for (let round = 0; round < row.rounds; round++) {
-		if (row.isLatency) runs.get("straight")?.push({ ...(await exchange(row, null, ports)), cpu: 0 });
+		// What the load and its origin come to alone: of latency that is taken off, and of bytes no proxy passes on more.
+		if (row.isLatency || row.bulkBytes) runs.get("straight")?.push({ ...(await exchange(row, null, ports)), cpu: 0 });
 		for (const proxy of able) {
 			const before = cpuSeconds(proxy.process.pid ?? 0);
 			const figures = await exchange(row, proxy, ports);
@@ -164,6 +167,10 @@ export async function measure(
 	const added = (name: string, figure: (run: Run) => number) => of(name, figure) - (row.isLatency ? of("straight", figure) : 0);
 	const figure = (name: string) => added(name, (run) => row.figure(run, row));
 	const wall = (name: string) => of(name, ({ seconds }) => seconds);
+	/** Of each round by itself: the machine's speed changes from one to the next. */
+	const times = (name: string) =>
+		median((runs.get(name) ?? []).map(({ seconds }, round) => seconds / (runs.get(subject)?.[round]?.seconds ?? Number.NaN)));
+	const megabytes = (name: string) => `${Math.round((row.count * (row.bulkBytes ?? 0)) / wall(name) / 1e6)} MB/s`;
 	const mine = figure(subject);
 	const cells = able.map(({ name }) => {
 		const text = row.isLatency ? `${row.text(figure(name))} (${added(name, (run) => run.p99).toFixed(2)})` : row.text(figure(name));
@@ -171,11 +178,10 @@ export async function measure(
 		return { name, text: `${text}${ratio}` };
 	});
 	const speeds = able.map(({ name }) => {
-		const each = row.bulkBytes
-			? `${Math.round((row.count * row.bulkBytes) / wall(name) / 1e6)} MB/s`
-			: `${Math.round(row.count / wall(name))}/s`;
-		return { name, text: name === subject ? each : `${each}, ${subject} ${(wall(name) / wall(subject)).toFixed(2)} ×` };
+		const each = row.bulkBytes ? megabytes(name) : `${Math.round(row.count / wall(name))}/s`;
+		return { name, text: name === subject ? each : `${each}, ${subject} ${times(name).toFixed(2)} ×` };
 	});
+	if (row.bulkBytes) speeds.push({ name: "no proxy", text: megabytes("straight") });
 	for (const { name } of able) {
 		const failed = (runs.get(name) ?? []).reduce((sum, run) => sum + run.failed, 0);
 		if (failed > 0) print(`${row.what}: ${failed} of ${row.count * row.rounds} failed at ${name}`);
@@ -203,6 +209,7 @@ function client(load: Load, proxy: Proxy | null, ports: Ports, hold: boolean): C
 		at_once: load.atOnce,
 		per_connection: load.perConnection ?? 1,
 		bulk_bytes: load.bulkBytes ?? 0,
+		bulk_rate: Math.round((load.bytesPerSecond ?? 0) / load.atOnce),
 		hold,
 	};
 	return spawn(PYTHON, [join(LOAD, "client.py"), JSON.stringify(plan)], { stdio: ["pipe", "pipe", "inherit"] });

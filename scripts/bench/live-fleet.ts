@@ -83,7 +83,9 @@ export class Fleet {
 	/** One call of the API; throws where it fails. */
 	async api(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
 		const init = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-		const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { method, ...init });
+		const url = `http://127.0.0.1:${this.port}${path}`;
+		// A connection that was kept may have ended meanwhile.
+		const answer = await fetch(url, { method, ...init }).catch(() => fetch(url, { method, ...init }));
 		const text = await answer.text();
 		if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
 		return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
@@ -96,7 +98,8 @@ export class Fleet {
 	}
 
 	async control(method: string, path: string): Promise<string> {
-		const answer = await fetch(`http://127.0.0.1:${this.cloudPort}/_local${path}`, { method });
+		const url = `http://127.0.0.1:${this.cloudPort}/_local${path}`;
+		const answer = await fetch(url, { method }).catch(() => fetch(url, { method }));
 		if (!answer.ok) throw new Error(`/_local${path}: ${answer.status}`);
 		return answer.text();
 	}

@@ -78,11 +78,11 @@ async function untilIs(what: string, limitMs: number, check: () => Promise<boole
 	return performance.now() - began;
 }
 
-/** When each of these answers a new client with this status. */
-function untilAnswers(
+/** When each of these takes a new client, or takes none any more. */
+function untilTakes(
 	proxies: readonly Proxy[],
 	port: number,
-	status: string,
+	isTaken: boolean,
 	began: number,
 	password?: string,
 ): Promise<readonly number[]> {
@@ -93,10 +93,12 @@ function untilAnswers(
 			const check = async () => {
 				const answer = await ask(proxy, port, password);
 				answer.socket.destroy();
-				if (answer.status !== status) await pause(2 * LOOK_MS);
-				return answer.status === status;
+				// One that is drained and idle is gone a moment later.
+				const isMet = (answer.status === "200") === isTaken;
+				if (!isMet) await pause(LOOK_MS);
+				return isMet;
 			};
-			return untilIs(`${proxy.ip} answers ${status}`, 120_000, check, began);
+			return untilIs(`${proxy.ip} takes ${isTaken ? "clients" : "none"}`, 120_000, check, began);
 		}),
 	);
 }
@@ -240,10 +242,12 @@ async function quickByCalls(fleet: Fleet, { killed, others }: Parts, port: numbe
 /** What takes longer, once the rest is measured: all that are listed get new credentials, then all of them are drained. */
 async function whole(fleet: Fleet, way: Way, agents: number, port: number): Promise<Pick<Times, "credentials" | "drains">> {
 	const credentials = await credentialsOf(way, fleet, agents, port);
+	// The addresses are known with the new credentials once these are acknowledged.
+	await pause(3_000);
 	const left = await fleet.proxies();
 	const began = performance.now();
 	const isPatched = fleet.api("PATCH", "/providers/digitalocean", { min_scaling: 0, max_scaling: 0 });
-	const drains = await untilAnswers(left, port, "503", began);
+	const drains = await untilTakes(left, port, false, began);
 	await isPatched;
 	return { credentials, drains };
 }
@@ -254,7 +258,7 @@ const silencesOf = (fleet: Fleet, { frozen }: Parts) => Promise.all(frozen.map((
 async function credentialsOf(way: Way, fleet: Fleet, agents: number, port: number): Promise<readonly number[]> {
 	const proxies = await fleet.proxies();
 	await fleet.deploy({ ...settingsOf(way, agents), PROXY_PASSWORD: "second" });
-	return untilAnswers(proxies, port, "200", performance.now(), "second");
+	return untilTakes(proxies, port, true, performance.now(), "second");
 }
 
 export async function benchLive(print: (text: string) => void, agents = 50): Promise<Line[]> {

@@ -45,8 +45,8 @@ from http.client import HTTPConnection, responses
 VERSION = "1.2.0"
 
 HEAD_BYTES = 32 * 1024
-# Of an answer's head: many more take so long that others wait.
-MAX_LINES = 2000
+# Of a request's head, and of all heads of an answer: many more take so long that others wait.
+MAX_LINES = 1000
 # From accept to a whole, authenticated request; and from the first byte to the last of a later request.
 HEAD_SECONDS = 10
 # How long a client may keep its connection without a request.
@@ -1207,13 +1207,13 @@ class Upstream(Side):
     Between exchanges it is in the state HEAD, and its client's alone: an origin may know a connection as somebody's.
     """
 
-    __slots__ = ("head", "scanned", "interims", "request", "keeps", "is_again")
+    __slots__ = ("head", "scanned", "interims", "lines", "request", "keeps", "is_again")
 
     def __init__(self, client: Client, sock: socket.socket) -> None:
         super().__init__(client.agent, sock, PASS)
         self.peer = client
         # The answer's head as far as it has come; None in a tunnel, and after it.
-        self.head, self.scanned, self.interims = b"" if client.request else None, 0, 0
+        self.head, self.scanned, self.interims, self.lines = b"" if client.request else None, 0, 0, 0
         # `keeps`: another request may follow this one.
         self.request, self.keeps, self.is_again = client.request, False, False
 
@@ -1246,7 +1246,7 @@ class Upstream(Side):
         self.agent.spares -= 1
         self.state, self.request, self.seen, self.is_again = PASS, request, now, True
         self.readable = self.is_bulk = False
-        self.head, self.scanned, self.interims, self.body, self.keeps = b"", 0, 0, None, False
+        self.head, self.scanned, self.interims, self.lines, self.body, self.keeps = b"", 0, 0, 0, None, False
         return True
 
     def close(self, is_cut: bool = False) -> None:
@@ -1287,8 +1287,9 @@ class Upstream(Side):
                     raise ValueError(shown(self.head))
                 return
             head = self.head[: end.start()]
-            if head.count(b"\n") > MAX_LINES:
-                raise ValueError("its head has too many lines")
+            self.lines += head.count(b"\n")
+            if self.lines > MAX_LINES:
+                raise ValueError("its head is too long")
             head = FOLD.sub(b" ", head)
             first, *lines = [line[:-1] if line.endswith(b"\r") else line for line in head.split(b"\n")]
             status = STATUS_LINE.fullmatch(first)
@@ -1535,16 +1536,17 @@ class Client(Side):
             self.send(FOREIGN.get(data[0], b""))
             return self.part()
         end = HEAD_END.search(data, max(self.scanned - 2, 0))
-        if (end.end() if end else len(data)) > HEAD_BYTES:
-            raise Refused(431, "The request's head is longer than 32 KB.")
+        size = end.end() if end else len(data)
+        if size > HEAD_BYTES or data.count(b"\n", 0, size) > MAX_LINES:
+            raise Refused(431, "The request's head is too long.")
         if not end:
             self.scanned = len(data)
             return
         if data.startswith(HTTP2):
             self.send(HTTP2_REFUSAL)
             return self.part()
-        self.pending, self.scanned = data[end.end() :], 0
-        head = data[: end.end()]
+        self.pending, self.scanned = data[size:], 0
+        head = data[:size]
         request = self.agent.heads.get(head) or Request(head)
         # Without a body it has no state.
         if request.body.done and len(head) <= MAX_HEAD_BYTES:

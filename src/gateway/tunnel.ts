@@ -36,7 +36,8 @@ export async function openTunnel(gateway: Gateway, authority: string, choice: Ch
 		if (outcome !== "lost" && outcome !== "timeout") {
 			if ("source" in outcome) return outcome;
 			const { status, said } = outcome;
-			if (!isExitsFault(status, said)) {
+			// To a CONNECT nobody else can have answered.
+			if (status !== 407 && !isExitsFault(status, said)) {
 				if (status === 502 || status === 504)
 					reports.add({ exit: picked, authority, outcome: status === 504 ? "timeout" : "error", choice, ms: performance.now() - began });
 				return destinationsFault(picked, outcome);
@@ -68,9 +69,11 @@ export function allFailed(tried: number): Refusal {
 	return { status: 502, text: `No proxy could be reached; ${tried} were tried.`, error: "connection_terminated" };
 }
 
-/** Its credentials have just changed, or it is drained or full: another may do. */
-export function isExitsFault(status: number, { proxyStatus }: Pick<Head, "proxyStatus">): boolean {
-	return status === 407 || (status === 503 && proxyStatus !== null && /;\s*error=connection_limit_reached/.test(proxyStatus));
+/** Its credentials have just changed, or it is drained or full: another may do. A site can say neither through it, which passes on no such words. */
+export function isExitsFault(status: number, { isChallenge, proxyStatus }: Pick<Head, "isChallenge" | "proxyStatus">): boolean {
+	return (
+		(status === 407 && isChallenge) || (status === 503 && proxyStatus !== null && /;\s*error=connection_limit_reached/.test(proxyStatus))
+	);
 }
 
 function destinationsFault(exit: Exit, { status, said }: { readonly status: number; readonly said: Head }): Refusal {

@@ -8,7 +8,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9112, 2.2: no line may end in a bare CR or LF. */
 const ORPHAN = /\0|\r(?!\n)|(?<!\r)\n/;
 /** RFC 9110, 7.6.1; TE and Trailer among them are harmless to pass on, and Upgrade is judged by itself. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "upgrade"]);
+const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "upgrade"]);
 
 /** A head that is not HTTP, or may be read in more than one way. */
 export class Malformed extends Error {}
@@ -24,6 +24,8 @@ export interface Head {
 	readonly contentLength: number | null;
 	readonly isChunked: boolean;
 	readonly proxyAuthorization: string | null;
+	/** There is a Proxy-Authenticate: a proxy's own 407 has it (RFC 9110, 15.5.8), a site's comes through no proxy of Muster's. */
+	readonly isChallenge: boolean;
 	readonly proxyStatus: string | null;
 	readonly host: string | null;
 }
@@ -44,6 +46,7 @@ export function parseHead(text: string): Head {
 	let contentLength: number | null = null;
 	let isChunked = false;
 	let proxyAuthorization: string | null = null;
+	let isChallenge = false;
 	let proxyStatus: string | null = null;
 	let host: string | null = null;
 	let at = firstEnd + 2;
@@ -87,6 +90,9 @@ export function parseHead(text: string): Head {
 			case "proxy-authorization":
 				proxyAuthorization = text.slice(colon + 1, end).trim();
 				break;
+			case "proxy-authenticate":
+				isChallenge = true;
+				break;
 			case "host":
 				if (host !== null) throw new Malformed("There are two Host headers.");
 				host = text.slice(colon + 1, end).trim();
@@ -110,6 +116,7 @@ export function parseHead(text: string): Head {
 		contentLength,
 		isChunked,
 		proxyAuthorization,
+		isChallenge,
 		proxyStatus,
 		host,
 	};

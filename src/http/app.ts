@@ -11,7 +11,20 @@ import { logError, logWarning } from "../values/log.ts";
 import { Heartbeat, OpenLine, Register, RegisterAlias, Unregister, UnregisterAlias } from "./agent/agent.ts";
 import { requireKey } from "./base/auth.ts";
 import { boundBody, requireJson } from "./base/body.ts";
-import { type Access, type AppContext, type AppEnv, configOf, hasQuery, type KeyHolder, laterOf, metadata } from "./base/context.ts";
+import {
+	type Access,
+	type AppContext,
+	type AppEnv,
+	admittedOrigin,
+	commonHeaders,
+	configOf,
+	crossOriginHeaders,
+	EXPOSED_HEADERS,
+	hasQuery,
+	type KeyHolder,
+	laterOf,
+	metadata,
+} from "./base/context.ts";
 import {
 	type ApiError,
 	asApiError,
@@ -195,10 +208,6 @@ const CONSOLE = "/ui/";
 const PREFLIGHT_SECONDS = 86_400;
 const POOL_RETRY_SECONDS = 5;
 
-/** What pages of other sites may read of an answer, beside what all may. */
-const EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag", "Warning"];
-const EXPOSED_HEADERS_TEXT = EXPOSED_HEADERS.join(",");
-
 /** The Worker's HTTP side. */
 export const app = new Hono<AppEnv>({
 	getPath: (request) => {
@@ -211,17 +220,16 @@ app.use(async (c, next) => {
 	c.set("requestId", crypto.randomUUID());
 	c.set("config", configOf(c.env));
 	await next();
+	if (c.res === c.get("dressed")) return;
 	// On the answer itself: `c.header` makes a new answer for each.
 	const { headers } = c.res;
 	if (c.req.method === "OPTIONS") headers.set("Allow", methodsOf(routesHere(c)).join(", "));
-	else showTo(admittedOrigin(c), headers);
-	headers.set("X-Request-Id", c.get("requestId"));
-	headers.set("X-Content-Type-Options", "nosniff");
-	// Answers hold credentials and are out of date in a second.
-	if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+	else for (const [name, value] of Object.entries(crossOriginHeaders(c))) headers[name === "Vary" ? "append" : "set"](name, value);
+	for (const [name, value] of Object.entries(commonHeaders(c)))
+		if (name !== "Cache-Control" || !headers.has(name)) headers.set(name, value);
 });
 
-// The question that browsers ask first, without a key. Before each route this would make two answers of every one: there `showTo` does it.
+// The question that browsers ask first, without a key. Before each route this would make two answers of every one: there `crossOriginHeaders` do.
 app.options(
 	"*",
 	cors({
@@ -283,21 +291,6 @@ app.onError((thrown, c) => {
 	if (error !== thrown && error.status >= 500) logError(`${c.get("requestId")} ${c.req.method} ${c.req.path}`, thrown);
 	return errorAnswer(c, error);
 });
-
-/** Whose pages may call: `*`, or the caller's own origin where that is among CORS_ORIGINS. Null: not the caller's. */
-function admittedOrigin(c: AppContext): string | null {
-	const { corsOrigins } = c.get("config").global;
-	if (corsOrigins.includes("*")) return "*";
-	const origin = c.req.header("Origin");
-	return origin !== undefined && corsOrigins.includes(origin) ? origin : null;
-}
-
-/** Lets pages of that origin read an answer (https://fetch.spec.whatwg.org/#http-cors-protocol). */
-function showTo(origin: string | null, headers: Headers): void {
-	if (origin !== null) headers.set("Access-Control-Allow-Origin", origin);
-	if (origin !== "*") headers.append("Vary", "Origin");
-	headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS_TEXT);
-}
 
 /** At the root the envelope, under /v1.1 what that dialect's clients read. */
 function errorAnswer(c: AppContext, error: ApiError): Response {

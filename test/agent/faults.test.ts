@@ -111,7 +111,7 @@ describe.runIf(onLinux)("an answer", () => {
 			["HTTP/1.1 200 OK\r\nX (y): 1\r\n: 2\r\nContent-Length: 2\r\n\r\nok", 200, { "x (y)": undefined, "": undefined }],
 			["HTTP/1.1 200 OK\r\nX-A: a\r\n  folded\r\n\tagain\r\nContent-Length: 2\r\n\r\nok", 200, { "x-a": "a folded again" }],
 			["HTTP/1.1 200 OK\r\n folded first\r\nContent-Length: 2\r\n\r\nok", 200, {}],
-			[`HTTP/1.1 200 OK\r\nX-A: a\r\n${" b\n".repeat(1900)}Content-Length: 2\r\n\r\nok`, 200, { "x-a": `a${" b".repeat(1900)}` }],
+			[`HTTP/1.1 200 OK\r\nX-A: a\r\n${" b\n".repeat(900)}Content-Length: 2\r\n\r\nok`, 200, { "x-a": `a${" b".repeat(900)}` }],
 			["HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 2\n\nok", 200, { "x-a": "1" }],
 			["HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200, { "content-length": "2" }],
 			["HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", 200, { "content-length": "2" }],
@@ -136,13 +136,14 @@ describe.runIf(onLinux)("an answer", () => {
 			["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n", "bad chunk"],
 			["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "bad chunk"],
 			["HTTP/1.1 100 Continue\r\n\r\n".repeat(11), "too many interim answers"],
-			[`HTTP/1.1 200 OK\r\n${"X: y\r\n".repeat(2001)}\r\n`, "too many lines"],
-			[`HTTP/1.1 200 OK\r\nX: y\r\n${" z\n".repeat(20_000)}\r\n`, "too many lines"],
+			[`HTTP/1.1 200 OK\r\n${"X: y\r\n".repeat(1001)}\r\n`, "its head is too long"],
+			[`HTTP/1.1 200 OK\r\nX: y\r\n${" z\n".repeat(20_000)}\r\n`, "its head is too long"],
+			[`HTTP/1.1 103 Early Hints\r\n${"X: y\r\n".repeat(300)}\r\n`.repeat(4), "its head is too long"],
 		];
 		for (const [text, bad] of cases) {
 			const answer = await answerOf(agent, text);
 			// Interim answers went before.
-			const said = answer.status === 100 ? answer.body : `HTTP/1.1 ${answer.status} \r\n\r\n${answer.body}`;
+			const said = answer.status < 200 ? answer.body : `HTTP/1.1 ${answer.status} \r\n\r\n${answer.body}`;
 			expect([text, said]).toEqual([text, expect.stringContaining("HTTP/1.1 502 ")]);
 			expect([text, said]).toEqual([text, expect.stringContaining(bad)]);
 		}
@@ -186,6 +187,16 @@ describe.runIf(onLinux)("a look-up", () => {
 		other.write(`CONNECT live.test:${port} HTTP/1.1\r\n${basic()}\r\n`);
 		expect((await readHead(other)).status).toBe(200);
 		for (const { status } of await Promise.all(waiting)) expect(status).toBe(504);
+	});
+
+	it("of one client waits behind so many others of its own, and no more", async () => {
+		const dead = Array.from({ length: 8 }, (_, index) => `dead${index}.test`);
+		const limits = { RESOLVER_SHARE: 2, MAX_NAMES: 3, RESOLVE_SECONDS: 2 };
+		const agent = await startAgent(await startWorker(), { names: Object.fromEntries(dead.map((name) => [name, null])), limits });
+		const statuses = await Promise.all(
+			dead.map(async (name) => (await ask(agent, `CONNECT ${name}:80 HTTP/1.1\r\n${basic()}\r\n`)).status),
+		);
+		expect(statuses.sort()).toEqual([503, 503, 503, 504, 504, 504, 504, 504]);
 	});
 
 	it("that finds nothing is not repeated for a moment, and one that does neither", async () => {
@@ -262,20 +273,20 @@ describe.runIf(onLinux)("sessions", () => {
 		worker.directives = { ...worker.directives, interval: 0.2 };
 		const agent = await startAgent(worker);
 		const port = await tcpOrigin((socket) => socket.pipe(socket));
-		// No system gives it out by itself, so that no other program takes it in between.
-		const localPort = randomInt(10_000, 15_000);
-		const first = await dial(agent, { localAddress: "127.0.0.1", localPort });
+		// Of an address of its own and a port that no system gives out by itself, so that no other program takes it in between.
+		const from = { localAddress: `127.76.${randomInt(0, 255)}.${randomInt(1, 255)}`, localPort: randomInt(10_000, 15_000) };
+		const first = await dial(agent, from);
 		first.write(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\n${basic()}\r\n`);
 		expect((await readHead(first)).status).toBe(200);
 		agent.signal("SIGSTOP");
 		first.resetAndDestroy();
 		await new Promise((resolve) => setTimeout(resolve, 100));
-		const second = await dial(agent, { localAddress: "127.0.0.1", localPort });
+		const second = await dial(agent, from);
 		second.write(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\n${basic()}\r\n`);
 		await new Promise((resolve) => setTimeout(resolve, 100));
 		agent.signal("SIGCONT");
 		expect((await readHead(second)).status).toBe(200);
-		const name = `127.0.0.1:${localPort}`;
+		const name = `${from.localAddress}:${from.localPort}`;
 		const seen = worker.heartbeats.length;
 		await eventually(() => worker.heartbeats.length > seen + 2, "heartbeats");
 		expect(worker.heartbeats.at(-1)?.body).toMatchObject({ active: 1, sessions: [name] });

@@ -38,7 +38,7 @@ it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
 	"an agent whose connections change each second (%s) stays within its share of the plan",
 	(how) => {
 		for (const rise of [0, 1, 8])
-			expect(dailyOf({ hours: 6, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
+			expect(dailyOf({ hours: 3, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
 	},
 );
 

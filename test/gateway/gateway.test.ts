@@ -224,7 +224,7 @@ describe("a proxy that fails", () => {
 		const spy = await listen(
 			createServer((request, response) => {
 				seen.push(String(request.headers["proxy-authorization"]));
-				response.writeHead(407).end();
+				response.writeHead(407, { "proxy-authenticate": "Basic" }).end();
 			}),
 			"127.78.255.253",
 		);
@@ -287,6 +287,24 @@ describe("a proxy that fails", () => {
 			headers: { "proxy-status": expect.stringContaining("connection_refused") },
 		});
 		expect(gateway.stats.failovers).toBe(0);
+	});
+
+	test("is not blamed for what a site says of a proxy, which then costs no other site its sessions", async () => {
+		const { muster } = await startFleet(3);
+		const { gateway, port } = await startGateway(muster);
+		let asked = 0;
+		const hostile = await httpOrigin((request, response) => {
+			asked++;
+			const words = { "proxy-authenticate": "Basic", "proxy-status": "muster; error=connection_limit_reached" };
+			response.writeHead(request.headers["x-status"] === "407" ? 407 : 503, words).end("no");
+		});
+		for (const status of [407, 503]) {
+			const socket = await dialPort(port);
+			socket.write(get(hostile, `X-Status: ${status}\r\n${asUser(`${USERNAME}-session-a`)}`));
+			expect(await readAnswer(socket)).toMatchObject({ status, body: "no" });
+		}
+		expect(asked).toBe(2);
+		expect([gateway.stats.failovers, gateway.fleet.exits.filter(({ suspectUntilMs }) => suspectUntilMs > 0)]).toEqual([0, []]);
 	});
 });
 

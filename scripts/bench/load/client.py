@@ -2,10 +2,10 @@
 
 The one argument is JSON:
     {"kind": "connect" | "socks" | "get", "proxy": [host, port] | null, "target": [host, port], "login": "user:pass" | null,
-     "count": 2000, "at_once": 32, "per_connection": 1, "bulk_bytes": 0, "hold": false}
+     "count": 2000, "at_once": 32, "per_connection": 1, "bulk_bytes": 0, "bulk_rate": 0, "hold": false}
 `count` exchanges, `at_once` at a time. `connect` and `socks` open a tunnel and send 32 bytes to and fro through it; `get` asks for
 http://target/. `per_connection` says how many GETs a connection may carry; one that the proxy closes is replaced. With
-`bulk_bytes` a tunnel carries so many bytes instead of the 32. `proxy` null goes straight to the target.
+`bulk_bytes` a tunnel carries so many bytes instead of the 32, `bulk_rate` of them a second at the most (0: no bound). `proxy` null goes straight to the target.
 
 Prints one line of JSON: {"seconds", "connections", "p50", "p99" (of an exchange, in milliseconds), "failed"}. With `hold` all tunnels stay
 open after that line, until standard input ends.
@@ -71,7 +71,7 @@ def steps() -> list:
             name, _, password = login.encode().partition(b":")
             opening.append((b"\1%c%s%c%s" % (len(name), name, len(password), password), is_let_in))
         opening.append((b"\5\1\0\1" + socket.inet_aton(host) + port.to_bytes(2, "big"), is_connected))
-    return [*opening, (b"%d\n" % bulk_bytes, None) if bulk_bytes else (PIECE, is_echo)]
+    return [*opening, (b"%d %d\n" % (bulk_bytes, plan["bulk_rate"]), None) if bulk_bytes else (PIECE, is_echo)]
 
 
 STEPS = steps()

@@ -2,7 +2,7 @@
 
 Prints the ports of its three services as JSON and serves until its standard input ends:
 `echo` sends back what comes; `http` answers each request (GET only) with 32 bytes and keeps the connection unless asked to
-close it; `bulk` sends as many bytes as the line that it is sent says, then closes.
+close it; `bulk` sends as many bytes as the line that it is sent says, no faster than the second number (bytes a second; 0: as fast as it can), then closes.
 """
 
 import json
@@ -14,6 +14,8 @@ import sys
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 32\r\n%s\r\n" + b"x" * 32
 KEPT, CLOSED = ANSWER % b"", ANSWER % b"Connection: close\r\n"
 BLANK_BYTES = 1 << 20
+# socket(7); Python has no name for it.
+SO_MAX_PACING_RATE = 47
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -82,7 +84,9 @@ def bulk(connection: socket.socket) -> None:
         line = connection.recv(64)
         if not line:
             return close(connection)
-        owed[descriptor] = int(line)
+        owed[descriptor], rate = map(int, line.split())
+        if rate:
+            connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate)
         epoll.modify(descriptor, select.EPOLLOUT)
     # One turn's worth, so that many streams get as much each.
     owed[descriptor] -= connection.send(blank[: owed[descriptor]])

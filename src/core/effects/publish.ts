@@ -44,7 +44,8 @@ export const publish: Room<Publish, Published> = {
 	},
 
 	done(state, { hash }, { logSeq, ended }, now, startedAt) {
-		let after: State = { ...state, breakers: { ...state.breakers, publish: CLOSED } };
+		const { breakers } = state;
+		let after: State = breakers.publish === CLOSED ? state : { ...state, breakers: { ...breakers, publish: CLOSED } };
 		// What began in the very millisecond in which it went out may not have gone along.
 		const isWhole = projectionHash(state) === hash;
 		for (const proxy of drainingOf(state.proxies)) {

@@ -61,13 +61,25 @@ export function sayReady({ address, id, createdAt, isAdopted, wasReady }: Proxy,
 
 /** How long a pool may be short before that is told of: what nineteen in twenty of its own boots took, and two minutes at the least. */
 export function usualBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms {
-	const sorted = [...bootTimes].sort((a, b) => a - b);
+	const sorted = inOrder(bootTimes);
 	return Math.max(SHORTEST_PATIENCE_MS, sorted[Math.ceil(USUAL_SHARE * sorted.length) - 1] ?? 0);
 }
 
 /** How long half of the last boots took; null: none was seen. */
 export function medianBootMs({ bootTimes }: Pick<State, "bootTimes">): Ms | null {
-	return [...bootTimes].sort((a, b) => a - b)[Math.floor(bootTimes.length / 2)] ?? null;
+	return inOrder(bootTimes)[Math.floor(bootTimes.length / 2)] ?? null;
+}
+
+/** Of lists that were asked for before: each summary does, and boots are few. */
+const ordered = new WeakMap<readonly Ms[], readonly Ms[]>();
+
+function inOrder(times: readonly Ms[]): readonly Ms[] {
+	let sorted = ordered.get(times);
+	if (sorted === undefined) {
+		sorted = [...times].sort((a, b) => a - b);
+		ordered.set(times, sorted);
+	}
+	return sorted;
 }
 
 /** How the pool stands now; the same object where nothing has changed. */

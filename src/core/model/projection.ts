@@ -126,6 +126,11 @@ function stuckOf({ proxies, listedAt }: State): readonly Proxy[] {
 	return deletingOf(proxies).filter(({ since }) => listedAt >= since + STUCK_DELETE_MS);
 }
 
+/** Whether when it was listed last may say anything: see {@link stuckOf} and {@link isPriceRefused}. */
+function isListOfNote({ proxies, money }: State): boolean {
+	return deletingOf(proxies).length > 0 || money.pricing.refusedAt !== null;
+}
+
 export function rowOf(proxy: Proxy): ProxyRow {
 	const { id, address, phase, credentials, since, createdAt, why, place } = proxy;
 	return {
@@ -202,7 +207,7 @@ const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly 
 /** Equal for equal projections. The order of proxies does not matter. */
 export function projectionHash(state: State): string {
 	const last = lastHashes.get(state.proxies);
-	if (last !== undefined && isShownAlike(last.of, state)) return last.hash;
+	if (last !== undefined && isShownAlike(last.of, state, isListOfNote(state) ? null : "listedAt")) return last.hash;
 	const rows = rowsHash(state.proxies);
 	const rest = hash53(
 		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticsHash(state), ...state.waitingLeases]),

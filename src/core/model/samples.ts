@@ -43,9 +43,11 @@ export function withSample(state: State, now: Ms): State {
 	const newest = state.samples.at(-1);
 	if (newest !== undefined && newest[0] === at) return state;
 	// A clock that was set back: what lies in the future goes, and what it adds up to stays.
-	const before = state.samples.filter(([sampledAt = 0]) => sampledAt < at);
-	const sample = sampleOf(state, newest, at, now);
-	return { ...state, samples: [...before, sample].slice(-KEPT_SAMPLES) };
+	const isBack = newest !== undefined && (newest[0] ?? 0) > at;
+	const before = isBack ? state.samples.filter((sample) => (sample[0] ?? 0) < at) : state.samples;
+	const samples = before.slice(Math.max(0, before.length + 1 - KEPT_SAMPLES));
+	samples.push(sampleOf(state, newest, at, now));
+	return { ...state, samples };
 }
 
 function sampleOf(state: State, last: Sample | undefined, at: number, now: Ms): Sample {
@@ -59,18 +61,18 @@ function sampleOf(state: State, last: Sample | undefined, at: number, now: Ms): 
 		...state.reported,
 		cost: spentSoFar(state, now)[currencyOf(state)] ?? 0,
 	};
-	return [
-		at,
-		(last?.[1] ?? 0) + seconds,
-		...GAUGES.map((gauge, index) => (last?.[FIRST_METRIC + index] ?? 0) + gauges[gauge] * seconds),
-		...COUNTERS.map((counter) => counters[counter]),
-	];
+	const sample = [at, (last?.[1] ?? 0) + seconds];
+	for (const gauge of GAUGES) sample.push((last?.[sample.length] ?? 0) + gauges[gauge] * seconds);
+	for (const counter of COUNTERS) sample.push(counters[counter]);
+	return sample;
 }
 
 /** How many of what there are now. */
 export function gaugesOf(state: State): Readonly<Record<(typeof GAUGES)[number], number>> {
 	let connections = 0;
-	for (const [id, { active }] of state.vitals) if (state.proxies.has(id)) connections += active;
+	state.vitals.forEach(({ active }, id) => {
+		if (state.proxies.has(id)) connections += active;
+	});
 	return { ready: countReady(state) + countUp(state), wanted: state.standing.wanted, billed: billable(state), connections };
 }
 

@@ -95,9 +95,9 @@ export function fieldsStored(storage: Storage): readonly Key[] {
 	return FIELDS.filter(([, field]) => field.storage === storage).map(([key]) => key);
 }
 
-/** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced. */
-export function isShownAlike(a: State, b: State): boolean {
-	for (const key in b) if (a[key as Key] !== b[key as Key] && SLICES[key as Key].isShown) return false;
+/** Whether what readers are shown of two states is the same: of all that it is made of nothing was replaced, but for what may be. */
+export function isShownAlike(a: State, b: State, but: Key | null = null): boolean {
+	for (const key in b) if (a[key as Key] !== b[key as Key] && key !== but && SLICES[key as Key].isShown) return false;
 	return true;
 }
 
@@ -123,7 +123,8 @@ export function replacedBetween(before: State, after: State): Replaced {
 
 /** Whether two states say the same, field by field. */
 export function saysTheSame(a: State, b: State): boolean {
-	return FIELDS.every(([key]) => isAlike(a[key], b[key]));
+	for (const key in a) if (a[key as Key] !== b[key as Key] && !isAlike(a[key as Key], b[key as Key])) return false;
+	return true;
 }
 
 /** Whether two values hold the same, in whatever order their fields were put in: that of what was loaded is another. */

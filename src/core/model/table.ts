@@ -5,9 +5,9 @@
  */
 
 /** Entries of a chunk at the most; a full one is split in two. */
-const MOST_ENTRIES = 64;
+const MOST_ENTRIES = 128;
 /** Two neighbours become one where they hold no more than this together. */
-const FEW_ENTRIES = 24;
+const FEW_ENTRIES = 48;
 
 interface Chunk<Value> {
 	readonly keys: readonly string[];

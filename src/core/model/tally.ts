@@ -6,7 +6,7 @@ import { PLACE, type Place } from "./places.ts";
 import { isUnsent, vmOf } from "./proxies.ts";
 import { list, nullable, record, type Shape, value } from "./shape.ts";
 import { fact, type Slice, vital } from "./slice.ts";
-import type { Proxy, State } from "./state.ts";
+import type { Price, Proxy, State } from "./state.ts";
 import { sumOf, type Traffic, totalCounted, trafficShape } from "./traffic.ts";
 
 /** `created`: its VM was seen. `refused`: certainly none was made. `lost`: none appeared. */
@@ -137,29 +137,42 @@ export function costSoFar(
 	now: Ms,
 ): { readonly micro: number; readonly currency: string; readonly hourly: number } | null {
 	const price = priceOf(state, proxy);
-	if (price === null) return null;
+	return price && { micro: microSoFar(state, proxy, price, now), currency: price.currency, hourly: price.hourly };
+}
+
+function microSoFar(state: State, proxy: Proxy, price: Price, now: Ms): number {
 	const unitMs = state.spec.billedSeconds * 1000;
 	const lived = Math.max(0, now - proxy.createdAt);
 	const billedMs = isUnsent(proxy) ? 0 : unitMs === 0 ? lived : Math.max(1, Math.ceil(lived / unitMs)) * unitMs;
-	return { micro: Math.round((price.hourly * MICRO * billedMs) / 3_600_000), currency: price.currency, hourly: price.hourly };
+	return Math.round((price.hourly * MICRO * billedMs) / 3_600_000);
 }
 
 /** What all VMs that the pool ever had have cost until now, in millionths, by currency. */
 export function spentSoFar(state: State, now: Ms): Readonly<Record<string, number>> {
-	let spent: Partial<Record<string, number>> = state.tally.spent;
+	const spent: Record<string, number> = { ...state.tally.spent };
+	// Most were launched with the same settings, and cost the same.
+	let [known, price]: [Proxy | null, Price | null] = [null, null];
 	for (const proxy of state.proxies.values()) {
-		const cost = costSoFar(state, proxy, now);
-		if (cost !== null && cost.micro > 0) spent = more(spent, cost.currency, cost.micro);
+		if (known === null || known.account !== proxy.account || known.place !== proxy.place) [known, price] = [proxy, priceOf(state, proxy)];
+		const micro = price === null ? 0 : microSoFar(state, proxy, price, now);
+		if (price !== null && micro > 0) spent[price.currency] = (spent[price.currency] ?? 0) + micro;
 	}
-	return spent as Readonly<Record<string, number>>;
+	return spent;
 }
 
 /** What clients have sent through all proxies that the pool ever had, as far as it was reported. */
 export function trafficOf(state: State): Traffic {
-	let sum = state.tally.gone;
-	// After a crash vitals may still hold what a proxy had that is gone since, and is counted among these.
-	for (const [id, { counted }] of state.vitals) if (counted.boot !== "" && state.proxies.has(id)) sum = sumOf(sum, totalCounted(counted));
-	return sum;
+	let { bytesIn, bytesOut, requests, errors, opened } = state.tally.gone;
+	state.vitals.forEach(({ counted: { boot, last, before } }, id) => {
+		// After a crash vitals may still hold what a proxy had that is gone since, and is counted among these.
+		if (boot === "" || !state.proxies.has(id)) return;
+		bytesIn += before.bytesIn + last.bytesIn;
+		bytesOut += before.bytesOut + last.bytesOut;
+		requests += before.requests + last.requests;
+		errors += before.errors + last.errors;
+		opened += before.opened + last.opened;
+	});
+	return { bytesIn, bytesOut, requests, errors, opened };
 }
 
 /** What a proxy leaves behind that is forgotten now. */

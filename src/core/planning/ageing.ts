@@ -46,20 +46,25 @@ export function retire(draft: Draft, aged: Proxy[], most: number, share?: number
 
 const serving = measure<Proxy, { readonly oldestAt: number; readonly rolled: readonly Proxy[]; readonly others: readonly Proxy[] }>(
 	(_keys, values) => {
-		const [rolled, others] = [values.filter(isServing).filter(isRolled), values.filter(isServing).filter((proxy) => !isRolled(proxy))];
-		return { oldestAt: Math.min(Number.POSITIVE_INFINITY, ...others.map(({ createdAt }) => createdAt)), rolled, others };
+		const [rolled, others]: [Proxy[], Proxy[]] = [[], []];
+		let oldestAt = Number.POSITIVE_INFINITY;
+		for (const proxy of values) {
+			if (!isServing(proxy)) continue;
+			(proxy.isRolled ? rolled : others).push(proxy);
+			if (!proxy.isRolled) oldestAt = Math.min(oldestAt, proxy.createdAt);
+		}
+		return { oldestAt, rolled, others };
 	},
 );
-
-const isRolled = (proxy: Proxy) => proxy.isRolled;
 
 /** Those that serve and have had their time. */
 function agedOf(draft: Draft): Proxy[] {
 	const aged: Proxy[] = [];
+	const hasLimit = draft.state.spec.ageLimitSeconds > 0;
 	const isDue = (createdAt: number) => draft.isDue(agedAt(draft.state, createdAt));
 	for (const { oldestAt, rolled, others } of serving(draft.state.proxies)) {
-		aged.push(...rolled);
-		if (isDue(oldestAt)) aged.push(...others.filter(({ createdAt }) => isDue(createdAt)));
+		if (rolled.length > 0) aged.push(...rolled);
+		if (hasLimit && isDue(oldestAt)) aged.push(...others.filter(({ createdAt }) => isDue(createdAt)));
 	}
 	return aged;
 }

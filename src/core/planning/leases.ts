@@ -3,6 +3,8 @@ import { type Lease, leasedOf, suits } from "../model/leases.ts";
 import type { Draft } from "./draft.ts";
 
 export function settleLeases(draft: Draft): void {
+	const { proxies, waitingLeases } = draft.state;
+	if (waitingLeases.length === 0 && leasedOf(proxies).length === 0) return;
 	endExpired(draft);
 	takeFromLost(draft);
 	nameProxies(draft);

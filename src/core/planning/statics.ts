@@ -16,6 +16,7 @@ const settled = new WeakMap<readonly StaticBackend[], Settled>();
 export function settleStatics(draft: Draft): void {
 	const { state } = draft;
 	const { statics, staticsProbed, spec } = state;
+	if (spec.statics.length === 0 && statics.size === 0 && staticsProbed.size === 0) return;
 	const backends = backendsOf(spec.statics);
 	const before = settled.get(spec.statics) ?? NOTHING;
 	const isOwn = (id: string) => backends.has(id);

@@ -12,6 +12,8 @@ export interface Variables {
 	addressed: (() => Promise<Addressed | null>) | undefined;
 	/** Whose key let the request in; not there on a route that asks for none. */
 	holder: KeyHolder | undefined;
+	/** The answer that was made with the headers of all answers at once. */
+	dressed: Response | undefined;
 }
 
 /**
@@ -81,9 +83,49 @@ export function metadata(c: AppContext): { request_id: string; timestamp: string
 	return { request_id: c.get("requestId"), timestamp: new Date().toISOString() };
 }
 
-/** States how old the data in an answer is, where D1 fails and it is older than promised (RFC 9111, Age: whole seconds). */
+/** What pages of other sites may read of an answer, beside what all may. */
+export const EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", "Age", "Allow", "ETag", "Warning"];
+const EXPOSED_HEADERS_TEXT = EXPOSED_HEADERS.join(",");
+
+/** Whose pages may call: `*`, or the caller's own origin where that is among CORS_ORIGINS. Null: not the caller's. */
+export function admittedOrigin(c: AppContext): string | null {
+	const { corsOrigins } = c.get("config").global;
+	if (corsOrigins.includes("*")) return "*";
+	const origin = c.req.header("Origin");
+	return origin !== undefined && corsOrigins.includes(origin) ? origin : null;
+}
+
+/** Lets pages of that origin read an answer (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+export function crossOriginHeaders(c: AppContext): Readonly<Record<string, string>> {
+	const origin = admittedOrigin(c);
+	return {
+		...(origin === null ? {} : { "Access-Control-Allow-Origin": origin }),
+		...(origin === "*" ? {} : { Vary: "Origin" }),
+		"Access-Control-Expose-Headers": EXPOSED_HEADERS_TEXT,
+	};
+}
+
+/** What every answer carries besides. It holds credentials and is out of date in a second. */
+export function commonHeaders(c: AppContext) {
+	return { "X-Request-Id": c.get("requestId"), "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };
+}
+
+/** 200 with a text, for the routes that are asked the most: to set each header on an answer that is there takes longer than to make it. */
+export function textAnswer(c: AppContext, text: string, type: string, ageMs: number | null, more: Readonly<Record<string, string>> = {}) {
+	const age = ageMs === null ? {} : { Age: ageOf(ageMs) };
+	const answer = new Response(text, { headers: { ...crossOriginHeaders(c), ...commonHeaders(c), "Content-Type": type, ...age, ...more } });
+	c.set("dressed", answer);
+	return answer;
+}
+
+/** RFC 9111, Age: whole seconds. */
+function ageOf(ageMs: number): string {
+	return String(Math.ceil(ageMs / 1_000));
+}
+
+/** States how old the data in an answer is, where D1 fails and it is older than promised. */
 export function stateAge(c: AppContext, ageMs: number | null): void {
-	if (ageMs !== null) c.header("Age", String(Math.ceil(ageMs / 1_000)));
+	if (ageMs !== null) c.header("Age", ageOf(ageMs));
 }
 
 /** Lets work go on once the answer is out. */

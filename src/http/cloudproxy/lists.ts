@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readReady } from "../../read-model/ready.ts";
 import { pageFrom, selectFrom } from "../../read-model/select.ts";
 import type { ReadyProxy, Snapshot } from "../../read-model/snapshot.ts";
-import { type AppContext, hasQuery, laterOf, Operation } from "../base/context.ts";
+import { type AppContext, hasQuery, laterOf, Operation, stateAge, textAnswer } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { isHeld } from "../base/etag.ts";
 import { formatOf, inFormat } from "./formats.ts";
@@ -37,14 +37,11 @@ export class GetProxyList extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { query } = hasQuery(c) ? await this.getValidatedData<typeof textSchema>() : USUAL;
-		const { snapshot, age } = await readForList(c);
+		const { snapshot, ageMs } = await readForList(c);
 		// Which ones cool down for a site changes with time alone.
 		const moment = query.host === undefined ? "" : Math.floor(Date.now() / 1_000);
 		const made = rememberedFor(snapshot, `${moment} ${c.req.url}`, () => inFormat(query.format, selected(c, snapshot, query), readyProxy));
-		const tag = await tagOf(made);
-		const headers = { ETag: tag, Age: String(age) };
-		if (isHeld(c, tag)) return c.body(null, 304, headers);
-		return c.body(made.text, 200, { ...headers, "Content-Type": made.type });
+		return taggedAnswer(c, made, ageMs);
 	}
 }
 
@@ -76,7 +73,7 @@ export class GetProxyAutoConfig extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { query } = await this.getValidatedData<typeof pacSchema>();
-		const { snapshot, age } = await readForList(c);
+		const { snapshot, ageMs } = await readForList(c);
 		const proxies = selected(c, snapshot, query);
 		const asks =
 			proxies.length > 0 ? proxies.some((proxy) => readyProxy(proxy).auth_enabled) : c.get("config").global.proxyCredentials !== null;
@@ -84,17 +81,20 @@ export class GetProxyAutoConfig extends Operation {
 			throw new Conflict(
 				"These proxies ask for credentials, which a PAC cannot carry: set ONLY_HOST_IP=True and HOST_IP, without PROXY_USERNAME, or use the gateway.",
 			);
-		const made = { text: pacOf(proxies), type: "application/x-ns-proxy-autoconfig" };
-		const tag = await tagOf(made);
-		const headers = { ETag: tag, Age: String(age) };
-		if (isHeld(c, tag)) return c.body(null, 304, headers);
-		return c.body(made.text, 200, { ...headers, "Content-Type": made.type });
+		return taggedAnswer(c, { text: pacOf(proxies), type: "application/x-ns-proxy-autoconfig" }, ageMs);
 	}
 }
 
-async function readForList(c: AppContext): Promise<{ snapshot: Snapshot; age: number }> {
+async function readForList(c: AppContext): Promise<{ snapshot: Snapshot; ageMs: number }> {
 	const { snapshot, ageMs } = await readReady(c.env.DB, Date.now(), laterOf(c));
-	return { snapshot, age: Math.ceil((ageMs ?? 0) / 1_000) };
+	return { snapshot, ageMs: ageMs ?? 0 };
+}
+
+async function taggedAnswer(c: AppContext, made: Made, ageMs: number): Promise<Response> {
+	const tag = await tagOf(made);
+	if (!isHeld(c, tag)) return textAnswer(c, made.text, made.type, ageMs, { ETag: tag });
+	stateAge(c, ageMs);
+	return c.body(null, 304, { ETag: tag });
 }
 
 type PageQuery = Parameters<typeof selectionOf>[0] & { readonly offset: number; readonly limit?: number | undefined };

@@ -15,13 +15,15 @@ import {
 	whereIs,
 } from "../../read-model/snapshot.ts";
 import { accessOf, type Scheme } from "../../values/access.ts";
-import { type AppContext, hasQuery, laterOf, metadata, Operation, stateAge } from "../base/context.ts";
+import { type AppContext, hasQuery, laterOf, metadata, Operation, textAnswer } from "../base/context.ts";
 import { type Format, formatOf, inFormat } from "./formats.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, faults, json, PROXY_LIST, type Proxy, ProxyAnswer, ProxyList, wholeNumber } from "./shapes.ts";
 import { wakeFor } from "./wake.ts";
 
 // The routes that hand proxies out, which nearly every request is for, and how they and others show a proxy.
+
+const JSON_TYPE = "application/json";
 
 const fallback = z
 	.enum(["least"], { error: "must be least" })
@@ -55,15 +57,14 @@ export class GetRandomProxy extends Operation {
 		const isAny = wanted === EVERYTHING;
 		const [now, later] = [Date.now(), laterOf(c)];
 		const one = isAny ? await readOne(c.env.DB, now, later) : null;
-		if (one) return oneAnswer(c, one, format);
+		if (one) return oneAnswer(c, one, format, null);
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
-		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
 		const picked = isAny ? pickReady(snapshot, Math.random) : pickFrom(selectFrom(snapshot, wanted, now), wanted.session, Math.random);
 		const coolest = picked === null && takesLeast && wanted.host !== null ? coolestIn(snapshot, wanted, wanted.host, now) : null;
-		if (coolest !== null) return oneAnswer(c, coolest, format);
+		if (coolest !== null) return oneAnswer(c, coolest, format, ageMs);
 		if (!picked) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
-		return oneAnswer(c, picked, format);
+		return oneAnswer(c, picked, format, ageMs);
 	}
 
 	private async checked(): Promise<Asked> {
@@ -85,13 +86,13 @@ function coolestIn(snapshot: Snapshot, wanted: Selection, host: string, now: num
 	return coolestOf(selectFrom(snapshot, { ...wanted, host: null }, now), host)?.ready ?? null;
 }
 
-function oneAnswer(c: AppContext, ready: ReadyProxy, format: Format): Response {
+function oneAnswer(c: AppContext, ready: ReadyProxy, format: Format, ageMs: number | null): Response {
 	if (format !== "json") {
 		const { text, type } = inFormat(format, [ready], readyProxy);
-		return c.body(text, 200, { "Content-Type": type });
+		return textAnswer(c, text, type, ageMs);
 	}
 	const head = JSON.stringify({ metadata: metadata(c), message: "Random proxy retrieved successfully" });
-	return jsonAnswer(c, `${head.slice(0, -1)},"proxy":${jsonOf(ready)}}`);
+	return textAnswer(c, `${head.slice(0, -1)},"proxy":${jsonOf(ready)}}`, JSON_TYPE, ageMs);
 }
 
 const USUAL_LIMIT = 10;
@@ -134,12 +135,11 @@ export class ListProxies extends Operation {
 		const [now, later] = [Date.now(), laterOf(c)];
 		const isAny = isEverything(wanted);
 		const page = isAny ? await readPage(c.env.DB, { offset, limit }, now, later) : null;
-		if (page) return pageAnswer(c, page.total, page.proxies);
+		if (page) return pageAnswer(c, page.total, page.proxies, null);
 		const { snapshot, ageMs } = await readReady(c.env.DB, now, later);
-		stateAge(c, ageMs);
 		if (!isAny) requireKnown(c.get("config"), snapshot, wanted);
 		const selected = selectFrom(snapshot, wanted, now);
-		return pageAnswer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit));
+		return pageAnswer(c, selected.readyCount, pageFrom(selected, wanted.session, offset, limit), ageMs);
 	}
 
 	private async checked(): Promise<Page> {
@@ -154,13 +154,9 @@ function plainPage(c: AppContext): Page | null {
 	return limit >= 1 && limit <= MAX_LIMIT ? { offset: 0, limit, wanted: EVERYTHING } : null;
 }
 
-function pageAnswer(c: AppContext, total: number, proxies: readonly ReadyProxy[]): Response {
+function pageAnswer(c: AppContext, total: number, proxies: readonly ReadyProxy[], ageMs: number | null): Response {
 	const head = JSON.stringify({ metadata: metadata(c), total });
-	return jsonAnswer(c, `${head.slice(0, -1)},"proxies":[${proxies.map(jsonOf).join(",")}],"version":"1.1"}`);
-}
-
-function jsonAnswer(c: AppContext, text: string): Response {
-	return c.body(text, 200, { "Content-Type": "application/json" });
+	return textAnswer(c, `${head.slice(0, -1)},"proxies":[${proxies.map(jsonOf).join(",")}],"version":"1.1"}`, JSON_TYPE, ageMs);
 }
 
 /** How a proxy stands in an answer, for as long as the list that it is of is kept: to write it takes longer than all else that is done for it. */
