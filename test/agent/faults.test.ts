@@ -71,7 +71,7 @@ describe.runIf(onLinux)("a client that gave up", () => {
 	it("at a silent origin is not told as open for long, nor kept", async () => {
 		const worker = await startWorker();
 		worker.directives = { ...worker.directives, interval: 0.2 };
-		const agent = await startAgent(worker, { limits: { HALF_CLOSED_SECONDS: 1, HALF_CLOSED_TUNNEL_SECONDS: 4 } });
+		const agent = await startAgent(worker, { limits: { HALF_CLOSED_SECONDS: 1, HALF_CLOSED_TUNNEL_SECONDS: 6 } });
 		const port = await tcpOrigin((socket) => socket.resume());
 		const plain = await dial(agent);
 		plain.write(get(port));
@@ -80,7 +80,8 @@ describe.runIf(onLinux)("a client that gave up", () => {
 		await eventually(() => worker.heartbeats.at(-1)?.body.active === 2 && agent.socketsTo(...ends) === 4, "both are open");
 		plain.destroy();
 		through.destroy();
-		await eventually(() => worker.heartbeats.at(-1)?.body.active === 0, "none is told");
+		// Not only because the tunnel has been closed.
+		await eventually(() => worker.heartbeats.at(-1)?.body.active === 0 && agent.socketsTo(...ends) > 0, "none is told, though one is kept");
 		expect(worker.heartbeats.at(-1)?.body.sessions).toEqual([]);
 		await eventually(() => agent.socketsTo(...ends) === 0, "both are closed", 20_000);
 	});

@@ -38,12 +38,12 @@ it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
 	"an agent whose connections change each second (%s) stays within its share of the plan",
 	(how) => {
 		for (const rise of [0, 1, 8])
-			expect(dailyOf({ hours: 6, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
+			expect(dailyOf({ hours: 2, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
 	},
 );
 
 it("an idle agent reports once in five minutes", () => {
-	expect(dailyOf({ hours: 6, rise: 1, counts: [0] })).toBeLessThanOrEqual(60 - OTHERS);
+	expect(dailyOf({ hours: 2, rise: 1, counts: [0] })).toBeLessThanOrEqual(60 - OTHERS);
 });
 
 it("a rise is told within two seconds though connections have come and gone for half an hour", () => {

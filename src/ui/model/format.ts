@@ -111,5 +111,6 @@ export function sentence(text: string, now: number): string {
 		.replace(/, or now by start \(POST [^)]*\)/g, "")
 		.replace(/ until start \(POST [^)]*\)/g, " until it is started")
 		.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) => clock(Date.parse(instant), now));
-	return /^[a-z]/.test(plain) ? plain[0]?.toUpperCase() + plain.slice(1) : plain;
+	// A pool's name stays as it is.
+	return /^[a-z](?!\S*\/)/.test(plain) ? plain[0]?.toUpperCase() + plain.slice(1) : plain;
 }

@@ -89,7 +89,7 @@ function optionsOf(
 					stroke,
 					width: 1.5,
 					spanGaps: false,
-					points: { show: false, filter: (plot, index) => lonelyIn(plot.data[index] ?? []), size: 4, fill: stroke },
+					points: { show: false, filter: (plot, index) => lonelyIn(plot.data[index] ?? []), size: 6, fill: stroke },
 					...(as === "area" ? { fill: faded(stroke) } : {}),
 					...(as === "step" ? { dash: [5, 4], ...(stepped === undefined ? {} : { paths: stepped }) } : {}),
 				};

@@ -50,8 +50,8 @@ const CHARTS: Readonly<Record<string, Shown>> = {
 		format: digits,
 	},
 	success: {
-		title: "Success, as clients report",
-		lines: [[["outcomesOk", "outcomes"], "good", "--ready"]],
+		title: "Success",
+		lines: [[["outcomesOk", "outcomes"], "of what clients report", "--ready"]],
 		most: 1,
 		needs: "outcomes",
 		format: percent,
@@ -126,7 +126,9 @@ function Drawn({
 			{spent != null && history.currency !== null && (
 				<p class="dim spent">
 					{money(spent, history.currency)} spent in this time
-					{history.currencies.length > 1 ? `, what is paid in ${history.currency} alone` : ""}
+					{history.currencies.length > 1
+						? `, not counting what is paid in ${history.currencies.filter((other) => other !== history.currency).join(" and ")}`
+						: ""}
 				</p>
 			)}
 		</>

@@ -58,7 +58,8 @@ function Drawn({ answer }: { readonly answer: OutcomeHistory }) {
 				/>
 			</div>
 			<p class="dim spent">
-				{percent(totals.success_rate ?? 0)} of {count(totals.outcomes, "reported request")} in this time
+				{percent(totals.success_rate ?? 0)} of {count(totals.outcomes, "reported request")} in this time; the newest come within a quarter
+				of an hour
 			</p>
 		</>
 	);

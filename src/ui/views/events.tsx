@@ -142,6 +142,7 @@ function Alerts() {
 									<span class={state === "given_up" ? "fault" : state === "delivered" ? "good" : "dim"}>{DELIVERED[state]}</span>
 									<span>
 										{sentence(text, now.value)}
+										{state === "delivered" && tries > 1 && <span class="dim"> · after {count(tries, "try", "tries")}</span>}
 										{state !== "delivered" && (
 											<span class="dim">
 												{" "}

@@ -60,6 +60,7 @@ function Tiles({ seen }: { readonly seen: State }) {
 	const load = loadOf(pools);
 	const costs = costsOf(pools);
 	const traffic = load === null ? null : rate(load.bytes);
+	const isOne = costs.length === 1;
 	const bound = (currency: string) => budget.find((one) => one.currency === currency) ?? budget.find((one) => one.currency === null);
 	return (
 		<dl class="tiles">
@@ -90,9 +91,13 @@ function Tiles({ seen }: { readonly seen: State }) {
 						? `${count(seen.billed, "VM")} billed`
 						: costs.map(([currency, hourly]) => {
 								const most = bound(currency);
-								return (
+								const says = [
+									...(isOne ? [`${monthly(hourly, currency)}/mo`] : []),
+									...(most === undefined ? [] : [`of ${money(most.hourly, currency)}/h`]),
+								];
+								return says.length === 0 ? null : (
 									<span key={currency} class="line">
-										{monthly(hourly, currency)}/mo{most === undefined ? "" : ` · of ${money(most.hourly, currency)}/h`}
+										{says.join(" · ")}
 									</span>
 								);
 							})
@@ -103,7 +108,7 @@ function Tiles({ seen }: { readonly seen: State }) {
 					: costs.map(([currency, hourly]) => (
 							<span key={currency} class="line">
 								{money(hourly, currency)}
-								<small>/h</small>
+								<small>/h{isOne ? "" : ` · ${monthly(hourly, currency)}/mo`}</small>
 							</span>
 						))}
 			</Tile>

@@ -120,8 +120,11 @@ export function ProxyView() {
 				<div>
 					<h1 class="mono">{address ?? proxy.id}</h1>
 					<p class="state">
-						<PhaseWord phase={phase} /> <span class="dim">for</span> <Ago at={since} plain />
-						{why !== "" && <span class="dim">: {why}</span>}
+						<PhaseWord phase={phase} />
+						<span>
+							<span class="dim">for</span> <Ago at={since} plain />
+							{why !== "" && <span class="dim">: {why}</span>}
+						</span>
 					</p>
 				</div>
 				<div class="buttons">
@@ -169,7 +172,6 @@ export function ProxyView() {
 					</div>
 				</section>
 			)}
-			{proxy.outcomes !== null && <Fared proxy={proxy} />}
 			<div class="columns">
 				<section aria-labelledby="life">
 					<h2 id="life">Its life</h2>
@@ -198,7 +200,7 @@ export function ProxyView() {
 						<dd>
 							<Ago at={Date.parse(created_at) || null} />
 						</dd>
-						<dt>{phase}</dt>
+						<dt class="first">{phase}</dt>
 						<dd>
 							<Ago at={since} />
 							{why === "" ? "" : `: ${why}`}
@@ -211,6 +213,7 @@ export function ProxyView() {
 					<Sessions pool={pool} proxy={proxy} />
 				</section>
 			</div>
+			{proxy.outcomes !== null && <Fared proxy={proxy} />}
 		</>
 	);
 }

@@ -164,19 +164,19 @@ function Search() {
 function Standing() {
 	const ill = pools.value.filter(({ status }) => status === "degraded");
 	const moving = pools.value.filter(({ status, ready, wanted }) => status === "healthy" && ready < wanted);
-	const words =
-		ill.length > 0 || (state.value?.problems.length ?? 0) > 0
-			? ill.length === 0
-				? "The deployment needs you"
-				: `${ill.length} of ${count(pools.value.length, "pool")} ${ill.length === 1 ? "needs" : "need"} you`
-			: moving.length > 0
-				? `${count(moving.length, "pool")} filling`
-				: pools.value.length === 0
-					? "No pool yet"
-					: "All well";
+	const isWrong = ill.length > 0 || (state.value?.problems.length ?? 0) > 0;
+	const words = isWrong
+		? ill.length === 0
+			? "The deployment needs you"
+			: `${ill.length} of ${count(pools.value.length, "pool")} ${ill.length === 1 ? "needs" : "need"} you`
+		: moving.length > 0
+			? `${count(moving.length, "pool")} filling`
+			: pools.value.length === 0
+				? "No pool yet"
+				: "All well";
 	return (
 		<a class="standing" href={href("overview")}>
-			<Dot is={ill.length > 0 || (state.value?.problems.length ?? 0) > 0 ? "wrong" : moving.length > 0 ? "starting" : "good"} />
+			<Dot is={isWrong ? "wrong" : moving.length > 0 ? "starting" : pools.value.length === 0 ? "idle" : "good"} />
 			<span>{words}</span>
 		</a>
 	);

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { nameOf } from "../model/actions.ts";
 import { api, done, keptKey, type Schemas, sentenceOf } from "../model/api.ts";
-import { refine, route } from "../model/route.ts";
+import { href, refine, route } from "../model/route.ts";
 import { snippets } from "../model/snippets.ts";
 import { pools } from "../model/store.ts";
 import { Code, Empty } from "../parts/basics.tsx";
@@ -48,9 +48,15 @@ export function UseIt() {
 	const current = shown.find(({ name }) => name === client) ?? shown[0];
 	if (pools.value.length === 0)
 		return (
-			<Empty title="There is no pool to use yet">
-				<p>Snippets come with the first ready proxy.</p>
-			</Empty>
+			<>
+				<h1>Use it</h1>
+				<Empty title="There is no pool to use yet">
+					<p>
+						Snippets come with the first ready proxy. <a href={href("clouds")}>Clouds</a> says what each cloud needs; or{" "}
+						<a href={href("endpoints", ["new"])}>create an endpoint</a>.
+					</p>
+				</Empty>
+			</>
 		);
 	return (
 		<>

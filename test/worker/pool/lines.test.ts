@@ -226,7 +226,7 @@ describe("a line", () => {
 
 	test("that says what cannot be read is closed", async () => {
 		const { pool, key } = await ready();
-		const long = JSON.stringify({ ...NOTHING, number: 1, metrics: { ["x".repeat(300_000)]: 1 } });
+		const long = JSON.stringify({ ...NOTHING, number: 1 }) + " ".repeat(300_000);
 		const words = [
 			"no JSON",
 			"{}",
