@@ -1,6 +1,6 @@
 /**
  * Puts together what the Worker serves as static files, in `dist/assets`: the console, for `/ui/`; Swagger UI, from its package, for `/docs`; and the
- * gateway as one file, `/gateway.mjs`.
+ * gateway as one file, `/gateway.mjs`. And the agent as it is shipped, in `dist/agent.py`, for the Worker's bundle.
  * Files that are there and right are left alone, so that several runs at once do no harm. Run by wrangler before each
  * build (wrangler.toml) and by vitest.
  */
@@ -10,9 +10,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { CONSOLE_POLICY, consoleFiles } from "./console.ts";
+import { shipped } from "./shipped.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const ASSETS = join(ROOT, "dist", "assets");
+export const AGENT = { source: join(ROOT, "src/agent/agent.py"), shipped: join(ROOT, "dist/agent.py") };
 const SWAGGER_FILES = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
 
 /** The page's policy admits no inline script, so what starts it is a file as well. No validator: it is a third party's. */
@@ -39,6 +41,12 @@ export function buildAssets(): void {
 	putConsole();
 	put("gateway.mjs", bundledGateway());
 	put("_headers", Buffer.from(HEADERS));
+	putAgent();
+}
+
+/** The agent as VMs get it, which the Worker is bundled with. */
+export function putAgent(): void {
+	putAt(AGENT.shipped, Buffer.from(shipped(readFileSync(AGENT.source, "utf8"))));
 }
 
 /** The console alone. Throws where a source of it does not compile. */
@@ -63,7 +71,10 @@ function bundledGateway(): Buffer {
 }
 
 function put(path: string, content: Buffer): void {
-	const target = join(ASSETS, path);
+	putAt(join(ASSETS, path), content);
+}
+
+function putAt(target: string, content: Buffer): void {
 	if (existsSync(target) && readFileSync(target).equals(content)) return;
 	mkdirSync(dirname(target), { recursive: true });
 	const draft = `${target}.${process.pid}`;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type BuildResult, context } from "esbuild";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import type { Door } from "../test/cloud/callers.ts";
-import { buildAssets, putConsole } from "./assets.ts";
+import { AGENT, buildAssets, putAgent, putConsole } from "./assets.ts";
 import { CONSOLE_BUILD } from "./console.ts";
 import { readableLine } from "./dev-lines.ts";
 import { readMigrations } from "./dev-migrations.ts";
@@ -150,7 +150,17 @@ const build = await context({
 	loader: Object.fromEntries(texts.map((glob) => [glob.replace(/^.*\*/, ""), "text"])),
 	define: { "navigator.userAgent": '"Cloudflare-Workers"', "process.env.NODE_ENV": '"development"' },
 	logLevel: "warning",
-	plugins: [{ name: "run", setup: ({ onEnd }) => onEnd(onBuilt) }],
+	plugins: [
+		{ name: "run", setup: ({ onEnd }) => onEnd(onBuilt) },
+		{
+			name: "agent",
+			setup: ({ onLoad }) =>
+				onLoad({ filter: /[\\/]dist[\\/]agent\.py$/ }, () => {
+					putAgent();
+					return { contents: readFileSync(AGENT.shipped), loader: "text", watchFiles: [AGENT.source] };
+				}),
+		},
+	],
 });
 // A page's source changes: its files are written anew, and the runtime learns of them.
 const page = await context({

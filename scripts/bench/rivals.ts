@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { AgentConfig } from "../../src/agent/protocol.ts";
-import { shipped } from "../../src/agent/shipped.ts";
+import { shipped } from "../shipped.ts";
 import { freePort } from "./patch.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");

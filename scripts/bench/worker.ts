@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createTestHarness } from "wrangler";
+import { buildAssets } from "../assets.ts";
 import { projectPath } from "../wrangler.ts";
 import { load as loadBy, median } from "./load.ts";
 import { cpuSecondsBelow } from "./processes.ts";
@@ -50,6 +51,7 @@ export function bundleBytes(): number {
 export async function benchWorker(print: (text: string) => void): Promise<readonly WorkerRow[]> {
 	// It would ask Cloudflare where it is.
 	process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+	buildAssets();
 	const harness = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "wrangler.toml") }] });
 	try {
 		const { url } = await harness.listen();

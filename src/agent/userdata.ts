@@ -4,9 +4,6 @@
  */
 import { gzipped, gzippedProgram } from "./gzip.ts";
 import type { AgentConfig } from "./protocol.ts";
-import { shipped } from "./shipped.ts";
-
-export { shipped };
 
 /**
  * EC2's limit (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), before its base64 and for what is sent: there the text
@@ -16,7 +13,7 @@ export const MAX_USER_DATA_BYTES = 16_384;
 /** Hetzner's, the smallest of those that take plain text. */
 export const MAX_USER_DATA_TEXT_BYTES = 32_768;
 
-/** The texts of `src/agent/agent.py` and `src/agent/muster-agent.service`. The Worker has them from `src/agent/files.ts`. */
+/** The texts of the agent as it is shipped (scripts/shipped.ts) and of `src/agent/muster-agent.service`. The Worker has them from `src/agent/files.ts`. */
 export interface AgentFiles {
 	readonly agent: string;
 	readonly unit: string;
@@ -28,7 +25,7 @@ export interface AgentFiles {
  */
 export async function renderUserData(config: AgentConfig, files: AgentFiles): Promise<string> {
 	const writeFiles = [
-		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: packed(shipped(files.agent)) },
+		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: packed(files.agent) },
 		{
 			path: "/etc/muster/agent.json",
 			permissions: "0600",

@@ -12,8 +12,8 @@ import { endianness, tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { shipped, shippedName } from "../../scripts/shipped.ts";
 import { AGENT_PORT, type AgentConfig, type Directives, HeartbeatBody, LineReport, RegisterBody } from "../../src/agent/protocol.ts";
-import { shipped, shippedName } from "../../src/agent/shipped.ts";
 
 export const onLinux = process.platform === "linux";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
-import { shipped } from "../../src/agent/userdata.ts";
+import { shipped } from "../../scripts/shipped.ts";
 import type { Boot, Unit } from "./userdata.ts";
 
 const SOURCES = join(import.meta.dirname, "../../src/agent");

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const PROJECT = resolve(import.meta.dirname, "../..");
@@ -219,6 +219,29 @@ export class Dev {
 			.filter((call) => call.method === "POST" && call.url === "/v2/droplets")
 			.map((call) => (JSON.parse(call.requestBody) as { name: string }).name);
 	}
+}
+
+/** Times that are promised hold for a machine that has some of its processors' time to spare. Where it had none, it gets so much more. */
+const BUSY_FACTOR = 4;
+const SPARE_SHARE = 0.2;
+
+/** As {@link within}, for how soon things are promised to happen. */
+export async function promised<T>(limitMs: number, claim: () => Promise<T> | T): Promise<T> {
+	const before = processorTime();
+	try {
+		return await within(limitMs, claim);
+	} catch (error) {
+		const now = processorTime();
+		if (now.idle - before.idle > SPARE_SHARE * (now.all - before.all)) throw error;
+		return within((BUSY_FACTOR - 1) * limitMs, claim);
+	}
+}
+
+/** Of all processors, since the machine's start. */
+function processorTime(): { readonly idle: number; readonly all: number } {
+	const times = cpus().map(({ times }) => times);
+	const sum = (of: readonly number[]) => of.reduce((total, ms) => total + ms, 0);
+	return { idle: sum(times.map(({ idle }) => idle)), all: sum(times.flatMap((one) => Object.values(one))) };
 }
 
 /** Waits until a claim holds, and answers what it answered; after `limitMs` throws what it threw last. */

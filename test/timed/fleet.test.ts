@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { Dev, SOON_MS, TIMES, temporaryState, throughProxy, within } from "../e2e/harness.ts";
+import { Dev, promised, SOON_MS, TIMES, temporaryState, throughProxy, within } from "../e2e/harness.ts";
 
 const BOOT_MS = TIMES.bootMs;
 const INTERVAL_MS = TIMES.interval * 1000;
@@ -25,7 +25,7 @@ beforeEach(async () => {
 async function scaleTo(count: number, limitMs = SOON_MS): Promise<void> {
 	const { status } = await dev.api("PATCH", "/providers/digitalocean", { min_scaling: count, max_scaling: count });
 	expect(status).toBe(200);
-	await within(limitMs, async () => expect(await dev.proxies()).toHaveLength(count));
+	await promised(limitMs, async () => expect(await dev.proxies()).toHaveLength(count));
 }
 
 /** As many ready proxies as VMs, and so many. */
@@ -49,7 +49,7 @@ test("a destroyed proxy is gone from the list at once, deleted at the cloud, and
 	const victim = await dev.random();
 	expect((await dev.api("DELETE", `/destroy?ip_address=${victim.ip}`)).status).toBe(200);
 	expect((await dev.proxies()).map((proxy) => proxy.ip)).not.toContain(victim.ip);
-	await within(5000, async () => expect((await dev.vms()).map((vm) => vm.ip)).not.toContain(victim.ip));
+	await promised(5000, async () => expect((await dev.vms()).map((vm) => vm.ip)).not.toContain(victim.ip));
 	await settled(2, 30_000);
 });
 
@@ -60,8 +60,8 @@ test("a restarted proxy is gone from the list at once, is power-rebooted, and co
 	expect((await dev.api("DELETE", `/restart?ip_address=${victim.ip}`)).status).toBe(200);
 	expect((await dev.proxies()).map((proxy) => proxy.ip)).not.toContain(victim.ip);
 	// That it is off may be over before it is looked at.
-	await within(5000, async () => expect((await dev.calls()).map(({ url, requestBody }) => `${url} ${requestBody}`)).toContain(rebooted));
-	await within(BOOT_MS + 5000, async () => expect((await dev.proxies()).map((proxy) => proxy.ip)).toContain(victim.ip));
+	await promised(5000, async () => expect((await dev.calls()).map(({ url, requestBody }) => `${url} ${requestBody}`)).toContain(rebooted));
+	await promised(BOOT_MS + 5000, async () => expect((await dev.proxies()).map((proxy) => proxy.ip)).toContain(victim.ip));
 	expect((await dev.vmAt(victim.ip)).id).toBe(vm.id);
 	await settled(2, 30_000);
 });
@@ -70,7 +70,7 @@ test("a VM deleted behind Muster's back is replaced within unknown_timeout + 1 i
 	const victim = await dev.vmAt((await dev.random()).ip);
 	await dev.control("DELETE", `/vms/${victim.id}`);
 	// The rest is for a busy machine.
-	await within(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 2000, async () => {
+	await promised(TIMES.unknownTimeout * 1000 + INTERVAL_MS + BOOT_MS + 2000, async () => {
 		const proxies = await dev.proxies();
 		expect(proxies).toHaveLength(2);
 		expect(proxies.map((proxy) => proxy.ip)).not.toContain(victim.ip);
@@ -95,10 +95,10 @@ test("an agent killed for good is out of the list within 3 intervals, and its VM
 	await dev.control("POST", `/vms/${id}/kill-agent?forever=1`);
 	// Three failed probes five seconds apart take an agent off the list; a refused connection does not make that sooner.
 	// The rest is for a busy machine.
-	await within(Math.max(3 * INTERVAL_MS, 18_000), async () =>
+	await promised(Math.max(3 * INTERVAL_MS, 18_000), async () =>
 		expect((await dev.proxies()).map((proxy) => proxy.ip)).not.toContain(victim.ip),
 	);
-	await within(TIMES.unregisteredTimeout * 1000 + BOOT_MS + 15_000, async () =>
+	await promised(TIMES.unregisteredTimeout * 1000 + BOOT_MS + 15_000, async () =>
 		expect((await dev.vms()).map((vm) => vm.id)).not.toContain(id),
 	);
 	await settled(2, 30_000);
@@ -115,7 +115,7 @@ test("a VM that never boots is replaced at the boot limit", async () => {
 		if (!vm) throw new Error("every VM is ready");
 		return vm;
 	});
-	await within(TIMES.unregisteredTimeout * 1000 + 5000, async () => expect((await dev.vms()).map((vm) => vm.id)).not.toContain(dead.id));
+	await promised(TIMES.unregisteredTimeout * 1000 + 5000, async () => expect((await dev.vms()).map((vm) => vm.id)).not.toContain(dead.id));
 	await settled(3, 30_000);
 });
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { curl, Dev, SOON_MS, temporaryState, within } from "../e2e/harness.ts";
+import { curl, Dev, promised, SOON_MS, temporaryState } from "../e2e/harness.ts";
 
 const hasCurl = (await curl("--version")).code === 0;
 
@@ -27,8 +27,8 @@ afterAll(async () => {
 });
 
 test("within boot time + 2 s of the ready line there is a proxy, and then the two that the pool is for", async () => {
-	await within(SOON_MS, () => dev.random());
-	await within(SOON_MS, async () => expect(await dev.proxies()).toHaveLength(2));
+	await promised(SOON_MS, () => dev.random());
+	await promised(SOON_MS, async () => expect(await dev.proxies()).toHaveLength(2));
 	expect(await dev.vms()).toHaveLength(2);
 	expect(new Set(await dev.creates()).size).toBe(2);
 	expect(await dev.creates()).toHaveLength(2);

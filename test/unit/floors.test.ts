@@ -39,8 +39,8 @@ function clouds(): string[] {
 	return folders.filter(({ name }) => name !== "base").map(({ name }) => `providers/${name}`);
 }
 
-/** May be imported from outside the sources. */
-const PACKAGE_JSON = "../package.json";
+/** What may be imported from outside the sources; the latter is made of the agent's before each build. */
+const OUTSIDE = ["../package.json", "../dist/agent.py"];
 
 interface Arrow {
 	readonly from: string;
@@ -70,7 +70,7 @@ function arrows(): readonly Arrow[] {
 		importsOf(from)
 			.filter((specifier) => specifier.startsWith("."))
 			.map((specifier) => ({ from, to: relative(SOURCES, join(SOURCES, dirname(from), specifier)).replaceAll("\\", "/") }))
-			.filter(({ to }) => to !== PACKAGE_JSON),
+			.filter(({ to }) => !OUTSIDE.includes(to)),
 	);
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import type { Event } from "../../../src/core/events.ts";
-import { mayBeToldAnew } from "../../../src/core/model/directives.ts";
+import { lineDirectivesFor, mayBeToldAnew } from "../../../src/core/model/directives.ts";
 import { LINE_LATE_MS, LINE_SILENT_MS } from "../../../src/core/model/limits.ts";
 import { VITALS } from "../../../src/core/model/liveness.ts";
 import type { State, Vitals } from "../../../src/core/model/state.ts";
@@ -100,4 +100,41 @@ test("a change is told to whom it concerns, and a report to nobody", () => {
 	if (proxy?.phase.at !== "ready") throw new Error("it is ready");
 	const drained = { ...proxy, phase: { ...proxy.phase, at: "draining", hiddenAt: null, until: NOW, spare: false } } as const;
 	expect(mayBeToldAnew(state, { ...state, proxies: state.proxies.with(ID, drained) })).toEqual([ID]);
+});
+
+test("agents are told each its part of what connections have left below the rules' bound: less of it at once, more of it seldom", () => {
+	const state = lined(4);
+	const ruled: State = { ...state, spec: { ...state.spec, min: 1, max: 9, rules: ["active <= 20"] }, decidedAt: NOW, target: 4 };
+	const report = (active: number) =>
+		({ on: "heartbeat", id: ID, active, metrics: {}, credentials: 0, sessions: [], number: 2 }) as const satisfies Event;
+	const stepOf = ({ rise }: State) => rise.step;
+	const calm = dispatch(ruled, NOW, report(0));
+	// 80 are left, 20 for each.
+	expect(stepOf(calm)).toBe(16);
+	const busy = dispatch(calm, NOW + SECOND, report(70));
+	expect(stepOf(busy)).toBe(2);
+	expect(mayBeToldAnew(calm, busy)).toBeNull();
+	const calmer = dispatch(busy, NOW + 60 * SECOND, report(0));
+	expect(stepOf(calmer)).toBe(2);
+	expect(stepOf(dispatch(calmer, NOW + 700 * SECOND, report(0)))).toBe(16);
+	const full = { ...ruled, target: 9 };
+	expect(stepOf(dispatch(full, NOW, report(0)))).toBe(0);
+});
+
+test("a drain is told once a list without the proxy is published, with the time for which older lists may name it", () => {
+	const state = lined(1);
+	const proxy = state.proxies.get(ID);
+	if (proxy === undefined) throw new Error("it is there");
+	const told = (hiddenAt: number | null, now: number) => {
+		const phase = { at: "draining", vm: "vm-0", until: NOW + 600 * SECOND, hiddenAt, spare: false } as const;
+		const drained = { ...state, proxies: state.proxies.with(ID, { ...proxy, phase, since: NOW }) };
+		const { drain, grace } = lineDirectivesFor(drained, ID, now) ?? {};
+		return { drain, grace };
+	};
+	expect(told(null, NOW + 29 * SECOND)).toEqual({ drain: false, grace: 0 });
+	expect(told(NOW + 100, NOW + 100)).toEqual({ drain: true, grace: 0.6 });
+	expect(told(NOW + 100, NOW + 500)).toEqual({ drain: true, grace: 0.2 });
+	expect(told(NOW + 100, NOW + 5000)).toEqual({ drain: true, grace: 0 });
+	// Nothing can be published.
+	expect(told(null, NOW + 30 * SECOND)).toEqual({ drain: true, grace: 0 });
 });

@@ -1,6 +1,6 @@
 /**
  * The agent as VMs get it: the same program, in as few bytes as can be, since the smallest room that a cloud has for user data is
- * 16 KB. What goes is what only readers need: comments, doc strings, blanks, lines, annotations and long names.
+ * 16 KB. Made when the Worker is built (scripts/assets.ts), which carries nothing else of it. What goes is what only readers need: comments, doc strings, blanks, lines, annotations and long names.
  * `agent.py` keeps to what these lines can read, and a test compares both as Python parses them.
  */
 
@@ -37,7 +37,7 @@ interface Renamed {
 	readonly globals: ReadonlyMap<string, string>;
 }
 
-/** The last one, since it takes a tenth of a second, and each VM's user data needs it. */
+/** The last one: it takes a tenth of a second, and tests ask for it at each agent. */
 let last: { readonly agent: string; readonly renamed: Renamed } | null = null;
 
 function renamed(agent: string): Renamed {
