@@ -240,7 +240,9 @@ describe.runIf(onLinux)("the agent serves", () => {
 		}
 		expect(origin.seen).toEqual([]);
 		expect((await ask(agent, `GET ${url} HTTP/1.1\r\n${basic()}X: ${"x".repeat(33_000)}\r\n\r\n`)).status).toBe(431);
-		expect((await ask(agent, `GET ${url} HTTP/1.1\r\n${basic()}${"X:\r\n".repeat(1001)}\r\n`)).status).toBe(431);
+		// The origin would refuse so many in its own words.
+		const long = await ask(agent, `GET ${url} HTTP/1.1\r\n${basic()}${"X:\r\n".repeat(1001)}\r\n`);
+		expect([long.status, long.body]).toEqual([431, "The request's head is too long.\n"]);
 	});
 
 	it("a broken chunk cuts the connection to the origin, which must not take the body for a whole one", async () => {
