@@ -39,7 +39,7 @@ describe.runIf(onLinux)("the agent's limits", () => {
 		}
 	});
 
-	it("hundreds of tunnels whose clients do not read hold back their origins, in 64 MB", async () => {
+	it("hundreds of tunnels whose clients do not read hold back their origins, in 48 MB", async () => {
 		const block = Buffer.alloc(64 * 1024);
 		const written: number[] = [];
 		const port = await tcpOrigin((socket) => {
@@ -73,7 +73,8 @@ describe.runIf(onLinux)("the agent's limits", () => {
 			100_000,
 		);
 		expect(Math.max(...written)).toBeLessThan(ENDLESS_BYTES);
-		expect(agent.rssBytes()).toBeLessThan(64 * MEGABYTE);
+		// Where what is held is not counted it is 60 to 70.
+		expect(agent.rssBytes()).toBeLessThan(48 * MEGABYTE);
 		// The others are served meanwhile.
 		const web = await httpOrigin((_, response) => response.end("ok"));
 		expect((await ask(agent, `GET http://127.0.0.1:${web}/ HTTP/1.1\r\n${basic()}\r\n`)).body).toBe("ok");

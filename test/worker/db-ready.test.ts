@@ -153,10 +153,10 @@ describe("one proxy asked for alone", () => {
 
 	test("is asked for by the first request and by those that come seldom; others have the whole list read", async () => {
 		expect(coldRead(0)).toEqual({ isCold: true, isSnapshotDue: false });
-		expect(coldRead(500).isCold, "soon after").toBe(false);
+		expect(coldRead(READY_KEPT_MS / 2).isCold, "soon after").toBe(false);
 		expect(coldRead(5_000)).toEqual({ isCold: true, isSnapshotDue: true });
 		await readReady(env.DB, 5_000);
-		expect(coldRead(5_500), "what was read is fresh").toEqual({ isCold: false, isSnapshotDue: false });
+		expect(coldRead(5_000 + READY_KEPT_MS / 2), "what was read is fresh").toEqual({ isCold: false, isSnapshotDue: false });
 		expect(coldRead(10_000)).toEqual({ isCold: true, isSnapshotDue: false });
 		expect(coldRead(60_000)).toEqual({ isCold: true, isSnapshotDue: true });
 	});
@@ -170,10 +170,10 @@ describe("a busy isolate", () => {
 		await publish(env.DB, readyPublication(object, 6, { version: 2 }));
 		const later: Promise<unknown>[] = [];
 		const read = async (now: number) => (await readReady(env.DB, now, (work) => later.push(work))).snapshot.readyCount;
-		expect([await read(600), later.length], "young enough").toEqual([5, 0]);
-		expect([await read(800), await read(810), later.length], "one of them reads").toEqual([5, 5, 1]);
+		expect([await read(0.6 * READY_KEPT_MS), later.length], "young enough").toEqual([5, 0]);
+		expect([await read(0.8 * READY_KEPT_MS), await read(0.81 * READY_KEPT_MS), later.length], "one of them reads").toEqual([5, 5, 1]);
 		await Promise.all(later);
-		expect([await read(1_200), later.length], "what it read is as old as its reading").toEqual([6, 1]);
+		expect([await read(1.2 * READY_KEPT_MS), later.length], "what it read is as old as its reading").toEqual([6, 1]);
 	});
 
 	test("keeps nothing that was read ahead before a change of its own", async () => {
@@ -181,7 +181,7 @@ describe("a busy isolate", () => {
 		await show(readyPublication(object, 1));
 		await readReady(env.DB, 0);
 		const later: Promise<unknown>[] = [];
-		await readReady(env.DB, 900, (work) => later.push(work));
+		await readReady(env.DB, 0.9 * READY_KEPT_MS, (work) => later.push(work));
 		forgetReady();
 		await publish(env.DB, readyPublication(object, 3, { version: 2 }));
 		await Promise.all(later);
