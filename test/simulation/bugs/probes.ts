@@ -5,7 +5,7 @@ import * as Deadlines from "../../../src/core/model/deadlines.ts";
 import { PROBES_TO_FAIL } from "../../../src/core/model/limits.ts";
 import { vmOf } from "../../../src/core/model/proxies.ts";
 import { type Bug, plant } from "../planting.ts";
-import { withChanged } from "./as-if.ts";
+import { asIf, withChanged } from "./as-if.ts";
 
 export const PROBES: readonly Bug[] = [
 	{
@@ -52,9 +52,15 @@ export const PROBES: readonly Bug[] = [
 	{
 		name: "never ask a static backend again that was down",
 		plants: [
-			plant(Deadlines, "probePauseMs", (probePauseMs) => (failures, usualMs, spec) => {
-				return failures >= PROBES_TO_FAIL ? 86_400_000 : probePauseMs(failures, usualMs, spec);
-			}),
+			plant(ProbeStaticRoom, "probeStatic", (probeStatic) => ({
+				...probeStatic,
+				plan(draft) {
+					const { state, now } = draft;
+					const down = [...state.statics].filter(([, { failures }]) => failures >= PROBES_TO_FAIL);
+					const staticsProbed = down.reduce((probed, [id]) => probed.with(id, now), state.staticsProbed);
+					asIf(draft, { staticsProbed }, () => probeStatic.plan(draft));
+				},
+			})),
 		],
 		focus: ["staticsDown"],
 	},
