@@ -205,7 +205,11 @@ export class Instance {
 				const timer = world.clock.after(ms, () => {
 					if (this.isDropped) return;
 					world.mustSettle = true;
-					callback();
+					try {
+						callback();
+					} catch (error) {
+						this.failed(error);
+					}
 				});
 				return () => {
 					timer.run = null;
@@ -280,7 +284,7 @@ export class Instance {
 
 	private failed(error: unknown): void {
 		if (error instanceof Superseded) return;
-		this.host.world.fail("pass", `a pass threw: ${error instanceof Error ? error.stack : error}`);
+		this.host.world.fail("pass", `a pass or a timer threw: ${error instanceof Error ? error.stack : error}`);
 	}
 }
 
