@@ -155,7 +155,7 @@ describe("what bda7429 has stored", () => {
 		expect((await ask("/providers")).status).toBe(200);
 		expect((await ask(metrics, { key: ENDPOINT_KEY })).status).toBe(200);
 		expect((await ask("/providers", { key: ENDPOINT_KEY })).status).toBe(403);
-		expect((await ask("/v1.1/endpoints/sleeper/metrics", { key: ENDPOINT_KEY })).status).toBe(401);
+		expect((await ask("/v1.1/endpoints/sleeper/metrics", { key: ENDPOINT_KEY })).status).toBe(403);
 	});
 });
 
