@@ -9,7 +9,6 @@ import { BadUser, type Choice } from "./user.ts";
 import { Want } from "./want.ts";
 import { Body, type Head, headEnd, isConnectionToClose, isUpgrade, Malformed, parseHead, type Refusal, refusalText } from "./wire.ts";
 
-const HEAD_MS = 10_000;
 const KEEP_MS = 60_000;
 const HALF_CLOSED_MS = 30_000;
 const LINGER_MS = 2_000;
@@ -64,6 +63,8 @@ export class Client implements UpstreamUser {
 	#exit: Exit | null = null;
 	#exitsChoice: Choice | null = null;
 	#want: Want | null = null;
+	/** Runs while a request's head has begun to come and is not whole, and once all is said. */
+	#deadline: NodeJS.Timeout | undefined;
 	#hasEnded = false;
 	#isOver = false;
 
@@ -71,7 +72,7 @@ export class Client implements UpstreamUser {
 		this.#gateway = gateway;
 		this.#socket = socket;
 		this.#fallback = fallback;
-		socket.setTimeout(HEAD_MS);
+		socket.setTimeout(0);
 		socket.on("data", this.#onData);
 		socket.on("drain", this.#onDrain);
 		socket.on("end", this.#onEnd);
@@ -107,7 +108,12 @@ export class Client implements UpstreamUser {
 
 	#begin(): void {
 		const end = headEnd(this.#ahead);
-		if (end < 0) return;
+		if (end < 0) {
+			// All of it has a deadline: one that comes byte by byte must not hold the connection.
+			this.#deadline ??= setTimeout(this.#onHeadLate, this.#gateway.waits.headMs);
+			return;
+		}
+		this.#clearDeadline();
 		const head = parseHead(this.#ahead.toString("latin1", 0, end));
 		this.#ahead = this.#ahead.subarray(end);
 		this.#socket.setTimeout(0);
@@ -444,6 +450,7 @@ export class Client implements UpstreamUser {
 	}
 
 	#refuse(refusal: Refusal, isKept: boolean): void {
+		this.#clearDeadline();
 		this.#gateway.stats.refused++;
 		this.#dropUpstream();
 		this.#exchange = null;
@@ -463,8 +470,10 @@ export class Client implements UpstreamUser {
 		this.#ahead = EMPTY;
 		this.#socket.off("data", this.#onData);
 		this.#socket.resume();
-		this.#socket.end();
-		this.#socket.setTimeout(LINGER_MS);
+		this.#socket.setTimeout(KEEP_MS);
+		this.#socket.end(() => {
+			if (!this.#socket.destroyed) this.#deadline = setTimeout(this.#onTimeout, LINGER_MS);
+		});
 	}
 
 	#cut(): void {
@@ -489,12 +498,21 @@ export class Client implements UpstreamUser {
 	};
 
 	#onTimeout = (): void => {
-		if (this.isIdle && !this.#isOver && this.#ahead.length > 0)
-			this.#refuse({ status: 408, text: "The request's head took too long.", error: "http_request_error" }, false);
-		else this.#socket.destroy();
+		this.#socket.destroy();
 	};
 
+	#onHeadLate = (): void => {
+		this.#refuse({ status: 408, text: "The request's head took too long.", error: "http_request_error" }, false);
+	};
+
+	#clearDeadline(): void {
+		if (this.#deadline === undefined) return;
+		clearTimeout(this.#deadline);
+		this.#deadline = undefined;
+	}
+
 	#onClose = (): void => {
+		this.#clearDeadline();
 		this.#isOver = true;
 		this.#exchange = null;
 		this.#want?.end();

@@ -18,7 +18,6 @@ const SUSPECT_MS = 30_000;
 /** Until a report has reached Muster and its list has come back. */
 const BAN_MS = 60_000;
 const MAX_BAN_HOSTS = 2_000;
-const HOLD_MS = 60_000;
 const RETRY_SECONDS = 5;
 const MAX_CHOICES = 1_000;
 /** Hosts for which a list of its own is followed; the first named go first. */
@@ -71,8 +70,8 @@ export interface FleetOptions {
 	readonly url: string;
 	readonly key: string;
 	readonly log: Log;
-	/** For tests. */
-	readonly holdMs?: number;
+	/** How long clients wait for a proxy to come up. */
+	readonly holdMs: number;
 }
 
 /** The ready proxies, as Muster lists them, and who gets which. */
@@ -174,7 +173,7 @@ export class Fleet {
 
 	/** Waits until an exit for this choice is ready, which wakes a fleet that sleeps. Rejects with NoExit. */
 	hold(choice: Choice, want: Want): Promise<Exit> {
-		const deadlineMs = performance.now() + (this.#options.holdMs ?? HOLD_MS);
+		const deadlineMs = performance.now() + this.#options.holdMs;
 		return new Promise((done, failed) => {
 			const waiter = { choice, isTold: false, done, failed, deadlineMs };
 			this.#waiters.add(waiter);
@@ -377,7 +376,7 @@ export class Fleet {
 		if (response.status !== 404 && response.status !== 422) return;
 		const saidSeconds = Number(response.headers.get("retry-after") ?? Number.NaN);
 		// It is an estimate: what takes twice as long by it may still come in time.
-		if (saidSeconds * 1000 <= 2 * (this.#options.holdMs ?? HOLD_MS)) return;
+		if (saidSeconds * 1000 <= 2 * this.#options.holdMs) return;
 		const detail = typeof why === "object" && why !== null && "detail" in why ? String(why.detail) : "";
 		const retryAfterSeconds = response.status === 422 ? null : saidSeconds > 0 ? saidSeconds : RETRY_SECONDS;
 		for (const waiter of [...this.#waiters].filter((each) => each.choice.query === choice.query)) {

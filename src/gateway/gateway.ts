@@ -18,6 +18,16 @@ const BACKLOG = 4096;
 const KEEP_ALIVE_MS = 60_000;
 const SILENT = { isIdle: true };
 
+/** How long is waited for what; tests wait less. */
+export interface Waits {
+	/** Clients, while a fleet wakes. */
+	readonly holdMs: number;
+	/** For all of a request's head, or of a SOCKS greeting, once it has begun. */
+	readonly headMs: number;
+}
+
+const WAITS: Waits = { holdMs: 60_000, headMs: 10_000 };
+
 /** One address in front of a fleet. */
 export class Gateway {
 	readonly options: Options;
@@ -25,16 +35,18 @@ export class Gateway {
 	readonly reports: Reports;
 	readonly access: Access;
 	readonly stats = new Stats();
+	readonly waits: Waits;
 	isDraining = false;
 	readonly #log: Log;
 	readonly #servers: { close(): unknown }[] = [];
 	/** Clients' connections; of those that speak HTTP, or nothing yet, whether they may be closed. */
 	readonly #sockets = new Map<Socket, { readonly isIdle: boolean } | null>();
 
-	constructor(options: Options, log: Log, holdMs?: number) {
+	constructor(options: Options, log: Log, waits: Partial<Waits> = {}) {
 		this.options = options;
+		this.waits = { ...WAITS, ...waits };
 		this.#log = log;
-		this.fleet = new Fleet({ url: options.url, key: options.key, log, ...(holdMs === undefined ? {} : { holdMs }) });
+		this.fleet = new Fleet({ url: options.url, key: options.key, log, holdMs: this.waits.holdMs });
 		this.reports = new Reports(options.url, options.key);
 		this.access = new Access(options.user, () => this.fleet.userNames);
 	}

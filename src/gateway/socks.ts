@@ -5,8 +5,8 @@ import { openTunnel } from "./tunnel.ts";
 import type { Choice } from "./user.ts";
 import { Want } from "./want.ts";
 
-const HEAD_MS = 10_000;
 const MAX_BYTES = 1024;
+const LINGER_MS = 2_000;
 const REPLIES: Readonly<Record<string, number>> = {
 	connection_refused: 5,
 	connection_timeout: 4,
@@ -24,10 +24,16 @@ export function serveSocks(gateway: Gateway, socket: Socket, early: Buffer, fall
 	let step: "methods" | "login" | "request" | "over" = "methods";
 	let choice: Choice | null = gateway.access.isOpen ? fallback : null;
 	const want = new Want();
+	// Of the whole, and not between its bytes: what comes one by one must not hold the connection.
+	let deadline = setTimeout(() => socket.destroy(), gateway.waits.headMs);
 
 	const refuse = (bytes: readonly number[]) => {
 		step = "over";
 		gateway.stats.refused++;
+		clearTimeout(deadline);
+		deadline = setTimeout(() => socket.destroy(), LINGER_MS);
+		// Its end is only heard by whoever reads.
+		socket.resume();
 		socket.end(Buffer.from(bytes));
 	};
 	const reply = (code: number): true => {
@@ -78,6 +84,7 @@ export function serveSocks(gateway: Gateway, socket: Socket, early: Buffer, fall
 		// It goes into the head of a CONNECT.
 		if (!/^[\x21-\x7e]+$/.test(host)) return reply(4);
 		step = "over";
+		clearTimeout(deadline);
 		socket.off("data", onData);
 		socket.pause();
 		void tunnel(`${host}:${port}`, choice ?? fallback);
@@ -103,14 +110,14 @@ export function serveSocks(gateway: Gateway, socket: Socket, early: Buffer, fall
 		while (step !== "over" && advance());
 		if (step !== "over" && data.length > MAX_BYTES) reply(1);
 	};
-	const onClose = () => want.end();
+	const onClose = () => {
+		clearTimeout(deadline);
+		want.end();
+	};
 	const onEnd = () => {
 		if (step !== "over") socket.destroy();
 	};
-	socket.setTimeout(HEAD_MS);
-	socket.once("timeout", () => {
-		if (step !== "over") socket.destroy();
-	});
+	socket.setTimeout(0);
 	socket.on("data", onData);
 	socket.on("close", onClose);
 	socket.on("end", onEnd);

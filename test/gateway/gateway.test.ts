@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually, httpOrigin, listen, read, readAll, readHead, readToEnd, tcpOrigin, USERNAME } from "../agent/harness.ts";
 import { asUser, DEAD, dialPort, freePorts, type Muster, startFleet, startGateway, startMuster } from "./harness.ts";
 
@@ -430,6 +430,57 @@ describe("what goes through it", () => {
 	});
 });
 
+describe("a client that holds a connection for nothing", () => {
+	const HEAD_MS = 600;
+	/** Sends a byte ten times a second until the other side says or closes something. */
+	const dripping = async (port: number, begin: Buffer | string) => {
+		const socket = await dialPort(port);
+		socket.write(begin);
+		const drip = setInterval(() => socket.write("x"), 100);
+		const said = await readToEnd(socket);
+		clearInterval(drip);
+		return said.toString("latin1");
+	};
+
+	test("has a deadline for the whole head of a request, however often a byte of it comes, and for a SOCKS greeting", async () => {
+		const { gateway, port } = await startGateway(await startMuster([]), [], { headMs: HEAD_MS });
+		expect(await dripping(port, "GET http://example.com/")).toMatch(/^HTTP\/1.1 408 /);
+		expect(await dripping(port, Buffer.from([5, 200, 0]))).toBe("");
+		await eventually(() => gateway.open === 0, "the end of both connections");
+	});
+
+	test("has that deadline for a later request too, and none between requests", async () => {
+		const { muster } = await startFleet(1);
+		const { port } = await startGateway(muster, [], { headMs: HEAD_MS });
+		const origin = await httpOrigin(echo);
+		const socket = await dialPort(port);
+		for (let request = 0; request < 2; request++) {
+			socket.write(get(origin));
+			expect((await readAnswer(socket)).status).toBe(200);
+			await new Promise((done) => setTimeout(done, 2 * HEAD_MS));
+		}
+		const drip = setInterval(() => socket.write("G"), 100);
+		onTestFinished(() => clearInterval(drip));
+		expect((await readAnswer(socket)).status).toBe(408);
+	});
+
+	test("is let go of once it was refused, whether it closes, waits, or goes on sending", async () => {
+		const { muster } = await startFleet(1);
+		const { gateway, port } = await startGateway(muster);
+		const toNobody = Buffer.from([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 1]);
+		const [closing, waiting, sending] = [await dialPort(port), await dialPort(port), await dialPort(port)];
+		closing.write(toNobody);
+		expect((await read(closing, 12))[3]).toBe(5);
+		closing.end();
+		waiting.write(toNobody);
+		expect((await read(waiting, 12))[3]).toBe(5);
+		sending.write("GET / HTTP/1.1\r\n\r\n");
+		const drip = setInterval(() => sending.write("x"), 100);
+		onTestFinished(() => clearInterval(drip));
+		await eventually(() => gateway.open === 0, "the end of all three");
+	});
+});
+
 describe("the fleet's list", () => {
 	test("is asked for once in ten seconds with the tag of the last one, and at once after a failure", async () => {
 		const { muster } = await startFleet(1);
@@ -464,7 +515,7 @@ describe("the fleet's list", () => {
 	test("holds clients for no longer than it says, and not where nothing can be woken", async () => {
 		const muster = await startMuster([]);
 		muster.retryAfterSeconds = 1;
-		const { port } = await startGateway(muster, [], 500);
+		const { port } = await startGateway(muster, [], { holdMs: 500 });
 		const late = await dialPort(port);
 		late.write("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
 		expect(await readAnswer(late)).toMatchObject({ status: 503, headers: { "retry-after": expect.anything() } });

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { Gateway } from "../../src/gateway/gateway.ts";
+import { Gateway, type Waits } from "../../src/gateway/gateway.ts";
 import { type Options, readOptions } from "../../src/gateway/options.ts";
 import { digitsOf, hash64 } from "../../src/values/rendezvous.ts";
 import { type Agent, listen, readAll, startAgent, startWorker } from "../agent/harness.ts";
@@ -93,11 +93,15 @@ export interface Started {
 }
 
 /** A gateway in this process on a free port; ends with the test. */
-export async function startGateway(muster: Pick<Muster, "url">, args: readonly string[] = [], holdMs?: number): Promise<Started> {
+export async function startGateway(
+	muster: Pick<Muster, "url">,
+	args: readonly string[] = [],
+	waits: Partial<Waits> = {},
+): Promise<Started> {
 	const options = readOptions(["--url", muster.url, "--key", KEY, "--listen", "127.0.0.1:0", ...args], {});
 	if (options === null) throw new Error("no options");
 	const log: string[] = [];
-	const gateway = new Gateway(options, (line) => log.push(line), holdMs);
+	const gateway = new Gateway(options, (line) => log.push(line), waits);
 	onTestFinished(() => gateway.stop(0));
 	return { gateway, port: await gateway.start(), log, options };
 }
