@@ -124,7 +124,7 @@ describe("what D1 holds of it", () => {
 
 describe("POST /report", () => {
 	const ok: CommandOutcome = { ok: true, summary: SUMMARY, addresses: [] };
-	const post = async (body: unknown, command = vi.fn(async () => ok)) => {
+	const post = async (body: unknown, command = vi.fn(async (): Promise<CommandOutcome> => ok)) => {
 		const init = { method: "POST", body: JSON.stringify(body), headers: { ...KEY.headers, "Content-Type": "application/json" } };
 		const response = await askWith(poolsAnswering({ command }), "/report", init);
 		return {
@@ -161,6 +161,20 @@ describe("POST /report", () => {
 		const { status, body, calls } = await post({ ip: "10.7.7.7", host: "example.com", outcome: "captcha" });
 		expect([status, body.accepted]).toEqual([200, 1]);
 		expect(calls).toEqual([[{ do: "report", reports: [{ id: "hidden", host: "example.com", outcome: "captcha" }] }]]);
+	});
+
+	test("counts what was taken in, and names the addresses whose pool is gone, or cannot take reports in", async () => {
+		const report = { ip: "10.0.0.1", host: "example.com", outcome: "ok" };
+		for (const [error, unknown, refused] of [
+			["notFound", ["10.0.0.1"], []],
+			["conflict", [], ["10.0.0.1"]],
+		] as const) {
+			const { status, body } = await post(
+				[report, report],
+				vi.fn(async () => ({ ok: false, error, message: "no" })),
+			);
+			expect([status, body.accepted, body.unknown, body.refused], error).toEqual([200, 0, unknown, refused]);
+		}
 	});
 
 	test("writes no row of D1 itself, and reads none for proxies that are ready", async () => {

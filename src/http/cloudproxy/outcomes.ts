@@ -38,8 +38,11 @@ const Answer = z
 		message: z.string(),
 		accepted: z.number().int(),
 		unknown: z.array(z.string()).openapi({ description: "Addresses that no proxy has (any more)." }),
+		refused: z.array(z.string()).openapi({ description: "Addresses of proxies whose pool cannot take reports in now." }),
 	})
-	.openapi("ReportAnswer", { example: { metadata: METADATA, message: "Outcomes reported successfully", accepted: 2, unknown: [] } });
+	.openapi("ReportAnswer", {
+		example: { metadata: METADATA, message: "Outcomes reported successfully", accepted: 2, unknown: [], refused: [] },
+	});
 
 const reportSchema = {
 	operationId: "reportOutcomes",
@@ -60,17 +63,27 @@ export class ReportOutcomes extends Operation {
 		const found = await find(c, new Set(good.map(({ ip }) => ip)));
 		const known = good.flatMap((report) => {
 			const at = found.get(report.ip);
-			return at === undefined ? [] : [{ object: at.object, reported: reportedOf(at.id, report) }];
+			return at === undefined ? [] : [{ ip: report.ip, object: at.object, reported: reportedOf(at.id, report) }];
 		});
-		const byPool = Map.groupBy(known, ({ object }) => object);
-		await Promise.all(
-			[...byPool].map(([object, some]) =>
-				askPool(c.env, object, (pool) => pool.command({ do: "report", reports: some.map(({ reported }) => reported) })),
-			),
+		const byPool = [...Map.groupBy(known, ({ object }) => object)];
+		const told = await Promise.all(
+			byPool.map(async ([object, some]) => {
+				const reports = some.map(({ reported }) => reported);
+				const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "report", reports }));
+				return { some, error: outcome.ok ? null : outcome.error };
+			}),
 		);
 		if (known.some(({ reported }) => reported.outcome === "banned" || reported.outcome === "captcha")) forgetReady();
-		const unknown = [...new Set(good.filter(({ ip }) => !found.has(ip)).map(({ ip }) => ip))];
-		return c.json({ metadata: metadata(c), message: "Outcomes reported successfully", accepted: known.length, unknown });
+		const answered = (error: string | null) => told.filter((one) => one.error === error).flatMap(({ some }) => some);
+		const ipsOf = (some: readonly { readonly ip: string }[]) => [...new Set(some.map(({ ip }) => ip))];
+		return c.json({
+			metadata: metadata(c),
+			message: "Outcomes reported successfully",
+			accepted: answered(null).length,
+			// A pool that is gone has no proxies.
+			unknown: ipsOf([...good.filter(({ ip }) => !found.has(ip)), ...answered("notFound")]),
+			refused: ipsOf(answered("conflict")),
+		});
 	}
 }
 
