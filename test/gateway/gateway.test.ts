@@ -1,7 +1,9 @@
 import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { ANY } from "../../src/gateway/user.ts";
 import { eventually, httpOrigin, listen, read, readAll, readHead, readToEnd, tcpOrigin, USERNAME } from "../agent/harness.ts";
+
 import { asUser, DEAD, dialPort, freePorts, type Muster, startFleet, startGateway, startMuster } from "./harness.ts";
 
 /** Says which address asked, and the headers that it was asked with. */
@@ -217,6 +219,7 @@ describe("a proxy that fails", () => {
 		expect(gateway.stats.failovers).toBeLessThanOrEqual(2);
 		await gateway.reports.flush();
 		expect(muster.reports[0]).toMatchObject({ ip: "127.78.255.254", host: "127.0.0.1", outcome: "error" });
+		await eventually(() => muster.calls.filter(({ path }) => path === "/proxies.txt").length > 1, "the list, read anew at once", 8_000);
 	});
 
 	test("never gets the credentials of another one", async () => {
@@ -409,6 +412,14 @@ describe("what goes through it", () => {
 		expect(connections).toBeLessThanOrEqual(4);
 	});
 
+	test("is the answer to a client that ends its side after its request", async () => {
+		const { port } = await prepared();
+		const origin = await httpOrigin((_, response) => void setTimeout(() => response.end("after all"), 300));
+		const socket = await dialPort(port);
+		socket.end(get(origin));
+		expect((await readToEnd(socket)).toString()).toMatch(/^HTTP\/1.1 200 .*after all/s);
+	});
+
 	test("is refused where two could read it in two ways", async () => {
 		const { port } = await prepared();
 		for (const headers of [
@@ -570,6 +581,23 @@ test("what a site answers over plain HTTP is reported where its status is watche
 	);
 	// The last of each kind: not one for each request.
 	expect(muster.reports).toHaveLength(2);
+	const socket = await dialPort(port);
+	socket.write(get(origin, asUser(`${USERNAME}-session-a`)));
+	await readHead(socket);
+	await gateway.reports.flush();
+	expect(muster.reports[2]).toMatchObject({ session: "a", host: "127.0.0.1", ms: expect.any(Number) });
+});
+
+test("at its end it tells what it still knows, in a batch of 500 at the most, of which the oldest are left out", async () => {
+	const { muster } = await startFleet(1);
+	const { gateway } = await startGateway(muster);
+	const [exit] = gateway.fleet.exits;
+	if (!exit) throw new Error("an exit");
+	for (let site = 0; site < 510; site++) gateway.reports.add({ exit, authority: `site${site}.example:443`, outcome: "error", choice: ANY });
+	expect(muster.reports).toEqual([]);
+	await gateway.stop(0);
+	expect([muster.reports.length, gateway.reports.sent, gateway.reports.lost]).toEqual([500, 500, 10]);
+	expect([muster.reports[0]?.host, muster.reports.at(-1)?.host]).toEqual(["site10.example", "site509.example"]);
 });
 
 test("on SIGTERM it lets what is under way end, and takes nobody in any more", async () => {
@@ -589,4 +617,27 @@ test("on SIGTERM it lets what is under way end, and takes nobody in any more", a
 	tunnel.end();
 	await readToEnd(tunnel);
 	await stopped;
+});
+
+test("while it drains, an answer says that its connection ends, and what goes on for longer is cut in time", async () => {
+	const { muster } = await startFleet(1);
+	const { gateway, port } = await startGateway(muster);
+	let finish: (() => void) | null = null;
+	const slow = await httpOrigin((_, response) => {
+		finish = () => response.end("done");
+	});
+	const endless = await tcpOrigin((socket) => socket.pipe(socket));
+	const tunnel = await dialPort(port);
+	tunnel.write(`CONNECT 127.0.0.1:${endless} HTTP/1.1\r\nHost: 127.0.0.1:${endless}\r\n\r\n`);
+	expect((await readHead(tunnel)).status).toBe(200);
+	const tunnelEnds = readToEnd(tunnel).catch(() => "reset");
+	const client = await dialPort(port);
+	client.write(get(slow));
+	const answer = await eventually(() => finish, "the request");
+	const stopped = gateway.stop(2);
+	answer();
+	expect(await readAnswer(client)).toMatchObject({ status: 200, body: "done", headers: { connection: "close" } });
+	await stopped;
+	await tunnelEnds;
+	await eventually(() => gateway.stats.openTunnels === 0, "the tunnel's end");
 });

@@ -80,6 +80,13 @@ describe("a ban", () => {
 		expect(lengths).toEqual([30, 60, 120, 240, 480, 960, 1440, 1440, 1440]);
 	});
 
+	test("lasts as long at first as the pool's settings say", () => {
+		const { spec } = pool();
+		const first = report({ ...pool(), spec: { ...spec, banCoolDownSeconds: 120 } }, "banned");
+		expect(lasts(first, NOW)).toBe(2);
+		expect(lasts(report(first, "banned", NOW + 2 * MINUTE), NOW + 2 * MINUTE)).toBe(4);
+	});
+
 	test("is over with an ok after it, and forgotten: the next one lasts as long as the first", () => {
 		const cleared = report(report(pool(), "banned"), "ok", NOW + MINUTE);
 		expect(proxyOf(cleared).bans).toEqual([]);
@@ -225,6 +232,21 @@ describe("a proxy that too many sites have banned", () => {
 		}
 		expect(launched).toBe(3);
 		expect(state.proxies.size).toBe(4);
+	});
+
+	test("waits while a batch of them is still leaving", () => {
+		const start = strict({ replaceBanned: 1, maxReplacementsPerHour: 100 }, 6);
+		let state = planned(grown(planned(bannedBy(start, [...start.proxies.keys()], HOSTS))));
+		expect([inPhase(state, "draining").length, inPhase(state, "launching").length]).toEqual([2, 0]);
+		state = planned(state, NOW + 1);
+		expect([inPhase(state, "draining").length, inPhase(state, "launching").length]).toEqual([2, 0]);
+		for (const { id } of inPhase(state, "draining")) state = { ...state, proxies: state.proxies.without(id) };
+		expect(inPhase(planned(state, NOW + 2), "launching")).toHaveLength(2);
+	});
+
+	test("stays where the budget has no room for its successor", () => {
+		const state = planned(bannedBy(strict({ replaceBanned: 1, maxHourlyCost: 0 }), [FIRST], HOSTS));
+		expect([inPhase(state, "launching"), inPhase(state, "ready").length]).toEqual([[], 4]);
 	});
 
 	test("that somebody has leased stays", () => {
