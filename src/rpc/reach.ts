@@ -42,6 +42,14 @@ export async function askPool<T>(env: Env, object: string, question: (pool: Pool
 	}
 }
 
+/** As {@link askPool}, with the failure in the answer's place: for those who ask several pools, of which some answering is better than none. */
+export function tryPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T | PoolUnreachable> {
+	return askPool(env, object, question).catch((error: unknown) => {
+		if (error instanceof PoolUnreachable) return error;
+		throw error;
+	});
+}
+
 /** Hands a request for a line to a pool, whose answer is 101 or says why not. `object` as with {@link askPool}. Throws PoolUnreachable. */
 export async function openLine(env: Env, object: string, request: Request): Promise<Response> {
 	try {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSetting } from "../../src/d1/settings.ts";
 import { publish } from "../../src/read-model/publish.ts";
 import { forgetEverything } from "../../src/read-model/ready.ts";
-import type { CommandOutcome } from "../../src/rpc/pool.ts";
+import type { CommandOutcome, LeaseRequest } from "../../src/rpc/pool.ts";
 import {
 	ADMIN_KEY,
 	ask,
@@ -177,6 +177,36 @@ describe("POST /report", () => {
 		}
 	});
 
+	test("of pools of which one does not answer is taken in by the others, and 503 where none answers", async () => {
+		await show(publicationOf(await enter("nyc"), { parts: [{ part: 0, proxies: [["b", "10.9.0.1", 1]] }], partCount: 1 }));
+		const reports = ["10.0.0.1", "10.9.0.1"].map((ip) => ({ ip, host: "example.com", outcome: "ok" }));
+		let silent: readonly string[] = ["b"];
+		const command = vi.fn(async (...asked: readonly unknown[]): Promise<CommandOutcome> => {
+			if (silent.some((id) => JSON.stringify(asked).includes(`"${id}"`))) throw new Error("the object is lost");
+			return ok;
+		});
+		const { status, body } = await post(reports, command);
+		expect([status, body.accepted, body.unknown, body.refused]).toEqual([200, 1, [], ["10.9.0.1"]]);
+		silent = ["b", "proxy1"];
+		expect((await post(reports, command)).status).toBe(503);
+	});
+
+	test("of a ban counts for the very next selection here", async () => {
+		expect(await ipsFor("host=example.com")).toHaveLength(3);
+		const command = vi.fn(async () => {
+			await coolDown({ "example.com": { proxy1: inSeconds(60) } });
+			return ok;
+		});
+		await post({ ip: "10.0.0.1", host: "example.com", outcome: "banned" }, command);
+		expect(await ipsFor("host=example.com")).toEqual(["10.0.0.0", "10.0.0.2"]);
+	});
+
+	test("takes 500 of the longest", async () => {
+		const longest = { ip: "10.0.0.1", host: `${"a".repeat(63)}.`.repeat(3) + "b".repeat(61), outcome: "timeout", session: "s".repeat(200) };
+		const { status, body } = await post(Array.from({ length: 500 }, () => ({ ...longest, status: 503, ms: 86_399_999.999_999 })));
+		expect([status, body.accepted]).toEqual([200, 500]);
+	});
+
 	test("writes no row of D1 itself, and reads none for proxies that are ready", async () => {
 		await ask("/random");
 		const { db, rows } = counted(env.DB);
@@ -205,5 +235,37 @@ describe("POST /report", () => {
 			const { status, body: answer, calls } = await post(body);
 			expect([status, answer.detail, calls], detail).toEqual([422, expect.stringContaining(detail), []]);
 		}
+	});
+});
+
+describe("POST /leases", () => {
+	const until = Date.now() + 60_000;
+	const granted = (ids: readonly string[], address: string) => ({
+		ok: true as const,
+		leases: ids.map((id) => ({ id, until, replaces: null, proxy: { id: "p", address, credentials: 1, place: null } })),
+	});
+	const post = async (lease: (order: LeaseRequest) => Promise<ReturnType<typeof granted>>, body: object) => {
+		const init = { method: "POST", body: JSON.stringify(body), headers: { ...KEY.headers, "Content-Type": "application/json" } };
+		const response = await askWith(poolsAnswering({ lease }), "/leases", init);
+		return { status: response.status, body: await bodyOf(response) };
+	};
+
+	test("tells the pool what the selection leaves out", async () => {
+		const lease = vi.fn(async ({ ids }: LeaseRequest) => granted(ids, "10.0.0.0"));
+		const selection = { exclude: "10.0.0.1", host: "Example.COM:443" };
+		expect((await post(lease, { seconds: 60, selection })).status).toBe(200);
+		expect(lease.mock.calls[0]?.[0]).toMatchObject({ seconds: 60, wishes: { exclude: ["10.0.0.1"], host: "example.com" } });
+	});
+
+	test("gives what some pools have granted where another does not answer, and is 503 where none does", async () => {
+		await show(publicationOf(await enter("nyc"), { parts: [{ part: 0, proxies: [["b", "10.9.0.1", 1]] }], partCount: 1 }));
+		const half = async ({ ids }: LeaseRequest) => {
+			if (ids.length === 1) throw new Error("the object is lost");
+			return granted(ids, "10.0.0.0");
+		};
+		const { status, body } = await post(half, { seconds: 60, count: 4 });
+		expect([status, body.message, body.leases.length]).toEqual([200, "3 of 4 leased", 3]);
+		const none = async () => Promise.reject(new Error("the object is lost"));
+		expect((await post(none, { seconds: 60, count: 4 })).status).toBe(503);
 	});
 });

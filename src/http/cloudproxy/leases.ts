@@ -5,7 +5,7 @@ import type { ReadyEntry } from "../../core/model/published.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
 import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts";
 import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
-import { askPool, isPoolObject } from "../../rpc/reach.ts";
+import { askPool, isPoolObject, PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
 import { Conflict, NotFound } from "../base/errors.ts";
 import { readyProxy } from "./proxies.ts";
@@ -113,19 +113,24 @@ export class LeaseProxies extends Operation {
 		const { snapshot } = await readReady(c.env.DB, now, laterOf(c));
 		requireKnown(c.get("config"), snapshot, wanted);
 		const granted: ShownLease[] = [];
+		const silent: PoolUnreachable[] = [];
 		let candidates = selectFrom(snapshot, wanted, now);
 		for (let round = 0; round < ROUNDS && granted.length < body.count && candidates.readyCount > 0; round++) {
 			const asked = await Promise.all(
 				sharesOf(candidates, body.count - granted.length).map(async ({ pool, count }) => {
 					const leases = await leaseOf(c, pool, count, body.seconds, wanted);
-					return { pool, leases, isExhausted: leases.length < count };
+					if (!(leases instanceof PoolUnreachable)) return { pool, leases, isExhausted: leases.length < count };
+					silent.push(leases);
+					return { pool, leases: [], isExhausted: true };
 				}),
 			);
 			granted.push(...asked.flatMap(({ leases }) => leases));
 			const exhausted = asked.filter(({ isExhausted }) => isExhausted).map(({ pool }) => pool);
 			candidates = snapshotOf(candidates.pools.filter((pool) => !exhausted.includes(pool)));
 		}
-		if (granted.length === 0) throw (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
+		// What others have granted nobody else would know of.
+		if (granted.length === 0)
+			throw silent[0] ?? (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
 		forgetReady();
 		// Until no isolate hands them out from what it has read.
 		await new Promise((resolve) => setTimeout(resolve, READY_STALENESS_MS));
@@ -204,9 +209,16 @@ function sharesOf(snapshot: Snapshot, count: number): readonly { readonly pool: 
 	return left.filter((one) => one.count > 0);
 }
 
-async function leaseOf(c: AppContext, pool: PublishedPool, count: number, seconds: number, wanted: Selection): Promise<ShownLease[]> {
+async function leaseOf(
+	c: AppContext,
+	pool: PublishedPool,
+	count: number,
+	seconds: number,
+	wanted: Selection,
+): Promise<ShownLease[] | PoolUnreachable> {
 	const ids = Array.from({ length: count }, newId);
-	const outcome = await askPool(c.env, pool.object, (stub) => stub.lease({ ids, seconds, wishes: wishesOf(pool, wanted) }));
+	const outcome = await tryPool(c.env, pool.object, (stub) => stub.lease({ ids, seconds, wishes: wishesOf(pool, wanted) }));
+	if (outcome instanceof PoolUnreachable) return outcome;
 	return outcome.ok ? outcome.leases.map((lease) => shown(pool, lease)) : [];
 }
 

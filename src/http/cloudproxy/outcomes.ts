@@ -3,8 +3,8 @@ import { OUTCOMES, type Reported } from "../../core/model/bans.ts";
 import { findAllAt, type Whereabouts } from "../../read-model/proxies.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
 import type { Snapshot } from "../../read-model/snapshot.ts";
-import type { PoolOutcomes } from "../../rpc/pool.ts";
-import { askPool } from "../../rpc/reach.ts";
+import type { CommandOutcome, PoolOutcomes } from "../../rpc/pool.ts";
+import { askPool, PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { normaliseHost } from "../../values/hosts.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
@@ -12,7 +12,7 @@ import { type Issue, ValidationError } from "../base/errors.ts";
 import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, wholeNumber } from "./shapes.ts";
 
 const MAX_REPORTS = 500;
-const MAX_BODY_BYTES = 256 * 1024;
+const MAX_BODY_BYTES = 512 * 1024;
 
 const Report = bodyOf({
 	ip: z.string({ error: "is required: the proxy's address" }).openapi({ description: "The proxy's address." }),
@@ -38,7 +38,9 @@ const Answer = z
 		message: z.string(),
 		accepted: z.number().int(),
 		unknown: z.array(z.string()).openapi({ description: "Addresses that no proxy has (any more)." }),
-		refused: z.array(z.string()).openapi({ description: "Addresses of proxies whose pool cannot take reports in now." }),
+		refused: z
+			.array(z.string())
+			.openapi({ description: "Addresses of proxies whose pool cannot take reports in now, or does not answer." }),
 	})
 	.openapi("ReportAnswer", {
 		example: { metadata: METADATA, message: "Outcomes reported successfully", accepted: 2, unknown: [], refused: [] },
@@ -69,22 +71,31 @@ export class ReportOutcomes extends Operation {
 		const told = await Promise.all(
 			byPool.map(async ([object, some]) => {
 				const reports = some.map(({ reported }) => reported);
-				const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "report", reports }));
-				return { some, error: outcome.ok ? null : outcome.error };
+				const outcome = await tryPool(c.env, object, (pool) => pool.command({ do: "report", reports }));
+				return { some, outcome };
 			}),
 		);
+		// What some have taken in is not to be sent again because of the others.
+		const silent = told.flatMap(({ outcome }) => (outcome instanceof PoolUnreachable ? [outcome] : []));
+		if (silent[0] !== undefined && silent.length === told.length) throw silent[0];
 		if (known.some(({ reported }) => reported.outcome === "banned" || reported.outcome === "captcha")) forgetReady();
-		const answered = (error: string | null) => told.filter((one) => one.error === error).flatMap(({ some }) => some);
+		const answered = (what: "ok" | "notFound" | "conflict" | "silent") =>
+			told.filter(({ outcome }) => saidIn(outcome) === what).flatMap(({ some }) => some);
 		const ipsOf = (some: readonly { readonly ip: string }[]) => [...new Set(some.map(({ ip }) => ip))];
 		return c.json({
 			metadata: metadata(c),
 			message: "Outcomes reported successfully",
-			accepted: answered(null).length,
+			accepted: answered("ok").length,
 			// A pool that is gone has no proxies.
 			unknown: ipsOf([...good.filter(({ ip }) => !found.has(ip)), ...answered("notFound")]),
-			refused: ipsOf(answered("conflict")),
+			refused: ipsOf([...answered("conflict"), ...answered("silent")]),
 		});
 	}
+}
+
+function saidIn(outcome: CommandOutcome | PoolUnreachable): "ok" | "notFound" | "conflict" | "silent" {
+	if (outcome instanceof PoolUnreachable) return "silent";
+	return outcome.ok ? "ok" : outcome.error;
 }
 
 type Checked = z.infer<typeof Report>;
