@@ -105,6 +105,60 @@ describe("one address in front of a fleet", () => {
 		expect((await readToEnd(socks)).toString()).toBe(`${agents[0]?.address} got by SOCKS`);
 	});
 
+	test("chooses by the user name of SOCKS5 as by that of HTTP, and refuses one that it does not understand", async () => {
+		const { muster } = await startFleet(3);
+		const { port } = await startGateway(muster, ["--user", "me:pass"]);
+		const origin = await httpOrigin(echo);
+		const login = async (name: string, password: string) => {
+			const socket = await dialPort(port);
+			const [first, second] = [Buffer.from(name), Buffer.from(password)];
+			socket.write(Buffer.concat([Buffer.from([5, 1, 2, 1, first.length]), first, Buffer.from([second.length]), second]));
+			return { socket, said: [...(await read(socket, 4))] };
+		};
+		for (let session = 0; session < 6; session++) {
+			const name = `me-session-${session}`;
+			const { socket, said } = await login(name, "pass");
+			expect(said).toEqual([5, 2, 1, 0]);
+			socket.write(Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, origin >> 8, origin & 255]));
+			expect((await read(socket, 10))[1]).toBe(0);
+			socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${origin}\r\n\r\n`);
+			const { from } = JSON.parse((await readAnswer(socket)).body) as Echo;
+			expect(from).toBe((await ask(port, origin, asUser(name, "pass"))).from);
+		}
+		for (const [name, password] of [
+			["me", "wrong"],
+			["you", "pass"],
+			["me-sesion-a", "pass"],
+		] as const)
+			expect((await login(name, password)).said, name).toEqual([5, 2, 1, 1]);
+	});
+
+	test("tells the exit a SOCKS5 destination of each kind, and its client what the exit says of it", async () => {
+		const asked: (string | undefined)[] = [];
+		const server = createServer().on("connect", ({ url }, socket) => {
+			asked.push(url);
+			socket.end("HTTP/1.1 502 Bad Gateway\r\nProxy-Status: muster; error=dns_error\r\nContent-Length: 0\r\n\r\n");
+		});
+		const spy = await listen(server, "127.78.255.252");
+		const { port } = await startGateway(
+			await startMuster([{ agent: { address: "127.78.255.252", port: spy, url: `http://127.78.255.252:${spy}` } }]),
+		);
+		const ipv6 = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x2a];
+		for (const destination of [
+			[1, 192, 0, 2, 7],
+			[3, 7, ...Buffer.from("example")],
+			[4, ...ipv6],
+		]) {
+			const socket = await dialPort(port);
+			socket.write(Buffer.from([5, 1, 0, 5, 1, 0, ...destination, 1, 187]));
+			expect([...(await read(socket, 4))]).toEqual([5, 0, 5, 4]);
+		}
+		expect(asked).toEqual(["192.0.2.7:443", "example:443", "[2001:db8:0:0:0:0:0:2a]:443"]);
+		const binding = await dialPort(port);
+		binding.write(Buffer.from([5, 1, 0, 5, 2, 0, 1, 192, 0, 2, 7, 1, 187]));
+		expect([...(await read(binding, 4))]).toEqual([5, 0, 5, 7]);
+	});
+
 	test("keeps a session at one exit, and only the sessions of an exit that dies move", async () => {
 		const { muster, agents } = await startFleet(3);
 		const { port } = await startGateway(muster);
@@ -262,15 +316,17 @@ describe("a proxy that fails", () => {
 		const rest = readToEnd(cut);
 		await agents[0]?.kill("SIGKILL");
 		expect((await rest).toString()).toBe("");
-		await agents[0]?.start();
-		await eventually(async () => {
-			const socket = await dialPort(port);
-			socket.write(get(origin, "Content-Length: 2\r\n", "POST"));
-			socket.write("{}");
-			const { status, body } = await readAnswer(socket);
-			return status === 502 && body.includes("may have been carried out");
-		}, "the refusal");
-		expect(posts).toBe(1);
+		for (const body of ["{}", ""]) {
+			await agents[0]?.start();
+			await eventually(async () => {
+				const socket = await dialPort(port);
+				socket.write(get(origin, `Content-Length: ${body.length}\r\n`, "POST"));
+				socket.write(body);
+				const answer = await readAnswer(socket);
+				return answer.status === 502 && answer.body.includes("may have been carried out");
+			}, "the refusal");
+		}
+		expect(posts).toBe(2);
 	});
 
 	test("leads to 502 where no other one is left", async () => {
