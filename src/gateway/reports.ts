@@ -72,13 +72,20 @@ export class Reports {
 				signal: AbortSignal.timeout(CALL_MS),
 				redirect: "error",
 			});
-			await response.body?.cancel();
-			if (response.ok) this.sent += batch.length;
-			else this.lost += batch.length;
+			const answer: unknown = response.ok ? await response.json() : await response.body?.cancel();
+			const taken = takenIn(answer, batch.length);
+			this.sent += taken;
+			this.lost += batch.length - taken;
 		} catch {
 			this.lost += batch.length;
 		}
 	}
+}
+
+/** How many of so many reports Muster says it took in; none where it answers anything else. */
+function takenIn(answer: unknown, most: number): number {
+	const accepted = typeof answer === "object" && answer !== null && "accepted" in answer ? Number(answer.accepted) : 0;
+	return accepted >= 0 ? Math.min(accepted, most) : 0;
 }
 
 function hostOf(authority: string): string {

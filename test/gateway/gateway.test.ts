@@ -595,6 +595,22 @@ describe("the fleet's list", () => {
 		}
 	});
 
+	test("holds nobody who has gone", async () => {
+		const muster = await startMuster([]);
+		muster.retryAfterSeconds = 15;
+		const { gateway, port } = await startGateway(muster);
+		const [request, tunnel, socks] = [await dialPort(port), await dialPort(port), await dialPort(port)];
+		request.write("GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n");
+		tunnel.write("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+		socks.write(Buffer.from([5, 1, 0, 5, 1, 0, 1, 192, 0, 2, 7, 1, 187]));
+		await eventually(() => gateway.fleet.waiting === 3, "the three who wait");
+		request.resetAndDestroy();
+		tunnel.resetAndDestroy();
+		await eventually(() => gateway.fleet.waiting === 1, "the one who still waits");
+		socks.resetAndDestroy();
+		await eventually(() => gateway.fleet.waiting === 0, "nobody");
+	});
+
 	test("has no proxy of a kind that Muster does not know, which is the client's fault", async () => {
 		const { muster } = await startFleet(1);
 		const { port } = await startGateway(muster);
@@ -654,6 +670,17 @@ test("at its end it tells what it still knows, in a batch of 500 at the most, of
 	await gateway.stop(0);
 	expect([muster.reports.length, gateway.reports.sent, gateway.reports.lost]).toEqual([500, 500, 10]);
 	expect([muster.reports[0]?.host, muster.reports.at(-1)?.host]).toEqual(["site10.example", "site509.example"]);
+});
+
+test("what Muster does not take in, of a proxy that is gone, say, counts as lost", async () => {
+	const { muster } = await startFleet(1);
+	const { gateway } = await startGateway(muster);
+	const [exit] = gateway.fleet.exits;
+	if (!exit) throw new Error("an exit");
+	muster.entries = [];
+	for (const authority of ["a.example", "b.example"]) gateway.reports.add({ exit, authority, outcome: "error", choice: ANY });
+	await gateway.reports.flush();
+	expect([muster.reports.length, gateway.reports.sent, gateway.reports.lost]).toEqual([2, 0, 2]);
 });
 
 test("on SIGTERM it lets what is under way end, and takes nobody in any more", async () => {

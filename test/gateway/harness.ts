@@ -55,8 +55,10 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 			return message(muster.entries.length > 0 ? 200 : 404, {}, later === null ? {} : { "retry-after": String(later) });
 		}
 		if (pathname === "/report") {
-			muster.reports.push(...(JSON.parse(text) as Record<string, unknown>[]));
-			return message(200, {});
+			const reports = JSON.parse(text) as Record<string, unknown>[];
+			muster.reports.push(...reports);
+			const accepted = reports.filter(({ ip }) => muster.entries.some(({ agent }) => agent.address === ip)).length;
+			return message(200, { accepted });
 		}
 		if (pathname !== "/proxies.txt" || searchParams.get("format") !== "json") return message(404, {});
 		const cooling = muster.cooling.get(searchParams.get("host") ?? "") ?? [];
