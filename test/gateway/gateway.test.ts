@@ -504,7 +504,8 @@ describe("a client that holds a connection for nothing", () => {
 		const socket = await dialPort(port);
 		socket.write(begin);
 		const drip = setInterval(() => socket.write("x"), 100);
-		const said = await readToEnd(socket);
+		// What was on its way when the other side closed makes a reset of it.
+		const said = await readToEnd(socket).catch(() => Buffer.alloc(0));
 		clearInterval(drip);
 		return said.toString("latin1");
 	};
