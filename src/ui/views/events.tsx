@@ -1,13 +1,13 @@
 /** What happened in all pools: a sentence, a time, a link. */
 import { useEffect, useState } from "preact/hooks";
-import { nameOf } from "../model/actions.ts";
 import { api, done, type Schemas, sentenceOf } from "../model/api.ts";
 import { type Event, useEvents } from "../model/events.ts";
 import { clock, count, exact, sentence } from "../model/format.ts";
 import { href, refine, route } from "../model/route.ts";
-import { now, pay, pools } from "../model/store.ts";
+import { now, pay } from "../model/store.ts";
 import { carryOut } from "../model/tasks.ts";
 import { Action, Code, Empty } from "../parts/basics.tsx";
+import { PoolChoice } from "../parts/pool-choice.tsx";
 
 function Line({ event }: { readonly event: Event }) {
 	const { at, pool, severity, text, actor } = event;
@@ -174,14 +174,7 @@ function Stream() {
 					<p class="dim">What happened in all pools, the newest first; kept for 30 days.</p>
 				</div>
 				<div class="filters">
-					<select aria-label="Pool" value={pool} onChange={(event) => refine({ pool: event.currentTarget.value })}>
-						<option value="">all pools</option>
-						{pools.value.map((one) => (
-							<option key={one.endpoint} value={nameOf(one)}>
-								{nameOf(one)}
-							</option>
-						))}
-					</select>
+					<PoolChoice pool={pool} />
 					<select aria-label="Severity" value={severity} onChange={(event) => refine({ severity: event.currentTarget.value })}>
 						<option value="">everything</option>
 						<option value="WARNING">warnings and worse</option>

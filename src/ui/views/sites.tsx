@@ -4,10 +4,11 @@ import { nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Schemas, sentenceOf } from "../model/api.ts";
 import { count, percent } from "../model/format.ts";
 import { useOutcomes } from "../model/outcomes.ts";
-import { go, href, refine, route } from "../model/route.ts";
+import { go, href, route } from "../model/route.ts";
 import { canAct, pay, pools } from "../model/store.ts";
 import { Ago, Empty } from "../parts/basics.tsx";
 import { OutcomeCharts, outcomeRange } from "../parts/outcomes.tsx";
+import { PoolChoice } from "../parts/pool-choice.tsx";
 import { SearchTable } from "../parts/search-table.tsx";
 import type { Column } from "../parts/table.tsx";
 
@@ -195,26 +196,10 @@ function Site({ host }: { readonly host: string }) {
 					<h1 class="mono">{host}</h1>
 					<p class="dim">What came of requests to it, as clients report.</p>
 				</div>
-				<div class="filters">
-					<PoolChoice pool={pool} />
-				</div>
+				<div class="filters">{pools.value.length > 1 && <PoolChoice pool={pool} />}</div>
 			</header>
 			<OutcomeCharts answer={answer} />
 		</>
-	);
-}
-
-function PoolChoice({ pool }: { readonly pool: string }) {
-	if (pools.value.length < 2) return null;
-	return (
-		<select aria-label="Pool" value={pool} onChange={(event) => refine({ pool: event.currentTarget.value })}>
-			<option value="">all pools</option>
-			{pools.value.map((one) => (
-				<option key={one.endpoint} value={nameOf(one)}>
-					{nameOf(one)}
-				</option>
-			))}
-		</select>
 	);
 }
 
@@ -230,9 +215,7 @@ export function Sites() {
 					<h1>Sites</h1>
 					<p class="dim">What came of requests, as clients report it: the gateway and the middlewares do so by themselves.</p>
 				</div>
-				<div class="filters">
-					<PoolChoice pool={name} />
-				</div>
+				<div class="filters">{pools.value.length > 1 && <PoolChoice pool={name} />}</div>
 			</header>
 			<Reported key={name} {...(pool === undefined ? {} : { pool })} />
 		</>
