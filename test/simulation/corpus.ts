@@ -1,6 +1,6 @@
 /**
  * Seeds that fail without a certain mend, and what they showed. When the dealing of scenarios changes, a seed stands for another run:
- * what a line tells is then still kept by its planted bug in mutants.ts and by a test of its own in test/unit/core.
+ * what a line tells is then still kept by its planted bug in bugs/ and by a test of its own in test/unit/core.
  */
 export const CORPUS: readonly { readonly seed: number; readonly story: string; readonly hours?: number }[] = [
 	{ seed: 3, story: "a delete that was stuck for ten minutes kept its pool busy without end" },

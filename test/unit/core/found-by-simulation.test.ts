@@ -1,4 +1,4 @@
-/** What simulated runs found in the core, a story each; the planted bugs of test/simulation/mutants.ts keep the same from coming back unseen. */
+/** What simulated runs found in the core, a story each; the planted bugs of test/simulation/bugs keep the same from coming back unseen. */
 import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
