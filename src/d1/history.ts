@@ -240,21 +240,3 @@ export async function readOutcomes(
 	}));
 	return { rows, from: first };
 }
-
-/** The addresses of proxies that are there, by their ids. Reads two rows for each. Throws DatabaseUnavailable. */
-export async function addressesOf(
-	db: D1Database,
-	proxies: readonly { readonly object: string; readonly id: string }[],
-): Promise<ReadonlyMap<string, string>> {
-	if (proxies.length === 0) return new Map();
-	const { results } = await onDatabase(() =>
-		db
-			.prepare(
-				`SELECT proxies.id, proxies.address FROM json_each(?) AS wanted
-				JOIN proxies ON proxies.object = wanted.value ->> 0 AND proxies.id = wanted.value ->> 1 WHERE proxies.address IS NOT NULL`,
-			)
-			.bind(JSON.stringify(proxies.map(({ object, id }) => [object, id])))
-			.all<{ id: string; address: string }>(),
-	);
-	return new Map(results.map(({ id, address }) => [id, address]));
-}

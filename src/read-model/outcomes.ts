@@ -1,4 +1,5 @@
-import { addressesOf, type OutcomePoint, type OutcomeSpan, readOutcomes, readOutcomesOf } from "../d1/history.ts";
+import { type OutcomePoint, type OutcomeSpan, readOutcomes, readOutcomesOf } from "../d1/history.ts";
+import { addressesOf } from "./proxies.ts";
 
 /** How one site or proxy fared in all of a span of time. */
 export interface Fared {
