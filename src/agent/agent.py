@@ -42,7 +42,7 @@ import time
 import urllib.parse
 from http.client import HTTPConnection, responses
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 
 HEAD_BYTES = 32 * 1024
 # Of a request's head, and of all heads of an answer: many more take so long that others wait.

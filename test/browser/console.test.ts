@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { AGENT_VERSION } from "../../src/agent/protocol.ts";
 import { curl, Dev, freePort, temporaryState, within } from "../e2e/harness.ts";
 import { findings, NARROW, open, overhang, startChromium, type Watched, WIDE } from "./browser.ts";
 
@@ -294,7 +295,7 @@ describe("a pool", () => {
 		await page.reload();
 		await page.getByText("1 of 3").waitFor();
 		await page.getByText("$0.00595", { exact: true }).waitFor();
-		await page.getByText("1.2.0", { exact: true }).waitFor();
+		await page.getByText(AGENT_VERSION, { exact: true }).waitFor();
 		await page.getByRole("button", { name: "Age", exact: true }).click();
 		expect(page.url()).toContain("sort=age");
 	});
