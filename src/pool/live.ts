@@ -13,6 +13,7 @@ import type { Identity, Ms, State } from "../core/model/state.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
+import { openedOrder } from "../settings/ordered-credentials.ts";
 import { logError, logEvent } from "../values/log.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
@@ -113,9 +114,11 @@ export function enliven(
 	return { controller, settings, outside, agents, learn };
 }
 
-function factsFrom({ rolling: patched, agentUrl, proxies, leased = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
+function factsFrom({ rolling: patched, credentials: stored = null, ...facts }: FleetFacts, { global }: Config): Facts {
+	const { agentUrl, proxies, leased = null, deployments = [] } = facts;
 	const { dailyRequests, rolling: environment } = global;
-	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, leased, deployments };
+	const credentials = stored === null ? null : { ordered: openedOrder(global.encryptionKeys, stored), own: global.proxyCredentials };
+	return { rolling: { patched, environment }, credentials, agentUrl, proxies, dailyRequests, leased, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */
