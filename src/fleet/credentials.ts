@@ -58,8 +58,7 @@ export async function restoreCredentials(env: Env, known: readonly StoredCredent
 }
 
 /** What rests is encrypted with the first key, so that the others can go. Throws DatabaseUnavailable. */
-export async function resealCredentials(env: Env): Promise<void> {
-	const stored = await readOrderedCredentials(env.DB);
-	const again = stored === null ? null : resealedOrder(readConfig(env).global.encryptionKeys, stored);
-	if (stored !== null && again !== null) await rewriteOrderedCredentials(env.DB, stored, again);
+export async function resealCredentials(env: Env, stored: StoredCredentials): Promise<void> {
+	const again = resealedOrder(readConfig(env).global.encryptionKeys, stored);
+	if (again !== null) await rewriteOrderedCredentials(env.DB, stored, again);
 }

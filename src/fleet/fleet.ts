@@ -56,9 +56,10 @@ export async function tend(env: Env, now: number): Promise<void> {
 		const facts = { ...(await readFacts(env)), ...(directory === null ? {} : { deployments: idsOf(directory) }) };
 		if (directory !== null && directory.lacking.length > 0) await attempt("pools that D1 has lost", () => bringBack(env, directory, facts));
 		await tickPools(env, facts, now, { directory });
+		const { credentials = null } = facts;
+		if (credentials !== null) await attempt("the proxies' credentials at rest", () => resealCredentials(env, credentials));
 	});
 	if (directory !== null) await attempt("what D1 has lost", () => noteLost(env, directory));
-	await attempt("the proxies' credentials at rest", () => resealCredentials(env));
 	const { alertWebhook } = readConfig(env).global;
 	if (alertWebhook !== null) await attempt("alerts on their way", () => sendAlerts(env.DB, alertWebhook, now));
 	await attempt("logs", () => pruneLogs(env.DB, now));

@@ -141,9 +141,10 @@ describe("credentials that are set by PUT /auth", () => {
 
 	test("are encrypted anew with the first key", async () => {
 		const before = await set("same");
-		await resealCredentials({ ...bindings, ENCRYPTION_KEY: `${ANOTHER_KEY},${KEY}` });
+		if (before === null) throw new Error("nothing is stored");
+		await resealCredentials({ ...bindings, ENCRYPTION_KEY: `${ANOTHER_KEY},${KEY}` }, before);
 		const after = await readOrderedCredentials(bindings.DB);
-		expect(after?.revision).toBe(before?.revision);
+		expect(after?.revision).toBe(before.revision);
 		expect(after && openedOrder([ANOTHER_KEY], after).password).toBe("same");
 	});
 });
