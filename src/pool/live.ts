@@ -113,9 +113,9 @@ export function enliven(
 	return { controller, settings, outside, agents, learn };
 }
 
-function factsFrom({ rolling: patched, agentUrl, proxies, leased = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
+function factsFrom({ rolling: patched, agentUrl, proxies, allotted = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
 	const { dailyRequests, rolling: environment } = global;
-	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, leased, deployments };
+	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, allotted, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */

@@ -127,13 +127,13 @@ export class Instance {
 
 	private facts(agentUrl: string | null) {
 		const { world, deployment } = this.host;
-		const leased = world.database.leased(deployment, this.host.now());
+		const allotted = world.database.allotted(deployment, this.host.now());
 		return {
 			rolling: null,
 			agentUrl,
 			proxies: this.controller.state.proxies.size,
 			dailyRequests: 1_000_000,
-			leased,
+			allotted,
 			deployments: [deployment],
 		};
 	}
