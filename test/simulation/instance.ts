@@ -282,7 +282,8 @@ export class Instance {
 		return host.world.core.carryOut(effect, state, outsideOf(this, state));
 	}
 
-	private failed(error: unknown): void {
+	/** What no part of the simulated world is to blame for. */
+	failed(error: unknown): void {
 		if (error instanceof Superseded) return;
 		this.host.world.fail("pass", `a pass or a timer threw: ${error instanceof Error ? error.stack : error}`);
 	}

@@ -12,7 +12,7 @@ export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): err
 export function as(error: unknown, kinds: Partial<Record<FailureKind, FailureKind>>): unknown {
 	if (!(error instanceof ProviderError)) return error;
 	const kind = kinds[error.failure.kind];
-	return kind === undefined ? error : new ProviderError({ ...error.failure, kind }, error.code);
+	return kind === undefined ? error : new ProviderError({ ...error.failure, kind }, error.code, { cause: error });
 }
 
 /**
