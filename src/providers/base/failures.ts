@@ -32,3 +32,13 @@ export async function orNull<T>(call: Promise<T>): Promise<T | null> {
 		throw error;
 	}
 }
+
+/** The one call, and where the cloud refuses that as `kind`, so that it is certainly not done, the other. */
+export async function orElse<T>(call: Promise<T>, kind: FailureKind, other: () => Promise<T>): Promise<T> {
+	try {
+		return await call;
+	} catch (error) {
+		if (!isFailure(error, kind)) throw error;
+		return other();
+	}
+}
