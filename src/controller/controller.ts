@@ -10,12 +10,12 @@ import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
-import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
 import { sessionsAfter } from "../core/model/sessions.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
+import { unshownFrom } from "../core/model/tries.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges, vitalsBetween } from "./codec.ts";
 import { alarmTime, mustArm, type Ports, pass, rearm } from "./pass.ts";
@@ -435,7 +435,8 @@ export class Controller {
 
 	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
 	async untilReadable(): Promise<void> {
-		if (this.isGone || projectionHash(this.state) === this.state.published.hash) return;
+		const from = this.isGone ? null : unshownFrom(this.state);
+		if (from === null || from > this.host.now()) return;
 		await this.within<null>(READABLE_DEADLINE_MS, (tell) => {
 			this.readers.push(() => tell(null));
 			this.bell.ring();
