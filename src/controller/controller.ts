@@ -68,7 +68,7 @@ export interface Facts {
 	/** Proxies of the whole deployment. */
 	readonly proxies: number;
 	readonly dailyRequests: number;
-	readonly leased: State["leased"];
+	readonly allotted: State["allotted"];
 	/** Every id that the deployment ever had; empty: nobody looked. */
 	readonly deployments: readonly Id[];
 }
@@ -178,12 +178,12 @@ export class Controller {
 		this.arm(this.host.now());
 	}
 
-	learn({ rolling, agentUrl, proxies, dailyRequests, leased, deployments }: Facts): void {
+	learn({ rolling, agentUrl, proxies, dailyRequests, allotted, deployments }: Facts): void {
 		// Before the environment's word, which it may overrule.
 		if (rolling !== null) this.take({ on: "rolling", ...rolling });
 		this.configure();
 		if (agentUrl !== null) this.take({ on: "agentUrl", url: agentUrl });
-		this.take({ on: "fleet", proxies, dailyRequests, leased, deployments });
+		this.take({ on: "fleet", proxies, dailyRequests, allotted, deployments });
 	}
 
 	/**

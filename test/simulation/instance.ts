@@ -127,13 +127,13 @@ export class Instance {
 
 	private facts(agentUrl: string | null) {
 		const { world, deployment } = this.host;
-		const leased = world.database.leased(deployment, this.host.now());
+		const allotted = world.database.allotted(deployment, this.host.now());
 		return {
 			rolling: null,
 			agentUrl,
 			proxies: this.controller.state.proxies.size,
 			dailyRequests: 1_000_000,
-			leased,
+			allotted,
 			deployments: [deployment],
 		};
 	}
@@ -286,7 +286,8 @@ export class Instance {
 		return host.world.core.carryOut(effect, state, outsideOf(this, state));
 	}
 
-	private failed(error: unknown): void {
+	/** What no part of the simulated world is to blame for. */
+	failed(error: unknown): void {
 		if (error instanceof Superseded) return;
 		this.host.world.fail("pass", `a pass or a timer threw: ${error instanceof Error ? error.stack : error}`);
 	}

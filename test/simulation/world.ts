@@ -337,7 +337,7 @@ export class World {
 	loseDatabase(host: Host, choice: number): void {
 		const { deployment } = host;
 		if (choice < 0.3) this.database.drop(host.object);
-		else this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], leases: [] });
+		else this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
 		for (const other of this.hosts) if (other.deployment === deployment) this.watch.databaseLost(other);
 	}
 

@@ -112,7 +112,7 @@ export async function day(
 		agentUrl: "https://muster.test",
 		proxies: fleet,
 		dailyRequests: 100_000,
-		leased: null,
+		allotted: null,
 		deployments: [],
 	};
 	const numbers = new Map<string, number>();

@@ -94,7 +94,7 @@ export const DAY_SECONDS = 86_400;
 /** Share of its plan's daily requests that a deployment's heartbeats may use. */
 export const HEARTBEAT_SHARE = 0.5;
 /** A part of the deployment's budget that is not needed goes back after so long. */
-export const LEASE_RETURN_MS = 60_000;
+export const ALLOTMENT_RETURN_MS = 60_000;
 /** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
 export const PRICE_MS = 24 * 3_600_000;
 /** What another pool asked for and did not renew ends after so long; it is renewed, and what changes of it is told, at these intervals. */
