@@ -8,7 +8,7 @@ import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
 import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
-import type { Heartbeat, Reply } from "./agents.ts";
+import { type Heartbeat, metricsOf, type Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
 import type { Wire } from "./lines.ts";
 import { outsideOf } from "./outside.ts";
@@ -165,7 +165,9 @@ export class Instance {
 
 	post(address: string | null, metrics: Metrics): void {
 		this.host.world.watch.count("post");
+		const before = this.host.state;
 		this.order({ do: "metrics", address, metrics });
+		if (this.host.state !== before) this.host.world.watch.lines.posted(this.host);
 	}
 
 	/** Another pool tells this one something. */
@@ -192,7 +194,9 @@ export class Instance {
 		if (this.state === null) return { ok: false };
 		const { id, hash } = this.host.read(request.key);
 		const { sessions, credentials, counts } = request;
-		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions, counts }));
+		return told(
+			this.controller.heartbeat(hash, { id, active: sessions.length, metrics: metricsOf(sessions.length), credentials, sessions, counts }),
+		);
 	}
 
 	private surroundings(): ControllerHost {
