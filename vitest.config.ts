@@ -7,7 +7,7 @@ import { POOL_NAMESPACE, SETTINGS as UPGRADE_SETTINGS } from "./test/upgrade/set
 import { newWorld } from "./test/worker/pool/world.ts";
 
 // The Worker's configuration names their directory, which a fresh clone does not have.
-buildAssets();
+await buildAssets();
 
 /** Runs in Node. */
 const node = (name: string, timeoutSeconds: number, extra = {}) => ({

@@ -1,6 +1,6 @@
 /**
  * Puts together what the Worker serves as static files, in `dist/assets`: the console, for `/ui/`; Swagger UI, from its package, for `/docs`; and the
- * gateway as one file, `/gateway.mjs`. And the agent as it is shipped, in `dist/agent.py`, for the Worker's bundle.
+ * gateway as one file, `/gateway.mjs`. And the agent as it is shipped, packed, in `dist/agent.txt`, for the Worker's bundle.
  * Files that are there and right are left alone, so that several runs at once do no harm. Run by wrangler before each
  * build (wrangler.toml) and by vitest.
  */
@@ -8,13 +8,14 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
 import { CONSOLE_POLICY, consoleFiles } from "./console.ts";
-import { shipped } from "./shipped.ts";
+import { packed, shipped } from "./shipped.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const ASSETS = join(ROOT, "dist", "assets");
-export const AGENT = { source: join(ROOT, "src/agent/agent.py"), shipped: join(ROOT, "dist/agent.py") };
+export const AGENT = { source: join(ROOT, "src/agent/agent.py"), packed: join(ROOT, "dist/agent.txt") };
 const SWAGGER_FILES = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
 
 /** The page's policy admits no inline script, so what starts it is a file as well. No validator: it is a third party's. */
@@ -34,19 +35,29 @@ const HEADERS = `/*
 `;
 
 /** Writes the files that are missing or differ. Throws when a file of Swagger UI's package is missing. */
-export function buildAssets(): void {
+export async function buildAssets(): Promise<void> {
 	const swagger = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 	for (const name of SWAGGER_FILES) put(join("docs", "assets", name), readFileSync(join(swagger, name)));
 	put(join("docs", "assets", "start.js"), Buffer.from(START));
 	putConsole();
 	put("gateway.mjs", bundledGateway());
 	put("_headers", Buffer.from(HEADERS));
-	putAgent();
+	await putAgent();
 }
 
-/** The agent as VMs get it, which the Worker is bundled with. */
-export function putAgent(): void {
-	putAt(AGENT.shipped, Buffer.from(shipped(readFileSync(AGENT.source, "utf8"))));
+/** The agent as VMs get it, which the Worker is bundled with. Packing takes a quarter of a second. */
+export async function putAgent(): Promise<void> {
+	const source = readFileSync(AGENT.source, "utf8");
+	if (unpacked(AGENT.packed) !== shipped(source)) putAt(AGENT.packed, Buffer.from(await packed(source)));
+}
+
+/** What is in a packed file; null where there is none, or only a part of one. */
+function unpacked(path: string): string | null {
+	try {
+		return gunzipSync(Buffer.from(readFileSync(path, "utf8"), "base64")).toString();
+	} catch {
+		return null;
+	}
 }
 
 /** The console alone. Throws where a source of it does not compile. */
@@ -82,4 +93,4 @@ function putAt(target: string, content: Buffer): void {
 	renameSync(draft, target);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) buildAssets();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAssets();

@@ -155,9 +155,9 @@ const build = await context({
 		{
 			name: "agent",
 			setup: ({ onLoad }) =>
-				onLoad({ filter: /[\\/]dist[\\/]agent\.py$/ }, () => {
-					putAgent();
-					return { contents: readFileSync(AGENT.shipped), loader: "text", watchFiles: [AGENT.source] };
+				onLoad({ filter: /[\\/]dist[\\/]agent\.txt$/ }, async () => {
+					await putAgent();
+					return { contents: readFileSync(AGENT.packed), loader: "text", watchFiles: [AGENT.source] };
 				}),
 		},
 	],
@@ -178,5 +178,5 @@ const page = await context({
 		},
 	],
 });
-buildAssets();
+await buildAssets();
 await Promise.all([build.watch(), page.watch()]);

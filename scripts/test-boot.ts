@@ -28,7 +28,7 @@ import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { AGENT_PORT, type AgentConfig, type Directives } from "../src/agent/protocol.ts";
 import { renderUserData } from "../src/agent/userdata.ts";
-import { shipped } from "./shipped.ts";
+import { packed } from "./shipped.ts";
 
 const PROJECT = join(import.meta.dirname, "..");
 const ROOT = process.env.MUSTER_BOOT_ROOT ?? join(PROJECT, ".wrangler/boot-root");
@@ -263,7 +263,7 @@ async function main(directory: string): Promise<void> {
 		allow: [],
 	};
 	const source = (name: string) => readFileSync(join(PROJECT, "src/agent", name), "utf8");
-	const userData = await renderUserData(config, { agent: shipped(source("agent.py")), unit: source("muster-agent.service") });
+	const userData = await renderUserData(config, { agent: await packed(source("agent.py")), unit: source("muster-agent.service") });
 	const merged = prepare(directory, userData);
 	const heard = await startWorker({ ...config, drain: false, grace: 0, drop: [], address: null });
 	let container: Container | null = null;

@@ -1,5 +1,5 @@
 /** Files that the bundler ships as text (the `Text` rule of wrangler.toml). */
-declare module "*.py" {
+declare module "*.txt" {
 	const text: string;
 	export default text;
 }

@@ -90,7 +90,7 @@ async function serveList({ host, port }: Proxy, url: string): Promise<Server> {
 }
 
 async function startGateway(list: Server, started: Proxy[]): Promise<Proxy> {
-	buildAssets();
+	await buildAssets();
 	const address = list.address();
 	const listPort = typeof address === "object" && address !== null ? address.port : 0;
 	const port = await freePort();

@@ -51,7 +51,7 @@ export function bundleBytes(): number {
 export async function benchWorker(print: (text: string) => void): Promise<readonly WorkerRow[]> {
 	// It would ask Cloudflare where it is.
 	process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
-	buildAssets();
+	await buildAssets();
 	const harness = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "wrangler.toml") }] });
 	try {
 		const { url } = await harness.listen();

@@ -6,7 +6,7 @@ export async function gzipped(text: string): Promise<Uint8Array> {
 	return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** The same in fewer bytes, by smaller blocks: right for a program's text. */
-export function gzippedProgram(text: string): Uint8Array {
-	return gzipSync(text, { level: 9, memLevel: 6 });
+/** The same of a short text at once. */
+export function gzippedShort(text: string): Uint8Array {
+	return gzipSync(text, { level: 9 });
 }

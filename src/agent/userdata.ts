@@ -2,7 +2,7 @@
  * User data: what a VM reads from its cloud at its first boot. It carries the agent, its unit and its configuration, so
  * that a boot needs no package mirror and no download.
  */
-import { gzipped, gzippedProgram } from "./gzip.ts";
+import { gzipped, gzippedShort } from "./gzip.ts";
 import type { AgentConfig } from "./protocol.ts";
 
 /**
@@ -13,7 +13,7 @@ export const MAX_USER_DATA_BYTES = 16_384;
 /** Hetzner's, the smallest of those that take plain text. */
 export const MAX_USER_DATA_TEXT_BYTES = 32_768;
 
-/** The texts of the agent as it is shipped (scripts/shipped.ts) and of `src/agent/muster-agent.service`. The Worker has them from `src/agent/files.ts`. */
+/** Of the agent as it is shipped a gzip file in base64 (scripts/shipped.ts), and the text of `src/agent/muster-agent.service`. The Worker has them from `src/agent/files.ts`. */
 export interface AgentFiles {
 	readonly agent: string;
 	readonly unit: string;
@@ -25,12 +25,12 @@ export interface AgentFiles {
  */
 export async function renderUserData(config: AgentConfig, files: AgentFiles): Promise<string> {
 	const writeFiles = [
-		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: packed(files.agent) },
+		{ path: "/usr/local/lib/muster/agent.py", permissions: "0644", encoding: "gz+b64", content: files.agent },
 		{
 			path: "/etc/muster/agent.json",
 			permissions: "0600",
 			encoding: "gz+b64",
-			content: Buffer.from(gzippedProgram(JSON.stringify(config))).toString("base64"),
+			content: packed(JSON.stringify(config)),
 		},
 		{ path: "/etc/systemd/system/muster-agent.service", permissions: "0644", encoding: "gz+b64", content: packed(files.unit) },
 	];
@@ -49,13 +49,6 @@ export async function renderUserData(config: AgentConfig, files: AgentFiles): Pr
 	return userData;
 }
 
-/** Packed texts by their sources: only a few exist, and each create needs them. */
-const packedTexts = new Map<string, string>();
-
 function packed(text: string): string {
-	const known = packedTexts.get(text);
-	if (known !== undefined) return known;
-	const result = Buffer.from(gzippedProgram(text)).toString("base64");
-	packedTexts.set(text, result);
-	return result;
+	return Buffer.from(gzippedShort(text)).toString("base64");
 }

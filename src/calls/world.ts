@@ -2,7 +2,7 @@ import type { ResultOf } from "../core/effects/index.ts";
 import type { ChargesLeft } from "../core/model/cost.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { Credentials, Id, Identity, Measurements, Ms, Place, Rate, State, Verdict } from "../core/model/state.ts";
-import type { Held, Reservation } from "../d1/leases.ts";
+import type { Held, Reservation } from "../d1/allotments.ts";
 import type { Provider } from "../providers/base/provider.ts";
 import type { Ledger } from "../read-model/ledger.ts";
 import type { Publication } from "../read-model/publish.ts";
@@ -37,6 +37,8 @@ export interface World {
 	readonly shareLimit: (accountKey: string, until: Ms, rate: Rate | null) => Promise<void>;
 	/** Counts an outbound connection that no driver makes. */
 	readonly countCall: () => void;
+	/** Tells the log of an error that is no cloud's answer, with its stack and what caused it: the pool keeps its message alone. */
+	readonly tell: (what: string, error: unknown) => void;
 }
 
 /** A pool that the directory has lost. */

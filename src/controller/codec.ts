@@ -31,7 +31,13 @@ function nothingOf(...keys: readonly Key[]): { readonly [Field in Key]?: undefin
 }
 
 /** Fields that earlier versions stored by other names. */
-const FORMER_NAMES: Readonly<Record<string, Key>> = { gates: "breakers", strays: "orphans" };
+const FORMER_NAMES: Readonly<Record<string, Key>> = { gates: "breakers", strays: "orphans", leased: "allotted" };
+
+/**
+ * A pool's allotment is stored by the name it once had: to a version from before, which a deployment may go back to, it would otherwise be a new one, and D1
+ * refuses all requests whose numbers it has seen.
+ */
+const ALLOTMENT_STORED = "lease";
 
 /** What is stored of a pool. */
 export interface StoredRows {
@@ -80,7 +86,8 @@ export function vitalsBetween(stored: State, after: State): RowChanges {
 }
 
 function factsText(state: State): string {
-	return JSON.stringify({ format: FORMAT, ...state, ...NO_OTHERS.facts });
+	const { allotment, ...money } = state.money;
+	return JSON.stringify({ format: FORMAT, ...state, money: { ...money, [ALLOTMENT_STORED]: allotment }, ...NO_OTHERS.facts });
 }
 
 function vitalsText(state: State): readonly string[] {
@@ -103,7 +110,7 @@ export function decode({ facts, proxies, vitals }: StoredRows, read: Reading = (
 			return [proxy.id, proxy] as const;
 		}),
 	);
-	const lagging = vitals.length === 0 ? {} : read(vitals.join(""), (text) => revivedFields(fieldsOf(text)));
+	const lagging = vitals.length === 0 ? {} : read(vitals.join(""), (text) => revivedFields(renamed(fieldsOf(text))));
 	return revived({ ...read(facts, factsOf), ...lagging, proxies: table });
 }
 
@@ -112,8 +119,15 @@ function factsOf(text: string): Partial<State> {
 	if (format !== undefined && !(typeof format === "number" && format <= FORMAT)) {
 		throw new Error(`a newer version has stored it (format ${String(format)}, this one reads up to ${FORMAT}): deploy that version again`);
 	}
+	return revivedFields(renamed(stored));
+}
+
+/** The same by the names that fields have now. */
+function renamed(stored: Record<string, unknown>): Record<string, unknown> {
 	for (const [former, key] of Object.entries(FORMER_NAMES)) if (Object.hasOwn(stored, former)) stored[key] = stored[former];
-	return revivedFields(stored);
+	const { money } = stored;
+	if (isRecord(money) && Object.hasOwn(money, ALLOTMENT_STORED)) stored.money = { ...money, allotment: money[ALLOTMENT_STORED] };
+	return stored;
 }
 
 function proxyOf(text: string): Proxy {
@@ -123,6 +137,10 @@ function proxyOf(text: string): Proxy {
 
 function fieldsOf(json: string): Record<string, unknown> {
 	const parsed: unknown = JSON.parse(json);
-	if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) throw new Error("a stored row is no record");
-	return parsed as Record<string, unknown>;
+	if (!isRecord(parsed)) throw new Error("a stored row is no record");
+	return parsed;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return value !== null && typeof value === "object" && !Array.isArray(value);
 }

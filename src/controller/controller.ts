@@ -10,12 +10,12 @@ import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
-import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
 import { sessionsAfter } from "../core/model/sessions.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
+import { unshownFrom } from "../core/model/tries.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges, vitalsBetween } from "./codec.ts";
 import { alarmTime, mustArm, type Ports, pass, rearm } from "./pass.ts";
@@ -70,7 +70,7 @@ export interface Facts {
 	/** Proxies of the whole deployment. */
 	readonly proxies: number;
 	readonly dailyRequests: number;
-	readonly leased: State["leased"];
+	readonly allotted: State["allotted"];
 	/** Every id that the deployment ever had; empty: nobody looked. */
 	readonly deployments: readonly Id[];
 }
@@ -180,13 +180,13 @@ export class Controller {
 		this.arm(this.host.now());
 	}
 
-	learn({ rolling, credentials, agentUrl, proxies, dailyRequests, leased, deployments }: Facts): void {
+	learn({ rolling, credentials, agentUrl, proxies, dailyRequests, allotted, deployments }: Facts): void {
 		// Before the environment's word, which they may overrule.
 		if (rolling !== null) this.take({ on: "rolling", ...rolling });
 		if (credentials !== null) this.take({ on: "credentials", ...credentials });
 		this.configure();
 		if (agentUrl !== null) this.take({ on: "agentUrl", url: agentUrl });
-		this.take({ on: "fleet", proxies, dailyRequests, leased, deployments });
+		this.take({ on: "fleet", proxies, dailyRequests, allotted, deployments });
 	}
 
 	/**
@@ -439,7 +439,8 @@ export class Controller {
 
 	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
 	async untilReadable(): Promise<void> {
-		if (this.isGone || projectionHash(this.state) === this.state.published.hash) return;
+		const from = this.isGone ? null : unshownFrom(this.state);
+		if (from === null || from > this.host.now()) return;
 		await this.within<null>(READABLE_DEADLINE_MS, (tell) => {
 			this.readers.push(() => tell(null));
 			this.bell.ring();

@@ -73,10 +73,10 @@ function withAnswers(state: State, { rate, answers }: Event & { readonly on: "do
 }
 
 /** The more proxies a deployment has, the longer its agents wait between reports: together they stay within their share of the plan. */
-function applyFleet(state: State, { proxies, dailyRequests, leased = null, deployments = [] }: Event & { readonly on: "fleet" }): State {
+function applyFleet(state: State, { proxies, dailyRequests, allotted = null, deployments = [] }: Event & { readonly on: "fleet" }): State {
 	const { heartbeat: heartbeatSeconds, line: lineSeconds } = pacesOf(proxies, dailyRequests, state.spec.intervalSeconds);
 	const known = deployments.length === 0 ? state.deployments : deployments;
 	const isPaceSame = heartbeatSeconds === state.heartbeatSeconds && lineSeconds === state.lineSeconds;
-	const isSame = isPaceSame && isAlike(leased, state.leased) && isAlike(known, state.deployments);
-	return isSame ? state : { ...state, heartbeatSeconds, lineSeconds, leased, deployments: known };
+	const isSame = isPaceSame && isAlike(allotted, state.allotted) && isAlike(known, state.deployments);
+	return isSame ? state : { ...state, heartbeatSeconds, lineSeconds, allotted, deployments: known };
 }

@@ -53,12 +53,12 @@ export type Event =
 	| { readonly on: "agentUrl"; readonly url: string }
 	| ({ readonly on: "rolling" } & RollingWords)
 	| ({ readonly on: "credentials" } & CredentialsWords)
-	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `leased`, `deployments`: see State. */
+	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `allotted`, `deployments`: see State. */
 	| {
 			readonly on: "fleet";
 			readonly proxies: number;
 			readonly dailyRequests: number;
-			readonly leased?: State["leased"];
+			readonly allotted?: State["allotted"];
 			readonly deployments?: readonly Id[];
 	  }
 	/** What cron saw of the pool in the directory. */

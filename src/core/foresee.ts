@@ -121,7 +121,7 @@ function reasonsOf(state: State, now: Ms, random: () => number): Reasons {
 			currency: price?.currency ?? null,
 			own: spec.maxHourlyCost,
 			deployment: price === null ? (typeof money.budget === "number" ? money.budget : null) : totalBound(state, price),
-			leased: money.lease.hourly,
+			leased: money.allotment.hourly,
 			held: money.held,
 		},
 		breakers: (Object.keys(breakers) as BreakerName[]).filter(isOpen).map((breaker) => ({

@@ -1,8 +1,8 @@
 import type { ChargesLeft } from "../core/model/cost.ts";
 import type { ProviderName } from "../core/model/state.ts";
+import { leaveAllotment } from "./allotments.ts";
 import { leaveCharges } from "./charges.ts";
 import { onDatabase } from "./database.ts";
-import { leaveLease } from "./leases.ts";
 
 /** One pool in the directory. `removedAt` not null: deleted, its names are free, its VMs are not all gone yet. */
 export interface DirectoryEntry {
@@ -237,7 +237,7 @@ export async function forgetPool(
 	await onDatabase(() =>
 		db.batch([
 			...["ready_parts", "proxies", "names", "pools"].map((table) => db.prepare(`DELETE FROM ${table} WHERE object = ?`).bind(object)),
-			...leaveLease(db, object, charges, now),
+			...leaveAllotment(db, object, charges, now),
 			...leaveCharges(db, object, charges?.each ?? [], now),
 		]),
 	);

@@ -1,9 +1,9 @@
 import manifest from "../../package.json" with { type: "json" };
+import { readAllotted } from "../d1/allotments.ts";
 import { isWithin } from "../d1/database.ts";
 import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
-import { readLeased } from "../d1/leases.ts";
 import { pruneLogs } from "../d1/logs.ts";
 import {
 	listManagers,
@@ -89,13 +89,13 @@ export async function noteDeploy(env: Env, now: number): Promise<void> {
 /** The address that agents call, as far as it is known, and the size of the deployment. Throws DatabaseUnavailable. */
 export async function readFacts(env: Env): Promise<FleetFacts> {
 	const config = readConfig(env);
-	const [settings, managers, entries, leased] = await Promise.all([
+	const [settings, managers, entries, allotted] = await Promise.all([
 		readSettings(env.DB, FACTS),
 		listManagers(env.DB),
 		listPools(env.DB),
-		config.global.maxHourlyCost === null ? null : readLeased(env.DB, Date.now()),
+		config.global.maxHourlyCost === null ? null : readAllotted(env.DB, Date.now()),
 	]);
-	return { ...factsOf(config, settings, managers, entries), ...(leased === null ? {} : { leased }) };
+	return { ...factsOf(config, settings, managers, entries), ...(allotted === null ? {} : { allotted }) };
 }
 
 /**

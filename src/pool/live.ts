@@ -10,6 +10,7 @@ import type { Seen } from "../core/facts/listing.ts";
 import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
 import type { Identity, Ms, State } from "../core/model/state.ts";
+import { ProviderError } from "../providers/base/provider.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
@@ -115,10 +116,10 @@ export function enliven(
 }
 
 function factsFrom({ rolling: patched, credentials: stored = null, ...facts }: FleetFacts, { global }: Config): Facts {
-	const { agentUrl, proxies, leased = null, deployments = [] } = facts;
+	const { agentUrl, proxies, allotted = null, deployments = [] } = facts;
 	const { dailyRequests, rolling: environment } = global;
 	const credentials = stored === null ? null : { ordered: openedOrder(global.encryptionKeys, stored), own: global.proxyCredentials };
-	return { rolling: { patched, environment }, credentials, agentUrl, proxies, dailyRequests, leased, deployments };
+	return { rolling: { patched, environment }, credentials, agentUrl, proxies, dailyRequests, allotted, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */
@@ -127,7 +128,8 @@ export function refusalOfRetagging(state: State, outside: Outside, command: Comm
 	if (!isMeant || state.pool.provider === "static") return null;
 	try {
 		if (canRetag(outside.provider(state))) return null;
-	} catch {
+	} catch (error) {
+		if (!(error instanceof ProviderError)) throw error;
 		return null; // the account cannot be used now: the order waits until it can
 	}
 	return {

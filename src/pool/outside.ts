@@ -8,8 +8,8 @@ import { CALLS_A_PASS } from "../controller/pass.ts";
 import { credentialsAsked } from "../core/model/credentials.ts";
 import type { PoolSummary } from "../core/model/published.ts";
 import type { Id, Place, Rate, State } from "../core/model/state.ts";
+import { reserve } from "../d1/allotments.ts";
 import { enterAgain, forgetPool } from "../d1/directory.ts";
-import { reserve } from "../d1/leases.ts";
 import { CHECK_CALLS } from "../providers/base/check.ts";
 import { placedAccount } from "../providers/base/places.ts";
 import { type Provider, ProviderError } from "../providers/base/provider.ts";
@@ -18,6 +18,7 @@ import { Ledger } from "../read-model/ledger.ts";
 import { publish } from "../read-model/publish.ts";
 import type { Env } from "../rpc/env.ts";
 import type { InitialPool } from "../rpc/pool.ts";
+import { logWarning } from "../values/log.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { askAssist, tellLimit } from "./neighbours.ts";
@@ -153,6 +154,7 @@ export class Outside {
 			countCall: () => {
 				this.callsMade++;
 			},
+			tell: logWarning,
 		};
 	}
 

@@ -189,7 +189,7 @@ export interface FleetFacts {
 	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
 	readonly proxies: number;
 	/** What all pools have reserved of the deployment's budget, by currency; missing or null: nobody looked. */
-	readonly leased?: Readonly<Record<string, number>> | null;
+	readonly allotted?: Readonly<Record<string, number>> | null;
 	/** Every id that the deployment ever had; missing: nobody looked. */
 	readonly deployments?: readonly Id[];
 	/** Seconds between looks, by endpoint name, that managers' configurations name; `default` for those without one of their own. Missing: none do. */

@@ -1,3 +1,4 @@
+import { logWarning } from "../values/log.ts";
 import type { Env } from "./env.ts";
 import type { PoolRpc } from "./pool.ts";
 import { type Compared, type Look, REGISTER, type RegisterRpc } from "./register.ts";
@@ -45,8 +46,9 @@ export async function askPool<T>(env: Env, object: string, question: (pool: Pool
 /** As {@link askPool}, with the failure in the answer's place: for those who ask several pools, of which some answering is better than none. */
 export function tryPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T | PoolUnreachable> {
 	return askPool(env, object, question).catch((error: unknown) => {
-		if (error instanceof PoolUnreachable) return error;
-		throw error;
+		if (!(error instanceof PoolUnreachable)) throw error;
+		logWarning("a pool is left out", error);
+		return error;
 	});
 }
 

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { shipped } from "../../scripts/shipped.ts";
+import { packed } from "../../scripts/shipped.ts";
 import { renderUserData } from "../../src/agent/userdata.ts";
 import { systemClock } from "./clock.ts";
 import { LocalCloud } from "./cloud.ts";
@@ -186,7 +186,7 @@ describe("without LOCALCLOUD_RUN_ANY", () => {
 	};
 	const ours = async () => {
 		const [agent, unit] = await Promise.all(["agent.py", "muster-agent.service"].map((name) => readFile(join(SOURCES, name), "utf8")));
-		return renderUserData({ ...config, allow: [] }, { agent: shipped(agent ?? ""), unit: unit ?? "" });
+		return renderUserData({ ...config, allow: [] }, { agent: await packed(agent ?? ""), unit: unit ?? "" });
 	};
 	const change = async (edit: (files: { path: string; content: string; encoding: string }[]) => void) => {
 		const [, json = ""] = (await ours()).split(/\n(.*)/s);

@@ -8,7 +8,7 @@ import type * as MetricsModule from "../../src/core/model/metrics.ts";
 import type * as Projection from "../../src/core/model/projection.ts";
 import type * as StateModule from "../../src/core/model/state.ts";
 import type * as PlanModule from "../../src/core/plan.ts";
-import type * as LeasesModule from "../../src/d1/leases.ts";
+import type * as AllotmentsModule from "../../src/d1/allotments.ts";
 import type * as ProviderModule from "../../src/providers/base/provider.ts";
 import type * as LedgerModule from "../../src/read-model/ledger.ts";
 
@@ -28,7 +28,7 @@ export interface Core {
 	readonly metersOf: typeof MetersModule.metersOf;
 	readonly fieldsStored: typeof StateModule.fieldsStored;
 	readonly isAlike: typeof StateModule.isAlike;
-	readonly leases: Pick<typeof LeasesModule, "reserveStatements" | "heldOf" | "leasedStatement" | "leaveStatements">;
+	readonly allotments: Pick<typeof AllotmentsModule, "reserveStatements" | "heldOf" | "allottedStatement" | "leaveStatements">;
 }
 
 /** Loads the core; `mark` is {@link PLANTED} for the one that has a bug. */
@@ -48,7 +48,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		{ samplesOf },
 		{ metersOf },
 		{ fieldsStored, isAlike },
-		leases,
+		allotments,
 	] = await Promise.all([
 		load<typeof ControllerModule>("controller/controller.ts"),
 		load<typeof LinesModule>("controller/lines.ts"),
@@ -62,7 +62,7 @@ export async function loadCore(mark = ""): Promise<Core> {
 		load<typeof MetricsModule>("core/model/metrics.ts"),
 		load<typeof MetersModule>("core/model/meters.ts"),
 		load<typeof StateModule>("core/model/state.ts"),
-		load<typeof LeasesModule>("d1/leases.ts"),
+		load<typeof AllotmentsModule>("d1/allotments.ts"),
 	]);
 	return {
 		Controller,
@@ -79,6 +79,6 @@ export async function loadCore(mark = ""): Promise<Core> {
 		metersOf,
 		fieldsStored,
 		isAlike,
-		leases,
+		allotments,
 	};
 }

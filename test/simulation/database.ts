@@ -1,12 +1,12 @@
 import type { LostPool } from "../../src/calls/world.ts";
 import type { ProxyRow, ReadyEntry } from "../../src/core/model/published.ts";
 import type { Id, LogEntry, Ms } from "../../src/core/model/state.ts";
-import type { Held, Reservation } from "../../src/d1/leases.ts";
+import type { Held, Reservation } from "../../src/d1/allotments.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
+import { Allotments } from "./allotments.ts";
 import type { Clock } from "./clock.ts";
 import type { Core } from "./core.ts";
 import type { Faults } from "./faults.ts";
-import { Leases } from "./leases.ts";
 
 /** What D1 holds of one pool. */
 export interface PoolRow {
@@ -26,7 +26,7 @@ export interface PoolRow {
 /** What D1 held of a deployment at some time. */
 export interface Copy {
 	readonly rows: readonly PoolRow[];
-	readonly leases: ReturnType<Leases["copy"]>;
+	readonly allotments: ReturnType<Allotments["copy"]>;
 }
 
 function rowOf(pool: Pick<PoolRow, "object" | "name" | "deployment" | "incarnation">): PoolRow {
@@ -41,7 +41,7 @@ export class Database {
 	readonly pools = new Map<string, PoolRow>();
 	writes = 0;
 	/** By deployment: each has a D1 of its own. Made when a budget is asked about. */
-	private readonly leases = new Map<string, Leases>();
+	private readonly allotments = new Map<string, Allotments>();
 	private readonly core: Core;
 	private readonly refused: (message: string) => void;
 	private readonly clock: Clock;
@@ -122,26 +122,26 @@ export class Database {
 	/** Everything of a deployment, as it is now. */
 	copy(deployment: string): Copy {
 		const rows = [...this.pools.values()].filter((row) => row.deployment === deployment);
-		return { rows: rows.map(copyOf), leases: this.leases.get(deployment)?.copy() ?? [] };
+		return { rows: rows.map(copyOf), allotments: this.allotments.get(deployment)?.copy() ?? [] };
 	}
 
 	/** A deployment's D1 is lost, and comes back as this copy. */
-	restore(deployment: string, { rows, leases }: Copy): void {
+	restore(deployment: string, { rows, allotments }: Copy): void {
 		for (const row of [...this.pools.values()]) if (row.deployment === deployment) this.drop(row.object);
 		for (const row of rows) this.put(copyOf(row));
-		this.leases.get(deployment)?.restore(leases);
+		this.allotments.get(deployment)?.restore(allotments);
 	}
 
 	/** A row is lost, or its pool is known to be gone. */
 	drop(object: string): void {
 		const row = this.pools.get(object);
 		this.pools.delete(object);
-		if (row !== undefined) this.leases.get(row.deployment)?.leave(object);
+		if (row !== undefined) this.allotments.get(row.deployment)?.leave(object);
 	}
 
 	private put(row: PoolRow): void {
 		this.pools.set(row.object, row);
-		this.leases.get(row.deployment)?.enter(row.object);
+		this.allotments.get(row.deployment)?.enter(row.object);
 	}
 
 	/** `db/directory.ts`: the pool's names are free at once. */
@@ -155,14 +155,14 @@ export class Database {
 		const row = this.pools.get(object);
 		this.pools.delete(object);
 		if (row !== undefined) {
-			const leases = this.leases.get(row.deployment);
-			leases?.leave(object);
-			leases?.forget(object, charges, now);
+			const allotments = this.allotments.get(row.deployment);
+			allotments?.leave(object);
+			allotments?.forget(object, charges, now);
 		}
 		this.failAfter();
 	}
 
-	/** `db/leases.ts`: what this pool holds from now on, or null. Throws where D1 fails; it may have been done nevertheless. */
+	/** `d1/allotments.ts`: what this pool holds from now on, or null. Throws where D1 fails; it may have been done nevertheless. */
 	reserve(deployment: string, wanted: Reservation): Held | null {
 		this.failBefore();
 		const granted = this.carryOutReserve(deployment, wanted);
@@ -172,22 +172,22 @@ export class Database {
 
 	/** The statements themselves, which may be carried out long after whoever sent them has given up. */
 	carryOutReserve(deployment: string, wanted: Reservation): Held | null {
-		return this.leasesOf(deployment).reserve(wanted);
+		return this.allotmentsOf(deployment).reserve(wanted);
 	}
 
 	/** What cron tells pools. */
-	leased(deployment: string, now: Ms): Readonly<Record<string, number>> {
-		return this.leases.get(deployment)?.leased(now) ?? {};
+	allotted(deployment: string, now: Ms): Readonly<Record<string, number>> {
+		return this.allotments.get(deployment)?.allotted(now) ?? {};
 	}
 
-	private leasesOf(deployment: string): Leases {
-		let leases = this.leases.get(deployment);
-		if (leases === undefined) {
-			leases = new Leases(this.core, this.refused);
-			for (const row of this.pools.values()) if (row.deployment === deployment) leases.enter(row.object);
-			this.leases.set(deployment, leases);
+	private allotmentsOf(deployment: string): Allotments {
+		let allotments = this.allotments.get(deployment);
+		if (allotments === undefined) {
+			allotments = new Allotments(this.core, this.refused);
+			for (const row of this.pools.values()) if (row.deployment === deployment) allotments.enter(row.object);
+			this.allotments.set(deployment, allotments);
 		}
-		return leases;
+		return allotments;
 	}
 
 	/** What clients are given: every ready proxy of every pool that is not removed. Throws where D1 fails. */

@@ -342,7 +342,7 @@ export class World {
 		const { deployment } = host;
 		if (choice < 0.3) this.database.drop(host.object);
 		else {
-			this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], leases: [] });
+			this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
 			this.credentials.lose(deployment, choice < 0.6);
 		}
 		for (const other of this.hosts) if (other.deployment === deployment) this.watch.databaseLost(other);

@@ -5,14 +5,14 @@ import { apply } from "../../src/core/apply.ts";
 import { INSTANCES, parseRule, rangeOf, sizeIn } from "../../src/core/model/rules.ts";
 import type { Price, State } from "../../src/core/model/state.ts";
 import { plan } from "../../src/core/plan.ts";
-import * as leases from "../../src/d1/leases.ts";
+import * as allotments from "../../src/d1/allotments.ts";
 import type { AccountTable } from "../../src/providers/base/account.ts";
 import { ignored, request } from "../../src/providers/base/http.ts";
 import { type ProviderContext, ProviderError } from "../../src/providers/base/provider.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import { ACCOUNT, DEPLOYMENT, ENDPOINT, type PoolSetting, TUNING } from "../../src/settings/table.ts";
 import { readSetting, type Setting } from "../../src/values/setting.ts";
-import { Leases } from "../simulation/leases.ts";
+import { Allotments } from "../simulation/allotments.ts";
 import { NOW, poolOf } from "./fake-ports.ts";
 
 /** Numbers at their edges, as a text may give them. */
@@ -108,7 +108,7 @@ function wanting(hourly: number, { own = null, total = null }: { own?: number | 
 }
 /** So many are launched once D1 has granted what is asked for; fails where it is asked again and again. */
 function launchedOf(first: State): number {
-	const d1 = new Leases({ leases }, (message) => expect.fail(message));
+	const d1 = new Allotments({ allotments }, (message) => expect.fail(message));
 	d1.enter(first.pool.object);
 	let state = first;
 	for (let turns = 0; turns < 20; turns++) {
@@ -139,7 +139,7 @@ describe("a bound on cost", () => {
 
 	const edges = [0, 5e-324, 1e-9, 1e-6, 0.1, 1, 1e6, 1e15, 1e300, Number.MAX_VALUE];
 	it("grants what the pool holds and a whole number of VMs that fit, whatever price, part and bound are", () => {
-		const d1 = new Leases({ leases }, (message) => expect.fail(message));
+		const d1 = new Allotments({ allotments }, (message) => expect.fail(message));
 		d1.enter("a");
 		let version = 0;
 		for (const price of edges) {

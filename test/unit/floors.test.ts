@@ -40,7 +40,7 @@ function clouds(): string[] {
 }
 
 /** What may be imported from outside the sources; the latter is made of the agent's before each build. */
-const OUTSIDE = ["../package.json", "../dist/agent.py"];
+const OUTSIDE = ["../package.json", "../dist/agent.txt"];
 
 interface Arrow {
 	readonly from: string;

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { shipped } from "../../scripts/shipped.ts";
+import { packed, shipped } from "../../scripts/shipped.ts";
 import { gzipped } from "../../src/agent/gzip.ts";
 import { AGENT_VERSION, type AgentConfig } from "../../src/agent/protocol.ts";
 import { MAX_USER_DATA_BYTES, renderUserData } from "../../src/agent/userdata.ts";
 
 const source = (name: string) => readFileSync(join(import.meta.dirname, "../../src/agent", name), "utf8");
-const files = { agent: shipped(source("agent.py")), unit: source("muster-agent.service") };
+const agent = shipped(source("agent.py"));
+const files = { agent: await packed(source("agent.py")), unit: source("muster-agent.service") };
 const digest = (text: string, encoding: "hex" | "base64url") => createHash("sha256").update(text).digest(encoding);
 const config: AgentConfig = {
 	// As random as a real one: its bytes count.
@@ -39,7 +40,7 @@ describe("user data", () => {
 		const userData = await renderUserData(config, files);
 		expect(userData).toMatch(/^#cloud-config\n/);
 		const got = await written(userData);
-		expect(got["/usr/local/lib/muster/agent.py"]).toEqual({ permissions: "0644", text: files.agent });
+		expect(got["/usr/local/lib/muster/agent.py"]).toEqual({ permissions: "0644", text: agent });
 		expect(got["/etc/systemd/system/muster-agent.service"]).toEqual({ permissions: "0644", text: files.unit });
 		expect(parse(userData).runcmd).toEqual([
 			["systemctl", "daemon-reload"],
@@ -69,7 +70,7 @@ describe("user data", () => {
 	});
 
 	it("ships the agent as it is but for what only readers need: comments, annotations and names", () => {
-		const text = files.agent;
+		const text = agent;
 		expect(text).not.toMatch(/"""|^\s*#/m);
 		const { status, stdout, stderr } = spawnSync("python3", ["-c", COMPARE], { input: JSON.stringify([source("agent.py"), text]) });
 		expect([status, stdout.toString().trim(), stderr.toString()]).toEqual([0, "same", ""]);

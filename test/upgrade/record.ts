@@ -62,7 +62,7 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./scripts/assets.ts";
 import { world } from "./${POOL_TESTS}/world.ts";
-buildAssets();
+await buildAssets();
 export default defineConfig({
 	plugins: [
 		cloudflareTest(async () => ({

@@ -13,6 +13,11 @@ let pools: ReadonlyMap<string, PoolUnderTest> = new Map();
 const MOVED: Readonly<Record<string, (state: Readonly<Record<string, unknown>>) => unknown>> = {
 	gates: (state) => state.breakers,
 	strays: (state) => state.orphans,
+	leased: (state) => state.allotted,
+	money: ({ money }) => {
+		const { allotment, ...others } = money as { readonly allotment: unknown };
+		return { ...others, lease: allotment };
+	},
 };
 /** What this version has no use for, and why nothing is lost with it. */
 const NOT_KEPT: Readonly<Record<string, string>> = {

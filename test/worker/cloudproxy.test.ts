@@ -440,7 +440,7 @@ describe("GET /health", () => {
 		const sentences = [
 			`STOPPED: it keeps no proxy until ${start}`,
 			`launch failed; tried again at ${new Date(until).toISOString()}, or now by ${start}`,
-			"boots failed; it is tried again now",
+			"boots failed; it is tried again within a minute",
 		];
 		const { pools } = (await bodyOf(await askWith(ENABLED, "/health", KEY))).checks;
 		expect([Object.keys(pools), pools.renamed.problems]).toEqual([["renamed"], sentences]);

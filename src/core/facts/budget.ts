@@ -7,10 +7,10 @@ export function budgeted(state: State, budget: Budget | null, now: Ms): State {
 	if (isAlike(budget, state.money.budget)) return state;
 	// What was granted under another bound and is not used yet is asked for anew. Nor may what is used be used again until D1 has answered: all
 	// together may hold more than the new bound.
-	const hourly = Math.min(state.money.lease.hourly, spentHourly(state, now));
+	const hourly = Math.min(state.money.allotment.hourly, spentHourly(state, now));
 	const isOver = budget !== null;
-	const lease = { ...state.money.lease, hourly, isSettled: false, isOver, isRefused: false, tries: 0, retryAt: 0 };
-	const after = { ...state, money: { ...state.money, budget, lease } };
+	const allotment = { ...state.money.allotment, hourly, isSettled: false, isOver, isRefused: false, tries: 0, retryAt: 0 };
+	const after = { ...state, money: { ...state.money, budget, allotment } };
 	return withLog(
 		after,
 		now,

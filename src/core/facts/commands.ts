@@ -13,6 +13,7 @@ import { NEVER_ASKED } from "../model/money.ts";
 import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
 import { countReady, isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { withDestroy } from "../model/replacements.ts";
+import { withPress } from "../model/rises.ts";
 import { countRolling, isSameRolling, rollingInForce, withRoll } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
 import {
@@ -107,7 +108,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 		case "wake":
 			return woken(state, { from: command.from ?? "", callers: command.callers ?? 1, at: now });
 		case "metrics":
-			return applyPosted(state, command);
+			return applyPosted(state, command, now);
 		case "adopt":
 			return withAdoption(state, command.vm, now);
 		case "release": {
@@ -194,15 +195,15 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 }
 
 /** Those of an address that no proxy has go nowhere. */
-function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }): State {
+function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }, now: Ms): State {
 	if (address === null) {
 		const custom = withPosted(state.custom, metrics);
-		return custom === state.custom ? state : { ...state, custom };
+		return custom === state.custom ? state : withPress({ ...state, custom }, now);
 	}
 	const proxy = proxyAt(state.proxies, address, ({ phase }) => phase.at !== "deleting");
 	if (proxy === null) return state;
 	const posted = withPosted(proxy.posted, metrics);
-	return posted === proxy.posted ? state : withProxy(state, { ...proxy, posted });
+	return posted === proxy.posted ? state : withPress(withProxy(state, { ...proxy, posted }), now);
 }
 
 /** What an operator (null: nobody) and the environment say of rolling replacement. */

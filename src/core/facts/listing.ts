@@ -64,9 +64,9 @@ export function withEntered(state: State, now: Ms): State {
 /** Whatever D1 was known to hold is to be written anew: what is shown, and the pool's part of the budget. */
 function withDirectoryDoubted(state: State, now: Ms): State {
 	const { money, published } = state;
-	const hourly = Math.min(money.lease.hourly, spentHourly(state, now));
-	const lease = { ...money.lease, hourly, isSettled: false, isRefused: false, tries: 0, retryAt: 0 };
-	return { ...state, published: { ...published, hash: "" }, money: { ...money, lease } };
+	const hourly = Math.min(money.allotment.hourly, spentHourly(state, now));
+	const allotment = { ...money.allotment, hourly, isSettled: false, isRefused: false, tries: 0, retryAt: 0 };
+	return { ...state, published: { ...published, hash: "" }, money: { ...money, allotment } };
 }
 
 /** Until when nothing is launched for want of a place in the directory. */

@@ -63,7 +63,7 @@ export const BACK_OFF = {
 	/** Boots that never came up: a canary at a time. */
 	boots: { firstMs: 2 * MINUTE, longestMs: 60 * MINUTE },
 	/** A part of the deployment's budget that is refused, or that D1 does not answer for. */
-	lease: { firstMs: 10 * SECOND, longestMs: 2 * MINUTE },
+	allotment: { firstMs: 10 * SECOND, longestMs: 2 * MINUTE },
 	/** A price that cannot be had. */
 	price: { firstMs: MINUTE, longestMs: 60 * MINUTE },
 	list: { firstMs: 2 * SECOND, longestMs: 2 * MINUTE },

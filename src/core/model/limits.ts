@@ -67,6 +67,8 @@ export const CONFIRMATION_BYTES = 20_000;
 export const STATICS_AN_INTERVAL = 150;
 /** Of those that are due a plan names so many: a pass makes no more calls, and plans again after each. */
 export const STATICS_A_PLAN = 40;
+/** A breaker that opens for no longer is shown without the moment: what is shown does not change each time. */
+export const SOON_MS = 60_000;
 /** A failure that repeats renews its entry of the log so often at the most. */
 export const RENEW_MS = 10 * 60_000;
 /** After so long, or so many other entries, it gets one of its own again. */
@@ -94,7 +96,7 @@ export const DAY_SECONDS = 86_400;
 /** Share of its plan's daily requests that a deployment's heartbeats may use. */
 export const HEARTBEAT_SHARE = 0.5;
 /** A part of the deployment's budget that is not needed goes back after so long. */
-export const LEASE_RETURN_MS = 60_000;
+export const ALLOTMENT_RETURN_MS = 60_000;
 /** How often a pool asks what a VM costs: clouds announce changes of prices long before. */
 export const PRICE_MS = 24 * 3_600_000;
 /** What another pool asked for and did not renew ends after so long; it is renewed, and what changes of it is told, at these intervals. */

@@ -25,7 +25,7 @@ export interface KnownPrice extends Price {
 export type Budget = number | Readonly<Record<string, number>>;
 
 /** The part of the deployment's budget that D1 has granted to this pool. */
-export interface Lease {
+export interface Allotment {
 	/** Of the newest request; a request that arrives after a newer one changes nothing. */
 	readonly version: number;
 	/** What the pool's VMs may cost an hour: D1 holds this much for it, or more. */
@@ -69,7 +69,7 @@ export interface Money {
 	readonly charges: readonly Charge[];
 	/** What the deployment may spend; null: whatever it takes. */
 	readonly budget: Budget | null;
-	readonly lease: Lease;
+	readonly allotment: Allotment;
 	/** Why a bound on cost keeps VMs from being launched that are wanted; null: none does. */
 	readonly held: string | null;
 }
@@ -77,7 +77,7 @@ export interface Money {
 export interface MoneyFields {
 	readonly money: Money;
 	/** What all pools of the deployment have reserved of its budget, by currency; null: nobody said. Only a hint: D1 decides. */
-	readonly leased: Readonly<Record<string, number>> | null;
+	readonly allotted: Readonly<Record<string, number>> | null;
 }
 
 const PRICING = record<Money["pricing"]>({ tries: value(0), retryAt: value(0), why: value(""), refusedAt: value<Ms | null>(null) });
@@ -102,7 +102,7 @@ export const moneySlice: Slice<MoneyFields> = {
 				pricing: PRICING,
 				charges: list(record<Charge>({ until: value(0), hourly: value(0), count: value(1), currency: value("") })),
 				budget: value<Budget | null>(null),
-				lease: record<Lease>({
+				allotment: record<Allotment>({
 					version: value(0),
 					hourly: value(0),
 					isSettled: value<boolean>(true),
@@ -118,5 +118,5 @@ export const moneySlice: Slice<MoneyFields> = {
 			}),
 		),
 	),
-	leased: vital(value<MoneyFields["leased"]>(null)),
+	allotted: vital(value<MoneyFields["allotted"]>(null)),
 };

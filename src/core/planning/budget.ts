@@ -45,7 +45,7 @@ export function totalBound({ money: { budget } }: State, { currency }: Price): n
 export function affordable(draft: Draft, places: readonly (Place | null)[]): number {
 	const { state } = draft;
 	const { money, spec } = state;
-	const { lease } = money;
+	const { allotment } = money;
 	const wanted = places.length;
 	if (wanted === 0 || (spec.maxHourlyCost === null && money.budget === null)) return wanted;
 	const prices = places.map((place) => priceAt(state, place));
@@ -63,12 +63,12 @@ export function affordable(draft: Draft, places: readonly (Place | null)[]): num
 	if (own < wanted) draft.held = sentence("its own MAX_HOURLY_COST", spec.maxHourlyCost ?? 0, price);
 	const total = totalBound(state, price);
 	if (total === null || own === 0) return own;
-	const leased = lease.isOver ? 0 : Math.min(own, howMany(lease.hourly - spent, prices));
-	draft.lacking = own - leased;
+	const allotted = allotment.isOver ? 0 : Math.min(own, howMany(allotment.hourly - spent, prices));
+	draft.lacking = own - allotted;
 	draft.lackingHourly = price.hourly;
-	if (draft.lacking > 0 && lease.isRefused) draft.held = sentence("the deployment's MAX_HOURLY_COST", total, price);
-	else if (draft.lacking > 0 && lease.tries > 0) draft.held = lease.why;
-	return leased;
+	if (draft.lacking > 0 && allotment.isRefused) draft.held = sentence("the deployment's MAX_HOURLY_COST", total, price);
+	else if (draft.lacking > 0 && allotment.tries > 0) draft.held = allotment.why;
+	return allotted;
 }
 
 function sentence(which: string, bound: number, { hourly, currency }: Price): string {
@@ -88,8 +88,8 @@ export function isWithinBounds(state: State, now: Ms): boolean {
 	if (price === null) return false;
 	if (price.hourly === 0) return true;
 	const spent = spentHourly(state, now);
-	const isLeased = totalBound(state, price) === null || (!money.lease.isOver && fits(spent, money.lease.hourly));
-	return isLeased && fits(spent, spec.maxHourlyCost);
+	const isAllotted = totalBound(state, price) === null || (!money.allotment.isOver && fits(spent, money.allotment.hourly));
+	return isAllotted && fits(spent, spec.maxHourlyCost);
 }
 
 /** Intents that were not sent are taken back as long as they do not fit: a bound was lowered, or a price has risen. */
@@ -105,9 +105,9 @@ export function takeBackUnaffordable(draft: Draft): void {
 /** What keeps VMs from being launched is said once. A refusal is old once nothing is wanted: the next want is a new question. */
 export function noteHeld(draft: Draft): void {
 	const { money } = draft.state;
-	const { lease } = money;
-	if (draft.lacking === 0 && lease.isRefused) {
-		draft.state = { ...draft.state, money: { ...money, lease: { ...lease, isRefused: false, tries: 0, retryAt: 0 } } };
+	const { allotment } = money;
+	if (draft.lacking === 0 && allotment.isRefused) {
+		draft.state = { ...draft.state, money: { ...money, allotment: { ...allotment, isRefused: false, tries: 0, retryAt: 0 } } };
 	}
 	if (draft.held === money.held) return;
 	draft.state = { ...draft.state, money: { ...draft.state.money, held: draft.held } };

@@ -2,13 +2,13 @@
 import * as ReserveRoom from "../../../src/core/effects/reserve.ts";
 import * as BudgetFacts from "../../../src/core/facts/budget.ts";
 import * as Cost from "../../../src/core/model/cost.ts";
-import type { Lease, State } from "../../../src/core/model/state.ts";
+import type { Allotment, State } from "../../../src/core/model/state.ts";
 import * as Budget from "../../../src/core/planning/budget.ts";
 import { type Bug, plant } from "../planting.ts";
 import { asIf } from "./as-if.ts";
 
-function withLease(state: State, change: Partial<Lease>): State {
-	return { ...state, money: { ...state.money, lease: { ...state.money.lease, ...change } } };
+function withAllotment(state: State, change: Partial<Allotment>): State {
+	return { ...state, money: { ...state.money, allotment: { ...state.money.allotment, ...change } } };
 }
 
 const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
@@ -17,7 +17,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 		plants: [
 			plant(BudgetFacts, "budgeted", (budgeted) => (state, budget, now) => {
 				const after = budgeted(state, budget, now);
-				return after === state ? state : withLease(after, { isOver: state.money.lease.isOver });
+				return after === state ? state : withAllotment(after, { isOver: state.money.allotment.isOver });
 			}),
 		],
 	},
@@ -51,7 +51,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 		name: "launch what was reserved while all together hold too much",
 		plants: [
 			plant(Budget, "affordable", (affordable) => (draft, wanted) => {
-				return asIf(draft, withLease(draft.state, { isOver: false }), () => affordable(draft, wanted));
+				return asIf(draft, withAllotment(draft.state, { isOver: false }), () => affordable(draft, wanted));
 			}),
 		],
 	},
@@ -61,7 +61,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 			plant(ReserveRoom, "reserve", (reserve) => ({
 				...reserve,
 				sent: (state, effect, now, tokenHash) =>
-					withLease(reserve.sent?.(state, effect, now, tokenHash) ?? state, { hourly: state.money.lease.hourly }),
+					withAllotment(reserve.sent?.(state, effect, now, tokenHash) ?? state, { hourly: state.money.allotment.hourly }),
 			})),
 		],
 		focus: ["databaseAmbiguous", "scale", "newBounds"],

@@ -64,9 +64,22 @@ describe("the stored form", () => {
 			orphans: before.orphans.with("vm-9", { firstSeenAt: 1, seenAt: 2, tries: 0, retryAt: 0 }),
 		});
 		const { breakers: gates, orphans: strays, ...others } = JSON.parse(facts);
-		const after = decode({ ...rows, facts: JSON.stringify({ ...others, gates, strays }) });
+		const after = decode({
+			...rows,
+			facts: JSON.stringify({ ...others, gates, strays }),
+			vitals: [JSON.stringify({ leased: { USD: 0.5 } })],
+		});
 		expect(after.breakers).toEqual(breakers);
 		expect([...after.orphans.keys()]).toEqual(["vm-9"]);
+		expect(after.allotted).toEqual({ USD: 0.5 });
+	});
+
+	test("stores the pool's part of the budget where an earlier version, to which a deployment goes back, looks for it", () => {
+		const before = rich();
+		const allotment = { ...before.money.allotment, version: 7, hourly: 0.5 };
+		const rows = whole({ ...before, money: { ...before.money, allotment } });
+		expect(JSON.parse(rows.facts).money.lease).toEqual(allotment);
+		expect(decode(rows).money.allotment).toEqual(allotment);
 	});
 
 	test.each([
@@ -89,7 +102,9 @@ describe("the stored form", () => {
 		const rows = whole(rich());
 		const facts = JSON.parse(rows.facts) as object;
 		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, format: 2 }) })).toThrow(/a newer version has stored it/);
-		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, orphans: 7 }) })).toThrow(/the stored orphans cannot be read/);
+		expect(() => decode({ ...rows, facts: JSON.stringify({ ...facts, orphans: 7 }) })).toThrow(
+			expect.objectContaining({ message: expect.stringContaining("the stored orphans cannot be read"), cause: expect.any(Error) }),
+		);
 	});
 
 	test("settings that come again after a reload are no change", () => {

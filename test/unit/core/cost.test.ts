@@ -114,13 +114,13 @@ describe("a pool's own bound", () => {
 });
 
 describe("the deployment's budget", () => {
-	const budgeted = (ready: number, min: number, lease: object = {}, more: object = {}) => {
+	const budgeted = (ready: number, min: number, allotment: object = {}, more: object = {}) => {
 		const { money } = pool(ready);
 		return pool(ready, {
 			...more,
 			target: min,
 			spec: { min },
-			money: { budget: 0.5, lease: { ...money.lease, hourly: ready * 0.1, ...lease } },
+			money: { budget: 0.5, allotment: { ...money.allotment, hourly: ready * 0.1, ...allotment } },
 		});
 	};
 
@@ -144,9 +144,9 @@ describe("the deployment's budget", () => {
 	});
 
 	it("is asked again only once others are known to have given some back", () => {
-		const refused = budgeted(1, 2, { isRefused: true, tries: 1, retryAt: NOW - 1 }, { leased: { EUR: 0.5 } });
+		const refused = budgeted(1, 2, { isRefused: true, tries: 1, retryAt: NOW - 1 }, { allotted: { EUR: 0.5 } });
 		expect(callsOf(planned(refused).effects, "reserve")).toEqual([]);
-		const told = dispatch(refused, { on: "fleet", proxies: 2, dailyRequests: 100_000, leased: { EUR: 0.4 } });
+		const told = dispatch(refused, { on: "fleet", proxies: 2, dailyRequests: 100_000, allotted: { EUR: 0.4 } });
 		expect(callsOf(planned(told).effects, "reserve")).toHaveLength(1);
 	});
 
@@ -158,7 +158,7 @@ describe("the deployment's budget", () => {
 		expect(back).toMatchObject({ hold: 0.1, count: 0 });
 		if (back?.call !== "reserve") throw new Error("nothing is given back");
 		// From now on it counts on no more, whether the answer comes or not.
-		expect(dispatch(state, { on: "sent", effect: back }).money.lease).toMatchObject({ hourly: 0.1, isSettled: false });
+		expect(dispatch(state, { on: "sent", effect: back }).money.allotment).toMatchObject({ hourly: 0.1, isSettled: false });
 	});
 
 	it("that all together exceed is not used again when VMs go", () => {

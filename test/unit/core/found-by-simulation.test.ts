@@ -346,7 +346,7 @@ describe("what is spent", () => {
 			budget: 1,
 			prices: [{ account: "", hourly: 0.1, currency: "USD", asOf: NOW, askedAt: NOW, place: "" }],
 		};
-		const granted = { ...money, lease: { ...money.lease, hourly: 0.1 } };
+		const granted = { ...money, allotment: { ...money.allotment, hourly: 0.1 } };
 		const start = { ...poolOf(0, () => ({})), target: 1, spec: { ...poolOf(0, () => ({})).spec, min: 1, max: 1 }, money: granted };
 		expect(plan(start, NOW, random).state.proxies.size).toBe(1);
 		const lowered = dispatch({ ...start, proxies: poolOf(1, () => ({})).proxies }, NOW, { on: "budget", budget: 0.5 });

@@ -53,7 +53,7 @@ describe("a pool that the directory has lost", () => {
 			account: "a",
 			money: { ...base.money, budget: 1, prices: [{ hourly: 0.1, currency: "USD", asOf: NOW, account: "a", askedAt: NOW, place: "" }] },
 		};
-		const granted = { ...priced, money: { ...priced.money, lease: { ...priced.money.lease, hourly: 0.5, version: 3, at: NOW } } };
+		const granted = { ...priced, money: { ...priced.money, allotment: { ...priced.money.allotment, hourly: 0.5, version: 3, at: NOW } } };
 		const state = entered(missing(granted), null);
 		const { effects, state: after } = planned(state);
 		expect(effects).toContainEqual(expect.objectContaining({ call: "reserve", count: 0 }));

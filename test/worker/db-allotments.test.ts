@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { readAllotted, reserve } from "../../src/d1/allotments.ts";
 import { enterPool, forgetPool } from "../../src/d1/directory.ts";
-import { readLeased, reserve } from "../../src/d1/leases.ts";
 import { counted } from "./helpers.ts";
 
 const NOW = 1_000_000;
@@ -23,7 +23,7 @@ describe("a part of the deployment's budget", () => {
 		expect(await ask("a", 1, 0, 3)).toEqual({ hourly: expect.closeTo(0.3), isRefused: false, isOver: false });
 		expect(await ask("b", 1, 0, 3)).toEqual({ hourly: expect.closeTo(0.2), isRefused: true, isOver: false });
 		expect(await ask("c", 1, 0, 1)).toEqual({ hourly: 0, isRefused: true, isOver: false });
-		expect(await readLeased(env.DB, NOW)).toEqual({ USD: expect.closeTo(0.5) });
+		expect(await readAllotted(env.DB, NOW)).toEqual({ USD: expect.closeTo(0.5) });
 	});
 
 	it("never comes to more than the budget, however many ask at once", async () => {
@@ -43,13 +43,13 @@ describe("a part of the deployment's budget", () => {
 		await ask("a", 2, 0.1, 1);
 		expect(await ask("a", 1, 0.5, 0)).toBeNull();
 		expect(await ask("nobody", 1, 0.1, 0)).toBeNull();
-		expect(await readLeased(env.DB, NOW)).toEqual({ USD: 0.2 });
+		expect(await readAllotted(env.DB, NOW)).toEqual({ USD: 0.2 });
 	});
 
 	it("is counted by currency", async () => {
 		await ask("a", 1, 0.5, 0);
 		expect((await ask("b", 1, 0, 2, { currency: "EUR" }))?.hourly).toBeCloseTo(0.2);
-		expect(await readLeased(env.DB, NOW)).toEqual({ EUR: 0.2, USD: 0.5 });
+		expect(await readAllotted(env.DB, NOW)).toEqual({ EUR: 0.2, USD: 0.5 });
 	});
 
 	it("outlives its pool only as what is still billed, and as long", async () => {
@@ -58,7 +58,7 @@ describe("a part of the deployment's budget", () => {
 		expect((await ask("b", 1, 0, 5))?.hourly).toBeCloseTo(0.2);
 		expect((await ask("b", 2, 0.2, 5, { now: NOW + HOUR }))?.hourly).toBeCloseTo(0.5);
 		await forgetPool(env.DB, "b", null, NOW + HOUR);
-		expect(await readLeased(env.DB, NOW)).toEqual({});
+		expect(await readAllotted(env.DB, NOW)).toEqual({});
 	});
 
 	it("costs one row written", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Held, Reservation, Statement } from "../../src/d1/leases.ts";
+import type { Held, Reservation, Statement } from "../../src/d1/allotments.ts";
 import type { Core } from "./core.ts";
 
 const TABLES = ["0001_start.sql", "0003_leases.sql"].map((file) =>
@@ -17,14 +17,14 @@ interface Row {
 }
 
 /** A deployment's budget as D1 holds it: production's own statements, carried out by SQLite, so that its arithmetic is production's too. */
-export class Leases {
-	private readonly core: Pick<Core, "leases">;
+export class Allotments {
+	private readonly core: Pick<Core, "allotments">;
 	private readonly refused: (message: string) => void;
 	private readonly database = new DatabaseSync(":memory:");
 	private readonly prepared = new Map<string, StatementSync>();
 
 	/** `refused` is told of a statement that SQLite does not take: that is no failure of D1. */
-	constructor(core: Pick<Core, "leases">, refused: (message: string) => void) {
+	constructor(core: Pick<Core, "allotments">, refused: (message: string) => void) {
 		this.core = core;
 		this.refused = refused;
 		for (const tables of TABLES) this.database.exec(tables);
@@ -43,20 +43,20 @@ export class Leases {
 
 	/** One transaction, as D1's batch is. */
 	reserve(wanted: Reservation): Held | null {
-		const [granted, all] = this.core.leases
+		const [granted, all] = this.core.allotments
 			.reserveStatements(wanted)
 			.map((statement) => this.rows(statement)[0]?.hourly as number | undefined);
-		return this.core.leases.heldOf(wanted, granted, all);
+		return this.core.allotments.heldOf(wanted, granted, all);
 	}
 
 	forget(object: string, charges: { readonly hourly: number; readonly until: number } | null, now: number): void {
-		for (const statement of this.core.leases.leaveStatements(object, charges, now)) this.rows(statement);
+		for (const statement of this.core.allotments.leaveStatements(object, charges, now)) this.rows(statement);
 	}
 
 	/** What all pools hold, by currency. */
-	leased(now: number): Readonly<Record<string, number>> {
+	allotted(now: number): Readonly<Record<string, number>> {
 		return Object.fromEntries(
-			this.rows(this.core.leases.leasedStatement(now)).map((row) => [row.currency as string, row.hourly as number]),
+			this.rows(this.core.allotments.allottedStatement(now)).map((row) => [row.currency as string, row.hourly as number]),
 		);
 	}
 

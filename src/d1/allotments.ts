@@ -85,7 +85,7 @@ export async function reserve(db: D1Database, wanted: Reservation): Promise<Held
 }
 
 /** Reads what all pools hold: `hourly` by `currency`. */
-export function leasedStatement(now: number): Statement {
+export function allottedStatement(now: number): Statement {
 	return {
 		sql: "SELECT currency, sum(hourly) AS hourly FROM leases WHERE until IS NULL OR until > ? GROUP BY currency ORDER BY currency",
 		values: [now],
@@ -93,8 +93,8 @@ export function leasedStatement(now: number): Statement {
 }
 
 /** What all pools hold, by currency. Throws DatabaseUnavailable. */
-export async function readLeased(db: D1Database, now: number): Promise<Readonly<Record<string, number>>> {
-	const { results } = await onDatabase(() => prepared(db, leasedStatement(now)).all<{ currency: string; hourly: number }>());
+export async function readAllotted(db: D1Database, now: number): Promise<Readonly<Record<string, number>>> {
+	const { results } = await onDatabase(() => prepared(db, allottedStatement(now)).all<{ currency: string; hourly: number }>());
 	return Object.fromEntries(results.map(({ currency, hourly }) => [currency, hourly]));
 }
 
@@ -109,7 +109,7 @@ export function leaveStatements(object: string, charges: Charges | null, now: nu
 }
 
 /** As {@link leaveStatements}, for D1. */
-export function leaveLease(db: D1Database, object: string, charges: Charges | null, now: number): D1PreparedStatement[] {
+export function leaveAllotment(db: D1Database, object: string, charges: Charges | null, now: number): D1PreparedStatement[] {
 	return leaveStatements(object, charges, now).map((each) => prepared(db, each));
 }
 
