@@ -47,7 +47,12 @@ export interface OrderedCredentials {
 	/** Empty unless it is set. */
 	readonly username: string;
 	readonly password: string;
+	/** How long each proxy takes clients with former credentials, once it has these. */
+	readonly formerSeconds: number;
 }
+
+/** Until when clients may hold old URLs, unless an operator says otherwise. */
+export const FORMER_CREDENTIALS_SECONDS = 600;
 
 /** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
 export interface StaticBackend {
@@ -228,6 +233,7 @@ export const poolSlice: Slice<PoolFields> = {
 			is: value<OrderedCredentials["is"]>("none"),
 			username: value(""),
 			password: value(""),
+			formerSeconds: value(FORMER_CREDENTIALS_SECONDS),
 		}),
 	),
 	allow: fact(list(value(""))),
