@@ -7,7 +7,7 @@ import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts
 import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
 import { askPool, isPoolObject, PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
-import { Conflict, NotFound } from "../base/errors.ts";
+import { Conflict, NotFound, type ServiceUnavailable } from "../base/errors.ts";
 import { readyProxy } from "./proxies.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, PROXY_LIST, Proxy, wholeNumber } from "./shapes.ts";
@@ -17,6 +17,7 @@ const MAX_SECONDS = 3_600;
 const MAX_COUNT = 100;
 /** Pools are asked again for what the others could not give. */
 const ROUNDS = 2;
+const TAKEN_RETRY_SECONDS = 1;
 
 const LEASE = {
 	lease: `${"0123456789abcdef".repeat(4)}.4la7q7p8t3kjffjo`,
@@ -114,7 +115,8 @@ export class LeaseProxies extends Operation {
 		requireKnown(c.get("config"), snapshot, wanted);
 		const granted: ShownLease[] = [];
 		const silent: PoolUnreachable[] = [];
-		let candidates = selectFrom(snapshot, wanted, now);
+		const listed = selectFrom(snapshot, wanted, now);
+		let candidates = listed;
 		for (let round = 0; round < ROUNDS && granted.length < body.count && candidates.readyCount > 0; round++) {
 			const asked = await Promise.all(
 				sharesOf(candidates, body.count - granted.length).map(async ({ pool, count }) => {
@@ -129,8 +131,7 @@ export class LeaseProxies extends Operation {
 			candidates = snapshotOf(candidates.pools.filter((pool) => !exhausted.includes(pool)));
 		}
 		// What others have granted nobody else would know of.
-		if (granted.length === 0)
-			throw silent[0] ?? (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
+		if (granted.length === 0) throw silent[0] ?? (listed.readyCount > 0 ? taken() : await none(c, snapshot, wanted, now));
 		forgetReady();
 		// Until no isolate hands them out from what it has read.
 		await new Promise((resolve) => setTimeout(resolve, READY_STALENESS_MS));
@@ -192,6 +193,15 @@ export class ReleaseLease extends Operation {
 }
 
 type ShownLease = z.infer<typeof Lease>;
+
+async function none(c: AppContext, snapshot: Snapshot, wanted: Selection, now: number): Promise<NotFound | ServiceUnavailable> {
+	return (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
+}
+
+/** The list that was read is a moment older than what the pools know. */
+function taken(): NotFound {
+	return new NotFound("No proxies available: each that was listed has just been leased or is not ready any more.", TAKEN_RETRY_SECONDS);
+}
 
 /** How many each pool is asked for: as many proxies drawn of all that are ready, each as likely as any other. */
 function sharesOf(snapshot: Snapshot, count: number): readonly { readonly pool: PublishedPool; readonly count: number }[] {
