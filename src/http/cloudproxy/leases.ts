@@ -2,12 +2,13 @@ import { z } from "zod";
 import type { LeaseShown, LeaseWishes } from "../../core/model/leases.ts";
 import { READY_STALENESS_MS } from "../../core/model/limits.ts";
 import type { ReadyEntry } from "../../core/model/published.ts";
+import { eachPool } from "../../fleet/fleet.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
 import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts";
 import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
 import { askPool, isPoolObject, PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
-import { Conflict, NotFound, type ServiceUnavailable } from "../base/errors.ts";
+import { NotFound, refused, type ServiceUnavailable } from "../base/errors.ts";
 import { readyProxy } from "./proxies.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, PROXY_LIST, Proxy, wholeNumber } from "./shapes.ts";
@@ -98,7 +99,7 @@ const releaseSchema = {
 				.object({ metadata: Metadata, message: z.string() })
 				.openapi("Released", { example: { metadata: METADATA, message: "Lease released" } }),
 		),
-		...faults(404),
+		...faults(404, 409),
 		...ADMIN_FAULTS,
 	},
 };
@@ -145,10 +146,8 @@ export class ListLeases extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { snapshot } = await readReady(c.env.DB, Date.now(), laterOf(c));
-		const all = await Promise.all(
-			snapshot.pools.map(async (pool) =>
-				((await askPool(c.env, pool.object, (stub) => stub.leases())) ?? []).map((lease) => shown(pool, lease)),
-			),
+		const all = await eachPool(snapshot.pools, async (pool) =>
+			((await askPool(c.env, pool.object, (stub) => stub.leases())) ?? []).map((lease) => shown(pool, lease)),
 		);
 		const leases = all.flat();
 		return c.json({ metadata: metadata(c), total: leases.length, leases });
@@ -175,7 +174,7 @@ export class RenewLease extends Operation {
 		const outcome = await askPool(c.env, named.pool.object, (pool) =>
 			pool.command({ do: "renewLease", id: named.id, seconds: body.seconds }),
 		);
-		if (!outcome.ok) throw outcome.error === "notFound" ? noSuchLease() : new Conflict(outcome.message);
+		if (!outcome.ok) throw refused(outcome);
 		return c.json({ metadata: metadata(c), message: "Lease renewed", lease: await held(c, named) });
 	}
 }
@@ -186,7 +185,9 @@ export class ReleaseLease extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { pool, id } = await find(c, (await this.getValidatedData<typeof releaseSchema>()).params.lease);
-		await askPool(c.env, pool.object, (stub) => stub.command({ do: "endLeases", ids: [id] }));
+		const outcome = await askPool(c.env, pool.object, (stub) => stub.command({ do: "endLeases", ids: [id] }));
+		// A pool that is gone has no leases.
+		if (!outcome.ok && outcome.error === "conflict") throw refused(outcome);
 		forgetReady();
 		return c.json({ metadata: metadata(c), message: "Lease released" });
 	}
