@@ -169,7 +169,7 @@ describe("an address that somebody made up", () => {
 		["#/use", "Through this very proxy"],
 	] as const;
 
-	test("says what there is not, fits in a narrow page, and breaks nothing; a pool of a long name neither", async () => {
+	test("says what there is not, has its heading, fits in a narrow page, and breaks nothing; a pool of a long name neither", async () => {
 		const body = { endpoint: { static_instances: ["198.18.9.1:3128"] }, scaling: { min_instances: 0, max_instances: 0 } };
 		const made = await fetch(`${base}/v1.1/endpoints/${long}`, { method: "PUT", body: JSON.stringify(body) });
 		expect(made.status, await made.text()).toBe(200);
@@ -178,6 +178,7 @@ describe("an address that somebody made up", () => {
 			const { page } = await view(hash, { viewport: NARROW });
 			await page.getByText(shows).first().waitFor();
 			expect(await overhang(page), hash).toBe(0);
+			expect(await page.locator("h1").count(), `headings of ${hash}`).toBe(1);
 		}
 		expect((await fetch(`${base}/v1.1/endpoints/${long}`, { method: "DELETE" })).status).toBe(200);
 		await within(30_000, async () => expect((await dev.api("GET", "/health")).body.status).toBe("healthy"));

@@ -1,6 +1,7 @@
 import { credentialsAsked } from "./credentials.ts";
 import { refusesFrom } from "./deadlines.ts";
 import { reportSeconds } from "./lines.ts";
+import type { Rises } from "./load.ts";
 import { dropsFor } from "./sessions.ts";
 import type { Id, Ms, Proxy, State } from "./state.ts";
 import { differences } from "./table.ts";
@@ -31,6 +32,8 @@ export interface LineDirectives extends Directives {
 	readonly report: number;
 	/** It reports at once when it has so many more open connections than it last told; 0: it need not. */
 	readonly rise: number;
+	/** Likewise of its other metrics, by name, as they are within a second. */
+	readonly rises: Rises;
 }
 
 /** What the agent of this proxy is told; null while nobody knows the address that it shall call. */
@@ -53,7 +56,7 @@ export function directivesFor(state: State, id: Id, now: Ms): Directives | null 
 /** What an agent is told on its line; null as with {@link directivesFor}. */
 export function lineDirectivesFor(state: State, id: Id, now: Ms): LineDirectives | null {
 	const directives = directivesFor(state, id, now);
-	return directives && { ...directives, report: reportSeconds(state), rise: state.rise.step };
+	return directives && { ...directives, report: reportSeconds(state), rise: state.rise.step, rises: state.rise.others };
 }
 
 /** The proxies to whom two states may say different things; null: all of them. */

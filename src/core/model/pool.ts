@@ -38,6 +38,17 @@ export interface PatchedRolling extends Rolling {
 	readonly environment: Rolling;
 }
 
+/** What an operator ordered, over the API, that all proxies ask for. */
+export interface OrderedCredentials {
+	/** A later order has a higher one; 0: there never was any. */
+	readonly revision: number;
+	/** `revoked`: the deployment's own hold again. `unread`: it was told and could not be decrypted, so that what was asked for before stays. */
+	readonly is: "none" | "set" | "revoked" | "unread";
+	/** Empty unless it is set. */
+	readonly username: string;
+	readonly password: string;
+}
+
 /** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
 export interface StaticBackend {
 	readonly address: string;
@@ -171,6 +182,8 @@ export interface PoolFields {
 	readonly account: string;
 	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
 	readonly credentials: readonly Credentials[];
+	/** The newest order that the pool was told of: it stands over the deployment's own credentials. */
+	readonly orderedCredentials: OrderedCredentials;
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
 	readonly allow: readonly string[];
 }
@@ -209,5 +222,13 @@ export const poolSlice: Slice<PoolFields> = {
 	agentUrl: shown(fact(value<string | null>(null))),
 	account: shown(fact(value(""))),
 	credentials: shown(fact(list(record<Credentials>({ version: value(0), username: value(""), password: value("") })))),
+	orderedCredentials: fact(
+		record<OrderedCredentials>({
+			revision: value(0),
+			is: value<OrderedCredentials["is"]>("none"),
+			username: value(""),
+			password: value(""),
+		}),
+	),
 	allow: fact(list(value(""))),
 };

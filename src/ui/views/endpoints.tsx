@@ -303,7 +303,7 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 	if (typeof form === "string") return <p class="fault">{form}</p>;
 	if (typeof given === "string")
 		return (
-			<Empty title={`There is no endpoint ${endpoint}`}>
+			<Empty title={`There is no endpoint ${endpoint}`} isPage>
 				<p>{given}</p>
 				<a href={href("endpoints")}>All endpoints</a>
 			</Empty>

@@ -72,7 +72,15 @@ describe("a line", () => {
 		const { pool, key, id } = await ready();
 		const client = await dial(pool, key);
 		await until("an order", () => client.orders.length === 1);
-		expect(client.orders[0]).toMatchObject({ order: 1, drain: false, drop: [], report: 300, rise: 0, url: "https://muster.test" });
+		expect(client.orders[0]).toMatchObject({
+			order: 1,
+			drain: false,
+			drop: [],
+			report: 300,
+			rise: 0,
+			rises: {},
+			url: "https://muster.test",
+		});
 		client.report({ number: 1, active: 2, opened: ["192.0.2.1:1", "192.0.2.1:2"], heard: 1 });
 		client.report({ number: 2, active: 2, whole: false, opened: ["192.0.2.1:3"], closed: ["192.0.2.1:1"] });
 		await until("both reports", async () => (await vitalsOf(pool, id))?.report === 2);
