@@ -154,7 +154,7 @@ export const DEPLOYMENT = {
 		schema: kinds.keys().default([]),
 		salvage: kinds.goodKeys,
 		subject: "Each key of ENCRYPTION_KEY, comma-separated,",
-		is: "encrypts the secrets of pools made over the API; needed for these only. At least 22 characters; a comma-separated list where the first is new: it encrypts, all decrypt. What rests is encrypted anew within a minute, then the old one can go",
+		is: "encrypts the secrets of pools made over the API, and the proxies' credentials that `PUT /auth` sets; needed for these only. At least 22 characters; a comma-separated list where the first is new: it encrypts, all decrypt. What rests is encrypted anew within a minute, then the old one can go",
 	},
 	/** `["*"]`: any origin. A list of which nothing is left admits none: a mistake in it must not widen it. */
 	corsOrigins: {
@@ -177,7 +177,7 @@ export const DEPLOYMENT = {
 		suspends: true,
 		isVerbatim: true,
 		schema: kinds.credential().nullable().default(null),
-		is: "what proxies ask of their users; required unless `ONLY_HOST_IP` is `True`",
+		is: "what proxies ask of their users, unless `PUT /auth` has set others; required unless `ONLY_HOST_IP` is `True`",
 	},
 	proxyPassword: {
 		variable: "PROXY_PASSWORD",
@@ -186,7 +186,7 @@ export const DEPLOYMENT = {
 		suspends: true,
 		isVerbatim: true,
 		schema: kinds.credential().nullable().default(null),
-		is: "what proxies ask of their users; required unless `ONLY_HOST_IP` is `True`",
+		is: "what proxies ask of their users, unless `PUT /auth` has set others; required unless `ONLY_HOST_IP` is `True`",
 	},
 	/** Only `hostIps` may use the proxies. */
 	onlyHostIp: {

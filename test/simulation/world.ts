@@ -8,6 +8,7 @@ import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
 import type { Core } from "./core.ts";
+import { CredentialOrders } from "./credentials.ts";
 import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
 import { type DemandSetup, textOf } from "./demand.ts";
@@ -81,6 +82,7 @@ export class World {
 	readonly clients: Clients;
 	readonly crowd: Crowd;
 	readonly holders: Holders;
+	readonly credentials: CredentialOrders;
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
@@ -137,6 +139,7 @@ export class World {
 		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL, this.watch.totals, lines);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
 		this.holders = new Holders(this, new Random(`holders ${scenario.seed}`));
+		this.credentials = new CredentialOrders(this, new Random(`credentials of ${scenario.seed}`));
 		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));
 	}
 
@@ -305,6 +308,7 @@ export class World {
 			if (host.isForgotten) this.database.drop(host.object);
 			else if (host.source === "api" && host.state?.run === "removing") this.database.remove(host.object);
 		}
+		this.credentials.restore();
 		this.watch.doubled();
 		this.watch.lines.look();
 		if (this.hasLosses && this.clock.now % HOUR < CRON_MS)
@@ -338,7 +342,10 @@ export class World {
 	loseDatabase(host: Host, choice: number): void {
 		const { deployment } = host;
 		if (choice < 0.3) this.database.drop(host.object);
-		else this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
+		else {
+			this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
+			this.credentials.lose(deployment, choice < 0.6);
+		}
 		for (const other of this.hosts) if (other.deployment === deployment) this.watch.databaseLost(other);
 	}
 

@@ -121,6 +121,7 @@ export async function day(
 	const controller = new Controller(host, { state: { ...start, ...ruled, vitals }, vitalsWrittenAt: NOW, armedAt: null });
 	const facts: Facts = {
 		rolling: null,
+		credentials: null,
 		agentUrl: "https://muster.test",
 		proxies: fleet,
 		dailyRequests: 100_000,

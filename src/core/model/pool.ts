@@ -38,6 +38,22 @@ export interface PatchedRolling extends Rolling {
 	readonly environment: Rolling;
 }
 
+/** What an operator ordered, over the API, that all proxies ask for. */
+export interface OrderedCredentials {
+	/** A later order has a higher one; 0: there never was any. */
+	readonly revision: number;
+	/** `revoked`: the deployment's own hold again. `unread`: it was told and could not be decrypted, so that what was asked for before stays. */
+	readonly is: "none" | "set" | "revoked" | "unread";
+	/** Empty unless it is set. */
+	readonly username: string;
+	readonly password: string;
+	/** How long each proxy takes clients with former credentials, once it has these. */
+	readonly formerSeconds: number;
+}
+
+/** Until when clients may hold old URLs, unless an operator says otherwise. */
+export const FORMER_CREDENTIALS_SECONDS = 600;
+
 /** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
 export interface StaticBackend {
 	readonly address: string;
@@ -169,6 +185,8 @@ export interface PoolFields {
 	readonly account: string;
 	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
 	readonly credentials: readonly Credentials[];
+	/** The newest order that the pool was told of: it stands over the deployment's own credentials. */
+	readonly orderedCredentials: OrderedCredentials;
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
 	readonly allow: readonly string[];
 }
@@ -198,5 +216,14 @@ export const poolSlice: Slice<PoolFields> = {
 	agentUrl: shown(fact(value<string | null>(null))),
 	account: shown(fact(value(""))),
 	credentials: shown(fact(list(record<Credentials>({ version: value(0), username: value(""), password: value("") })))),
+	orderedCredentials: fact(
+		record<OrderedCredentials>({
+			revision: value(0),
+			is: value<OrderedCredentials["is"]>("none"),
+			username: value(""),
+			password: value(""),
+			formerSeconds: value(FORMER_CREDENTIALS_SECONDS),
+		}),
+	),
 	allow: fact(list(value(""))),
 };

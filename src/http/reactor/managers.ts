@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DirectoryEntry, endpointNameOf, listNames, listPools } from "../../d1/directory.ts";
+import { calledBy, type DirectoryEntry, endpointNameOf, findEndpoint, listNames, listPools } from "../../d1/directory.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { listManagers, writeSetting } from "../../d1/settings.ts";
 import { readFacts, tickPools } from "../../fleet/fleet.ts";
@@ -191,7 +191,7 @@ export class GetActiveManager extends Operation {
 		if (entry === undefined) return c.json(null);
 		const names = (await listNames(c.env.DB)).filter(({ object }) => object === entry.object);
 		return c.json({
-			name: endpointNameOf(entry),
+			name: calledBy(names)(entry),
 			keys: [],
 			clouds: entry.provider === "static" ? [] : [entry.provider],
 			loadbalancers: [],
@@ -205,9 +205,8 @@ export class GetManagerLog extends Operation {
 	override schema = logSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof logSchema>();
-		const entry = (await livePools(c)).find((pool) => endpointNameOf(pool) === params.manager);
-		if (entry === undefined) return c.json([]);
-		return c.json(shown(await readLog(c.env.DB, entry.object, sinceMs(query.since), LOG_KEPT)));
+		const object = await findEndpoint(c.env.DB, params.manager);
+		return c.json(object === null ? [] : shown(await readLog(c.env.DB, object, sinceMs(query.since), LOG_KEPT)));
 	}
 }
 
