@@ -598,6 +598,27 @@ describe("a deployment with a key", () => {
 	});
 });
 
+test("all proxies are given a new password, which the snippets then have, and go back to the secrets", async () => {
+	const { page } = await view("#/use");
+	const passwords = async () => new Set((await dev.proxies()).map(({ url }) => new URL(url).password));
+	const [former = ""] = await passwords();
+	await page.getByText("The secrets PROXY_USERNAME and PROXY_PASSWORD.").waitFor();
+	await page.getByRole("button", { name: "New password" }).click();
+	await page.getByText("good for ten minutes more").waitFor();
+	await page.getByRole("dialog").getByRole("button", { name: "New password" }).click();
+	await page.getByText("The proxies have a new password").waitFor();
+	await page.getByText(/Set over the API on .* 5 of 5 ready proxies have them\./).waitFor();
+	const [password = "", ...others] = await passwords();
+	expect([others, password === former]).toEqual([[], false]);
+	await page.getByRole("button", { name: "Another" }).click();
+	await page.getByText(password).first().waitFor();
+	expect(await findings(page)).toEqual([]);
+	await page.getByRole("button", { name: "Back to the secrets" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Go back" }).click();
+	await page.getByText("The secrets PROXY_USERNAME and PROXY_PASSWORD.").waitFor();
+	await within(20_000, async () => expect(await passwords()).toEqual(new Set([former])));
+});
+
 test("a deployment without a key says how to set one", async () => {
 	const own = temporaryState();
 	const shut = await Dev.start(own.directory, { ALLOW_ANONYMOUS: "False", DIGITALOCEAN_ENABLED: "False" });

@@ -64,7 +64,7 @@ describe("PUT /auth", () => {
 		const text = (await row()) ?? "";
 		expect(text).not.toMatch(/the-user|the-password/);
 		const stored = JSON.parse(text);
-		expect(openedOrder(KEYS, stored)).toMatchObject({ is: "set", username: "the-user", password: "the-password" });
+		expect(openedOrder(KEYS, stored)).toMatchObject({ is: "set", username: "the-user", password: "the-password", formerSeconds: 600 });
 		expect(openedOrder(KEYS, { ...stored, revision: stored.revision + 1 }).is).toBe("unread");
 	});
 
@@ -93,6 +93,7 @@ describe("PUT /auth", () => {
 		expect(await refused({ username: "a\nb", password: 7 })).toEqual([422, `username ${rule}. password ${rule}.`]);
 		expect(await refused({ pasword: "x" })).toEqual([422, expect.stringContaining('must not have the field "pasword"')]);
 		expect((await refused([]))[0]).toBe(422);
+		expect(await refused({ former_seconds: 601 })).toEqual([422, "former_seconds must be a whole number from 0 to 600."]);
 		expect(await row()).toBe(null);
 	});
 
