@@ -17,6 +17,8 @@ const ANOTHER_KEY = "another-encryption-key-of-the-tests";
 beforeEach(async () => {
 	await resetCloud();
 	await writeSetting(bindings.DB, "credentials", null);
+	// Those of other files would be told as well.
+	await bindings.DB.batch(["pools", "names", "ready_parts", "proxies"].map((table) => bindings.DB.prepare(`DELETE FROM ${table}`)));
 	forgetEverything();
 });
 
