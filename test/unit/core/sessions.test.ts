@@ -38,6 +38,45 @@ describe("a session that is to be dropped", () => {
 		expect(closed.drops).toEqual([]);
 	});
 
+	test("wakes nobody else where some proxy is known to have it, and all who may where nobody is", () => {
+		const [first, second] = [FIRST, SECOND].map((id) =>
+			dropsFor(
+				ordered(
+					told(
+						told(
+							poolOf(2, () => ({})),
+							FIRST,
+							[session],
+							NOW - 10,
+						),
+						SECOND,
+						[],
+						NOW - 10,
+					),
+					session,
+				),
+				id ?? "",
+				NOW + 1,
+			),
+		);
+		expect([first, second]).toEqual([[session], []]);
+		const unknown = ordered(
+			told(
+				told(
+					poolOf(2, () => ({})),
+					FIRST,
+					[],
+					NOW - 10,
+				),
+				SECOND,
+				[],
+				NOW - 10,
+			),
+			session,
+		);
+		expect([FIRST, SECOND].map((id) => dropsFor(unknown, id ?? "", NOW + 1))).toEqual([[session], [session]]);
+	});
+
 	test("that one proxy alone is to drop is told to no other, whichever says that it has it", () => {
 		const state = poolOf(2, () => ({}));
 		const address = state.proxies.get(FIRST)?.address ?? "";
