@@ -37,7 +37,9 @@ type Way = keyof typeof DROPPED;
 const ROWS = {
 	drops: ["drop to closed", "≤ 250 ms"],
 	drains: ["drain to no new client, all at once", "≤ 1000 ms"],
-	credentials: ["new credentials by a deploy, all lines cut", "≤ 30000 ms"],
+	credentials: ["new credentials by PUT /auth to accepted, all at once", "≤ 1000 ms"],
+	shown: ["the same, to shown in every URL", "≤ 2000 ms"],
+	deployed: ["new credentials by a deploy, all lines cut", "≤ 30000 ms"],
 	deaths: ["agent killed to off the list", "≤ 3000 ms"],
 	silences: ["VM frozen to off the list", "≤ 90000 ms"],
 	rises: ["demand above a bound to create", "≤ 3000 ms"],
@@ -46,7 +48,10 @@ const ROWS = {
 interface Times {
 	drops: readonly number[];
 	drains: readonly number[];
+	/** Set over the API: accepted; and shown in every proxy's URL. */
 	credentials: readonly number[];
+	shown: readonly number[];
+	deployed: readonly number[];
 	rises: readonly number[];
 	deaths: readonly number[];
 	silences: readonly number[];
@@ -269,24 +274,47 @@ async function quickByCalls(fleet: Fleet, { killed, others }: Parts, port: numbe
 	return { rises: rises[0] ?? [], drops: rises.slice(1, -1).flat(), deaths: rises.at(-1) ?? [] };
 }
 
-/** What takes longer, once the rest is measured: all that are listed get new credentials, then all of them are drained. */
-async function whole(fleet: Fleet, way: Way, agents: number, port: number, is: IsWanted): Promise<Pick<Times, "credentials" | "drains">> {
-	const credentials = is("credentials") ? await credentialsOf(way, fleet, agents, port) : [];
-	if (!is("drains")) return { credentials, drains: [] };
-	// The addresses are known with the new credentials once these are acknowledged.
+/** What takes longer, once the rest is measured: all that are listed get new credentials, twice, then all of them are drained. */
+async function whole(
+	fleet: Fleet,
+	way: Way,
+	agents: number,
+	port: number,
+	is: IsWanted,
+): Promise<Pick<Times, "credentials" | "shown" | "deployed" | "drains">> {
+	const deployed = is("deployed") ? await credentialsByDeploy(way, fleet, agents, port) : [];
+	// They are acknowledged, and all lines are back.
 	await pause(3_000);
+	const none = { credentials: [], shown: [] };
+	const { credentials, shown } = is("credentials") || is("shown") ? await credentialsByApi(fleet, port) : none;
+	if (!is("drains")) return { credentials, shown, deployed, drains: [] };
 	const left = await fleet.proxies();
 	const began = performance.now();
 	const isPatched = fleet.api("PATCH", "/providers/digitalocean", { min_scaling: 0, max_scaling: 0 });
 	const drains = await untilTakes(left, port, false, began);
 	await isPatched;
-	return { credentials, drains };
+	return { credentials, shown, deployed, drains };
 }
 
 const silencesOf = (fleet: Fleet, { frozen }: Parts) => Promise.all(frozen.map((proxy) => silenceOf(fleet, proxy)));
 
-/** New credentials come by a deploy, which cuts all lines. */
-async function credentialsOf(way: Way, fleet: Fleet, agents: number, port: number): Promise<readonly number[]> {
+/** From the request's beginning until each agent takes a client with the new password, and until all URLs have it. */
+async function credentialsByApi(fleet: Fleet, port: number): Promise<Pick<Times, "credentials" | "shown">> {
+	const proxies = await fleet.proxies();
+	const began = performance.now();
+	const isSet = fleet.api("PUT", "/auth", { password: "third" });
+	const isShown = untilIs(
+		"all URLs have the new password",
+		120_000,
+		async () => (await fleet.proxies()).every(({ url }) => url.includes(":third@")),
+		began,
+	);
+	const [credentials, shown] = await Promise.all([untilTakes(proxies, port, true, began, "third"), isShown, isSet]);
+	return { credentials, shown: [shown] };
+}
+
+/** New secrets come by a deploy, which cuts all lines. */
+async function credentialsByDeploy(way: Way, fleet: Fleet, agents: number, port: number): Promise<readonly number[]> {
 	const proxies = await fleet.proxies();
 	await fleet.deploy({ ...settingsOf(way, agents), PROXY_PASSWORD: "second" });
 	return untilTakes(proxies, port, true, performance.now(), "second");

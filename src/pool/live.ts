@@ -14,6 +14,7 @@ import { ProviderError } from "../providers/base/provider.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
+import { openedOrder } from "../settings/ordered-credentials.ts";
 import { logError, logEvent } from "../values/log.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
@@ -114,9 +115,11 @@ export function enliven(
 	return { controller, settings, outside, agents, learn };
 }
 
-function factsFrom({ rolling: patched, agentUrl, proxies, allotted = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
+function factsFrom({ rolling: patched, credentials: stored = null, ...facts }: FleetFacts, { global }: Config): Facts {
+	const { agentUrl, proxies, allotted = null, deployments = [] } = facts;
 	const { dailyRequests, rolling: environment } = global;
-	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, allotted, deployments };
+	const credentials = stored === null ? null : { ordered: openedOrder(global.encryptionKeys, stored), own: global.proxyCredentials };
+	return { rolling: { patched, environment }, credentials, agentUrl, proxies, dailyRequests, allotted, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */

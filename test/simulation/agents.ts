@@ -498,13 +498,18 @@ export class Agents {
 		return true;
 	}
 
+	/** Whether it takes a client that presents this version of credentials; 0: none. */
+	accepts({ told, old }: Agent, version: number): boolean {
+		if (told.credentials === 0 || told.credentials === version) return true;
+		return old.some((one) => one.version === version && one.until > this.clock.now);
+	}
+
 	/** What a probe of an address finds. `version`: of the credentials that it shows. */
 	probe(machine: Machine | undefined, key: string | null, version: number): Verdict {
 		const agent = machine === undefined ? undefined : this.byMachine.get(machine.vm);
 		if (machine === undefined || machine.power === "off") return { is: "silent" };
 		if (agent === undefined || !agent.isServing) return { is: "refused" };
-		const accepts = agent.told.credentials === version || agent.old.some((one) => one.version === version && one.until > this.clock.now);
-		if (!accepts && agent.told.credentials !== 0) return { is: "credentials" };
+		if (!this.accepts(agent, version)) return { is: "credentials" };
 		if (!this.isGoodUrl(agent.told.url)) return { is: "egress" };
 		return agent.key === key ? { is: "ok", active: agent.sessions.size } : { is: "impostor" };
 	}

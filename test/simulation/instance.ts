@@ -6,7 +6,7 @@ import type { Event, Outcome } from "../../src/core/events.ts";
 import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
-import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
+import type { Id, Metrics, Ms, OrderedCredentials, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
 import { type Heartbeat, metricsOf, type Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
@@ -121,15 +121,25 @@ export class Instance {
 		this.controller.learn(this.facts(agentUrl));
 	}
 
+	/** Somebody tells it of an order, and of nothing else that is new. */
+	hearOrder(order: OrderedCredentials): void {
+		this.controller.learn(this.facts(this.host.world.agentUrl, order));
+	}
+
+	private wordsOf(ordered: OrderedCredentials) {
+		return { ordered, own: this.host.config?.settings.credentials ?? null };
+	}
+
 	tick(agentUrl: string | null, alarmAt: Ms | null, seen: Seen): void {
 		this.controller.tick(this.facts(agentUrl), alarmAt, seen);
 	}
 
-	private facts(agentUrl: string | null) {
+	private facts(agentUrl: string | null, order = this.host.world.credentials.tellable(this.host)) {
 		const { world, deployment } = this.host;
 		const allotted = world.database.allotted(deployment, this.host.now());
 		return {
 			rolling: null,
+			credentials: order === null ? null : this.wordsOf(order),
 			agentUrl,
 			proxies: this.controller.state.proxies.size,
 			dailyRequests: 1_000_000,

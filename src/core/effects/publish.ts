@@ -3,6 +3,7 @@ import { BACK_OFF, CLOSED, opened } from "../model/breakers.ts";
 import { withBreaker, withProxy } from "../model/edit.ts";
 import { projectionHash } from "../model/projection.ts";
 import type { Id, Ms, State } from "../model/state.ts";
+import { unshownFrom } from "../model/tries.ts";
 import type { AnyEffect } from "../planning/draft.ts";
 import type { Room } from "./room.ts";
 
@@ -31,9 +32,9 @@ export const publish: Room<Publish, Published> = {
 
 	plan(draft) {
 		const { state } = draft;
-		const hash = projectionHash(state);
-		if (state.listing.unlistedAt !== null || hash === state.published.hash || !draft.isDue(state.breakers.publish.until)) return;
-		draft.call<Publish>({ call: "publish", hash, version: state.published.version + 1 });
+		const from = unshownFrom(state);
+		if (state.listing.unlistedAt !== null || from === null || !draft.isDue(from) || !draft.isDue(state.breakers.publish.until)) return;
+		draft.call<Publish>({ call: "publish", hash: projectionHash(state), version: state.published.version + 1 });
 	},
 
 	isStillDue(state, { version }) {

@@ -25,6 +25,7 @@ import {
 import { intentOf } from "../model/proxy.ts";
 import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
 import type { Id, Place, Proxy } from "../model/state.ts";
+import { isTry } from "../model/tries.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
 import { retireBanned } from "./bans.ts";
@@ -131,7 +132,9 @@ function grow(draft: Draft, at: Places, missing: number, waiting: number): void 
 	}
 	for (const place of wanted.slice(0, affordable(draft, wanted))) {
 		const id = newId(draft.random);
-		draft.put({ ...intentOf(id, draft.now, place), why: "to meet the target" });
+		const intent = { ...intentOf(id, draft.now, place), why: "to meet the target" };
+		draft.put(intent);
+		if (isTry(draft.state, intent)) continue;
 		draft.message("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
 	}
 }

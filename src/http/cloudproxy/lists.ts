@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { readOrderedCredentials } from "../../d1/settings.ts";
+import { inForce } from "../../fleet/credentials.ts";
 import { readReady } from "../../read-model/ready.ts";
 import { pageFrom, selectFrom } from "../../read-model/select.ts";
 import type { ReadyProxy, Snapshot } from "../../read-model/snapshot.ts";
@@ -76,7 +78,9 @@ export class GetProxyAutoConfig extends Operation {
 		const { snapshot, ageMs } = await readForList(c);
 		const proxies = selected(c, snapshot, query);
 		const asks =
-			proxies.length > 0 ? proxies.some((proxy) => readyProxy(proxy).auth_enabled) : c.get("config").global.proxyCredentials !== null;
+			proxies.length > 0
+				? proxies.some((proxy) => readyProxy(proxy).auth_enabled)
+				: inForce(c.env, await readOrderedCredentials(c.env.DB)).source !== null;
 		if (asks)
 			throw new Conflict(
 				"These proxies ask for credentials, which a PAC cannot carry: set ONLY_HOST_IP=True and HOST_IP, without PROXY_USERNAME, or use the gateway.",
