@@ -224,9 +224,11 @@ class Settings:
 
     def changed(self, said: dict) -> Settings:
         """The settings after an answer of the pool."""
-        old, known = [known for known in self.old if known[1] > time.time()], said["credentials"]
-        if self.pair and (known is None or said["credentials"] != self.said["credentials"]):
-            old.append([self.pair, time.time() + OLD_CREDENTIALS_SECONDS])
+        known = said["credentials"]
+        until = time.time() + (known or {}).get("former", OLD_CREDENTIALS_SECONDS)
+        old = [[pair, min(end, until)] for pair, end in self.old if end > time.time()]
+        if self.pair and (known is None or known != self.said["credentials"]):
+            old.append([self.pair, until])
         after = Settings(said, old)
         if after.drain:
             after.drain_at = min(after.drain_at, self.drain_at)

@@ -2,7 +2,14 @@
 import { readOrderedCredentials, rewriteOrderedCredentials, writeOrderedCredentials } from "../d1/settings.ts";
 import type { Env } from "../rpc/env.ts";
 import { readConfig } from "../settings/environment.ts";
-import { type Login, openedOrder, resealedOrder, type StoredCredentials, sealedOrder } from "../settings/ordered-credentials.ts";
+import {
+	type Login,
+	openedOrder,
+	resealedOrder,
+	type StoredCredentials,
+	sealedOrder,
+	type WishedCredentials,
+} from "../settings/ordered-credentials.ts";
 
 /** Orders that another one came in between of are begun anew so often. */
 const TRIES = 3;
@@ -37,16 +44,16 @@ export function inForce(env: Env, stored: StoredCredentials | null): Credentials
 export async function orderCredentials(
 	env: Env,
 	now: number,
-	wish: (before: CredentialsInForce) => Login | null,
+	wish: (before: CredentialsInForce) => WishedCredentials | null,
 ): Promise<StoredCredentials | null> {
 	const { encryptionKeys } = readConfig(env).global;
 	for (let tries = 0; ; tries++) {
 		const stored = await readOrderedCredentials(env.DB);
-		const login = wish(inForce(env, stored));
-		if (login === null && (stored === null || stored.sealed === null)) return stored;
+		const wished = wish(inForce(env, stored));
+		if (wished === null && (stored === null || stored.sealed === null)) return stored;
 		// D1 may have lost orders that pools still know: the clock is later than all of them.
 		const revision = Math.max(now, (stored?.revision ?? 0) + 1);
-		const order = login === null ? { revision, sealed: null } : sealedOrder(encryptionKeys, revision, login);
+		const order = wished === null ? { revision, sealed: null } : sealedOrder(encryptionKeys, revision, wished);
 		if ((await writeOrderedCredentials(env.DB, order)) || tries === TRIES) return order;
 	}
 }

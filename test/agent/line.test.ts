@@ -111,6 +111,18 @@ describe.runIf(onLinux)("a line", () => {
 		expect(worker.heartbeats).toEqual([]);
 	});
 
+	it("says for how long former credentials stay good, all of them", async () => {
+		const { agent, line } = await lined();
+		const isRefused = async (username?: string, password?: string) =>
+			(await ask(agent, `CONNECT 127.0.0.1:1 HTTP/1.1\r\n${basic(username, password)}\r\n`)).status === 407;
+		line.order({ credentials: { version: 2, username: "second", password: "words" } });
+		await eventually(() => line.reports.at(-1)?.credentials === 2, "the second are in force");
+		expect([await isRefused(), await isRefused("second", "words")]).toEqual([false, false]);
+		line.order({ credentials: { version: 3, username: "third", password: "words", former: 0 } });
+		await eventually(() => line.reports.at(-1)?.credentials === 3, "the third are in force");
+		expect([await isRefused(), await isRefused("second", "words"), await isRefused("third", "words")]).toEqual([true, true, false]);
+	});
+
 	it("tells at once when a drained proxy has become idle", async () => {
 		const { agent, line } = await lined({ CHANGES_SECONDS: 60, CHANGE_SECONDS: 1 });
 		const socket = await echoTunnel(agent);

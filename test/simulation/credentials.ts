@@ -6,7 +6,7 @@ import type { Random } from "./random.ts";
 import { type Action, MINUTE, SECOND } from "./scenario.ts";
 import type { World } from "./world.ts";
 
-const NEVER: OrderedCredentials = { revision: 0, is: "none", username: "", password: "" };
+const NEVER: OrderedCredentials = { revision: 0, is: "none", username: "", password: "", formerSeconds: 600 };
 /** Reads that another isolate made a while ago come as often as that. */
 const STALE_SHARE = 0.1;
 const KEY_LOST_MS = 10 * MINUTE;
@@ -36,8 +36,8 @@ export class CredentialOrders {
 		const revision = Math.max(world.clock.now, (this.rows.get(deployment)?.revision ?? 0) + 1);
 		const order: OrderedCredentials =
 			choice < 0.2
-				? { revision, is: "revoked", username: "", password: "" }
-				: { revision, is: "set", username: "ordered", password: String(revision) };
+				? { ...NEVER, revision, is: "revoked" }
+				: { ...NEVER, revision, is: "set", username: "ordered", password: String(revision) };
 		if (choice > 0.85) this.unreadUntil = world.clock.now + KEY_LOST_MS;
 		this.rows.set(deployment, order);
 		this.given.set(deployment, [...(this.given.get(deployment) ?? []), order]);

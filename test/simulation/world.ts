@@ -1,5 +1,6 @@
 import type { Command, Settings } from "../../src/core/model/command.ts";
-import type { Measurements, Ms, Place, Rate, Verdict } from "../../src/core/model/state.ts";
+import { NEW_SPEC } from "../../src/core/model/pool.ts";
+import type { Measurements, Ms, Place, Rate, Spec, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
 import { type Agent, Agents, type Heartbeat, type Reply } from "./agents.ts";
@@ -10,7 +11,7 @@ import type { Core } from "./core.ts";
 import { CredentialOrders } from "./credentials.ts";
 import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
-import { textOf } from "./demand.ts";
+import { type DemandSetup, textOf } from "./demand.ts";
 import { Digest } from "./digest.ts";
 import { Faults } from "./faults.ts";
 import { Holders } from "./holders.ts";
@@ -464,6 +465,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 	const { min, max, intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds } = setup;
 	return {
 		spec: {
+			...NEW_SPEC,
 			min,
 			max,
 			intervalSeconds,
@@ -481,22 +483,18 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			spread: setup.spread,
 			maxPerPlace: setup.maxPerPlace,
 			fallback: setup.fallback,
-			fallbackAfterSeconds: 300,
 			maxHourlyCost: setup.maxHourlyCost,
+			replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0,
 			// Few are destroyed in an hour: the usual bound would never be reached.
-			...{ banCoolDownSeconds: 900, replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0, replaceBannedBy: [] },
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
-			unresolved: [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({
 				address: `192.0.2.${10 + n}`,
 				port: n % 2 === 0 ? 8899 : 3128,
 				access: "",
 				mark: "",
 			})),
-			rampLimit: setup.demand?.rampLimit ?? 5,
-			scaleInWindowSeconds: setup.demand?.scaleInWindowSeconds ?? 300,
-			metricsSource: setup.demand?.metricsSource ?? null,
+			...(setup.demand === null ? {} : rampOf(setup.demand)),
 		},
 		suspended: null,
 		agentUrl: null,
@@ -504,6 +502,10 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 		allow: [],
 		fromEnvironment: source === "environment",
 	};
+}
+
+function rampOf({ rampLimit, scaleInWindowSeconds, metricsSource }: DemandSetup): Partial<Spec> {
+	return { rampLimit, scaleInWindowSeconds, metricsSource };
 }
 
 export async function run(scenario: Scenario, core: Core, recorded?: Recorded): Promise<Outcome> {

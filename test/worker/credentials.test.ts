@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
+import { tellPools } from "../../src/fleet/fleet.ts";
+import type { Env } from "../../src/rpc/env.ts";
 import type { FleetFacts, PoolNames } from "../../src/rpc/pool.ts";
 import { openedOrder } from "../../src/settings/ordered-credentials.ts";
 import {
@@ -64,7 +66,7 @@ describe("PUT /auth", () => {
 		const text = (await row()) ?? "";
 		expect(text).not.toMatch(/the-user|the-password/);
 		const stored = JSON.parse(text);
-		expect(openedOrder(KEYS, stored)).toMatchObject({ is: "set", username: "the-user", password: "the-password" });
+		expect(openedOrder(KEYS, stored)).toMatchObject({ is: "set", username: "the-user", password: "the-password", formerSeconds: 600 });
 		expect(openedOrder(KEYS, { ...stored, revision: stored.revision + 1 }).is).toBe("unread");
 	});
 
@@ -93,6 +95,7 @@ describe("PUT /auth", () => {
 		expect(await refused({ username: "a\nb", password: 7 })).toEqual([422, `username ${rule}. password ${rule}.`]);
 		expect(await refused({ pasword: "x" })).toEqual([422, expect.stringContaining('must not have the field "pasword"')]);
 		expect((await refused([]))[0]).toBe(422);
+		expect(await refused({ former_seconds: 601 })).toEqual([422, "former_seconds must be a whole number from 0 to 600."]);
 		expect(await row()).toBe(null);
 	});
 
@@ -126,6 +129,26 @@ describe("PUT /auth", () => {
 		const answer = await answered(one, put({}));
 		expect([answer.status, answer.pools]).toEqual([200, { told: 1, of: 2 }]);
 	});
+});
+
+test("a pool that does not answer holds nobody up for longer than it may", async () => {
+	await enter("default");
+	await enter("nyc");
+	let isFirst = true;
+	let answer = (_: PoolNames) => {};
+	const hanging = new Promise<PoolNames>((resolve) => {
+		answer = resolve;
+	});
+	const tick = async () => {
+		if (!isFirst) return NAMES;
+		isFirst = false;
+		return hanging;
+	};
+	const rest: Promise<unknown>[] = [];
+	const told = await tellPools({ ...env, ...poolsAnswering({ tick }) } as unknown as Env, 200, (work) => rest.push(work));
+	expect(told).toEqual({ told: 1, pools: 2 });
+	answer(NAMES);
+	await Promise.all(rest);
 });
 
 describe("DELETE /auth", () => {

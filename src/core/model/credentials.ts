@@ -1,4 +1,5 @@
 /** The proxies' credentials over time: what agents shall ask for, and what those ask for that have not heard of it yet. */
+import { FORMER_CREDENTIALS_SECONDS } from "./pool.ts";
 import type { Credentials, OrderedCredentials, State } from "./state.ts";
 
 /** What clients present; null: they are asked for nothing. */
@@ -11,6 +12,13 @@ const KEPT_CREDENTIALS = 100;
 export function credentialsAsked({ credentials }: Pick<State, "credentials">): Credentials | null {
 	const newest = credentials.at(-1);
 	return newest === undefined || newest.username === "" ? null : newest;
+}
+
+/** What agents are told to ask clients for, and for how long those that it replaces stay good where that is not as usual. */
+export function credentialsTold(state: State): (Credentials & { readonly former?: number }) | null {
+	const asked = credentialsAsked(state);
+	const { is, formerSeconds } = state.orderedCredentials;
+	return asked === null || is !== "set" || formerSeconds === FORMER_CREDENTIALS_SECONDS ? asked : { ...asked, former: formerSeconds };
 }
 
 /** What a proxy that has acknowledged this version (0: none) accepts; null: it asks for nothing, or is yet to hear what to ask for. */

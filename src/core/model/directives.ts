@@ -1,4 +1,4 @@
-import { credentialsAsked } from "./credentials.ts";
+import { credentialsTold } from "./credentials.ts";
 import { refusesFrom } from "./deadlines.ts";
 import { reportSeconds } from "./lines.ts";
 import type { Rises } from "./load.ts";
@@ -18,8 +18,8 @@ export interface Directives {
 	readonly drop: readonly string[];
 	/** The address to call from now on. */
 	readonly url: string;
-	/** Null: the proxy asks for none. Those that a change replaces stay good for 10 minutes. */
-	readonly credentials: { readonly version: number; readonly username: string; readonly password: string } | null;
+	/** Null: the proxy asks for none. `former`: for so many seconds those that a change replaces stay good; missing: ten minutes. */
+	readonly credentials: { readonly version: number; readonly username: string; readonly password: string; readonly former?: number } | null;
 	/** CIDRs that may use the proxy; empty: any. The probe is subject to it as well. */
 	readonly allow: readonly string[];
 	/** Its own public IPv4, which it lets nobody reach through it; null: not known yet. A VM behind its cloud's NAT cannot know it. */
@@ -47,7 +47,7 @@ export function directivesFor(state: State, id: Id, now: Ms): Directives | null 
 		grace: refusesAt === null ? 0 : Math.max(0, refusesAt - now) / 1000,
 		drop: dropsFor(state, id, now),
 		url: state.agentUrl,
-		credentials: credentialsAsked(state),
+		credentials: credentialsTold(state),
 		allow: state.allow,
 		address: proxy?.address ?? null,
 	};
@@ -63,6 +63,7 @@ export function lineDirectivesFor(state: State, id: Id, now: Ms): LineDirectives
 export function mayBeToldAnew(before: State, after: State): readonly Id[] | null {
 	const isSame =
 		before.spec === after.spec && before.allow === after.allow && before.lineSeconds === after.lineSeconds && before.rise === after.rise;
+	if (before.orderedCredentials !== after.orderedCredentials) return null;
 	if (!isSame || before.agentUrl !== after.agentUrl || before.credentials !== after.credentials || before.drops !== after.drops)
 		return null;
 	if (before.proxies === after.proxies) return NOBODY;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { FORMER_CREDENTIALS_SECONDS } from "../../core/model/pool.ts";
 import { readOrderedCredentials } from "../../d1/settings.ts";
 import { type CredentialsInForce, inForce, orderCredentials } from "../../fleet/credentials.ts";
 import { tellPools } from "../../fleet/fleet.ts";
@@ -6,10 +7,10 @@ import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
 import { type Global, isRestrictedTo } from "../../settings/deployment.ts";
 import { CREDENTIAL_RULE, isCredential } from "../../settings/kinds.ts";
-import type { Login, StoredCredentials } from "../../settings/ordered-credentials.ts";
+import type { Login, StoredCredentials, WishedCredentials } from "../../settings/ordered-credentials.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
-import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata } from "./shapes.ts";
+import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, wholeNumber } from "./shapes.ts";
 
 /** Bytes of a password that nobody has named. */
 const PASSWORD_BYTES = 24;
@@ -77,18 +78,25 @@ const schema = {
 	responses: { 200: json("What is configured.", Answer, example), ...ADMIN_FAULTS },
 };
 const credential = z.string(`must be ${CREDENTIAL_RULE}`).refine(isCredential, `must be ${CREDENTIAL_RULE}`).optional();
+const formerSeconds = wholeNumber(0, FORMER_CREDENTIALS_SECONDS).default(FORMER_CREDENTIALS_SECONDS).openapi({
+	description:
+		"How long each proxy takes clients with the former credentials, once it has these. 0: no longer, as when a password leaked; what was handed out up to a second or two before is refused then (407).",
+	example: FORMER_CREDENTIALS_SECONDS,
+});
 const putSchema = {
 	operationId: "setAuthentication",
 	tags: ["Health"],
 	summary: "Set other credentials for all proxies",
 	description:
-		"At once and without a deploy: agents with a line have them within a second, those without one at their next heartbeat. What is left out stays (the user name; `muster` where there was none) or is generated (the password). The former credentials stay good for ten minutes, so that clients that hold old URLs are not cut; `/random` shows of each proxy what it has acknowledged. Stands over PROXY_USERNAME and PROXY_PASSWORD until it is deleted. Kept encrypted with ENCRYPTION_KEY (409 without one). 503: the database does not answer, and nothing is changed as far as is known; `GET /auth` says what holds.",
+		"At once and without a deploy: agents with a line have them within a second, those without one at their next heartbeat. What is left out stays (the user name; `muster` where there was none) or is generated (the password). The former credentials stay good for ten minutes unless `former_seconds` says otherwise, so that clients that hold old URLs are not cut; `/random` shows of each proxy what it has acknowledged. Stands over PROXY_USERNAME and PROXY_PASSWORD until it is deleted. Kept encrypted with ENCRYPTION_KEY (409 without one). 503: the database does not answer, and nothing is changed as far as is known; `GET /auth` says what holds.",
 	request: {
 		body: {
 			required: false,
 			content: {
 				"application/json": {
-					schema: bodyOf({ username: credential, password: credential }).openapi({ example: { username: "username" } }),
+					schema: bodyOf({ username: credential, password: credential, former_seconds: formerSeconds }).openapi({
+						example: { username: "username" },
+					}),
 				},
 			},
 		},
@@ -119,7 +127,7 @@ export class SetAuthentication extends Operation {
 	override schema = putSchema;
 
 	async handle(c: AppContext): Promise<Response> {
-		const { username, password } = (await this.getValidatedData<typeof putSchema>()).body;
+		const { username, password, former_seconds } = (await this.getValidatedData<typeof putSchema>()).body;
 		if (c.get("config").global.encryptionKeys.length === 0)
 			throw new Conflict(
 				"Credentials that are set over the API are kept encrypted, and this deployment has no ENCRYPTION_KEY (npx wrangler secret put ENCRYPTION_KEY).",
@@ -127,6 +135,7 @@ export class SetAuthentication extends Operation {
 		return order(c, (before) => ({
 			username: username ?? before.login?.username ?? c.get("config").global.proxyCredentials?.username ?? USUAL_USERNAME,
 			password: password ?? generated(),
+			formerSeconds: former_seconds,
 		}));
 	}
 }
@@ -147,9 +156,9 @@ export class DeleteAuthentication extends Operation {
 }
 
 /** Throws DatabaseUnavailable. */
-async function order(c: AppContext, wish: (before: CredentialsInForce) => Login | null): Promise<Response> {
+async function order(c: AppContext, wish: (before: CredentialsInForce) => WishedCredentials | null): Promise<Response> {
 	const stored = await orderCredentials(c.env, Date.now(), wish);
-	const { told, pools } = await tellPools(c.env, TELL_DEADLINE_MS);
+	const { told, pools } = await tellPools(c.env, TELL_DEADLINE_MS, laterOf(c));
 	return c.json({ ...(await shown(c, stored)), pools: { told, of: pools } } satisfies z.infer<typeof Ordered>);
 }
 

@@ -2,13 +2,14 @@ import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import type { Settings } from "../../../src/core/model/command.ts";
 import { credentialsAsked, type Login } from "../../../src/core/model/credentials.ts";
+import { directivesFor, mayBeToldAnew } from "../../../src/core/model/directives.ts";
 import { newState, type OrderedCredentials, type State } from "../../../src/core/model/state.ts";
 
 const OWN = { username: "own", password: "secret" };
-const FIRST: OrderedCredentials = { revision: 1_000, is: "set", username: "user", password: "first" };
-const SECOND: OrderedCredentials = { revision: 2_000, is: "set", username: "user", password: "second" };
-const REVOKED: OrderedCredentials = { revision: 3_000, is: "revoked", username: "", password: "" };
-const unread = (revision: number): OrderedCredentials => ({ revision, is: "unread", username: "", password: "" });
+const FIRST: OrderedCredentials = { revision: 1_000, is: "set", username: "user", password: "first", formerSeconds: 600 };
+const SECOND: OrderedCredentials = { revision: 2_000, is: "set", username: "user", password: "second", formerSeconds: 600 };
+const REVOKED: OrderedCredentials = { revision: 3_000, is: "revoked", username: "", password: "", formerSeconds: 600 };
+const unread = (revision: number): OrderedCredentials => ({ revision, is: "unread", username: "", password: "", formerSeconds: 600 });
 
 const born = newState({ object: "o", provider: "aws", name: "default", deployment: "d", incarnation: 1, tag: "t" }, 1);
 const configured = (state: State, credentials: Login, changes: Partial<Settings> = {}): State => {
@@ -56,6 +57,14 @@ describe("credentials that an operator orders", () => {
 		const state = configured(born, null, { allow: ["192.0.2.0/24"] });
 		expect(asked(told(told(state, FIRST, null), REVOKED, null))).toBe(null);
 	});
+});
+
+test("an order may have the former refused at once, which lines are told though the credentials are the same", () => {
+	const state = { ...told(configured(born, OWN), { ...FIRST, formerSeconds: 0 }), agentUrl: "https://muster.test" };
+	expect(directivesFor(state, "proxy", 4)?.credentials).toEqual({ version: 2, username: "user", password: "first", former: 0 });
+	const usual = told(state, { ...FIRST, revision: 1_001 });
+	expect(directivesFor(usual, "proxy", 4)?.credentials).toEqual({ version: 2, username: "user", password: "first" });
+	expect(mayBeToldAnew(state, usual)).toBe(null);
 });
 
 describe("an order that cannot be decrypted", () => {

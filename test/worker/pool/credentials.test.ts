@@ -56,10 +56,10 @@ describe("credentials that are set by PUT /auth", () => {
 		await pool.settle();
 		await evictDurableObject(pool.stub);
 
-		const { status, body } = await ask("PUT", "/auth", { username: "you", password: "at-once" });
+		const { status, body } = await ask("PUT", "/auth", { username: "you", password: "at-once", former_seconds: 0 });
 		expect([status, body.pools]).toEqual([200, { told: 1, of: 1 }]);
 		await pool.until(() => orders.length > 1, "the order");
-		expect(orders.at(-1)?.credentials).toEqual({ version: 2, username: "you", password: "at-once" });
+		expect(orders.at(-1)?.credentials).toEqual({ version: 2, username: "you", password: "at-once", former: 0 });
 
 		const passwords = async () => {
 			await pool.settle();
