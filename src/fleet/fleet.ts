@@ -1,7 +1,7 @@
 import manifest from "../../package.json" with { type: "json" };
 import { readAllotted } from "../d1/allotments.ts";
-import { isWithin } from "../d1/database.ts";
-import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { isWithin, type Later } from "../d1/database.ts";
+import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listNames, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { pruneLogs } from "../d1/logs.ts";
@@ -95,19 +95,21 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
 		listPools(env.DB),
 		config.global.maxHourlyCost === null ? null : readAllotted(env.DB, Date.now()),
 	]);
-	return { ...factsOf(config, settings, managers, entries), ...(allotted === null ? {} : { allotted }) };
+	const names = managers.size === 0 ? [] : await listNames(env.DB);
+	return { ...factsOf(config, settings, managers, entries, names), ...(allotted === null ? {} : { allotted }) };
 }
 
 /**
  * Tells every pool what D1 holds now, as cron does: who does not answer in time, or is one too many for a request, learns it from cron. Answers with how many of
  * how many were told. Throws DatabaseUnavailable.
  */
-export async function tellPools(env: Env, withinMs: number): Promise<{ readonly told: number; readonly pools: number }> {
+export async function tellPools(env: Env, withinMs: number, later: Later): Promise<{ readonly told: number; readonly pools: number }> {
 	const [facts, pools] = await Promise.all([readFacts(env), listPools(env.DB)]);
 	let told = 0;
 	const telling = eachPool(pools.slice(0, POOLS_A_RUN), async ({ object }) => {
 		if (!((await tryPool(env, object, (pool) => pool.tick(facts))) instanceof PoolUnreachable)) told++;
 	});
+	later(telling.catch(() => undefined));
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<void>((resolve) => {
 		timer = setTimeout(resolve, withinMs);
@@ -281,14 +283,29 @@ function factsOf(
 	settings: ReadonlyMap<string, string>,
 	managers: ReadonlyMap<string, StoredConfiguration>,
 	entries: readonly DirectoryEntry[],
+	names: readonly { readonly name: string; readonly object: string }[] = [],
 ): FleetFacts {
 	return {
-		intervals: intervalsOf(managers, config.global),
+		intervals: byOwnName(intervalsOf(managers, config.global), entries, names),
 		agentUrl: settings.get("url") ?? config.global.publicUrl ?? settings.get("origin") ?? null,
 		rolling: patchedRollingIn(settings),
 		credentials: orderedCredentialsIn(settings),
 		proxies: entries.reduce((sum, { billable }) => sum + billable, 0),
 	};
+}
+
+/** By the names that pools know of themselves: an endpoint's manager has each of its names. Its own one goes before the others. */
+function byOwnName(
+	intervals: Readonly<Record<string, number>>,
+	entries: readonly DirectoryEntry[],
+	names: readonly { readonly name: string; readonly object: string }[],
+): Readonly<Record<string, number>> {
+	const own = new Map(entries.map((entry) => [entry.object, endpointNameOf(entry)]));
+	const further = names.flatMap(({ name, object }) => {
+		const ownName = own.get(object);
+		return ownName === undefined || !Object.hasOwn(intervals, name) ? [] : [[ownName, intervals[name] as number] as const];
+	});
+	return { ...Object.fromEntries(further), ...intervals };
 }
 
 /** Starts each run where the one of the minute before stopped. */

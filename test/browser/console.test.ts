@@ -394,6 +394,7 @@ describe("endpoints", () => {
 		await page.getByRole("button", { name: "Delete boutique" }).click();
 		await page.getByRole("dialog").getByRole("button", { name: "Delete name" }).click();
 		await page.getByText(/boutique is deleted/).waitFor();
+		await page.getByText("a further name").waitFor({ state: "detached" });
 
 		await page.getByRole("button", { name: "Delete shop" }).click();
 		await page.getByRole("dialog").getByRole("textbox").fill("shop");
@@ -573,8 +574,24 @@ describe("a deployment with a key", () => {
 		await page.keyboard.press("Enter");
 		await page.getByRole("heading", { name: "Pools" }).waitFor();
 		await page.getByLabel("Key and appearance").click();
+		// A look is under way, whose answer is for whoever was here.
+		let letPass = () => {};
+		const passed = new Promise<void>((resolve) => {
+			letPass = resolve;
+		});
+		await page.route("**/ui/state*", (route) => passed.then(() => route.continue()));
+		const asked = page.waitForRequest("**/ui/state*");
+		await page.evaluate(() => {
+			location.hash = "#/pool/digitalocean/default";
+		});
+		await asked;
 		await page.getByRole("button", { name: "Sign out" }).click();
 		await page.getByLabel("Admin key").waitFor();
+		const answered = page.waitForResponse("**/ui/state*");
+		letPass();
+		await (await answered).finished();
+		await page.waitForTimeout(500);
+		expect(await page.getByLabel("Admin key").isVisible()).toBe(true);
 		expect(await page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]))).not.toContain(KEY);
 		expect(faults).toEqual([]);
 		await page.context().close();

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { calledBy, type DirectoryEntry, endpointNameOf, findEndpoint, listNames, listPools } from "../../d1/directory.ts";
+import { calledBy, type DirectoryEntry, findEndpoint, listNames, listPools } from "../../d1/directory.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { listManagers, writeSetting } from "../../d1/settings.ts";
 import { readFacts, tickPools } from "../../fleet/fleet.ts";
@@ -21,9 +21,7 @@ const TAGS = ["Managers"];
 const EXAMPLE = { manager: { interval: 10 } };
 const UUID = "6eaeca66-4992-4353-896c-915897e5f92b";
 const nameParams = z.object({
-	manager: z
-		.string()
-		.openapi({ description: "The name of an endpoint, or `default` for all that have none of their own.", example: "demo" }),
+	manager: z.string().openapi({ description: "A name of an endpoint, or `default` for all that have none of their own.", example: "demo" }),
 });
 const done = { 200: { description: "Done; the body is empty." } };
 const unknown = { 404: { description: "There is no such configuration." } };
@@ -218,8 +216,8 @@ async function livePools(c: AppContext): Promise<readonly DirectoryEntry[]> {
 async function tell(c: AppContext, manager: string): Promise<void> {
 	const facts = await readFacts(c.env);
 	if (manager === DEFAULT_MANAGER) return tickPools(c.env, facts);
-	const entry = (await livePools(c)).find((pool) => endpointNameOf(pool) === manager);
-	if (entry !== undefined) await askPool(c.env, entry.object, (pool) => pool.tick(facts));
+	const object = await findEndpoint(c.env.DB, manager);
+	if (object !== null) await askPool(c.env, object, (pool) => pool.tick(facts));
 }
 
 function unconfigured(manager: string): NotFound {

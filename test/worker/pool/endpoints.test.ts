@@ -475,12 +475,18 @@ describe("an endpoint of the environment", () => {
 		const interval = async () => (await pool.state()).spec.intervalSeconds;
 		await ask("POST", "/v1.1/managers/configs/default", { manager: { interval: 20 } });
 		expect(await interval()).toBe(20);
+		await ask("POST", `${DEFAULT}/alias`, "constructor");
+		expect(await interval()).toBe(20);
+		await ask("POST", "/v1.1/managers/configs/constructor", { manager: { interval: 10 } });
+		expect(await interval(), "by a further name").toBe(10);
 		await ask("POST", "/v1.1/managers/configs/digitalocean-default", { manager: { interval: 5 } });
 		expect(await interval()).toBe(5);
 		await pool.crash();
 		await pool.settle();
 		expect(await interval(), "it is stored").toBe(5);
 		await ask("DELETE", "/v1.1/managers/configs/digitalocean-default");
+		expect(await interval()).toBe(10);
+		await ask("DELETE", "/v1.1/managers/configs/constructor");
 		expect(await interval()).toBe(20);
 		await ask("DELETE", "/v1.1/managers/configs/default");
 		expect(await interval()).toBe(30);
