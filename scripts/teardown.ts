@@ -3,6 +3,7 @@
  * exists any more, so that `npx wrangler delete` leaves nothing behind that costs money. Deletes nothing itself, and may be repeated.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import { isInsecureOrigin } from "../src/settings/kinds.ts";
 import { leftBehind, type Providers, reasonsIn } from "./leftovers.ts";
 
 const LOOK_MS = 5_000;
@@ -20,6 +21,7 @@ function giveUp(sentence: string): never {
 
 const origin = URL.parse(process.argv[2] ?? "")?.origin;
 if (origin === undefined || !/^https?:/.test(origin)) giveUp("Name the deployment: npm run teardown -- https://muster.example.workers.dev");
+if (isInsecureOrigin(origin)) giveUp(`${origin} is not https: the key would travel in clear.`);
 const key = process.env.AUTH_KEY ?? "";
 
 /** One call of the API; throws what is wrong, without the key. */
@@ -29,6 +31,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 		headers: { ...(key === "" ? {} : { "x-auth-key": key }), "content-type": "application/json" },
 		...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		signal: AbortSignal.timeout(CALL_MS),
+		// Wherever it led to, the key would be sent there too.
+		redirect: "manual",
 	});
 	const text = await response.text();
 	if (response.status === 401) throw new Error(`${origin} refuses the key: set AUTH_KEY to the deployment's admin key`);

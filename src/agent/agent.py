@@ -42,7 +42,7 @@ import time
 import urllib.parse
 from http.client import HTTPConnection, responses
 
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 
 HEAD_BYTES = 32 * 1024
 # Of a request's head, and of all heads of an answer: many more take so long that others wait.
@@ -87,7 +87,7 @@ LINE_REFUSED_SECONDS = 600
 MAX_UNOPENED = 3
 # What has changed is told within the first, four times; while it goes on changing, as often as the second.
 CHANGE_SECONDS, CHANGES_SECONDS = 1, 15
-# What a rise of connections that is told at once uses up: each time that four of these are, the next one has to be twice as high.
+# What a rise that is told at once uses up: each time that four of these are, the next one has to be twice as high.
 RISE_SECONDS = 60
 # How often a line looks for what has changed.
 LOOK_SECONDS = 0.25
@@ -224,9 +224,11 @@ class Settings:
 
     def changed(self, said: dict) -> Settings:
         """The settings after an answer of the pool."""
-        old, known = [known for known in self.old if known[1] > time.time()], said["credentials"]
-        if self.pair and (known is None or said["credentials"] != self.said["credentials"]):
-            old.append([self.pair, time.time() + OLD_CREDENTIALS_SECONDS])
+        known = said["credentials"]
+        until = time.time() + (known or {}).get("former", OLD_CREDENTIALS_SECONDS)
+        old = [[pair, min(end, until)] for pair, end in self.old if end > time.time()]
+        if self.pair and (known is None or known != self.said["credentials"]):
+            old.append([self.pair, until])
         after = Settings(said, old)
         if after.drain:
             after.drain_at = min(after.drain_at, self.drain_at)
@@ -1996,17 +1998,20 @@ class Reporter:
     def report(self, names: list) -> dict:
         """What both ways of reporting tell besides sessions."""
         sample = self.sample()
-        seconds, requests, octets, errors, busy, total = [now - then for now, then in zip(sample, self.last)]
         # Of less time rates tell nothing.
-        if seconds > 0.2 or not self.metrics:
-            rates = {"requests": requests / seconds, "bytes": octets / seconds, "errors": errors / seconds, "load": os.getloadavg()[0]}
-            rates["cpu"] = min(max(busy / total, 0), 1) if total > 0 else 0
-            self.metrics, self.last = {name: round(value, 4) for name, value in rates.items()}, sample
+        if sample[0] > self.last[0] + 0.2 or not self.metrics:
+            self.metrics, self.last = self.measure(self.last, sample), sample
         self.reported = len(names)
         unsaved = {} if self.store.is_kept else {"unsaved": 1}
         # After a restart it would know no other credentials.
         body = {"active": len(names), "metrics": {**self.metrics, **unsaved}, "credentials": self.store.kept}
         return {**body, "boot": self.agent.boot, "counters": self.agent.counters()}
+
+    def measure(self, before: list, sample: list) -> dict:
+        seconds, requests, octets, errors, busy, total = [now - then for now, then in zip(sample, before)]
+        rates = {"requests": requests / seconds, "bytes": octets / seconds, "errors": errors / seconds, "load": os.getloadavg()[0]}
+        rates["cpu"] = min(max(busy / total, 0), 1) if total > 0 else 0
+        return {name: round(value, 4) for name, value in rates.items()}
 
     def names(self) -> list:
         return [client.name() for client in self.agent.active()]
@@ -2074,6 +2079,7 @@ class Reporter:
         # As far as `spent` lies ahead, rises were told.
         number, heard, whole, told, marked, spent, url = 0, 0, True, set(), None, now, agent.settings.url
         sent, paid, ping, pong, acks = now - CHANGES_SECONDS, now, now + PING_SECONDS * random.random(), float("inf"), False
+        recent = self.last
         while True:
             now, said = time.monotonic(), agent.settings.said
             if now > pong:
@@ -2085,7 +2091,14 @@ class Reporter:
             mark = agent.requests, agent.errors, count
             spent = max(spent, now)
             # Connections that come and go all the time are no rise, or each would be told.
-            rises = 0 < said.get("rise", 0) * 2 ** ((spent - now) // RISE_SECONDS // 4) <= count - self.reported
+            scale = 2 ** ((spent - now) // RISE_SECONDS // 4)
+            rises = 0 < said.get("rise", 0) * scale <= count - self.reported
+            if said.get("rises") and since > CHANGE_SECONDS < now - recent[0]:
+                before, recent = recent, self.sample()
+                rates = self.measure(before, recent)
+                if any(rates.get(name, 0) >= self.metrics.get(name, 0) + least * scale for name, least in said["rises"].items()):
+                    # It tells those, and not what was in the minutes before.
+                    rises, self.last = True, before
             is_due = mark != marked and paid < now + 3 * CHANGES_SECONDS or agent.settings.drain and 0 == count < self.reported
             if acks or since > (CHANGE_SECONDS if rises or whole or is_due else said.get("report", agent.settings.interval)):
                 names = self.names()

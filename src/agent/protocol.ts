@@ -31,7 +31,7 @@ export { AGENT_PORT } from "../core/model/basics.ts";
 export const PROBE_HOST = "probe.muster";
 
 /** Version of `agent.py` as new VMs get it. */
-export const AGENT_VERSION = "1.3.0";
+export const AGENT_VERSION = "1.4.0";
 
 /** Split of a boot token or VM key; null when it has not that form. */
 export function parseBearer(text: string): { object: string; id: string } | null {

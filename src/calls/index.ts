@@ -60,6 +60,8 @@ export async function carryOut(effect: Effect, state: State, world: World): Prom
 		const result = await (CALLS[effect.call] as CarryOut<Call>)(effect as never, state, world);
 		outcome = { on: "done", effect, result, startedAt } as Outcome;
 	} catch (error) {
+		// What a cloud says is told by its sentence; of all else the message alone could hide a fault of our own.
+		if (!(error instanceof ProviderError)) world.tell(`the call "${effect.call}" failed`, error);
 		outcome = { on: "failed", effect, failure: failureOf(effect, error), startedAt };
 	}
 	const rate = world.takeRate();

@@ -37,6 +37,8 @@ export interface World {
 	readonly shareLimit: (accountKey: string, until: Ms, rate: Rate | null) => Promise<void>;
 	/** Counts an outbound connection that no driver makes. */
 	readonly countCall: () => void;
+	/** Tells the log of an error that is no cloud's answer, with its stack and what caused it: the pool keeps its message alone. */
+	readonly tell: (what: string, error: unknown) => void;
 }
 
 /** A pool that the directory has lost. */

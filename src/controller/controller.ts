@@ -2,7 +2,7 @@ import { apply } from "../core/apply.ts";
 import type { Effect } from "../core/effects/index.ts";
 import type { Event, Outcome } from "../core/events.ts";
 import type { Registration, Report } from "../core/facts/agents.ts";
-import type { RollingWords } from "../core/facts/commands.ts";
+import type { CredentialsWords, RollingWords } from "../core/facts/commands.ts";
 import type { SeenLine } from "../core/facts/lines.ts";
 import type { Seen } from "../core/facts/listing.ts";
 import { type Refusal, refusalOf } from "../core/facts/orders.ts";
@@ -10,12 +10,12 @@ import { bounded } from "../core/model/bounds.ts";
 import type { Command } from "../core/model/command.ts";
 import { type Directives, directivesFor } from "../core/model/directives.ts";
 import { type Failure, isFinal } from "../core/model/failure.ts";
-import { projectionHash } from "../core/model/projection.ts";
 import { proxyNamed } from "../core/model/proxies.ts";
 import { isTokenOf, type Judgement, judgeKey, judgeRegistration } from "../core/model/registration.ts";
 import { sessionsAfter } from "../core/model/sessions.ts";
 import { type Budget, type Id, type Identity, type Ms, newState, type Run, type State } from "../core/model/state.ts";
 import { eventOf, newEntries, type PoolEvent } from "../core/model/told.ts";
+import { unshownFrom } from "../core/model/tries.ts";
 import { Bell, type Timer } from "./bell.ts";
 import { changesBetween, isEmpty, type RowChanges, vitalsBetween } from "./codec.ts";
 import { alarmTime, mustArm, type Ports, pass, rearm } from "./pass.ts";
@@ -63,6 +63,8 @@ export interface Wanted {
 /** What cron tells a pool that it cannot know alone. */
 export interface Facts {
 	readonly rolling: RollingWords | null;
+	/** Null: nothing was ever ordered, or nobody looked. */
+	readonly credentials: CredentialsWords | null;
 	/** Null: not known yet. */
 	readonly agentUrl: string | null;
 	/** Proxies of the whole deployment. */
@@ -178,9 +180,10 @@ export class Controller {
 		this.arm(this.host.now());
 	}
 
-	learn({ rolling, agentUrl, proxies, dailyRequests, allotted, deployments }: Facts): void {
-		// Before the environment's word, which it may overrule.
+	learn({ rolling, credentials, agentUrl, proxies, dailyRequests, allotted, deployments }: Facts): void {
+		// Before the environment's word, which they may overrule.
 		if (rolling !== null) this.take({ on: "rolling", ...rolling });
+		if (credentials !== null) this.take({ on: "credentials", ...credentials });
 		this.configure();
 		if (agentUrl !== null) this.take({ on: "agentUrl", url: agentUrl });
 		this.take({ on: "fleet", proxies, dailyRequests, allotted, deployments });
@@ -205,7 +208,7 @@ export class Controller {
 
 	private settle(command: Command & { readonly do: "configure" }): void {
 		const inputs = () => {
-			const { spec, suspended, environment, account, agentUrl, credentials, allow, patchedRolling, pool } = this.state;
+			const { spec, suspended, environment, account, agentUrl, credentials, orderedCredentials, allow, patchedRolling, pool } = this.state;
 			return [
 				command.settings,
 				command.account,
@@ -216,6 +219,7 @@ export class Controller {
 				account,
 				agentUrl,
 				credentials,
+				orderedCredentials,
 				allow,
 				patchedRolling,
 				pool,
@@ -435,7 +439,8 @@ export class Controller {
 
 	/** Resolves once D1 shows the state as it is now, or when it takes too long. */
 	async untilReadable(): Promise<void> {
-		if (this.isGone || projectionHash(this.state) === this.state.published.hash) return;
+		const from = this.isGone ? null : unshownFrom(this.state);
+		if (from === null || from > this.host.now()) return;
 		await this.within<null>(READABLE_DEADLINE_MS, (tell) => {
 			this.readers.push(() => tell(null));
 			this.bell.ring();

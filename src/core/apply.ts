@@ -3,7 +3,7 @@ import { refusedByAccount } from "./effects/room.ts";
 import type { Event } from "./events.ts";
 import { applyHeartbeat, applyRegistered, applyUnregistered } from "./facts/agents.ts";
 import { budgeted } from "./facts/budget.ts";
-import { applyCommand, applyRolling, mended } from "./facts/commands.ts";
+import { applyCommand, applyCredentials, applyRolling, mended } from "./facts/commands.ts";
 import { applyLineLost, applyLineOpened, applyLines } from "./facts/lines.ts";
 import { withSeen } from "./facts/listing.ts";
 import { bounded, MOST_WHY_CHARS } from "./model/bounds.ts";
@@ -55,6 +55,8 @@ export function apply(state: State, event: Event, now: Ms): State {
 					);
 		case "rolling":
 			return applyRolling(state, event, now);
+		case "credentials":
+			return applyCredentials(state, event, now);
 		case "directory":
 			return withSeen(state, event.seen, now);
 		case "budget":

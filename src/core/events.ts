@@ -1,6 +1,6 @@
 import type { Call, Effect, EffectOf, ResultOf } from "./effects/index.ts";
 import type { Registration, Report } from "./facts/agents.ts";
-import type { RollingWords } from "./facts/commands.ts";
+import type { CredentialsWords, RollingWords } from "./facts/commands.ts";
 import type { SeenLine } from "./facts/lines.ts";
 import type { Seen } from "./facts/listing.ts";
 import type { Command } from "./model/command.ts";
@@ -52,6 +52,7 @@ export type Event =
 	| Outcome
 	| { readonly on: "agentUrl"; readonly url: string }
 	| ({ readonly on: "rolling" } & RollingWords)
+	| ({ readonly on: "credentials" } & CredentialsWords)
 	/** How many proxies the whole deployment has, and how many requests a day its plan allows: for the heartbeat interval. `allotted`, `deployments`: see State. */
 	| {
 			readonly on: "fleet";

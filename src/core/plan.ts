@@ -5,6 +5,7 @@ import { standingOf } from "./model/health.ts";
 import { countReady } from "./model/proxies.ts";
 import { withSample } from "./model/samples.ts";
 import type { Ms, State } from "./model/state.ts";
+import { triesOf } from "./model/tries.ts";
 import { releaseAll } from "./planning/adopt.ts";
 import { Draft } from "./planning/draft.ts";
 import { breachOf } from "./planning/invariants.ts";
@@ -67,7 +68,7 @@ function noteStanding(draft: Draft): void {
 /** Why the pool is the size it is, the log tells; and what size that is. */
 function sayCounts(draft: Draft): void {
 	const { counted: was, proxies } = draft.state;
-	const [all, ready] = [proxies.size, countReady(draft.state)];
+	const [all, ready] = [proxies.size - triesOf(draft.state).length, countReady(draft.state)];
 	if (was.all === all && was.ready === ready) return;
 	draft.state = { ...draft.state, counted: { all, ready } };
 	draft.message("INFO", `instances ${was.all} => ${all}, ready ${was.ready} => ${ready}`);

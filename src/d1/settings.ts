@@ -1,5 +1,6 @@
 import type { PatchedRolling } from "../core/model/state.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
+import type { StoredCredentials } from "../settings/ordered-credentials.ts";
 import { fromJson, onDatabase } from "./database.ts";
 
 /**
@@ -11,6 +12,7 @@ import { fromJson, onDatabase } from "./database.ts";
  * - `written_at`: when cron last wrote (milliseconds since the epoch): older than two minutes means that D1 takes no writes.
  * - `version`: which deploy of Muster cron saw last.
  * - `rolling`: rolling settings PATCHed at run time, a {@link PatchedRolling} as JSON.
+ * - `credentials`: what an operator ordered that proxies ask for, {@link StoredCredentials} as JSON. It stays once it is taken back: revisions only rise.
  * - `manager:<name>`: a manager's configuration, by the name of its pool's endpoint or `default`, as JSON.
  * - `scaling:<provider>:<name>`: bounds PATCHed while that pool does not exist, a {@link WaitingScaling} as JSON.
  */
@@ -23,6 +25,7 @@ export type SettingKey =
 	| "written_at"
 	| "version"
 	| "rolling"
+	| "credentials"
 	| `manager:${string}`
 	| `scaling:${string}:${string}`;
 
@@ -47,6 +50,31 @@ export async function readSettings(db: D1Database, keys: readonly SettingKey[]):
 /** The rolling settings that an operator gave, or null; `settings` must have been read with the key `rolling`. */
 export function patchedRollingIn(settings: ReadonlyMap<string, string>): PatchedRolling | null {
 	return fromJson<PatchedRolling | null>(settings.get("rolling") ?? null, null);
+}
+
+/** The newest order of the proxies' credentials, or null; `settings` must have been read with the key `credentials`. */
+export function orderedCredentialsIn(settings: ReadonlyMap<string, string>): StoredCredentials | null {
+	return fromJson<StoredCredentials | null>(settings.get("credentials") ?? null, null);
+}
+
+/** The newest order of the proxies' credentials, or null. Reads one row. Throws DatabaseUnavailable. */
+export async function readOrderedCredentials(db: D1Database): Promise<StoredCredentials | null> {
+	return orderedCredentialsIn(await readSettings(db, ["credentials"]));
+}
+
+/** Stores an order unless a later one is stored, or that very one. False: it was not. Throws DatabaseUnavailable. */
+export async function writeOrderedCredentials(db: D1Database, order: StoredCredentials): Promise<boolean> {
+	const statement = db.prepare(
+		"INSERT INTO settings (key, value) VALUES ('credentials', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1 WHERE value ->> 'revision' < ?2",
+	);
+	const { meta } = await onDatabase(() => statement.bind(JSON.stringify(order), order.revision).run());
+	return meta.changes > 0;
+}
+
+/** The same order, encrypted with another key; nothing where another one is stored. Throws DatabaseUnavailable. */
+export async function rewriteOrderedCredentials(db: D1Database, before: StoredCredentials, after: StoredCredentials): Promise<void> {
+	const statement = db.prepare("UPDATE settings SET value = ?1 WHERE key = 'credentials' AND value = ?2");
+	await onDatabase(() => statement.bind(JSON.stringify(after), JSON.stringify(before)).run());
 }
 
 /** Whether an operator named, or a request showed, the address that agents call. Reads one row. Throws DatabaseUnavailable. */

@@ -1,12 +1,13 @@
 import manifest from "../../package.json" with { type: "json" };
 import { readAllotted } from "../d1/allotments.ts";
-import { isWithin } from "../d1/database.ts";
-import { type DirectoryEntry, enterPool, forgetPool, listPools, moveTo, removePool } from "../d1/directory.ts";
+import { isWithin, type Later } from "../d1/database.ts";
+import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listNames, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
 import { pruneLogs } from "../d1/logs.ts";
 import {
 	listManagers,
+	orderedCredentialsIn,
 	patchedRollingIn,
 	readSettings,
 	readWaitingScaling,
@@ -17,13 +18,15 @@ import {
 import { pruneVms } from "../d1/vms.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, Told } from "../rpc/pool.ts";
-import { askPool, askRegister } from "../rpc/reach.ts";
+import { askPool, askRegister, PoolUnreachable, tryPool } from "../rpc/reach.ts";
 import { isLacking, type KnownPool } from "../rpc/register.ts";
 import type { StoredConfiguration } from "../settings/configuration.ts";
 import { type Config, type PoolConfig, readConfig } from "../settings/environment.ts";
 import { intervalsOf } from "../settings/manager.ts";
+import type { StoredCredentials } from "../settings/ordered-credentials.ts";
 import { logError } from "../values/log.ts";
 import { noteAlerts, sendAlerts } from "./alerts.ts";
+import { resealCredentials, restoreCredentials } from "./credentials.ts";
 import { compareDirectory, type Directory, deploymentOf, nameOf } from "./directory.ts";
 import { collect } from "./records.ts";
 import { readShadows } from "./shadow.ts";
@@ -33,7 +36,7 @@ export const POOLS_A_RUN = 40;
 /** New pools that one run makes: each costs three queries of the fifty that the free plan allows. */
 const NEW_POOLS_A_RUN = 8;
 /** The settings that pools are told of. */
-const FACTS: readonly SettingKey[] = ["url", "origin", "rolling"];
+const FACTS: readonly SettingKey[] = ["url", "origin", "rolling", "credentials"];
 /** A start that was under way for so long is not under way any more: a request ends long before. */
 const HALF_MADE_MS = 120_000;
 /** That a pool cannot be made is told again after so long. */
@@ -53,6 +56,8 @@ export async function tend(env: Env, now: number): Promise<void> {
 		const facts = { ...(await readFacts(env)), ...(directory === null ? {} : { deployments: idsOf(directory) }) };
 		if (directory !== null && directory.lacking.length > 0) await attempt("pools that D1 has lost", () => bringBack(env, directory, facts));
 		await tickPools(env, facts, now, { directory });
+		const { credentials = null } = facts;
+		if (credentials !== null) await attempt("the proxies' credentials at rest", () => resealCredentials(env, credentials));
 	});
 	if (directory !== null) await attempt("what D1 has lost", () => noteLost(env, directory));
 	const { alertWebhook } = readConfig(env).global;
@@ -90,7 +95,28 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
 		listPools(env.DB),
 		config.global.maxHourlyCost === null ? null : readAllotted(env.DB, Date.now()),
 	]);
-	return { ...factsOf(config, settings, managers, entries), ...(allotted === null ? {} : { allotted }) };
+	const names = managers.size === 0 ? [] : await listNames(env.DB);
+	return { ...factsOf(config, settings, managers, entries, names), ...(allotted === null ? {} : { allotted }) };
+}
+
+/**
+ * Tells every pool what D1 holds now, as cron does: who does not answer in time, or is one too many for a request, learns it from cron. Answers with how many of
+ * how many were told. Throws DatabaseUnavailable.
+ */
+export async function tellPools(env: Env, withinMs: number, later: Later): Promise<{ readonly told: number; readonly pools: number }> {
+	const [facts, pools] = await Promise.all([readFacts(env), listPools(env.DB)]);
+	let told = 0;
+	const telling = eachPool(pools.slice(0, POOLS_A_RUN), async ({ object }) => {
+		if (!((await tryPool(env, object, (pool) => pool.tick(facts))) instanceof PoolUnreachable)) told++;
+	});
+	later(telling.catch(() => undefined));
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<void>((resolve) => {
+		timer = setTimeout(resolve, withinMs);
+	});
+	await Promise.race([telling, late]);
+	clearTimeout(timer);
+	return { told, pools: pools.length };
 }
 
 /**
@@ -150,6 +176,7 @@ export async function tickPools(
 	const records = cron === null ? null : await attempt("what pools told last", () => readRecords(env.DB));
 	const told = new Map<string, Told>();
 	const heard = new Set<string>();
+	const known: StoredCredentials[] = [];
 	await eachPool(pools, (entry) =>
 		attempt(`${entry.provider}/${entry.name}`, async () => {
 			const { object, version } = entry;
@@ -161,11 +188,13 @@ export async function tickPools(
 			if (pool === null) return forgetEmpty(env, entry, now);
 			if (pool.told !== undefined) told.set(object, pool.told);
 			if (pool.deployment !== undefined) heard.add(pool.deployment);
+			if (pool.credentials !== undefined) known.push(pool.credentials);
 			if (pool.provider !== entry.provider) await moveTo(env.DB, object, pool.provider);
 			// An older copy of D1 lists again what was deleted since.
 			if (pool.isRemoved === true && entry.source === "api" && entry.removedAt === null) await removePool(env.DB, object, now);
 		}),
 	);
+	if (known.length > 0) await attempt("the proxies' credentials", () => restoreCredentials(env, known));
 	if (records !== null && pools.length > 0) await attempt("history", () => collect(env.DB, records, told, listed, now));
 	const { alertWebhook } = readConfig(env).global;
 	if (alertWebhook !== null && told.size > 0) await attempt("alerts", () => noteAlerts(env.DB, told, listed, now));
@@ -254,13 +283,29 @@ function factsOf(
 	settings: ReadonlyMap<string, string>,
 	managers: ReadonlyMap<string, StoredConfiguration>,
 	entries: readonly DirectoryEntry[],
+	names: readonly { readonly name: string; readonly object: string }[] = [],
 ): FleetFacts {
 	return {
-		intervals: intervalsOf(managers, config.global),
+		intervals: byOwnName(intervalsOf(managers, config.global), entries, names),
 		agentUrl: settings.get("url") ?? config.global.publicUrl ?? settings.get("origin") ?? null,
 		rolling: patchedRollingIn(settings),
+		credentials: orderedCredentialsIn(settings),
 		proxies: entries.reduce((sum, { billable }) => sum + billable, 0),
 	};
+}
+
+/** By the names that pools know of themselves: an endpoint's manager has each of its names. Its own one goes before the others. */
+function byOwnName(
+	intervals: Readonly<Record<string, number>>,
+	entries: readonly DirectoryEntry[],
+	names: readonly { readonly name: string; readonly object: string }[],
+): Readonly<Record<string, number>> {
+	const own = new Map(entries.map((entry) => [entry.object, endpointNameOf(entry)]));
+	const further = names.flatMap(({ name, object }) => {
+		const ownName = own.get(object);
+		return ownName === undefined || !Object.hasOwn(intervals, name) ? [] : [[ownName, intervals[name] as number] as const];
+	});
+	return { ...Object.fromEntries(further), ...intervals };
 }
 
 /** Starts each run where the one of the minute before stopped. */

@@ -439,7 +439,8 @@ export class Client implements UpstreamUser {
 			if (exchange.isUpstreamKept && exchange.body.isDone) upstream.release();
 			else upstream.drop();
 		}
-		if (!exchange.isKept) {
+		// An answer that had begun before could not say that its connection ends.
+		if (!exchange.isKept || this.#gateway.isDraining) {
 			this.#end();
 			return;
 		}

@@ -8,6 +8,7 @@ import type { Address, Options } from "./options.ts";
 import { ignore } from "./relay.ts";
 import { Reports } from "./reports.ts";
 import { serveSocks } from "./socks.ts";
+import { KEEP_ALIVE_MS } from "./source.ts";
 import { Stats } from "./stats.ts";
 import { ANY, type Choice, ofSession } from "./user.ts";
 
@@ -15,7 +16,6 @@ const FIRST_BYTE_MS = 60_000;
 const SOCKS5 = 5;
 /** Clients that come at once wait in the kernel, not in vain. */
 const BACKLOG = 4096;
-const KEEP_ALIVE_MS = 60_000;
 const SILENT = { isIdle: true };
 
 /** How long is waited for what; tests wait less. */

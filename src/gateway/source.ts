@@ -3,6 +3,8 @@ import type { Exit } from "./exits.ts";
 import { ignore } from "./relay.ts";
 
 export const CONNECT_MS = 5_000;
+/** What has been silent for so long is asked by the system whether it is there. */
+export const KEEP_ALIVE_MS = 60_000;
 const SHARED_BYTES = 64 * 1024;
 const OWN_BYTES = 512 * 1024;
 /** What comes in pieces of this size and more is bulk. At least what a socket's writable side takes before it says that it is full. */
@@ -36,6 +38,9 @@ export class Source {
 			noDelay: true,
 			allowHalfOpen: true,
 			timeout: CONNECT_MS,
+			// A VM that is deleted says no word: without this a tunnel that only waits would wait for ever.
+			keepAlive: true,
+			keepAliveInitialDelay: KEEP_ALIVE_MS,
 			onread: { buffer: () => this.#buffer, callback: (size) => this.#read(size) },
 		});
 		this.#watch();

@@ -1,3 +1,4 @@
+import { normaliseHost } from "../values/hosts.ts";
 import { readUsername, type Wishes } from "../values/username.ts";
 import type { Exit } from "./exits.ts";
 
@@ -28,9 +29,17 @@ export function ofSession(session: string): Choice {
 /** Null: the name is none of these. Throws BadUser. */
 export function choiceOf(given: string, names: readonly string[]): Choice | null {
 	const read = readUsername(given, names);
-	if (read.ok) return Object.keys(read.wishes).length === 0 ? ANY : choiceFor(read.wishes);
+	if (read.ok) return Object.keys(read.wishes).length === 0 ? ANY : choiceFor(withHost(read.wishes));
 	if (names.some((name) => given.startsWith(`${name}-`))) throw new BadUser(read.message);
 	return null;
+}
+
+/** With the site in its one spelling. Muster would refuse another list for each text that is none. Throws BadUser. */
+function withHost(wishes: Wishes): Wishes {
+	if (wishes.host === undefined) return wishes;
+	const host = normaliseHost(wishes.host);
+	if (host === null) throw new BadUser("host must be a host name or an address");
+	return { ...wishes, host };
 }
 
 function choiceFor({ session, lifetimeSeconds, host, ...narrowing }: Wishes): Choice {
@@ -42,7 +51,7 @@ function choiceFor({ session, lifetimeSeconds, host, ...narrowing }: Wishes): Ch
 	return {
 		session: session ?? null,
 		lifetimeSeconds: lifetimeSeconds ?? null,
-		host: host?.toLowerCase() ?? null,
+		host: host ?? null,
 		filter: wanted
 			.map(([key, value]) => `${key}=${value}`)
 			.sort()

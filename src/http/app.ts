@@ -36,7 +36,7 @@ import {
 } from "./base/errors.ts";
 import { requireKnownQuery, requireNoMisspelling } from "./base/query.ts";
 import { byPut, firstVersionOf, methodsOf, type OperationClass, type Route } from "./base/routes.ts";
-import { GetAuthentication } from "./cloudproxy/authentication.ts";
+import { DeleteAuthentication, GetAuthentication, SetAuthentication } from "./cloudproxy/authentication.ts";
 import { GetHealth } from "./cloudproxy/health.ts";
 import { GetLease, LeaseProxies, ListLeases, ReleaseLease, RenewLease } from "./cloudproxy/leases.ts";
 import { GetProxyAutoConfig, GetProxyList } from "./cloudproxy/lists.ts";
@@ -115,6 +115,8 @@ const NAMED_ROUTES: readonly Route[] = [
 	["post", "/rolling/:provider/:instance", "admin", RollInstance],
 	["delete", "/rolling/:provider/:instance", "admin", EndRoll],
 	["get", "/auth", "admin", GetAuthentication],
+	["put", "/auth", "admin", SetAuthentication],
+	["delete", "/auth", "admin", DeleteAuthentication],
 	["get", "/ui/state", "admin", GetConsoleState],
 	["post", "/ui/test", "admin", TestProxy],
 	["get", "/history", "admin", GetHistory],

@@ -10,9 +10,11 @@ import type { Seen } from "../core/facts/listing.ts";
 import type { Refusal } from "../core/facts/orders.ts";
 import type { Command } from "../core/model/command.ts";
 import type { Identity, Ms, State } from "../core/model/state.ts";
+import { ProviderError } from "../providers/base/provider.ts";
 import type { Env } from "../rpc/env.ts";
 import type { FleetFacts, InitialPool } from "../rpc/pool.ts";
 import type { Config } from "../settings/environment.ts";
+import { openedOrder } from "../settings/ordered-credentials.ts";
 import { logError, logEvent } from "../values/log.ts";
 import type { StoredEndpoint } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
@@ -113,9 +115,11 @@ export function enliven(
 	return { controller, settings, outside, agents, learn };
 }
 
-function factsFrom({ rolling: patched, agentUrl, proxies, allotted = null, deployments = [] }: FleetFacts, { global }: Config): Facts {
+function factsFrom({ rolling: patched, credentials: stored = null, ...facts }: FleetFacts, { global }: Config): Facts {
+	const { agentUrl, proxies, allotted = null, deployments = [] } = facts;
 	const { dailyRequests, rolling: environment } = global;
-	return { rolling: { patched, environment }, agentUrl, proxies, dailyRequests, allotted, deployments };
+	const credentials = stored === null ? null : { ordered: openedOrder(global.encryptionKeys, stored), own: global.proxyCredentials };
+	return { rolling: { patched, environment }, credentials, agentUrl, proxies, dailyRequests, allotted, deployments };
 }
 
 /** What needs the tags of VMs to be changed is refused at once where the cloud cannot. */
@@ -124,7 +128,8 @@ export function refusalOfRetagging(state: State, outside: Outside, command: Comm
 	if (!isMeant || state.pool.provider === "static") return null;
 	try {
 		if (canRetag(outside.provider(state))) return null;
-	} catch {
+	} catch (error) {
+		if (!(error instanceof ProviderError)) throw error;
 		return null; // the account cannot be used now: the order waits until it can
 	}
 	return {

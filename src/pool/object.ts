@@ -124,7 +124,7 @@ export abstract class PoolObject extends DurableObject<Env> {
 	}
 
 	/** Read once an environment: it does not change under a running instance. */
-	private config(): Config {
+	protected config(): Config {
 		if (this.read?.env !== this.env) this.read = { env: this.env, config: readConfig(this.env) };
 		return this.read.config;
 	}

@@ -18,6 +18,7 @@ import { Ledger } from "../read-model/ledger.ts";
 import { publish } from "../read-model/publish.ts";
 import type { Env } from "../rpc/env.ts";
 import type { InitialPool } from "../rpc/pool.ts";
+import { logWarning } from "../values/log.ts";
 import type { Derived } from "./endpoint.ts";
 import { sha256 } from "./hash.ts";
 import { askAssist, tellLimit } from "./neighbours.ts";
@@ -153,6 +154,7 @@ export class Outside {
 			countCall: () => {
 				this.callsMade++;
 			},
+			tell: logWarning,
 		};
 	}
 

@@ -10,6 +10,7 @@ import { type Samples, samplesOf } from "../core/model/metrics.ts";
 import { summaryOf } from "../core/model/projection.ts";
 import { isReady } from "../core/model/proxies.ts";
 import { judgeKey } from "../core/model/registration.ts";
+import type { State } from "../core/model/state.ts";
 import type { AccountCheck } from "../providers/base/check.ts";
 import type {
 	AgentAnswer,
@@ -31,6 +32,7 @@ import type {
 import type { Compared, Look, RegisterRpc } from "../rpc/register.ts";
 import { type EndpointConfiguration, masked, type StoredConfiguration } from "../settings/configuration.ts";
 import { hostNamesIn } from "../settings/endpoint.ts";
+import { orderKnown } from "../settings/ordered-credentials.ts";
 import { addressesOf, checkOf, detailsOf, instancesIn, outcomesOf, sessionsOf, statusOf, toldOf } from "./answers.ts";
 import { sha256 } from "./hash.ts";
 import { leaseOf } from "./lease.ts";
@@ -65,7 +67,15 @@ export class Pool extends PoolObject implements PoolRpc, RegisterRpc {
 		this.ctx.waitUntil(this.refresher.refresh());
 		const { state } = live.controller;
 		const told = since === undefined ? {} : { told: toldOf(state, since, this.now()) };
-		return { provider: state.pool.provider, deployment: state.pool.deployment, isRemoved: state.run === "removing", ...told };
+		const names = { provider: state.pool.provider, deployment: state.pool.deployment, isRemoved: state.run === "removing" };
+		return { ...names, ...told, ...this.laterCredentials(state, facts) };
+	}
+
+	/** The order of the proxies' credentials that it knows, where it was told of an earlier one, or of none. */
+	private laterCredentials({ orderedCredentials }: State, { credentials }: FleetFacts): Pick<PoolNames, "credentials"> {
+		if (credentials === undefined || orderedCredentials.revision <= (credentials?.revision ?? 0)) return {};
+		const known = orderKnown(this.config().global.encryptionKeys, orderedCredentials);
+		return known === null ? {} : { credentials: known };
 	}
 
 	async command(command: Command): Promise<CommandOutcome> {

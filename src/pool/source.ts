@@ -2,6 +2,7 @@ import type { Measurements } from "../core/model/state.ts";
 import { findEndpoint } from "../d1/directory.ts";
 import type { Env } from "../rpc/env.ts";
 import { askPool } from "../rpc/reach.ts";
+import { withinMs } from "../values/deadline.ts";
 
 /** Demand is decided with what is there; a pass waits no longer than this for another pool. */
 const SOURCE_DEADLINE_MS = 3_000;
@@ -10,16 +11,8 @@ const SOURCE_DEADLINE_MS = 3_000;
  * What the proxies of another endpoint report; a sentence where there is none of that name, or it is the asking pool's own.
  * `object` is the asking pool's. Throws DatabaseUnavailable, PoolUnreachable, or an error after 3 s.
  */
-export async function measureEndpoint(env: Env, endpoint: string, object: string): Promise<Measurements | string> {
-	let timer: ReturnType<typeof setTimeout> | undefined;
-	const late = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`no answer within ${SOURCE_DEADLINE_MS} ms`)), SOURCE_DEADLINE_MS);
-	});
-	try {
-		return await Promise.race([ask(env, endpoint, object), late]);
-	} finally {
-		clearTimeout(timer);
-	}
+export function measureEndpoint(env: Env, endpoint: string, object: string): Promise<Measurements | string> {
+	return withinMs(SOURCE_DEADLINE_MS, ask(env, endpoint, object));
 }
 
 async function ask(env: Env, endpoint: string, object: string): Promise<Measurements | string> {

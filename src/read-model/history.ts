@@ -158,7 +158,8 @@ function addUp(
 	}
 }
 
-function isGauge(metric: Metric): boolean {
+/** Whether a metric is a mean of what there was, and not what was added. */
+export function isGauge(metric: Metric): boolean {
 	return (GAUGES as readonly string[]).includes(metric);
 }
 

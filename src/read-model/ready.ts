@@ -1,7 +1,8 @@
 import { READY_KEPT_MS } from "../core/model/limits.ts";
 import type { PoolSummary, ReadyEntry } from "../core/model/published.ts";
 import type { ProviderName } from "../core/model/state.ts";
-import { Cached, fromJson, isWithin, type Later, onDatabase } from "../d1/database.ts";
+import { Cached, DatabaseUnavailable, fromJson, isWithin, type Later, onDatabase } from "../d1/database.ts";
+import { logWarning } from "../values/log.ts";
 import {
 	type CredentialsByVersion,
 	knownPart,
@@ -81,8 +82,9 @@ async function readAlone<T>(
 	let answer: T | null;
 	try {
 		answer = await read();
-	} catch {
-		// What was read before is served at once; where there is nothing, the next read fails too and says so.
+	} catch (error) {
+		// What was read before is served at once; where there is nothing, the next read fails too and says so. That of another statement may not.
+		if (!(error instanceof DatabaseUnavailable)) logWarning("a few proxies (the whole list is read instead)", error);
 		kept.failed(now);
 		return null;
 	}

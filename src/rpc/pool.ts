@@ -14,6 +14,7 @@ import type { Sample } from "../core/model/samples.ts";
 import type { Id, Ms, PatchedRolling, Price, ProviderName, Run, Verdict } from "../core/model/state.ts";
 import type { AccountCheck } from "../providers/base/check.ts";
 import type { EndpointConfiguration, Faults, StoredConfiguration } from "../settings/configuration.ts";
+import type { StoredCredentials } from "../settings/ordered-credentials.ts";
 
 /** What the Worker asks of a pool's Durable Object. Errors are values: a class does not survive the call. */
 export interface PoolRpc {
@@ -159,6 +160,8 @@ export interface PoolNames {
 	readonly isRemoved?: boolean;
 	/** How it fares; missing where nobody asked. */
 	readonly told?: Told;
+	/** The order of the proxies' credentials that it goes by, where it was told of an earlier one, or of none: D1 has lost it. */
+	readonly credentials?: StoredCredentials;
 }
 
 /** How a pool fares, as cron collects it. */
@@ -181,6 +184,8 @@ export interface FleetFacts {
 	readonly agentUrl: string | null;
 	/** The rolling settings that an operator gave; null: the environment's hold. */
 	readonly rolling: PatchedRolling | null;
+	/** What an operator ordered that proxies ask for; null: nothing ever. Missing: nobody looked. */
+	readonly credentials?: StoredCredentials | null;
 	/** Proxies of the whole deployment: the heartbeat interval is stretched by it. */
 	readonly proxies: number;
 	/** What all pools have reserved of the deployment's budget, by currency; missing or null: nobody looked. */

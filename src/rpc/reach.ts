@@ -1,3 +1,5 @@
+import { withinMs } from "../values/deadline.ts";
+import { logWarning } from "../values/log.ts";
 import type { Env } from "./env.ts";
 import type { PoolRpc } from "./pool.ts";
 import { type Compared, type Look, REGISTER, type RegisterRpc } from "./register.ts";
@@ -30,7 +32,7 @@ export function isPoolObject(env: Env, object: string): boolean {
 export async function askPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T> {
 	// The stub's own type makes plain arrays of tuples.
 	const stub = () => env.POOL.get(env.POOL.idFromString(object)) as unknown as PoolRpc;
-	const ask = () => withinDeadline(question(stub()));
+	const ask = () => withinMs(POOL_DEADLINE_MS, question(stub()));
 	try {
 		return await ask().catch((error) => {
 			if (!mayRetry(error)) throw error;
@@ -45,15 +47,16 @@ export async function askPool<T>(env: Env, object: string, question: (pool: Pool
 /** As {@link askPool}, with the failure in the answer's place: for those who ask several pools, of which some answering is better than none. */
 export function tryPool<T>(env: Env, object: string, question: (pool: PoolRpc) => Promise<T>): Promise<T | PoolUnreachable> {
 	return askPool(env, object, question).catch((error: unknown) => {
-		if (error instanceof PoolUnreachable) return error;
-		throw error;
+		if (!(error instanceof PoolUnreachable)) throw error;
+		logWarning("a pool is left out", error);
+		return error;
 	});
 }
 
 /** Hands a request for a line to a pool, whose answer is 101 or says why not. `object` as with {@link askPool}. Throws PoolUnreachable. */
 export async function openLine(env: Env, object: string, request: Request): Promise<Response> {
 	try {
-		return await withinDeadline(env.POOL.get(env.POOL.idFromString(object)).fetch(request));
+		return await withinMs(POOL_DEADLINE_MS, env.POOL.get(env.POOL.idFromString(object)).fetch(request));
 	} catch (error) {
 		throw new PoolUnreachable(error);
 	}
@@ -62,21 +65,9 @@ export async function openLine(env: Env, object: string, request: Request): Prom
 /** Asks the register of pools. Throws PoolUnreachable. */
 export async function askRegister(env: Env, look: Look): Promise<Compared> {
 	try {
-		return await withinDeadline((env.POOL.getByName(REGISTER) as unknown as RegisterRpc).compare(look));
+		return await withinMs(POOL_DEADLINE_MS, (env.POOL.getByName(REGISTER) as unknown as RegisterRpc).compare(look));
 	} catch (error) {
 		throw new PoolUnreachable(error);
-	}
-}
-
-async function withinDeadline<T>(answer: Promise<T>): Promise<T> {
-	let timer: ReturnType<typeof setTimeout> | undefined;
-	const late = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`no answer within ${POOL_DEADLINE_MS} ms`)), POOL_DEADLINE_MS);
-	});
-	try {
-		return await Promise.race([answer, late]);
-	} finally {
-		clearTimeout(timer);
 	}
 }
 

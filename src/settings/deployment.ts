@@ -92,9 +92,14 @@ function readVariables(env: Env): { values: Read; faults: ReadonlyMap<string, st
 	return { values, faults };
 }
 
+/** Whether only some addresses may use the proxies, so that these may do without credentials. */
+export function isRestrictedTo({ onlyHostIp, hostIps }: Pick<Read, "onlyHostIp" | "hostIps">): boolean {
+	return onlyHostIp && hostIps.length > 0 && !hostIps.some(isEverywhere);
+}
+
 /** What is wrong with how the settings that say who may use the proxies go together. */
 function accessFaults(env: Env, values: Read, faults: ReadonlyMap<string, string>): readonly string[] {
-	const { onlyHostIp, hostIps, proxyUsername, proxyPassword } = values;
+	const { onlyHostIp, proxyUsername, proxyPassword } = values;
 	const all: string[] = [];
 	const hasUsername = textOf(env, DEPLOYMENT.proxyUsername.variable) !== undefined;
 	const hasPassword = textOf(env, DEPLOYMENT.proxyPassword.variable) !== undefined;
@@ -104,8 +109,8 @@ function accessFaults(env: Env, values: Read, faults: ReadonlyMap<string, string
 	if (onlyHostIp && trimmedOf(env, DEPLOYMENT.hostIps.variable) === undefined) {
 		all.push("ONLY_HOST_IP needs HOST_IP: one or more addresses or CIDRs, comma-separated");
 	}
+	const isRestricted = isRestrictedTo(values);
 	const isWrong = all.length > 0 || ["proxyUsername", "proxyPassword", "onlyHostIp"].some((field) => faults.has(field));
-	const isRestricted = onlyHostIp && hostIps.length > 0 && !hostIps.some(isEverywhere);
 	const hasCredentials = proxyUsername !== null && proxyPassword !== null;
 	if (!hasCredentials && !isRestricted && !isWrong && !(onlyHostIp && faults.has("hostIps"))) {
 		all.push(

@@ -38,11 +38,10 @@ export const goodKeys = (text: string): readonly string[] => listOf(text).filter
 const MAX_CREDENTIAL_BYTES = 255;
 
 /** A proxy's user name or password: any printable character works in them, a space at either end too. */
-export const credential = () =>
-	textThat(
-		`1 to ${MAX_CREDENTIAL_BYTES} bytes of printable characters`,
-		(text) => text !== "" && !/\p{C}/u.test(text) && new TextEncoder().encode(text).length <= MAX_CREDENTIAL_BYTES,
-	);
+export const credential = () => textThat(CREDENTIAL_RULE, isCredential);
+export const CREDENTIAL_RULE = `1 to ${MAX_CREDENTIAL_BYTES} bytes of printable characters`;
+export const isCredential = (text: string) =>
+	text !== "" && !/\p{C}/u.test(text) && new TextEncoder().encode(text).length <= MAX_CREDENTIAL_BYTES;
 
 /** CIDRs, IPv4 and IPv6, each in its one spelling. */
 export const cidrs = () =>

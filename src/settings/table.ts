@@ -1,3 +1,4 @@
+import { NEW_SPEC } from "../core/model/pool.ts";
 import type { Spec } from "../core/model/state.ts";
 import { amount, flag, printable, seconds, textThat, whole, wholeOrNone, word } from "../values/kinds.ts";
 import type { Setting, Values } from "../values/setting.ts";
@@ -54,7 +55,7 @@ export const TIMES = {
 		at: ["manager", "interval"],
 		group: "deployment",
 		suspends: true,
-		schema: seconds(30, 1, 3_600),
+		schema: seconds(NEW_SPEC.intervalSeconds, 1, 3_600),
 		is: "seconds between looks at a pool, and between heartbeats on a small fleet",
 	},
 	/** Consistency window of a provider. */
@@ -63,7 +64,7 @@ export const TIMES = {
 		at: ["endpoint", "unknown_timeout"],
 		group: "deployment",
 		suspends: true,
-		schema: seconds(120, 1, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.unknownTimeoutSeconds, 1, DAY_SECONDS),
 		is: "seconds after which a VM that its cloud does not find is believed to be gone",
 	},
 	/** Boot limit, and how long a proxy may be silent. */
@@ -72,7 +73,7 @@ export const TIMES = {
 		at: ["endpoint", "unregistered_timeout"],
 		group: "deployment",
 		suspends: true,
-		schema: seconds(600, 1, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.unregisteredTimeoutSeconds, 1, DAY_SECONDS),
 		is: "seconds that a VM may take to become ready, or be silent before it is replaced",
 	},
 	/** Longest drain. */
@@ -81,7 +82,7 @@ export const TIMES = {
 		at: ["endpoint", "decommissioned_timeout"],
 		group: "deployment",
 		suspends: true,
-		schema: seconds(600, 1, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.decommissionedTimeoutSeconds, 1, DAY_SECONDS),
 		is: "seconds that connections get to end when a proxy is drained",
 	},
 	/** Null: six, or twice the target. */
@@ -98,7 +99,7 @@ export const TIMES = {
 		variable: "BAN_COOL_DOWN",
 		at: ["endpoint", "ban_cool_down"],
 		group: "proxies",
-		schema: seconds(900, 1, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.banCoolDownSeconds, 1, DAY_SECONDS),
 		is: "seconds that a proxy cools down for a site that is reported to have banned it; twice as long each time that it is banned again, up to a day",
 	},
 	/** 0: none is replaced for that. */
@@ -107,7 +108,7 @@ export const TIMES = {
 		at: ["scaling", "replace_banned"],
 		group: "proxies",
 		suspends: true,
-		schema: whole(0, { min: 0, max: 2_000 }),
+		schema: whole(NEW_SPEC.replaceBanned, { min: 0, max: 2_000 }),
 		is: "a proxy that so many sites have banned is replaced, within `MAX_REPLACEMENTS_PER_HOUR`; 0: never",
 	},
 	/** Normalised. */
@@ -153,7 +154,7 @@ export const DEPLOYMENT = {
 		schema: kinds.keys().default([]),
 		salvage: kinds.goodKeys,
 		subject: "Each key of ENCRYPTION_KEY, comma-separated,",
-		is: "encrypts the secrets of pools made over the API; needed for these only. At least 22 characters; a comma-separated list where the first is new: it encrypts, all decrypt. What rests is encrypted anew within a minute, then the old one can go",
+		is: "encrypts the secrets of pools made over the API, and the proxies' credentials that `PUT /auth` sets; needed for these only. At least 22 characters; a comma-separated list where the first is new: it encrypts, all decrypt. What rests is encrypted anew within a minute, then the old one can go",
 	},
 	/** `["*"]`: any origin. A list of which nothing is left admits none: a mistake in it must not widen it. */
 	corsOrigins: {
@@ -176,7 +177,7 @@ export const DEPLOYMENT = {
 		suspends: true,
 		isVerbatim: true,
 		schema: kinds.credential().nullable().default(null),
-		is: "what proxies ask of their users; required unless `ONLY_HOST_IP` is `True`",
+		is: "what proxies ask of their users, unless `PUT /auth` has set others; required unless `ONLY_HOST_IP` is `True`",
 	},
 	proxyPassword: {
 		variable: "PROXY_PASSWORD",
@@ -185,7 +186,7 @@ export const DEPLOYMENT = {
 		suspends: true,
 		isVerbatim: true,
 		schema: kinds.credential().nullable().default(null),
-		is: "what proxies ask of their users; required unless `ONLY_HOST_IP` is `True`",
+		is: "what proxies ask of their users, unless `PUT /auth` has set others; required unless `ONLY_HOST_IP` is `True`",
 	},
 	/** Only `hostIps` may use the proxies. */
 	onlyHostIp: {
@@ -210,28 +211,28 @@ export const DEPLOYMENT = {
 		variable: "AGE_LIMIT",
 		group: "proxies",
 		suspends: true,
-		schema: seconds(0, 0, TEN_YEARS_SECONDS),
+		schema: seconds(NEW_SPEC.ageLimitSeconds, 0, TEN_YEARS_SECONDS),
 		is: "seconds after which a proxy is replaced; 0: never",
 	},
 	rollingEnabled: {
 		variable: "ROLLING_DEPLOYMENT",
 		group: "proxies",
 		suspends: true,
-		schema: flag(false),
+		schema: flag(NEW_SPEC.rolling.enabled),
 		is: "`True`: proxies that have reached their age are replaced `ROLLING_BATCH_SIZE` at a time, else as many as the surge has room for; in either way each leaves once its successor is ready",
 	},
 	rollingMinAvailable: {
 		variable: "ROLLING_MIN_AVAILABLE",
 		group: "proxies",
 		suspends: true,
-		schema: whole(3, { min: 0, max: MAX_SCALING }),
+		schema: whole(NEW_SPEC.rolling.minAvailable, { min: 0, max: MAX_SCALING }),
 		is: "how many proxies stay ready meanwhile",
 	},
 	rollingBatchSize: {
 		variable: "ROLLING_BATCH_SIZE",
 		group: "proxies",
 		suspends: true,
-		schema: whole(2, { min: 1, max: MAX_SCALING }),
+		schema: whole(NEW_SPEC.rolling.batchSize, { min: 1, max: MAX_SCALING }),
 		is: "how many are replaced at a time",
 	},
 	/** As an origin without a slash at the end; null: not given. */
@@ -322,12 +323,12 @@ export const TUNING = {
 	/** How many proxies rules may add, and take away, in one interval. */
 	rampLimit: {
 		at: ["scaling", "ramp_limit"],
-		schema: whole(5, { min: 1, max: MAX_SCALING }),
+		schema: whole(NEW_SPEC.rampLimit, { min: 1, max: MAX_SCALING }),
 		is: "proxies that rules add or take away in one interval",
 	},
 	scaleInWindowSeconds: {
 		at: ["scaling", "scale_in_window"],
-		schema: seconds(300, 0, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.scaleInWindowSeconds, 0, DAY_SECONDS),
 		is: "seconds of which the highest target holds when rules scale in; new",
 	},
 	/** In the currency of the pool's cloud; null: whatever they cost. */
@@ -341,7 +342,7 @@ export const TUNING = {
 	spread: {
 		variable: "SPREAD",
 		at: ["scaling", "spread"],
-		schema: word(["pack", "even", "cheapest"], "pack, even or cheapest").default("pack"),
+		schema: word(["pack", "even", "cheapest"], "pack, even or cheapest").default(NEW_SPEC.spread),
 		is: "how VMs are spread over the places: `pack`: the first that has room; `even`: as equally as can be; `cheapest`: the one of the lowest price",
 	},
 	/** Null: as many as there may be at all. */
@@ -364,7 +365,7 @@ export const TUNING = {
 	fallbackAfterSeconds: {
 		variable: "FALLBACK_AFTER",
 		at: ["scaling", "fallback_after"],
-		schema: seconds(300, 10, DAY_SECONDS),
+		schema: seconds(NEW_SPEC.fallbackAfterSeconds, 10, DAY_SECONDS),
 		is: "seconds for which proxies cannot be placed before the fallback adds them",
 	},
 	...TIMES,

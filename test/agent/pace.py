@@ -1,7 +1,7 @@
 """Runs the agent's own reporting on a line by a clock that is driven, and prints how often it reports.
 
-Arguments: agent.py, and JSON: hours, rise (what the pool asks to be told of at once), and counts: the numbers of connections that there are in
-turn, each for a second; one number: nobody comes or goes.
+Arguments: agent.py, and JSON: hours; rise, rises (what the pool asks to be told of at once); counts: the numbers of connections that there are in
+turn, each for a second; one number: nobody comes or goes; rates: requests in each second on those connections; deaf: no ping is answered.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ BEGINS = 1_000_000.0
 now = BEGINS - 60
 turn = 0
 time.monotonic = lambda: now
-reports = []
+reports, pinged = [], []
 
 
 class Line:
@@ -29,7 +29,8 @@ class Line:
 
     def send(self, data, code=1):
         if data == b"ping":
-            self.answer = b"pong"
+            pinged.append(now)
+            self.answer = b"" if scenario["deaf"] else b"pong"
         else:
             reports.append((now, json.loads(data)))
 
@@ -45,6 +46,7 @@ class Line:
             agent.requests += 1
             turn += 1
             agent.sessions = {Client(turn * 7 + number): None for number in range(count)}
+        agent.requests += scenario["rates"][int(now - BEGINS) % len(scenario["rates"])] * program.LOOK_SECONDS
         answer, self.answer = self.answer, b""
         return answer
 
@@ -57,7 +59,7 @@ class Client:
         return "192.0.2.1:%d" % (1024 + self.number % 60_000)
 
 
-said = {"interval": 30, "url": "https://muster.test", "allow": [], "credentials": None, "report": 300, "rise": scenario["rise"]}
+said = {"interval": 30, "url": "https://muster.test", "allow": [], "credentials": None, "report": scenario["report"], **{name: scenario[name] for name in ("rise", "rises")}}
 agent = types.SimpleNamespace(
     settings=program.Settings(said, []),
     store=types.SimpleNamespace(is_kept=True, kept=0),
@@ -75,8 +77,10 @@ now = BEGINS
 try:
     reporter.speak(Line())
 except OSError as problem:
-    assert str(problem) == "the time is up", problem
+    assert str(problem) == ("no pong" if scenario["deaf"] else "the time is up"), problem
 # From when its connections were so many until that was told, where there were fewer before.
 most = max(scenario["counts"])
 told = next((at for at, report in reports if report["active"] == most), None)
-print(json.dumps({"reports": len(reports), "toldAfter": None if told is None else told - BEGINS}))
+fast = next((at for at, report in reports if report["metrics"]["requests"] >= max(scenario["rates"])), None)
+since = [None if at is None else at - BEGINS for at in (told, fast)]
+print(json.dumps({"reports": len(reports), "toldAfter": since[0], "fastAfter": since[1], "pinged": [at - BEGINS for at in pinged], "endedAfter": now - BEGINS}))

@@ -5,14 +5,27 @@ import { MESSAGES_A_REQUEST } from "../../src/core/model/limits.ts";
 
 interface Scenario {
 	readonly hours: number;
-	/** As the pool's directives have it. */
+	/** As the pool's directives have them. */
 	readonly rise: number;
+	readonly rises?: Readonly<Record<string, number>>;
+	readonly report?: number;
 	/** Numbers of connections that there are in turn, each for a second; one: nobody comes or goes. */
 	readonly counts: readonly number[];
+	/** Requests in each second on connections that are there. */
+	readonly rates?: readonly number[];
+	/** No ping is answered. */
+	readonly deaf?: boolean;
 }
 
-/** The agent's own loop, by a clock that is driven: how many reports it makes, and when the highest number was told. */
-function paced(scenario: Scenario): { readonly reports: number; readonly toldAfter: number | null } {
+/** The agent's own loop, by a clock that is driven: how many reports it makes, and when the highest number was told, and the highest rate. */
+function paced(asked: Scenario): {
+	readonly reports: number;
+	readonly toldAfter: number | null;
+	readonly fastAfter: number | null;
+	readonly pinged: readonly number[];
+	readonly endedAfter: number;
+} {
+	const scenario = { rises: {}, rates: [0], report: 300, deaf: false, ...asked };
 	const program = join(import.meta.dirname, "../../src/agent/agent.py");
 	const out = execFileSync("python3", ["-S", join(import.meta.dirname, "pace.py"), program, JSON.stringify(scenario)], {
 		encoding: "utf8",
@@ -42,6 +55,16 @@ it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
 	},
 );
 
+it("an agent pings each 20 s, and gives a line up 10 s after a ping that is not answered", () => {
+	const { pinged, endedAfter } = paced({ hours: 0.1, rise: 0, counts: [0] });
+	expect(pinged[0]).toBeLessThanOrEqual(20.25);
+	for (const [index, at] of pinged.slice(1).entries()) expect(at - (pinged[index] ?? 0)).toSatisfy((s: number) => s >= 20 && s <= 20.5);
+	expect(endedAfter).toBeGreaterThan(359);
+	const deaf = paced({ hours: 0.1, rise: 0, counts: [0], deaf: true });
+	expect(deaf.pinged).toHaveLength(1);
+	expect(deaf.endedAfter - (deaf.pinged[0] ?? 0)).toSatisfy((s: number) => s >= 10 && s <= 10.5);
+});
+
 it("an idle agent reports once in five minutes", () => {
 	expect(dailyOf({ hours: 2, rise: 1, counts: [0] })).toBeLessThanOrEqual(60 - OTHERS);
 });
@@ -51,4 +74,22 @@ it("a rise is told within two seconds though connections have come and gone for 
 	const { toldAfter } = paced({ hours: 0.51, rise: 1, counts: [...quarter([3, 4]), ...quarter([3, 4]), 9, 9, 9, 9, 9] });
 	expect(toldAfter).toBeGreaterThanOrEqual(1800);
 	expect(toldAfter).toBeLessThanOrEqual(1802);
+});
+
+it("a rise of another metric that the rules go by is told within two seconds and a half, though the mean since the last report tells nothing of it", () => {
+	const rates = [...Array.from({ length: 1000 }, (_, second) => 10 + (second % 2)), ...Array.from({ length: 10 }, () => 30)];
+	const rising = { hours: 0.28, rise: 0, rises: { requests: 8, cpu: 0.5, unheardOf: 1 }, counts: [3], rates };
+	const { fastAfter } = paced(rising);
+	expect(fastAfter).toBeGreaterThan(1000);
+	expect(fastAfter).toBeLessThanOrEqual(1002.5);
+	expect(paced({ ...rising, rises: {} }).fastAfter).toBeNull();
+});
+
+it("rates that waver by any step stay within a VM's share of the plan", () => {
+	const rates = [...Array.from({ length: 997 }, (_, second) => (second * 7919) % 50), 400, 0, 0];
+	for (const requests of [0.25, 4, 32]) {
+		// An interval of rules is the pace.
+		const daily = dailyOf({ hours: 2, rise: 0, rises: { requests }, report: 30, counts: [3], rates });
+		expect(daily, String(requests)).toBeLessThanOrEqual(400 - OTHERS);
+	}
 });

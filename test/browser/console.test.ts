@@ -169,7 +169,7 @@ describe("an address that somebody made up", () => {
 		["#/use", "Through this very proxy"],
 	] as const;
 
-	test("says what there is not, fits in a narrow page, and breaks nothing; a pool of a long name neither", async () => {
+	test("says what there is not, has its heading, fits in a narrow page, and breaks nothing; a pool of a long name neither", async () => {
 		const body = { endpoint: { static_instances: ["198.18.9.1:3128"] }, scaling: { min_instances: 0, max_instances: 0 } };
 		const made = await fetch(`${base}/v1.1/endpoints/${long}`, { method: "PUT", body: JSON.stringify(body) });
 		expect(made.status, await made.text()).toBe(200);
@@ -178,6 +178,7 @@ describe("an address that somebody made up", () => {
 			const { page } = await view(hash, { viewport: NARROW });
 			await page.getByText(shows).first().waitFor();
 			expect(await overhang(page), hash).toBe(0);
+			expect(await page.locator("h1").count(), `headings of ${hash}`).toBe(1);
 		}
 		expect((await fetch(`${base}/v1.1/endpoints/${long}`, { method: "DELETE" })).status).toBe(200);
 		await within(30_000, async () => expect((await dev.api("GET", "/health")).body.status).toBe("healthy"));
@@ -393,6 +394,7 @@ describe("endpoints", () => {
 		await page.getByRole("button", { name: "Delete boutique" }).click();
 		await page.getByRole("dialog").getByRole("button", { name: "Delete name" }).click();
 		await page.getByText(/boutique is deleted/).waitFor();
+		await page.getByText("a further name").waitFor({ state: "detached" });
 
 		await page.getByRole("button", { name: "Delete shop" }).click();
 		await page.getByRole("dialog").getByRole("textbox").fill("shop");
@@ -572,12 +574,49 @@ describe("a deployment with a key", () => {
 		await page.keyboard.press("Enter");
 		await page.getByRole("heading", { name: "Pools" }).waitFor();
 		await page.getByLabel("Key and appearance").click();
+		// A look is under way, whose answer is for whoever was here.
+		let letPass = () => {};
+		const passed = new Promise<void>((resolve) => {
+			letPass = resolve;
+		});
+		await page.route("**/ui/state*", (route) => passed.then(() => route.continue()));
+		const asked = page.waitForRequest("**/ui/state*");
+		await page.evaluate(() => {
+			location.hash = "#/pool/digitalocean/default";
+		});
+		await asked;
 		await page.getByRole("button", { name: "Sign out" }).click();
 		await page.getByLabel("Admin key").waitFor();
+		const answered = page.waitForResponse("**/ui/state*");
+		letPass();
+		await (await answered).finished();
+		await page.waitForTimeout(500);
+		expect(await page.getByLabel("Admin key").isVisible()).toBe(true);
 		expect(await page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]))).not.toContain(KEY);
 		expect(faults).toEqual([]);
 		await page.context().close();
 	});
+});
+
+test("all proxies are given a new password, which the snippets then have, and go back to the secrets", async () => {
+	const { page } = await view("#/use");
+	const passwords = async () => new Set((await dev.proxies()).map(({ url }) => new URL(url).password));
+	const [former = ""] = await passwords();
+	await page.getByText("The secrets PROXY_USERNAME and PROXY_PASSWORD.").waitFor();
+	await page.getByRole("button", { name: "New password" }).click();
+	await page.getByText("good for ten minutes more").waitFor();
+	await page.getByRole("dialog").getByRole("button", { name: "New password" }).click();
+	await page.getByText("The proxies have a new password").waitFor();
+	await page.getByText(/Set over the API on .* 5 of 5 ready proxies have them\./).waitFor();
+	const [password = "", ...others] = await passwords();
+	expect([others, password === former]).toEqual([[], false]);
+	await page.getByRole("button", { name: "Another" }).click();
+	await page.getByText(password).first().waitFor();
+	expect(await findings(page)).toEqual([]);
+	await page.getByRole("button", { name: "Back to the secrets" }).click();
+	await page.getByRole("dialog").getByRole("button", { name: "Go back" }).click();
+	await page.getByText("The secrets PROXY_USERNAME and PROXY_PASSWORD.").waitFor();
+	await within(20_000, async () => expect(await passwords()).toEqual(new Set([former])));
 });
 
 test("a deployment without a key says how to set one", async () => {

@@ -56,6 +56,7 @@ function poolAt(name: CloudName, terms: Terms) {
 		countCall: () => {
 			calls++;
 		},
+		tell: (what, error) => expect.fail(`${what}: ${error}`),
 	};
 	const host: Host = {
 		now: () => clock.now(),

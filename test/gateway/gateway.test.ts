@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -196,9 +197,14 @@ describe("one address in front of a fleet", () => {
 			["instance-second", b],
 		] as const)
 			for (let i = 0; i < 4; i++) expect((await ask(port, origin, asUser(`${USERNAME}-${choice}`))).from, choice).toBe(expected.address);
-		const socket = await dialPort(port);
-		socket.write(get(origin, asUser(`${USERNAME}-sesion-a`)));
-		expect(await readAnswer(socket)).toMatchObject({ status: 400, body: expect.stringContaining("sesion is no key") });
+		for (const [choice, fault] of [
+			["sesion-a", "sesion is no key"],
+			["host-a/b", "host must be a host name or an address"],
+		]) {
+			const socket = await dialPort(port);
+			socket.write(get(origin, asUser(`${USERNAME}-${choice}`)));
+			expect(await readAnswer(socket)).toMatchObject({ status: 400, body: expect.stringContaining(fault ?? "") });
+		}
 	});
 
 	test("leaves out what cools down for the site that the user name says", async () => {
@@ -701,6 +707,49 @@ test("on SIGTERM it lets what is under way end, and takes nobody in any more", a
 	tunnel.end();
 	await readToEnd(tunnel);
 	await stopped;
+});
+
+test("once it drains, a connection ends with the answer that had begun before", async () => {
+	const { muster } = await startFleet(1);
+	const { gateway, port } = await startGateway(muster);
+	let finish: (() => void) | null = null;
+	const slow = await httpOrigin((_, response) => {
+		response.writeHead(200, { "content-length": "4" }).write("do");
+		finish = () => response.end("ne");
+	});
+	const client = await dialPort(port);
+	client.write(get(slow));
+	const answer = await eventually(() => finish, "the request");
+	expect((await readHead(client)).headers.connection).toBeUndefined();
+	const [beganMs, drainSeconds] = [performance.now(), 20];
+	const stopped = gateway.stop(drainSeconds);
+	answer();
+	expect((await readToEnd(client)).toString()).toBe("done");
+	await stopped;
+	expect(performance.now() - beganMs).toBeLessThan((drainSeconds * 1_000) / 2);
+});
+
+test("the system asks an exit that is silent whether it is still there", async () => {
+	const { muster, agents } = await startFleet(1);
+	const { port } = await startGateway(muster);
+	const origin = await tcpOrigin((socket) => socket.pipe(socket));
+	const tunnel = await dialPort(port);
+	tunnel.write(`CONNECT 127.0.0.1:${origin} HTTP/1.1\r\nHost: 127.0.0.1:${origin}\r\n\r\n`);
+	expect((await readHead(tunnel)).status).toBe(200);
+	// https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html: both ends, in hexadecimal, and which timer runs; 2 is that of keepalive.
+	const { address = "", port: agentPort = 0 } = agents[0] ?? {};
+	const hex = (number: number, digits: number) => number.toString(16).toUpperCase().padStart(digits, "0");
+	const exit = `${address
+		.split(".")
+		.map((byte) => hex(Number(byte), 2))
+		.reverse()
+		.join("")}:${hex(agentPort, 4)}`;
+	const timers = () =>
+		readFileSync("/proc/net/tcp", "utf8")
+			.split("\n")
+			.map((line) => line.trim().split(/\s+/))
+			.flatMap(([, , remote, , , timer]) => (remote === exit ? [timer?.slice(0, 2)] : []));
+	await eventually(() => timers().includes("02"), "a timer of keepalive");
 });
 
 test("while it drains, an answer says that its connection ends, and what goes on for longer is cut in time", async () => {

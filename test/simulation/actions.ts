@@ -138,6 +138,9 @@ function order(world: World, host: Host, action: Action): void {
 		case "endRoll":
 			instance.command({ do: "roll", isOn: action.what === "roll" });
 			break;
+		case "orderCredentials":
+			world.credentials.order(host, action);
+			break;
 		case "drop": {
 			const agent = world.agents.byMachine.get(chosen !== undefined && "vm" in chosen.phase ? (chosen.phase.vm ?? "") : "");
 			const [session] = agent?.sessions ?? [];

@@ -3,6 +3,7 @@ import type { Ms, Verdict } from "../../src/core/model/state.ts";
 import type { Traffic } from "../../src/core/model/traffic.ts";
 import type { Clock } from "./clock.ts";
 import type { Boot, Machine } from "./cloud.ts";
+import { REQUESTS } from "./demand.ts";
 import type { Faults } from "./faults.ts";
 import type { Wire } from "./lines.ts";
 import type { Random } from "./random.ts";
@@ -20,6 +21,7 @@ export interface Told {
 	/** On a line: within how many seconds it reports, and at which rise of its connections at once. */
 	readonly reportSeconds?: number;
 	readonly rise?: number;
+	readonly rises?: Readonly<Record<string, number>>;
 }
 export type Reply = { readonly ok: true; readonly told: Told } | { readonly ok: false };
 
@@ -358,7 +360,7 @@ export class Agents {
 		if (agent.wire !== wire || speech === null) return;
 		if (said.whole) speech.isWhole = true;
 		else {
-			const { interval = 0, drain = false, drop = [], url = "", credentials = null, report = 0, rise = 0, grace = 0 } = said;
+			const { interval = 0, drain = false, drop = [], url = "", credentials = null, report = 0, rise = 0, rises = {}, grace = 0 } = said;
 			this.hear(agent, {
 				intervalSeconds: interval,
 				drain,
@@ -367,6 +369,7 @@ export class Agents {
 				credentials: credentials?.version ?? 0,
 				reportSeconds: report,
 				rise,
+				rises,
 				graceMs: grace * SECOND,
 			});
 			speech.heard = said.order ?? 0;
@@ -411,10 +414,12 @@ export class Agents {
 		return speech !== null && speech.spentAt - this.clock.now >= (RISES - 1) * RISE_MS;
 	}
 
-	/** So many more connections as it was asked to tell of at once; the more often it has told lately, the more it takes. */
-	private isRise({ spentAt, told: { size } }: Speech, { rise = 0 }: Told, count: number): boolean {
-		const spentMs = Math.max(0, spentAt - this.clock.now);
-		return rise > 0 && count - size >= rise * 2 ** Math.floor(spentMs / (RISES * RISE_MS));
+	/** So many more connections, or so much more of what is made on them, as it was asked to tell of at once; the more often it has told lately, the more it takes. */
+	private isRise({ spentAt, told: { size } }: Speech, { rise = 0, rises = {} }: Told, count: number): boolean {
+		const scale = 2 ** Math.floor(Math.max(0, spentAt - this.clock.now) / (RISES * RISE_MS));
+		const [was, is] = [metricsOf(size), metricsOf(count)];
+		const isHigher = Object.entries(rises).some(([name, step]) => (is[name] ?? 0) - (was[name] ?? 0) >= step * scale);
+		return isHigher || (rise > 0 && count - size >= rise * scale);
 	}
 
 	private say(agent: Agent, wire: Wire, speech: Speech): void {
@@ -440,7 +445,7 @@ export class Agents {
 			closed: isWhole ? [] : [...told].filter((session) => !sessions.has(session)),
 			heard: speech.heard,
 			active: sessions.size,
-			metrics: {},
+			metrics: metricsOf(sessions.size),
 			credentials: agent.told.credentials,
 			counts,
 		});
@@ -493,16 +498,26 @@ export class Agents {
 		return true;
 	}
 
+	/** Whether it takes a client that presents this version of credentials; 0: none. */
+	accepts({ told, old }: Agent, version: number): boolean {
+		if (told.credentials === 0 || told.credentials === version) return true;
+		return old.some((one) => one.version === version && one.until > this.clock.now);
+	}
+
 	/** What a probe of an address finds. `version`: of the credentials that it shows. */
 	probe(machine: Machine | undefined, key: string | null, version: number): Verdict {
 		const agent = machine === undefined ? undefined : this.byMachine.get(machine.vm);
 		if (machine === undefined || machine.power === "off") return { is: "silent" };
 		if (agent === undefined || !agent.isServing) return { is: "refused" };
-		const accepts = agent.told.credentials === version || agent.old.some((one) => one.version === version && one.until > this.clock.now);
-		if (!accepts && agent.told.credentials !== 0) return { is: "credentials" };
+		if (!this.accepts(agent, version)) return { is: "credentials" };
 		if (!this.isGoodUrl(agent.told.url)) return { is: "egress" };
 		return agent.key === key ? { is: "ok", active: agent.sessions.size } : { is: "impostor" };
 	}
+}
+
+/** What an agent with so many connections measures. */
+export function metricsOf(connections: number): Readonly<Record<string, number>> {
+	return { requests: REQUESTS * connections };
 }
 
 function newAgent(machine: Machine, boot: Boot): Agent {

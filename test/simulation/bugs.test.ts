@@ -16,6 +16,7 @@ const SHOWN_SOON = [
 	"believe an early registration without the inventory",
 	"finish a create time and again, without a pause",
 	"forget a session that is to be dropped",
+	"go by the order of credentials that was told last",
 	"roll those that came after the order, and so for ever",
 	"put tags on a VM without recording it",
 	"launch without a part of the deployment's budget",

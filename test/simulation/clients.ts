@@ -43,6 +43,7 @@ export class Clients {
 		const agent = machine === undefined ? undefined : world.agents.byMachine.get(machine.vm);
 		if (agent === undefined || !agent.isServing) return;
 		if (world.clock.now >= agent.refusesAt) return void world.watch.refused(object, entry);
+		if (!world.agents.accepts(agent, entry[2])) return void world.watch.unacceptable(object, entry, agent);
 		const session = `198.51.100.${this.draws % 250}:${1024 + this.draws}`;
 		agent.sessions.add(session);
 		const { run } = agent;

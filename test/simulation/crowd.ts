@@ -11,7 +11,8 @@ const TICK_MS = 20 * SECOND;
 const FIDGET_MS = 2 * SECOND;
 const FIDGETING_MS = 10 * MINUTE;
 /** Jobs that are posted, in all. */
-const JOBS = 6;
+const JOBS = [6, 15] as const;
+const JOBS_MS = 9 * MINUTE;
 
 interface Connection {
 	readonly agent: Agent;
@@ -154,7 +155,8 @@ export class Crowd {
 		if (!state.spec.rules.some((rule) => rule.includes("jobs"))) return;
 		const instance = host.current();
 		const ready = [...state.proxies.values()].filter(({ phase }) => phase.at === "ready");
-		for (const { address } of ready) instance?.post(address, { jobs: [1, JOBS / ready.length] });
+		const jobs = JOBS[Math.floor(clock.now / JOBS_MS) % JOBS.length] ?? 0;
+		for (const { address } of ready) instance?.post(address, { jobs: [1, jobs / ready.length] });
 		if (ready.length === 0) instance?.post(null, { jobs: [1, 1] });
 	}
 }

@@ -5,7 +5,7 @@ import { SECOND } from "./scenario.ts";
 
 /** A rule as data; {@link textOf} is what the pool is given. */
 export interface RuleSetup {
-	readonly metric: "active" | "jobs" | "instances";
+	readonly metric: "active" | "requests" | "jobs" | "instances";
 	readonly lower: number | null;
 	readonly upper: number | null;
 	readonly isStrict: boolean;
@@ -21,6 +21,8 @@ export interface DemandSetup {
 	readonly finalLoad: number;
 }
 
+/** What each connection makes a second. */
+export const REQUESTS = 2;
 /** What a sample counts for. */
 const SAMPLE_INTERVALS = 3;
 
@@ -43,6 +45,12 @@ export function demandSetup(random: Random, metricsSource: string | null): Deman
 export function rulesSetup(random: Random): readonly RuleSetup[] {
 	const lower = random.pick([1, 2, 2.5]);
 	const rules: RuleSetup[] = [{ metric: "active", lower, upper: random.chance(0.9) ? lower * 2 : null, isStrict: random.chance(0.5) }];
+	// The same bound, by what is made on the connections.
+	const [{ upper = null } = {}] = rules;
+	if (lower === 2.5 && upper !== null) {
+		rules[0] = { metric: "active", lower, upper: null, isStrict: false };
+		rules.push({ metric: "requests", lower: null, upper: REQUESTS * upper, isStrict: false });
+	}
 	if (random.chance(0.25)) rules.push({ metric: "jobs", lower: null, upper: 3, isStrict: random.chance(0.5) });
 	if (random.chance(0.15)) rules.push({ metric: "instances", lower: null, upper: random.between(3, 6), isStrict: false });
 	return rules;
@@ -51,7 +59,7 @@ export function rulesSetup(random: Random): readonly RuleSetup[] {
 /** The rules that a pool has been given, read back. */
 function ruleOf(text: string): RuleSetup {
 	const parts = text.split(" ");
-	const at = parts.findIndex((part) => part === "active" || part === "jobs" || part === "instances");
+	const at = parts.findIndex((part) => part === "active" || part === "requests" || part === "jobs" || part === "instances");
 	const number = (part: string | undefined) => (part === undefined ? null : Number(part));
 	const metric = parts[at] as RuleSetup["metric"];
 	return { metric, lower: at === 2 ? number(parts[0]) : null, upper: number(parts[at + 2]), isStrict: parts.includes("<") };
@@ -83,6 +91,9 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	const counted = proxies.filter((proxy) => isOurs(proxy) && proxy.address !== null);
 
 	const active = counted.filter((proxy) => isFresh(vitalsOf(proxy)?.reportedAt ?? 0, proxy)).map((proxy) => vitalsOf(proxy)?.active ?? 0);
+	const requests = counted
+		.filter((proxy) => isFresh(vitalsOf(proxy)?.metricsAt ?? 0, proxy))
+		.flatMap((proxy) => vitalsOf(proxy)?.metrics.requests ?? []);
 	const posted = counted.flatMap(({ posted }) => (posted.jobs === undefined ? [] : [posted.jobs]));
 	const custom = state.custom.jobs === undefined ? [] : [state.custom.jobs];
 	const jobs = [...posted, ...custom].map(([, value]) => value);
@@ -93,8 +104,9 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	let isBlind = false;
 	if (spec.metricsSource === null) {
 		// Where nothing is that anybody could use, nobody has a connection.
-		if (proxies.every((proxy) => !proxy.wasReady || !isOurs(proxy))) totals.set("active", 0);
+		if (proxies.every((proxy) => !proxy.wasReady || !isOurs(proxy))) for (const name of ["active", "requests"]) totals.set(name, 0);
 		if (active.length > 0) totals.set("active", mean(active) * reporting);
+		if (requests.length > 0) totals.set("requests", mean(requests) * reporting);
 		if (jobs.length > 0) totals.set("jobs", mean(jobs) * reporting);
 		// A VM that was taken in, and runs no agent, has what is posted for it.
 		const reports = (proxy: Proxy, metricsAt: Ms) =>
@@ -103,7 +115,7 @@ export function expectationOf(state: State, now: Ms, held: number): Expectation 
 	} else {
 		const { source } = state;
 		const isKnown = source !== null && source.endpoint === spec.metricsSource && isRecent(source.at, spec.intervalSeconds);
-		if (isKnown && source.isUnused) totals.set("active", 0);
+		if (isKnown && source.isUnused) for (const name of ["active", "requests"]) totals.set(name, 0);
 		if (isKnown) for (const [name, average] of Object.entries(source.averages)) totals.set(name, average * source.reporting);
 		isBlind = !isKnown || source.missing > 0;
 	}
@@ -159,7 +171,8 @@ export function isHeldByClients(state: State, now: Ms): boolean {
 
 /** The fewest proxies that rules on connections allow for so many of them. */
 export function leastFor(rules: readonly string[], connections: number): number {
-	return Math.max(0, ...rules.map((rule) => sizesOf(ruleOf(rule), connections)[0]));
+	const asked = rules.map(ruleOf).map((rule) => sizesOf(rule, connections * (rule.metric === "requests" ? REQUESTS : 1))[0]);
+	return Math.max(0, ...asked);
 }
 
 /** By counting up: the fewest proxies whose share is small enough, and the most that the dialect leaves them. */

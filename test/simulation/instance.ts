@@ -6,9 +6,9 @@ import type { Event, Outcome } from "../../src/core/events.ts";
 import type { Seen } from "../../src/core/facts/listing.ts";
 import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
-import type { Id, Metrics, Ms, Phase, Rate, State } from "../../src/core/model/state.ts";
+import type { Id, Metrics, Ms, OrderedCredentials, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
-import type { Heartbeat, Reply } from "./agents.ts";
+import { type Heartbeat, metricsOf, type Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
 import type { Wire } from "./lines.ts";
 import { outsideOf } from "./outside.ts";
@@ -121,15 +121,25 @@ export class Instance {
 		this.controller.learn(this.facts(agentUrl));
 	}
 
+	/** Somebody tells it of an order, and of nothing else that is new. */
+	hearOrder(order: OrderedCredentials): void {
+		this.controller.learn(this.facts(this.host.world.agentUrl, order));
+	}
+
+	private wordsOf(ordered: OrderedCredentials) {
+		return { ordered, own: this.host.config?.settings.credentials ?? null };
+	}
+
 	tick(agentUrl: string | null, alarmAt: Ms | null, seen: Seen): void {
 		this.controller.tick(this.facts(agentUrl), alarmAt, seen);
 	}
 
-	private facts(agentUrl: string | null) {
+	private facts(agentUrl: string | null, order = this.host.world.credentials.tellable(this.host)) {
 		const { world, deployment } = this.host;
 		const allotted = world.database.allotted(deployment, this.host.now());
 		return {
 			rolling: null,
+			credentials: order === null ? null : this.wordsOf(order),
 			agentUrl,
 			proxies: this.controller.state.proxies.size,
 			dailyRequests: 1_000_000,
@@ -165,7 +175,9 @@ export class Instance {
 
 	post(address: string | null, metrics: Metrics): void {
 		this.host.world.watch.count("post");
+		const before = this.host.state;
 		this.order({ do: "metrics", address, metrics });
+		if (this.host.state !== before) this.host.world.watch.lines.posted(this.host);
 	}
 
 	/** Another pool tells this one something. */
@@ -192,7 +204,9 @@ export class Instance {
 		if (this.state === null) return { ok: false };
 		const { id, hash } = this.host.read(request.key);
 		const { sessions, credentials, counts } = request;
-		return told(this.controller.heartbeat(hash, { id, active: sessions.length, metrics: {}, credentials, sessions, counts }));
+		return told(
+			this.controller.heartbeat(hash, { id, active: sessions.length, metrics: metricsOf(sessions.length), credentials, sessions, counts }),
+		);
 	}
 
 	private surroundings(): ControllerHost {
@@ -282,7 +296,8 @@ export class Instance {
 		return host.world.core.carryOut(effect, state, outsideOf(this, state));
 	}
 
-	private failed(error: unknown): void {
+	/** What no part of the simulated world is to blame for. */
+	failed(error: unknown): void {
 		if (error instanceof Superseded) return;
 		this.host.world.fail("pass", `a pass or a timer threw: ${error instanceof Error ? error.stack : error}`);
 	}

@@ -156,6 +156,10 @@ export function outsideOf(instance: Instance, state: State): Outside {
 				});
 			}),
 		countCall: () => instance.count(),
+		// What is out of order in the simulated world is a plain error.
+		tell: (_, error) => {
+			if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) instance.failed(error);
+		},
 	};
 }
 

@@ -100,7 +100,7 @@ export const ORDERS = [
 	"removeKeeping",
 ] as const;
 /** Dealt apart, as some faults are. */
-export type Order = (typeof ORDERS)[number] | "roll" | "endRoll";
+export type Order = (typeof ORDERS)[number] | "roll" | "endRoll" | "orderCredentials";
 
 /** One line of a schedule. What it does not need it ignores, so that any line may be dropped when a failing schedule is shrunk. */
 export interface Action {
@@ -259,6 +259,17 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
 			p: 1,
 			pool: rolls.between(0, 7),
 			choice: rolls.next(),
+		});
+	const credentials = new Random(`credentials ${seed}`);
+	const isOrdered = options.focus?.includes("orderCredentials") ?? credentials.chance(0.2);
+	for (let i = isOrdered ? credentials.between(1, 4) : 0; i > 0; i--)
+		actions.push({
+			at: credentials.between(0, end - MINUTE),
+			what: "orderCredentials",
+			forMs: 0,
+			p: 1,
+			pool: credentials.between(0, 7),
+			choice: credentials.next(),
 		});
 	const ahead = new Random(`ahead ${seed}`);
 	const isAhead = options.focus?.includes("databaseAhead") ?? ahead.chance(0.1);

@@ -3,7 +3,7 @@ import { lineDirectivesFor } from "../../src/core/model/directives.ts";
 import { judgeKey } from "../../src/core/model/registration.ts";
 import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import type { Agent, LineWatcher } from "./agents.ts";
-import { leastFor } from "./demand.ts";
+import { expectationOf, leastFor } from "./demand.ts";
 import type { Host } from "./host.ts";
 import { hashOf } from "./instance.ts";
 import { MINUTE, SECOND } from "./scenario.ts";
@@ -59,8 +59,21 @@ export class LineWatch implements LineWatcher {
 
 	used(agent: Agent): void {
 		const host = this.find(agent)?.host;
-		if (host === undefined) return;
-		const [wanted, before] = [this.wantedOf(host), this.risen.get(host)];
+		if (host !== undefined) this.judgeRise(host, "connections", () => this.wantedOf(host));
+	}
+
+	/** Metrics were posted. */
+	posted(host: Host): void {
+		this.judgeRise(host, "posted metrics", () => {
+			const { state } = host;
+			return state === null || !this.canRise(host) || state.spec.metricsSource !== null
+				? 0
+				: expectationOf(state, host.now(), state.target).wish;
+		});
+	}
+
+	private judgeRise(host: Host, what: string, ask: () => number): void {
+		const [wanted, before] = [ask(), this.risen.get(host)];
 		const target = host.state?.target ?? 0;
 		if (wanted <= target || before?.target !== target) this.risen.delete(host);
 		if (wanted <= target || before?.target === target) return;
@@ -69,20 +82,19 @@ export class LineWatch implements LineWatcher {
 		const since = this.world.clock.now;
 		this.world.clock.after(RISEN_MS, () => {
 			if (this.risen.get(host) !== risen || host.state?.target !== target) return;
-			const now = this.wantedOf(host);
+			const now = ask();
 			this.risen.delete(host);
 			if (now > target && this.judge.isClockSound() && !this.judge.isExcused(host, since))
-				this.judge.broken(`the connections of ${host.object} ask for ${now} proxies, and ${RISEN_MS} ms later it wants ${target}`);
+				this.judge.broken(`the ${what} of ${host.object} ask for ${now} proxies, and ${RISEN_MS} ms later it wants ${target}`);
 		});
 	}
 
 	/** What a pool's connections ask for by its rules, as its agents know it; 0 where something keeps the pool from hearing of it, or from following. */
 	private wantedOf(host: Host): number {
 		const { state } = host;
-		if (state === null || host.instance === null || state.run !== "running" || state.suspended !== null || state.breach !== null) return 0;
-		const { spec, ramped, target } = state;
-		const isWithinRamp = host.now() - ramped.at < (spec.intervalSeconds + 1) * SECOND;
-		if (isWithinRamp || target >= spec.max || spec.metricsSource !== null || spec.rules.some((rule) => !rule.includes("active"))) return 0;
+		if (state === null || !this.canRise(host)) return 0;
+		const { spec } = state;
+		if (spec.metricsSource !== null || spec.rules.some((rule) => !/active|requests/.test(rule))) return 0;
 		let total = 0;
 		for (const proxy of state.proxies.values()) {
 			const agent = this.agentOf(proxy);
@@ -93,6 +105,14 @@ export class LineWatch implements LineWatcher {
 			total += agent.sessions.size;
 		}
 		return Math.min(spec.max, leastFor(spec.rules, total));
+	}
+
+	/** Nothing of its own keeps it from following. */
+	private canRise(host: Host): boolean {
+		const { state, instance } = host;
+		if (state === null || instance === null || state.run !== "running" || state.suspended !== null || state.breach !== null) return false;
+		const { spec, ramped, target } = state;
+		return host.now() - ramped.at >= (spec.intervalSeconds + 1) * SECOND && target < spec.max;
 	}
 
 	killed(agent: Agent): void {
@@ -170,13 +190,15 @@ export class LineWatch implements LineWatcher {
 		if (version !== told.credentials) return `it was told credentials ${told.credentials}, not ${version}`;
 		if (wish.report !== told.reportSeconds) return `it was told to report each ${told.reportSeconds} s, not ${wish.report}`;
 		if (wish.rise !== told.rise) return `it was told to tell of a rise of ${told.rise}, not ${wish.rise}`;
+		const [wished, known] = [wish.rises, told.rises].map((rises) => JSON.stringify(rises));
+		if (wished !== known) return `it was told to tell of rises of ${known}, not ${wished}`;
 		const settledAt = Math.max(agent.changedAt, agent.wire?.openedAt ?? 0) + REPORTED_MS;
 		if (this.world.clock.now < settledAt) return null;
 		// Its sessions are taken to have ended, even where its cloud refuses to restart it.
 		if (state.proxies.get(id)?.phase.at === "restarting") return null;
-		const known = state.sessions.get(id) ?? [];
-		const isKnown = known.length === agent.sessions.size && known.every((session) => agent.sessions.has(session));
-		return isKnown ? null : `its sessions are ${[...agent.sessions].join(" ")}, not ${known.join(" ")}`;
+		const sessions = state.sessions.get(id) ?? [];
+		const isKnown = sessions.length === agent.sessions.size && sessions.every((session) => agent.sessions.has(session));
+		return isKnown ? null : `its sessions are ${[...agent.sessions].join(" ")}, not ${sessions.join(" ")}`;
 	}
 
 	/** A proxy leaves the list: not one that is well. */

@@ -48,6 +48,10 @@ function surgeOf({ rolling, max }: State["spec"]): number {
 
 /** Faults that keep an agent from hearing. */
 const UNHEARD = ["heartbeatsLost", "wrongUrl", "registerAnswerLost", "agentsCrash"] as const;
+/** And those that keep what it says from being read. */
+const UNREAD = [...UNHEARD, "linesRefused", "databaseFails", "databaseAmbiguous", "databaseOut", "cronOut"] as const;
+/** In which they are, or were: former credentials are good for ten minutes. */
+const UNREAD_MS = 30 * MINUTE;
 
 /** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
 export class Watch {
@@ -630,6 +634,17 @@ export class Watch {
 		// Where nothing can be published it goes all the same.
 		if (host.now() >= proxy.since + UNPUBLISHED_DRAIN_MS) return;
 		this.broken("14", `${id} is handed out, and refuses clients`);
+	}
+
+	/** 22: what is handed out takes clients with the credentials that it is handed out with. Former ones are good for as long as any report takes to come. */
+	unacceptable(object: string, [id, , version]: ReadyEntry, agent: Agent): void {
+		const { world } = this;
+		const host = world.hosts.find((one) => one.object === object);
+		const since = world.clock.now - UNREAD_MS;
+		if (host === undefined || !this.isClockSound || this.lost.has(host.deployment) || this.waiting.isExcused(host, since)) return;
+		if (UNREAD.some((fault) => world.faults.wasOn(fault, since))) return;
+		if (host.state?.proxies.get(id)?.address !== agent.machine.address || agent.boot.token.split(".")[1] !== id) return;
+		this.broken("22", `${id} is handed out with credentials ${version}, and accepts ${agent.told.credentials}`);
 	}
 
 	/** 6 (rules): an alarm is never put off. */

@@ -1,5 +1,6 @@
 import type { Command, Settings } from "../../src/core/model/command.ts";
-import type { Measurements, Ms, Place, Rate, Verdict } from "../../src/core/model/state.ts";
+import { NEW_SPEC } from "../../src/core/model/pool.ts";
+import type { Measurements, Ms, Place, Rate, Spec, Verdict } from "../../src/core/model/state.ts";
 import { compared, type KnownPool, NOTHING_KNOWN, type Register } from "../../src/rpc/register.ts";
 import { act, misuse } from "./actions.ts";
 import { type Agent, Agents, type Heartbeat, type Reply } from "./agents.ts";
@@ -7,9 +8,10 @@ import { Clients } from "./clients.ts";
 import { Clock } from "./clock.ts";
 import { Cloud, type Machine } from "./cloud.ts";
 import type { Core } from "./core.ts";
+import { CredentialOrders } from "./credentials.ts";
 import { Crowd } from "./crowd.ts";
 import { type Copy, Database } from "./database.ts";
-import { textOf } from "./demand.ts";
+import { type DemandSetup, textOf } from "./demand.ts";
 import { Digest } from "./digest.ts";
 import { Faults } from "./faults.ts";
 import { Holders } from "./holders.ts";
@@ -80,6 +82,7 @@ export class World {
 	readonly clients: Clients;
 	readonly crowd: Crowd;
 	readonly holders: Holders;
+	readonly credentials: CredentialOrders;
 	readonly watch: Watch;
 	readonly hosts: Host[] = [];
 	readonly trace: string[] | null;
@@ -136,6 +139,7 @@ export class World {
 		this.agents = new Agents(this.clock, this.faults, this.random, worker, (url) => url === GOOD_URL, this.watch.totals, lines);
 		this.clients = new Clients(this, new Random(`clients ${scenario.seed}`));
 		this.holders = new Holders(this, new Random(`holders ${scenario.seed}`));
+		this.credentials = new CredentialOrders(this, new Random(`credentials of ${scenario.seed}`));
 		this.crowd = new Crowd(this, new Random(`crowd ${scenario.seed}`));
 	}
 
@@ -303,6 +307,7 @@ export class World {
 			if (host.isForgotten) this.database.drop(host.object);
 			else if (host.source === "api" && host.state?.run === "removing") this.database.remove(host.object);
 		}
+		this.credentials.restore();
 		this.watch.doubled();
 		this.watch.lines.look();
 		if (this.hasLosses && this.clock.now % HOUR < CRON_MS)
@@ -336,7 +341,10 @@ export class World {
 	loseDatabase(host: Host, choice: number): void {
 		const { deployment } = host;
 		if (choice < 0.3) this.database.drop(host.object);
-		else this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
+		else {
+			this.database.restore(deployment, (choice < 0.6 ? null : this.copies.get(deployment)) ?? { rows: [], allotments: [] });
+			this.credentials.lose(deployment, choice < 0.6);
+		}
 		for (const other of this.hosts) if (other.deployment === deployment) this.watch.databaseLost(other);
 	}
 
@@ -456,6 +464,7 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 	const { min, max, intervalSeconds, unknownTimeoutSeconds, unregisteredTimeoutSeconds } = setup;
 	return {
 		spec: {
+			...NEW_SPEC,
 			min,
 			max,
 			intervalSeconds,
@@ -473,22 +482,18 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 			spread: setup.spread,
 			maxPerPlace: setup.maxPerPlace,
 			fallback: setup.fallback,
-			fallbackAfterSeconds: 300,
 			maxHourlyCost: setup.maxHourlyCost,
+			replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0,
 			// Few are destroyed in an hour: the usual bound would never be reached.
-			...{ banCoolDownSeconds: 900, replaceBanned: hasHolders(scenario) && scenario.seed % 2 === 0 ? 1 : 0, replaceBannedBy: [] },
 			maxReplacementsPerHour: [null, 2, 1, 0][scenario.seed % 4] ?? null,
 			rules: setup.demand?.rules.map(textOf) ?? [],
-			unresolved: [],
 			statics: Array.from({ length: setup.statics }, (_, n) => ({
 				address: `192.0.2.${10 + n}`,
 				port: n % 2 === 0 ? 8899 : 3128,
 				access: "",
 				mark: "",
 			})),
-			rampLimit: setup.demand?.rampLimit ?? 5,
-			scaleInWindowSeconds: setup.demand?.scaleInWindowSeconds ?? 300,
-			metricsSource: setup.demand?.metricsSource ?? null,
+			...(setup.demand === null ? {} : rampOf(setup.demand)),
 		},
 		suspended: null,
 		agentUrl: null,
@@ -496,6 +501,10 @@ function settingsOf(setup: PoolSetup, scenario: Scenario, source: "environment" 
 		allow: [],
 		fromEnvironment: source === "environment",
 	};
+}
+
+function rampOf({ rampLimit, scaleInWindowSeconds, metricsSource }: DemandSetup): Partial<Spec> {
+	return { rampLimit, scaleInWindowSeconds, metricsSource };
 }
 
 export async function run(scenario: Scenario, core: Core, recorded?: Recorded): Promise<Outcome> {

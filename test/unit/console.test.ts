@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { consoleFiles } from "../../scripts/console.ts";
 import { fullBucket, MOST_A_DAY, spent, waitMs } from "../../src/ui/model/budget.ts";
 import { clock, duration, money, monthly, rate, sentence } from "../../src/ui/model/format.ts";
+import { withNewest, withOlder } from "../../src/ui/model/pages.ts";
 import { snippets } from "../../src/ui/model/snippets.ts";
 
 const FIRST_VIEW = ["index.html", "app.js", "app.css", "icon.svg"];
@@ -79,6 +80,20 @@ test("a sentence of the API is shown with the viewer's time, and without the cal
 	const at = Date.parse("2026-11-29T14:32:00.000Z");
 	const said = `nbg1 is sold out; tried again at 2026-11-29T14:32:00.000Z, or now by start (POST /v1.1/endpoints/hetzner-default/state with {"action":"start"})`;
 	expect(sentence(said, at)).toBe(`Nbg1 is sold out; tried again at ${clock(at, at)}`);
+});
+
+test("older pages stay when the newest is read again, and none is added twice", () => {
+	const page = (from: number, to: number, previous: string | null) => ({
+		entries: Array.from({ length: from - to + 1 }, (_, index) => ({ id: `e${from - index}` })),
+		previous,
+	});
+	const first = page(9, 7, "e7");
+	const second = withOlder(first, page(6, 4, "e4"), "e7");
+	expect(second).toEqual(page(9, 4, "e4"));
+	expect(withOlder(second, page(6, 4, "e4"), "e7"), "asked for twice").toEqual(second);
+	expect(withNewest(second, page(11, 9, "e9"))).toEqual(page(11, 4, "e4"));
+	expect(withNewest(second, page(30, 28, "e28")), "with a gap").toEqual(page(30, 28, "e28"));
+	expect(withNewest(second, page(9, 7, "e7")), "nothing new").toEqual(second);
 });
 
 test("what is copied holds no key, and the selection", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CHANGING_MS, type day, fleetDay, ownShare } from "./plan-day.ts";
+import { CHANGING_MS, day, fleetDay, ownShare } from "./plan-day.ts";
 
 const SECOND = 1000;
 
@@ -14,6 +14,13 @@ test("a thousand idle VMs in pools of 250 take less than half of what the free p
 	expect(pool.probes).toBeLessThan(2_880 * 6);
 	expect([...pool.state.proxies.values()].every(({ phase }) => phase.at === "ready")).toBe(true);
 	console.info(`1,000 VMs, a day of the free plan: ${JSON.stringify(all)}`);
+});
+
+test("a pool whose cloud is sold out tries it each 40 s at the least, and tells readers how often each ten minutes", async () => {
+	const { creates, publications } = await day(3, 3, { isLined: true, soldOut: 2 });
+	expect(creates).toBeGreaterThan(86_400 / 40);
+	// It was two for each of them.
+	expect(publications).toBeLessThanOrEqual(86_400 / 600 + 10);
 });
 
 test("a VM's own share is at most 60 requests a day while idle, and 400 while its connections change all the time", async () => {

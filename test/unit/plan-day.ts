@@ -29,6 +29,8 @@ export interface Count {
 	rowsRead: number;
 	gbSeconds: number;
 	probes: number;
+	publications: number;
+	creates: number;
 }
 
 /** A day of one pool of a deployment, by a quarter of it. */
@@ -40,9 +42,11 @@ export async function day(
 		readonly reportMs?: Ms;
 		/** A rule, and connections that come and go: some of these each. */
 		readonly demand?: { readonly rule: string; readonly connections: readonly number[] };
+		/** So many proxies are missing, and the cloud has room for none. */
+		readonly soldOut?: number;
 	},
 ): Promise<Count & { readonly state: State }> {
-	const count: Count = { worker: 0, object: 0, rowsWritten: 0, rowsRead: 0, gbSeconds: 0, probes: 0 };
+	const count: Count = { worker: 0, object: 0, rowsWritten: 0, rowsRead: 0, gbSeconds: 0, probes: 0, publications: 0, creates: 0 };
 	let now = NOW;
 	let alarmAt: Ms | null = null;
 	let lastAt = now;
@@ -64,9 +68,15 @@ export async function day(
 		budget: () => null,
 		call: async (effect, state) => {
 			if (effect.call === "probe") count.probes++;
+			if (effect.call === "publish") count.publications++;
+			if (effect.call === "create") {
+				count.creates++;
+				return { on: "failed", effect, failure: { kind: "capacity", message: "sold out" }, startedAt: now };
+			}
 			const outcome = { ...succeed(effect, state), startedAt: now };
 			if (effect.call !== "list") return outcome;
-			const vms = [...state.proxies.values()].map((proxy) => ({
+			const made = [...state.proxies.values()].filter(({ phase }) => "vm" in phase);
+			const vms = made.map((proxy) => ({
 				vm: "vm" in proxy.phase ? (proxy.phase.vm ?? "") : "",
 				name: proxy.id,
 				state: "running" as const,
@@ -104,11 +114,14 @@ export async function day(
 		),
 	);
 	const start = poolOf(proxies, (index) => ({ address: `10.0.${index >> 8}.${index & 255}`, credentials: 0 }));
-	const { demand } = how;
-	const ruled = { spec: { ...start.spec, rules: demand === undefined ? [] : [demand.rule], max: 2 * proxies }, target: proxies };
+	const { demand, soldOut = 0 } = how;
+	const target = proxies + soldOut;
+	const spec = { ...start.spec, rules: demand === undefined ? [] : [demand.rule], min: target, max: proxies + target };
+	const ruled = { spec, target };
 	const controller = new Controller(host, { state: { ...start, ...ruled, vitals }, vitalsWrittenAt: NOW, armedAt: null });
 	const facts: Facts = {
 		rolling: null,
+		credentials: null,
 		agentUrl: "https://muster.test",
 		proxies: fleet,
 		dailyRequests: 100_000,

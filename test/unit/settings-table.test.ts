@@ -6,6 +6,7 @@ import { localAccount } from "../../scripts/dev-clouds.ts";
 import { devSettings, settingsAmong } from "../../scripts/dev-settings.ts";
 import { differences, staleFiles, withBlocks } from "../../scripts/settings-docs.ts";
 import { blocks, CLOUDS } from "../../scripts/settings-tables.ts";
+import { NEW_SPEC } from "../../src/core/model/pool.ts";
 import { newState } from "../../src/core/model/state.ts";
 import { deriveEnvironment } from "../../src/pool/endpoint.ts";
 import type { AccountTable } from "../../src/providers/base/account.ts";
@@ -49,6 +50,13 @@ describe("the table of settings", () => {
 		if (typeof text === "string" && text !== "")
 			expect(readSetting(setting, text)).toEqual({ value: usual, fault: null, isMissing: false });
 		if (setting.example !== undefined) expect(readSetting(setting, setting.example).fault).toBeNull();
+	});
+
+	it("has a pool go by the same before it knows its settings: no default stands twice", () => {
+		// How many proxies are kept is said by its settings alone.
+		const { min: _min, max: _max, ...others } = TUNING;
+		for (const [field, setting] of Object.entries<PoolSetting>(others))
+			expect(setting.schema.parse(undefined), field).toEqual(NEW_SPEC[field as keyof typeof others]);
 	});
 
 	it.each(all)("describes %s in a line that a table takes, and says of a wrong value what it must be", (_, setting) => {

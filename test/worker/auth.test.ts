@@ -59,10 +59,10 @@ describe("a deployment with a key", () => {
 	});
 
 	test("checks its secret without D1", async () => {
-		const response = await askWith({ DB: failing() }, "/auth", { headers: { "X-Auth-Key": ADMIN_KEY } });
+		const response = await askWith({ DB: failing() }, "/v1.1", { headers: { "X-Auth-Key": ADMIN_KEY } });
 		expect(response.status).toBe(200);
-		expect((await askWith({ DB: failing() }, "/auth")).status, "no key").toBe(401);
-		expect((await askWith({ DB: failing() }, "/auth", { headers: { "X-Auth-Key": "wrong" } })).status, "cannot tell").toBe(503);
+		expect((await askWith({ DB: failing() }, "/v1.1")).status, "no key").toBe(401);
+		expect((await askWith({ DB: failing() }, "/v1.1", { headers: { "X-Auth-Key": "wrong" } })).status, "cannot tell").toBe(503);
 	});
 });
 
@@ -150,7 +150,7 @@ describe("the address that agents call", () => {
 		await askWith(poolsAnswering({ tick }), "https://first.test/", key);
 		await askWith(poolsAnswering({ tick }), "https://second.test/", key);
 		expect(await origin()).toBe("https://first.test");
-		const facts = { agentUrl: "https://first.test", rolling: null, proxies: 0, intervals: {} };
+		const facts = { agentUrl: "https://first.test", rolling: null, credentials: null, proxies: 0, intervals: {} };
 		expect(tick.mock.calls).toEqual([[facts, { is: "there", version: 0 }]]);
 	});
 

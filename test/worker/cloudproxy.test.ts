@@ -440,7 +440,7 @@ describe("GET /health", () => {
 		const sentences = [
 			`STOPPED: it keeps no proxy until ${start}`,
 			`launch failed; tried again at ${new Date(until).toISOString()}, or now by ${start}`,
-			"boots failed; it is tried again now",
+			"boots failed; it is tried again within a minute",
 		];
 		const { pools } = (await bodyOf(await askWith(ENABLED, "/health", KEY))).checks;
 		expect([Object.keys(pools), pools.renamed.problems]).toEqual([["renamed"], sentences]);
@@ -523,6 +523,8 @@ describe("GET /health", () => {
 });
 
 describe("GET /auth", () => {
+	const UNCHANGED = { since: null, in_force: { proxies: 0, of: 0 }, notice: null };
+
 	test("says what is configured, and what it is, to who may read it in the proxies' URLs", async () => {
 		expect(await bodyOf(await ask("/auth"))).toEqual({
 			metadata: METADATA,
@@ -530,6 +532,8 @@ describe("GET /auth", () => {
 			username: "user",
 			password: "p@ss/w:rd",
 			auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null },
+			source: "environment",
+			...UNCHANGED,
 		});
 		const settings = { PROXY_USERNAME: undefined, PROXY_PASSWORD: undefined, ONLY_HOST_IP: "True", HOST_IP: "192.0.2.9, 10.0.0.0/8" };
 		expect(await bodyOf(await askWith(settings, "/auth", KEY))).toEqual({
@@ -538,6 +542,8 @@ describe("GET /auth", () => {
 			username: null,
 			password: null,
 			auth: { username_configured: false, password_configured: false, only_host_ip: true, host_ip: "192.0.2.9, 10.0.0.0/8" },
+			source: null,
+			...UNCHANGED,
 		});
 		expect(await (await askWith({}, "/auth")).text(), "without a key").not.toContain("p@ss");
 	});

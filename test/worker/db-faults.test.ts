@@ -1,7 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { carryOut } from "../../src/calls/index.ts";
+import { newState } from "../../src/core/model/state.ts";
 import { DatabaseUnavailable, onDatabase, StatementRefused } from "../../src/d1/database.ts";
 import { moveTo } from "../../src/d1/directory.ts";
+import { Outside } from "../../src/pool/outside.ts";
 import { ADMIN_KEY, askWith, bodyOf, enter, failing, startAfresh } from "./helpers.ts";
 
 const KEY = { headers: { "X-Auth-Key": ADMIN_KEY } };
@@ -79,6 +82,30 @@ describe("the log", () => {
 		const lines = logged();
 		expect((await askWith({ DB: failing() }, "/providers", KEY)).status).toBe(503);
 		expect(lines.join("\n")).toContain("caused by Error: D1_ERROR: it is down\n    at ");
+	});
+
+	test("has the cause of a call of a pool's that D1 refuses, of which the pool itself keeps a sentence", async () => {
+		const lines = logged();
+		const outside = new Outside(
+			() => ({ ...env, DB: lacking("leases") }),
+			{ object: "a", source: "api" },
+			Date.now,
+			() => null,
+		);
+		const pool = { object: "a", provider: "digitalocean", name: "default", deployment: "d", incarnation: 0, tag: "t" } as const;
+		const state = newState(pool, Date.now());
+		const effect = { call: "reserve", version: 1, currency: "USD", hold: 0, price: 0.1, count: 1, bound: 1 } as const;
+		const outcome = await carryOut(effect, state, outside.world(state));
+		expect(outcome).toMatchObject({ on: "failed", failure: { message: expect.stringContaining("refuses a statement") } });
+		expect(lines.join("\n")).toMatch(/^the call "reserve" failed: StatementRefused: .*\n {4}at /);
+		expect(lines.join("\n")).toMatch(/\ncaused by Error: D1_ERROR: no such table: no_leases.*\n {4}at /);
+	});
+
+	test("has the cause of a proxy that is not read alone but with all others, since D1 refuses the statement", async () => {
+		const lines = logged();
+		await askWith({ DB: lacking("ready_parts") }, "/random", KEY);
+		expect(lines[0]).toMatch(/^a few proxies .*StatementRefused: .*\n {4}at /);
+		expect(lines[0]).toMatch(/\ncaused by Error: D1_ERROR: no such table: no_ready_parts/);
 	});
 
 	test("has what callers send on the line that it stands in", async () => {

@@ -132,7 +132,7 @@ describe("cron", () => {
 		const { pool, bindings } = recording();
 		pool.tick.mockRejectedValueOnce(new Error("broken"));
 		await tend(bindings({}), NOW);
-		const facts = { agentUrl: null, rolling: null, proxies: 4, intervals: {}, deployments: [] };
+		const facts = { agentUrl: null, rolling: null, credentials: null, proxies: 4, intervals: {}, deployments: [] };
 		expect(pool.tick.mock.calls.map(([told]) => told)).toEqual(Array(3).fill(facts));
 		const shown = pool.tick.mock.calls.map(([, seen]) => seen);
 		expect(shown).toEqual(expect.arrayContaining([0, 1, 1].map((version) => ({ is: "there", version }))));

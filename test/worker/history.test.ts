@@ -239,7 +239,10 @@ describe("GET /history", () => {
 				"metric=redy",
 				'metric must be one or several of ready, wanted, billed, connections, requests, errors, bytesIn, bytesOut, cost, outcomes, outcomesOk, and "redy" is none.',
 			],
-			["from=yesterday", "from must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970."],
+			...["yesterday", "-5", "day 5", "2026-02-30", "2026-02-24T08:00:00"].map((text): [string, string] => [
+				`from=${text}`,
+				"from must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970.",
+			]),
 			["from=200&to=100", "from must be before to."],
 			["step=1", "step must be 60 or more."],
 			["from=0&step=60", "step asks for more than 5000 points: make it longer, or the time shorter."],

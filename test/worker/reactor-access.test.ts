@@ -12,7 +12,13 @@ import { ADMIN_KEY, askWith, bodyOf, enter, poolsAnswering, publicationOf, rowOf
 
 const ADDRESS = "192.0.2.1";
 const ROLLING = { isRolling: false } as unknown as PoolStatus["rolling"];
-const STATUS: PoolStatus = { run: "running", active: [ADDRESS], connections: 3, registered: [ADDRESS, "192.0.2.2"], rolling: ROLLING };
+const STATUS: PoolStatus = {
+	run: "running",
+	active: [ADDRESS, "2001:db8::1"],
+	connections: 3,
+	registered: [ADDRESS, "192.0.2.2"],
+	rolling: ROLLING,
+};
 const ENDPOINT_KEY = "the-key-of-the-endpoint";
 const KEY_OF = (object: string) => `${object}.abcdefgh.${"k".repeat(43)}`;
 
@@ -55,7 +61,7 @@ describe("a route that names no endpoint", () => {
 				expect([response.status, await bodyOf(response)], path).toEqual([200, STATUS.registered]);
 			}
 		const state = await bodyOf(await get("/v1.1/endpoint/state", ADDRESS, { "X-Auth-Key": KEY_OF(object) }));
-		expect(state).toMatchObject({ state: "RUNNING", active: [`${ADDRESS}:8899`] });
+		expect(state).toMatchObject({ state: "RUNNING", active: [`${ADDRESS}:8899`, "[2001:db8::1]:8899"] });
 	});
 
 	test("must be asked from a proxy's address, whatever the key; no header that a client could forge makes it one", async () => {

@@ -259,6 +259,9 @@ describe("managers", () => {
 		expect(await bodyOf(await ask("/v1.1/managers/log/digitalocean-default"))).toEqual([[1.5, "INFO", "started"]]);
 		expect(await bodyOf(await ask("/v1.1/managers/log/digitalocean-default?since=1.5"))).toEqual([]);
 		expect(await bodyOf(await ask("/v1.1/managers/log/nowhere"))).toEqual([]);
+		await env.DB.prepare("UPDATE names SET name = 'renamed' WHERE object = ?").bind(object).run();
+		expect(await bodyOf(await ask(`/v1.1/managers/active/${uuid}`))).toMatchObject({ name: "renamed", endpoints: ["renamed"] });
+		expect(await bodyOf(await ask("/v1.1/managers/log/renamed"))).toEqual([[1.5, "INFO", "started"]]);
 	});
 });
 

@@ -29,6 +29,11 @@ describe("selection", () => {
 		expect(await total("instance=default&exclude=10.0.0.0,%2010.0.0.2,")).toBe(1);
 	});
 
+	test("a value may look like another parameter", async () => {
+		const { proxies } = await bodyOf(await ask("/?session=a?limit=1"));
+		expect(proxies).toHaveLength(5);
+	});
+
 	test("instances and providers are found however they are written", async () => {
 		await show(readyPublication(await enter("MyPool"), 1));
 		for (const name of ["MyPool", "mypool", "MYPOOL"]) {

@@ -1,5 +1,6 @@
 import { withLog } from "../model/edit.ts";
 import { told } from "../model/load.ts";
+import { withPress } from "../model/rises.ts";
 import type { Measurements } from "../model/state.ts";
 import { passed } from "../model/time.ts";
 import type { AnyEffect } from "../planning/draft.ts";
@@ -34,7 +35,7 @@ export const measure: Room<Measure, Measurements | string> = {
 
 	done(state, { endpoint }, found, now, startedAt) {
 		if (endpoint !== state.spec.metricsSource) return state;
-		if (typeof found !== "string") return { ...state, source: { ...found, endpoint, at: startedAt } };
+		if (typeof found !== "string") return withPress({ ...state, source: { ...found, endpoint, at: startedAt } }, now);
 		return told(state, found) === state ? state : withLog(told(state, found), now, "WARNING", found);
 	},
 

@@ -4,7 +4,7 @@ import { sayReady, withBootTime } from "../model/health.ts";
 import { PROBE_RETRY_MS, PROBES_TO_FAIL } from "../model/limits.ts";
 import { reportedMetrics } from "../model/metrics.ts";
 import { judgeRegistration } from "../model/registration.ts";
-import { isRiseDue, mayAskForMore, withRiseStep } from "../model/rises.ts";
+import { mayAskForMore, withPress, withRiseStep } from "../model/rises.ts";
 import { withSessions } from "../model/sessions.ts";
 import type { Id, Ms, Proxy, State, Verdict } from "../model/state.ts";
 import { COUNTED, counted, type Traffic } from "../model/traffic.ts";
@@ -77,7 +77,7 @@ export function applyHeartbeat(state: State, report: Report, now: Ms): State {
 	const how = { isLined, report: report.number ?? 0, doubtedAt: 0 };
 	const vitals = { ...how, heardAt: now, active: report.active, reportedAt: now, metrics, metricsAt: now, counted: after };
 	const told = withVitals(reported, report.id, vitals);
-	const heard = isLined ? withRiseStep(mayAskForMore(told) && isRiseDue(told, now) ? { ...told, pressedAt: now } : told, now) : told;
+	const heard = isLined ? withRiseStep(mayAskForMore(told) ? withPress(told, now) : told, now) : told;
 	return proxy.credentials === report.credentials ? heard : withProxy(heard, { ...proxy, credentials: report.credentials });
 }
 

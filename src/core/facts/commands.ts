@@ -4,7 +4,7 @@ import { withReports } from "../model/bans.ts";
 import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import { type BreakerFields, forCanary } from "../model/breakers.ts";
 import type { Command, Settings } from "../model/command.ts";
-import { withAsked } from "../model/credentials.ts";
+import { askedOf, isLaterOrder, type Login, whyUnasked, withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
 import { awakeUntil, canWake, type Waker, withWaker } from "../model/load.ts";
@@ -13,12 +13,14 @@ import { NEVER_ASKED } from "../model/money.ts";
 import { mendedPlaces, onlyPlaces, placesIn } from "../model/places.ts";
 import { countReady, isUnsent, proxyAt, proxyNamed, vmOf } from "../model/proxies.ts";
 import { withDestroy } from "../model/replacements.ts";
+import { withPress } from "../model/rises.ts";
 import { countRolling, isSameRolling, rollingInForce, withRoll } from "../model/rolling.ts";
 import { withDrop } from "../model/sessions.ts";
 import {
 	isAlike,
 	type Ms,
 	newState,
+	type OrderedCredentials,
 	type PatchedRolling,
 	type ProviderName,
 	type Rolling,
@@ -106,7 +108,7 @@ export function applyCommand(state: State, command: Command, now: Ms): State {
 		case "wake":
 			return woken(state, { from: command.from ?? "", callers: command.callers ?? 1, at: now });
 		case "metrics":
-			return applyPosted(state, command);
+			return applyPosted(state, command, now);
 		case "adopt":
 			return withAdoption(state, command.vm, now);
 		case "release": {
@@ -156,8 +158,9 @@ function atProvider(state: State, provider: ProviderName, now: Ms): State {
 
 /** A bad setting suspends the pool, which keeps its last good ones; a PATCHed bound wins until the environment's own value changes. */
 function applySettings(state: State, settings: Settings, account: string, accountKey: string, now: Ms): State {
-	if (settings.suspended !== null) {
-		const suspended = bounded(settings.suspended, MOST_LIST_CHARS);
+	const why = settings.suspended ?? whyUnasked(state);
+	if (why !== null) {
+		const suspended = bounded(why, MOST_LIST_CHARS);
 		return suspended === state.suspended ? state : withLog({ ...state, suspended }, now, "ERROR", `suspended: ${suspended}`);
 	}
 	const said = { min: settings.spec.min, max: settings.spec.max };
@@ -171,7 +174,7 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
 		agentUrl: settings.agentUrl ?? state.agentUrl,
-		credentials: withAsked(state, settings.credentials),
+		credentials: withAsked(state, askedOf(state, settings.credentials)),
 		allow: settings.allow,
 	};
 	if (saysTheSame(after, state)) return state;
@@ -192,15 +195,15 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 }
 
 /** Those of an address that no proxy has go nowhere. */
-function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }): State {
+function applyPosted(state: State, { address, metrics }: Command & { do: "metrics" }, now: Ms): State {
 	if (address === null) {
 		const custom = withPosted(state.custom, metrics);
-		return custom === state.custom ? state : { ...state, custom };
+		return custom === state.custom ? state : withPress({ ...state, custom }, now);
 	}
 	const proxy = proxyAt(state.proxies, address, ({ phase }) => phase.at !== "deleting");
 	if (proxy === null) return state;
 	const posted = withPosted(proxy.posted, metrics);
-	return posted === proxy.posted ? state : withProxy(state, { ...proxy, posted });
+	return posted === proxy.posted ? state : withPress(withProxy(state, { ...proxy, posted }), now);
 }
 
 /** What an operator (null: nobody) and the environment say of rolling replacement. */
@@ -216,6 +219,27 @@ export function applyRolling(state: State, { patched, environment }: RollingWord
 	const after = { ...state, patchedRolling: patched, spec: { ...state.spec, rolling } };
 	const words = rolling.enabled ? `on, at most ${rolling.batchSize} at a time, at least ${rolling.minAvailable} ready` : "off";
 	return isSame ? after : withLog(after, now, "INFO", `rolling deployment is ${words}`);
+}
+
+/** What an operator ordered that proxies ask for, and the deployment's own credentials. */
+export interface CredentialsWords {
+	readonly ordered: OrderedCredentials;
+	readonly own: Login;
+}
+
+/** An order holds at once, whatever else is wrong with the pool's settings; one that is earlier than what is known does nothing. */
+export function applyCredentials(state: State, { ordered, own }: CredentialsWords, now: Ms): State {
+	if (!isLaterOrder(state.orderedCredentials, ordered)) return state;
+	const told = { ...state, orderedCredentials: ordered };
+	if (ordered.is === "unread") return told;
+	const asked = askedOf(told, own);
+	// Whatever is ordered, proxies that anybody could use come of nothing.
+	if (asked === null && state.allow.length === 0) return told;
+	const credentials = withAsked(told, asked);
+	if (credentials === state.credentials) return told;
+	const text =
+		ordered.is === "set" ? "an operator has set other credentials for proxies" : "proxies ask for the deployment's own credentials";
+	return withLog({ ...told, credentials }, now, "INFO", text);
 }
 
 /** A wake is taken down once an interval, or where more ask: a row is not worth a write at each request. */

@@ -67,6 +67,8 @@ export const CONFIRMATION_BYTES = 20_000;
 export const STATICS_AN_INTERVAL = 150;
 /** Of those that are due a plan names so many: a pass makes no more calls, and plans again after each. */
 export const STATICS_A_PLAN = 40;
+/** A breaker that opens for no longer is shown without the moment: what is shown does not change each time. */
+export const SOON_MS = 60_000;
 /** A failure that repeats renews its entry of the log so often at the most. */
 export const RENEW_MS = 10 * 60_000;
 /** After so long, or so many other entries, it gets one of its own again. */

@@ -37,6 +37,9 @@ export interface Waker {
 	readonly callers: number;
 }
 
+/** By metric. */
+export type Rises = Readonly<Record<string, number>>;
+
 export interface LoadFields {
 	/** The target that was in force at the last plan; a change of it is logged. */
 	readonly target: number;
@@ -54,10 +57,10 @@ export interface LoadFields {
 	readonly told: readonly string[];
 	/** When rules last decided on the target, which they do once an interval, and when a rise was due in between. */
 	readonly decidedAt: Ms;
-	/** When a line last told of what asks for more proxies than the target. */
+	/** When a line, or whoever posts metrics, last told of what asks for more proxies than the target. */
 	readonly pressedAt: Ms;
-	/** The rise of its connections at which an agent reports at once (0: at none), and when that was last changed. */
-	readonly rise: { readonly step: number; readonly at: Ms };
+	/** The rise of its connections, and of its other metrics by name, at which an agent reports at once (0, or without a name: at none), and when that was last changed. */
+	readonly rise: { readonly step: number; readonly others: Rises; readonly at: Ms };
 	/** The sizes that rules asked for lately, the newest last, without those that a later one outdid. See window.ts. */
 	readonly scaleInWindow: readonly Wish[];
 	/** What the endpoint that `metricsSource` names answered last. */
@@ -76,7 +79,7 @@ export const loadSlice: Slice<LoadFields> = {
 	told: fact(list(value(""))),
 	decidedAt: vital(value(0)),
 	pressedAt: vital(value(0)),
-	rise: fact(record<LoadFields["rise"]>({ step: value(0), at: value(0) })),
+	rise: fact(record<LoadFields["rise"]>({ step: value(0), others: value<Rises>({}), at: value(0) })),
 	scaleInWindow: vital(list(record<Wish>({ at: value(0), target: value(0) }))),
 	source: vital(
 		nullable(

@@ -1,7 +1,7 @@
 /** Which pool it is, what it is to do, and the settings that it goes by. */
 import type { Id, Ms, ProviderName } from "./basics.ts";
 import { PLACE, type Place, type Spread } from "./places.ts";
-import { list, nullable, record, type Shape, value } from "./shape.ts";
+import { list, nullable, record, value } from "./shape.ts";
 import { fact, type Slice, shown } from "./slice.ts";
 
 export interface Identity {
@@ -37,6 +37,22 @@ export interface Rolling {
 export interface PatchedRolling extends Rolling {
 	readonly environment: Rolling;
 }
+
+/** What an operator ordered, over the API, that all proxies ask for. */
+export interface OrderedCredentials {
+	/** A later order has a higher one; 0: there never was any. */
+	readonly revision: number;
+	/** `revoked`: the deployment's own hold again. `unread`: it was told and could not be decrypted, so that what was asked for before stays. */
+	readonly is: "none" | "set" | "revoked" | "unread";
+	/** Empty unless it is set. */
+	readonly username: string;
+	readonly password: string;
+	/** How long each proxy takes clients with former credentials, once it has these. */
+	readonly formerSeconds: number;
+}
+
+/** Until when clients may hold old URLs, unless an operator says otherwise. */
+export const FORMER_CREDENTIALS_SECONDS = 600;
 
 /** A proxy that Muster did not make. `address` is canonical, IPv4 or IPv6. */
 export interface StaticBackend {
@@ -105,13 +121,8 @@ export interface Spec {
 	readonly unresolved: readonly string[];
 }
 
-const rolling = (initial: Rolling): Shape<Rolling> =>
-	record<Rolling>({
-		enabled: value<boolean>(initial.enabled),
-		minAvailable: value(initial.minAvailable),
-		batchSize: value(initial.batchSize),
-	});
-const ROLLING = rolling({ enabled: false, minAvailable: 3, batchSize: 2 });
+const ROLLING_FIELDS = { enabled: value<boolean>(false), minAvailable: value(3), batchSize: value(2) };
+const ROLLING = record<Rolling>(ROLLING_FIELDS);
 
 const SPEC = record<Spec>({
 	min: value(0),
@@ -145,6 +156,9 @@ const SPEC = record<Spec>({
 	unresolved: list(value("")),
 });
 
+/** Before any setting is known, and what the settings themselves go by where nobody says otherwise. */
+export const NEW_SPEC: Spec = SPEC.initial;
+
 export interface PoolFields {
 	readonly pool: Identity;
 	readonly bornAt: Ms;
@@ -171,6 +185,8 @@ export interface PoolFields {
 	readonly account: string;
 	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
 	readonly credentials: readonly Credentials[];
+	/** The newest order that the pool was told of: it stands over the deployment's own credentials. */
+	readonly orderedCredentials: OrderedCredentials;
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
 	readonly allow: readonly string[];
 }
@@ -196,18 +212,18 @@ export const poolSlice: Slice<PoolFields> = {
 	spec: shown(fact(SPEC)),
 	suspended: shown(fact(value<string | null>(null))),
 	environment: fact(nullable(record<{ readonly min: number; readonly max: number }>({ min: value(0), max: value(0) }))),
-	patchedRolling: fact(
-		nullable(
-			record<PatchedRolling>({
-				enabled: value<boolean>(false),
-				minAvailable: value(3),
-				batchSize: value(2),
-				environment: ROLLING,
-			}),
-		),
-	),
+	patchedRolling: fact(nullable(record<PatchedRolling>({ ...ROLLING_FIELDS, environment: ROLLING }))),
 	agentUrl: shown(fact(value<string | null>(null))),
 	account: shown(fact(value(""))),
 	credentials: shown(fact(list(record<Credentials>({ version: value(0), username: value(""), password: value("") })))),
+	orderedCredentials: fact(
+		record<OrderedCredentials>({
+			revision: value(0),
+			is: value<OrderedCredentials["is"]>("none"),
+			username: value(""),
+			password: value(""),
+			formerSeconds: value(FORMER_CREDENTIALS_SECONDS),
+		}),
+	),
 	allow: fact(list(value(""))),
 };

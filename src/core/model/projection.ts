@@ -4,12 +4,12 @@ import { named } from "./bounds.ts";
 import { costOf, whyUnpriced } from "./cost.ts";
 import { medianBootMs, usualBootMs } from "./health.ts";
 import { leasedOf } from "./leases.ts";
-import { BOOTS_TO_OPEN, STUCK_DELETE_MS } from "./limits.ts";
+import { BOOTS_TO_OPEN, SOON_MS, STUCK_DELETE_MS } from "./limits.ts";
 import { canWake } from "./load.ts";
 import { askedOf } from "./neighbours.ts";
 import { areAllClosed, factsOf, placeBreaker, placeKey, placesIn } from "./places.ts";
 import { billable, deletingOf, hasCloud, mayAct, vmOf } from "./proxies.ts";
-import type { PlaceStanding, PoolSummary, ProxyRow, ReadyEntry, Waiting } from "./published.ts";
+import type { PoolSummary, ProxyRow, ReadyEntry, Waiting } from "./published.ts";
 import { replacementLimit } from "./replacements.ts";
 import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type State, type StaticBackend, type StaticHealth } from "./state.ts";
 import { staticId } from "./statics.ts";
@@ -44,7 +44,7 @@ export function summaryOf(state: State): CoreSummary {
 		unreported: state.unreported,
 		...(leased > 0 ? { leased } : {}),
 		intervalSeconds: state.spec.intervalSeconds,
-		places: state.spec.places.map((place) => placeStanding(state, place)),
+		places: state.spec.places,
 		...(state.accountKey === "" ? {} : { accountKey: state.accountKey }),
 		...(askedOf(state) === 0 ? {} : { fallback: { endpoint: state.asked.endpoint, count: askedOf(state) } }),
 		orphans: orphansOf(state),
@@ -70,13 +70,18 @@ function isPriceRefused({ pricing: { refusedAt } }: State["money"], listedAt: Ms
 
 const isOpen = (breaker: Breaker): boolean => breaker.failures > 0;
 
+/** When it is tried again; 0 where it is so again and again within a minute (what is sold out), of which readers need not be told each time. */
+function shownUntil({ until, steppedAt }: Breaker): Ms {
+	return until - steppedAt <= SOON_MS ? 0 : until;
+}
+
 /** What waits, and goes on by itself or at an operator's start. */
 function waitingOf(state: State): readonly Waiting[] {
 	const { breakers } = state;
 	// What it knows of itself it has not from what is stored.
 	const idle = state.unreadable === null ? idleness(state.run) : null;
 	const waiting = idle === null ? [] : [idle];
-	const say = (breaker: Breaker, where = "") => waiting.push({ what: `${where}${breaker.why}`, until: breaker.until });
+	const say = (breaker: Breaker, where = "") => waiting.push({ what: `${where}${breaker.why}`, until: shownUntil(breaker) });
 	for (const breaker of [breakers.auth, breakers.launch]) if (isOpen(breaker)) say(breaker);
 	for (const place of placesIn(state)) {
 		const breaker = placeBreaker(state, place);
@@ -162,11 +167,6 @@ export function onlyPlaceOf({ spec }: State): (place: Place) => boolean {
 /** What the settings name and the cloud has no more, each once. */
 function goneOf(state: State): readonly string[] {
 	return [...new Set(placesIn(state).flatMap((place) => factsOf(state, placeKey(place)).gone || []))];
-}
-
-function placeStanding(state: State, place: Place): PlaceStanding {
-	const breaker = placeBreaker(state, place);
-	return isOpen(breaker) ? { ...place, closed: { until: breaker.until, why: breaker.why } } : place;
 }
 
 /** Of all rows together, whatever their order. Proxies are never mutated, so that each chunk of them is hashed once. */

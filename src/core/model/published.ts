@@ -47,7 +47,7 @@ export interface PoolSummary {
 	/** The pool that stands in for its proxies, and for how many; missing: for none. */
 	readonly fallback?: { readonly endpoint: string; readonly count: number };
 	/** Where it may have VMs, in the order in which they are tried. (Missing in what an earlier version published.) */
-	readonly places?: readonly PlaceStanding[];
+	readonly places?: readonly Place[];
 	readonly orphans?: number;
 	/** `orphans`, in what an earlier version published. */
 	readonly strays?: number;
@@ -68,15 +68,10 @@ export type ReadyEntry = readonly [
 	access?: string,
 ];
 
-/** What goes on by itself at an instant, or once an operator starts the pool (null), which a running pool may be told as well. */
+/** What goes on by itself at an instant (0: within a minute), or once an operator starts the pool (null), which a running pool may be told as well. */
 export interface Waiting {
 	readonly what: string;
 	readonly until: Ms | null;
-}
-
-/** One of a pool's places, and what keeps VMs from being launched there; missing: nothing does. */
-export interface PlaceStanding extends Place {
-	readonly closed?: { readonly until: Ms; readonly why: string };
 }
 
 export interface ProxyRow {

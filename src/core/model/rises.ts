@@ -1,6 +1,6 @@
-/** Demand between the rules' turns: whether more is wanted than there is, and how far connections may rise before it is. */
+/** Demand between the rules' turns: whether more is wanted than there is, and how far what agents report may rise before it is. */
 import { RISE_SPACING_MS } from "./limits.ts";
-import { measurementsOf, totalOf } from "./metrics.ts";
+import { ACTIVE, measurementsOf, totalOf } from "./metrics.ts";
 import { AGENT_METRICS, INSTANCES, intersectionOf, parseRule, type Rule, rangeOf } from "./rules.ts";
 import type { Ms, State, Vitals } from "./state.ts";
 import { summed } from "./table.ts";
@@ -31,6 +31,11 @@ export function mayAskForMore(state: State): boolean {
 	return ceilingsOf(state).some(({ rule, sum }) => (reportedOf.get(rule.metric)?.(state.vitals) ?? 0) >= sum);
 }
 
+/** What was just heard may be a reason to decide before the rules' turn. */
+export function withPress(state: State, now: Ms): State {
+	return isRiseDue(state, now) ? { ...state, pressedAt: now } : state;
+}
+
 /** Whether more is wanted than there is: that need not wait for the rules' turn, the ramp's steps do. */
 export function isRiseDue(state: State, now: Ms): boolean {
 	const { spec, target, ramped } = state;
@@ -45,16 +50,24 @@ export function isRiseDue(state: State, now: Ms): boolean {
 	return intersectionOf(ranges).range.least > target;
 }
 
+/** A metric of which less than this share of its bound is left has that for a step: where little is left, rates that waver would be told without end. */
+const LEAST_STEP = 1 / 4;
+
 /**
- * By how many connections each proxy's number may differ from what it told while their sum asks for no more proxies; 0: no rise is of
- * weight. A power of two, so that it seldom changes.
+ * By how much of each metric each proxy may differ from what it told while their sum asks for no more proxies. Powers of two, so that they
+ * seldom change.
  */
-function stepOf(state: State): number {
-	const [connections, count] = [reportedOf.get("active")?.(state.vitals) ?? 0, Math.max(1, state.proxies.size)];
-	const ceilings = canRise(state) ? ceilingsOf(state).filter(({ rule }) => rule.metric === "active") : [];
-	if (ceilings.length === 0) return 0;
-	const room = Math.min(...ceilings.map(({ sum }) => sum)) - connections;
-	return 2 ** Math.floor(Math.log2(Math.max(1, 1 + (room - 1) / count)));
+function stepsOf(state: State): ReadonlyMap<string, number> {
+	const count = Math.max(1, state.proxies.size);
+	const steps = new Map<string, number>();
+	for (const { rule, sum } of canRise(state) ? ceilingsOf(state) : []) {
+		const { metric } = rule;
+		const room = sum - (reportedOf.get(metric)?.(state.vitals) ?? 0);
+		const isCount = metric === ACTIVE;
+		const part = isCount ? Math.max(1, 1 + (room - 1) / count) : Math.max(LEAST_STEP * (rule.upper?.value ?? 0), room / count);
+		steps.set(metric, Math.min(steps.get(metric) ?? Number.POSITIVE_INFINITY, 2 ** Math.floor(Math.log2(part))));
+	}
+	return steps;
 }
 
 /**
@@ -62,10 +75,16 @@ function stepOf(state: State): number {
  * where it is much wider, and seldom.
  */
 export function withRiseStep(state: State, now: Ms): State {
-	const { step: before, at } = state.rise;
-	const step = stepOf(state);
-	if (step === before) return state;
-	const isNarrower = step > 0 && (before === 0 || step < before);
-	const isMuchWider = before > 0 && (step === 0 || step >= 4 * before) && (now < at || now - at >= RISE_SPACING_MS);
-	return isNarrower || isMuchWider ? { ...state, rise: { step, at: now } } : state;
+	const { rise } = state;
+	const before = new Map(Object.entries({ ...rise.others, ...(rise.step > 0 && { [ACTIVE]: rise.step }) }));
+	const steps = stepsOf(state);
+	const isNarrower = [...steps].some(([metric, step]) => step < (before.get(metric) ?? Number.POSITIVE_INFINITY));
+	const isMuchWider = [...before].some(([metric, step]) => (steps.get(metric) ?? Number.POSITIVE_INFINITY) >= 4 * step);
+	const isDue = now < rise.at || now - rise.at >= RISE_SPACING_MS;
+	if (!isNarrower && !(isMuchWider && isDue)) return state;
+	// What is wider beside it stays until it is its turn: two that take turns would be told without end.
+	const after = new Map(steps);
+	if (!isDue) for (const [metric, step] of before) after.set(metric, Math.min(step, steps.get(metric) ?? step));
+	const { [ACTIVE]: step = 0, ...others } = Object.fromEntries(after);
+	return { ...state, rise: { step, others, at: now } };
 }

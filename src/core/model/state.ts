@@ -154,7 +154,7 @@ export function revivedFields(stored: Readonly<Record<string, unknown>>): Partia
 		try {
 			revived[key] = shape.revive(stored[key]);
 		} catch (error) {
-			throw new Error(`the stored ${key} cannot be read: ${error instanceof Error ? error.message : error}`);
+			throw new Error(`the stored ${key} cannot be read: ${error instanceof Error ? error.message : error}`, { cause: error });
 		}
 	}
 	return revived;

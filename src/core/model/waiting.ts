@@ -17,7 +17,7 @@ export function idleness(run: Run): Waiting | null {
 /** When it goes on, and how to have it go on now. `endpoint`: by which name the pool is reached; null: not known. One that is being removed cannot be started. */
 export function sayWaiting({ what, until }: Waiting, run: Run, endpoint: string | null, now: Ms): string {
 	if (until === null) return `${what} until ${startOf(endpoint)}`;
-	if (until <= now) return `${what}; it is tried again now`;
+	if (until <= now) return `${what}; it is tried again within a minute`;
 	const by = run === "removing" ? "" : `, or now by ${startOf(endpoint)}`;
 	return `${what}; tried again at ${new Date(until).toISOString()}${by}`;
 }

@@ -7,8 +7,8 @@ import { assisting, unplaced } from "../model/neighbours.ts";
 import { placeKey } from "../model/places.ts";
 import {
 	billable,
+	countForTarget,
 	countKept,
-	countPlaces,
 	countReady,
 	deletingOf,
 	drainingOf,
@@ -25,6 +25,7 @@ import {
 import { intentOf } from "../model/proxy.ts";
 import { sayWaiting, waitingReplacements } from "../model/replacements.ts";
 import type { Id, Place, Proxy } from "../model/state.ts";
+import { isTry } from "../model/tries.ts";
 import { releaseNewcomers } from "./adopt.ts";
 import { retireAged } from "./ageing.ts";
 import { retireBanned } from "./bans.ts";
@@ -51,10 +52,10 @@ export function scale(draft: Draft): void {
 	if (draft.state.run === "running") at.moveUnsent();
 	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
-	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
+	const [count, kept] = [countForTarget(draft.state, draft.now), countKept(draft.state)];
 	const waiting = kept < wanted ? successorsWaiting(draft) : 0;
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
-	if (places < wanted) grow(draft, at, wanted - places, waiting);
+	if (count < wanted) grow(draft, at, wanted - count, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	if (draft.state.run === "running") draft.held ??= new Places(draft).sayFull(wanted - countKept(draft.state), target);
@@ -131,7 +132,9 @@ function grow(draft: Draft, at: Places, missing: number, waiting: number): void 
 	}
 	for (const place of wanted.slice(0, affordable(draft, wanted))) {
 		const id = newId(draft.random);
-		draft.put({ ...intentOf(id, draft.now, place), why: "to meet the target" });
+		const intent = { ...intentOf(id, draft.now, place), why: "to meet the target" };
+		draft.put(intent);
+		if (isTry(draft.state, intent)) continue;
 		draft.message("INFO", `launching ${id}${place !== null && draft.state.spec.places.length > 1 ? ` in ${placeKey(place)}` : ""}`);
 	}
 }

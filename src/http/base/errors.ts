@@ -85,6 +85,16 @@ export class ValidationError extends ApiError {
 	}
 }
 
+/** A query parameter is not what it may be; `message` goes on after its name, without a full stop. */
+export function invalidQuery(field: string, message: string): ValidationError {
+	return new ValidationError(`${field} ${message}.`, [{ section: "query", field, message }]);
+}
+
+/** What a pool's refusal of an order is answered with. */
+export function refused({ error, message }: { readonly error: "notFound" | "conflict"; readonly message: string }): NotFound | Conflict {
+	return error === "notFound" ? new NotFound(message) : new Conflict(message);
+}
+
 export interface Issue {
 	readonly section: string;
 	readonly field: string;

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { conditionOf } from "../../core/model/health.ts";
 import { Cached, DatabaseUnavailable } from "../../d1/database.ts";
 import { type Called, endpointNameOf, readCalled } from "../../d1/directory.ts";
-import { readSettings } from "../../d1/settings.ts";
+import { orderedCredentialsIn, readSettings } from "../../d1/settings.ts";
+import { type CredentialsInForce, inForce } from "../../fleet/credentials.ts";
 import { whatIsLost } from "../../fleet/directory.ts";
 import { readShadows } from "../../fleet/shadow.ts";
 import { readReady } from "../../read-model/ready.ts";
@@ -14,6 +15,7 @@ import { logWarning } from "../../values/log.ts";
 import { requireKey } from "../base/auth.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { ApiError } from "../base/errors.ts";
+import { noticeOf } from "./authentication.ts";
 import { faults, json, METADATA } from "./shapes.ts";
 
 /** How far behind the database may be. */
@@ -114,16 +116,20 @@ export async function healthNow(env: Env, config: Config, now: number): Promise<
 	return judge(config, await look(env, config, now), now);
 }
 
-function judge(config: Config, { pools, removed, shadows, called, database }: Seen, now: number): Health {
+function judge(config: Config, { pools, removed, shadows, called, credentials, database }: Seen, now: number): Health {
 	const live = healthOf(config, pools, shadows, called, now);
 	const removing = removingHealth(removed, live, now);
 	const health = { ...live, ...removing };
 	const all = Object.values(health);
-	const count = (database === null ? 0 : 1) + config.problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
+	const notice = credentials === null ? null : noticeOf(credentials, config.global);
+	const isUnread = credentials?.isUnread === true;
+	const problems = notice !== null && isUnread ? [...config.problems, notice] : config.problems;
+	const warnings = notice !== null && !isUnread ? [...config.warnings, notice] : config.warnings;
+	const count = (database === null ? 0 : 1) + problems.length + all.reduce((sum, { problems }) => sum + problems.length, 0);
 	const checks: z.infer<typeof Checks> = {
 		...(database === null ? {} : { database }),
-		...(config.problems.length === 0 ? {} : { configuration: [...config.problems] }),
-		...(config.warnings.length === 0 ? {} : { warnings: [...config.warnings] }),
+		...(problems.length === 0 ? {} : { configuration: [...problems] }),
+		...(warnings.length === 0 ? {} : { warnings: [...warnings] }),
 		...(all.length === 0 ? {} : { pools: health }),
 	};
 	// One that goes as it should says nothing of those that stay.
@@ -137,6 +143,8 @@ interface Seen {
 	readonly removed: readonly PublishedPool[];
 	readonly shadows: ReadonlyMap<string, string>;
 	readonly called: Called;
+	/** Null: it is not known. */
+	readonly credentials: CredentialsInForce | null;
 	/** What is wrong with the database, or null. */
 	readonly database: string | null;
 }
@@ -162,7 +170,7 @@ async function hasKey(c: AppContext): Promise<boolean> {
 
 /** Never throws. */
 async function look(env: Env, config: Config, now: number): Promise<Seen> {
-	let seen: Omit<Seen, "database"> = { pools: [], removed: [], shadows: new Map(), called: endpointNameOf };
+	let seen: Omit<Seen, "database"> = { pools: [], removed: [], shadows: new Map(), called: endpointNameOf, credentials: null };
 	try {
 		const { snapshot, ageMs } = await readReady(env.DB, now);
 		const { pools } = snapshot;
@@ -172,9 +180,9 @@ async function look(env: Env, config: Config, now: number): Promise<Seen> {
 			readRemoving(env.DB),
 			readShadows(env.DB, config, pools),
 			readCalled(env.DB),
-			readSettings(env.DB, ["written_at", "unlisted"]),
+			readSettings(env.DB, ["written_at", "unlisted", "credentials"]),
 		]);
-		seen = { pools, removed, shadows, called };
+		seen = { pools, removed, shadows, called, credentials: inForce(env, orderedCredentialsIn(settings)) };
 		const lost = await whatIsLost(env, settings);
 		if (lost !== null) return { ...seen, database: lost };
 		const mark = settings.get("written_at");

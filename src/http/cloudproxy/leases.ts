@@ -2,12 +2,13 @@ import { z } from "zod";
 import type { LeaseShown, LeaseWishes } from "../../core/model/leases.ts";
 import { READY_STALENESS_MS } from "../../core/model/limits.ts";
 import type { ReadyEntry } from "../../core/model/published.ts";
+import { eachPool } from "../../fleet/fleet.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
 import { isSpread, type Selection, selectFrom } from "../../read-model/select.ts";
 import { type PublishedPool, type Snapshot, snapshotOf, whereIs } from "../../read-model/snapshot.ts";
 import { askPool, isPoolObject, PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import { type AppContext, laterOf, metadata, Operation } from "../base/context.ts";
-import { Conflict, NotFound } from "../base/errors.ts";
+import { NotFound, refused, type ServiceUnavailable } from "../base/errors.ts";
 import { readyProxy } from "./proxies.ts";
 import { nothingReady, requireKnown, selectionOf, selectionQuery } from "./selection.ts";
 import { ADMIN_FAULTS, bodyOf, faults, json, METADATA, Metadata, PROXY_LIST, Proxy, wholeNumber } from "./shapes.ts";
@@ -17,6 +18,7 @@ const MAX_SECONDS = 3_600;
 const MAX_COUNT = 100;
 /** Pools are asked again for what the others could not give. */
 const ROUNDS = 2;
+const TAKEN_RETRY_SECONDS = 1;
 
 const LEASE = {
 	lease: `${"0123456789abcdef".repeat(4)}.4la7q7p8t3kjffjo`,
@@ -97,7 +99,7 @@ const releaseSchema = {
 				.object({ metadata: Metadata, message: z.string() })
 				.openapi("Released", { example: { metadata: METADATA, message: "Lease released" } }),
 		),
-		...faults(404),
+		...faults(404, 409),
 		...ADMIN_FAULTS,
 	},
 };
@@ -114,7 +116,8 @@ export class LeaseProxies extends Operation {
 		requireKnown(c.get("config"), snapshot, wanted);
 		const granted: ShownLease[] = [];
 		const silent: PoolUnreachable[] = [];
-		let candidates = selectFrom(snapshot, wanted, now);
+		const listed = selectFrom(snapshot, wanted, now);
+		let candidates = listed;
 		for (let round = 0; round < ROUNDS && granted.length < body.count && candidates.readyCount > 0; round++) {
 			const asked = await Promise.all(
 				sharesOf(candidates, body.count - granted.length).map(async ({ pool, count }) => {
@@ -129,8 +132,7 @@ export class LeaseProxies extends Operation {
 			candidates = snapshotOf(candidates.pools.filter((pool) => !exhausted.includes(pool)));
 		}
 		// What others have granted nobody else would know of.
-		if (granted.length === 0)
-			throw silent[0] ?? (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
+		if (granted.length === 0) throw silent[0] ?? (listed.readyCount > 0 ? taken() : await none(c, snapshot, wanted, now));
 		forgetReady();
 		// Until no isolate hands them out from what it has read.
 		await new Promise((resolve) => setTimeout(resolve, READY_STALENESS_MS));
@@ -144,10 +146,8 @@ export class ListLeases extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { snapshot } = await readReady(c.env.DB, Date.now(), laterOf(c));
-		const all = await Promise.all(
-			snapshot.pools.map(async (pool) =>
-				((await askPool(c.env, pool.object, (stub) => stub.leases())) ?? []).map((lease) => shown(pool, lease)),
-			),
+		const all = await eachPool(snapshot.pools, async (pool) =>
+			((await askPool(c.env, pool.object, (stub) => stub.leases())) ?? []).map((lease) => shown(pool, lease)),
 		);
 		const leases = all.flat();
 		return c.json({ metadata: metadata(c), total: leases.length, leases });
@@ -174,7 +174,7 @@ export class RenewLease extends Operation {
 		const outcome = await askPool(c.env, named.pool.object, (pool) =>
 			pool.command({ do: "renewLease", id: named.id, seconds: body.seconds }),
 		);
-		if (!outcome.ok) throw outcome.error === "notFound" ? noSuchLease() : new Conflict(outcome.message);
+		if (!outcome.ok) throw refused(outcome);
 		return c.json({ metadata: metadata(c), message: "Lease renewed", lease: await held(c, named) });
 	}
 }
@@ -185,13 +185,24 @@ export class ReleaseLease extends Operation {
 
 	async handle(c: AppContext): Promise<Response> {
 		const { pool, id } = await find(c, (await this.getValidatedData<typeof releaseSchema>()).params.lease);
-		await askPool(c.env, pool.object, (stub) => stub.command({ do: "endLeases", ids: [id] }));
+		const outcome = await askPool(c.env, pool.object, (stub) => stub.command({ do: "endLeases", ids: [id] }));
+		// A pool that is gone has no leases.
+		if (!outcome.ok && outcome.error === "conflict") throw refused(outcome);
 		forgetReady();
 		return c.json({ metadata: metadata(c), message: "Lease released" });
 	}
 }
 
 type ShownLease = z.infer<typeof Lease>;
+
+async function none(c: AppContext, snapshot: Snapshot, wanted: Selection, now: number): Promise<NotFound | ServiceUnavailable> {
+	return (await wakeFor(c, snapshot, wanted)) ?? nothingReady(c.get("config"), snapshot, wanted, now);
+}
+
+/** The list that was read is a moment older than what the pools know. */
+function taken(): NotFound {
+	return new NotFound("No proxies available: each that was listed has just been leased or is not ready any more.", TAKEN_RETRY_SECONDS);
+}
 
 /** How many each pool is asked for: as many proxies drawn of all that are ready, each as likely as any other. */
 function sharesOf(snapshot: Snapshot, count: number): readonly { readonly pool: PublishedPool; readonly count: number }[] {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { OUTCOMES, type Reported } from "../../core/model/bans.ts";
+import { eachPool } from "../../fleet/fleet.ts";
 import { findAllAt, type Whereabouts } from "../../read-model/proxies.ts";
 import { forgetReady, readReady } from "../../read-model/ready.ts";
 import type { Snapshot } from "../../read-model/snapshot.ts";
@@ -199,14 +200,11 @@ export class ListOutcomes extends Operation {
 	async handle(c: AppContext): Promise<Response> {
 		const { pool, limit } = (await this.getValidatedData<typeof outcomesSchema>()).query;
 		const { snapshot } = await readReady(c.env.DB, Date.now(), laterOf(c));
-		const told = await Promise.all(
-			snapshot.pools
-				.filter(({ provider, name }) => pool === undefined || pool === `${provider}/${name}`)
-				.map(async ({ object, provider, name }) => ({
-					...{ provider, instance: name },
-					outcomes: await askPool(c.env, object, (one) => one.outcomes()),
-				})),
-		);
+		const asked = snapshot.pools.filter(({ provider, name }) => pool === undefined || pool === `${provider}/${name}`);
+		const told = await eachPool(asked, async ({ object, provider, name }) => ({
+			...{ provider, instance: name },
+			outcomes: await askPool(c.env, object, (one) => one.outcomes()),
+		}));
 		const hosts = new Map<string, PoolOutcomes["hosts"][number]>();
 		for (const { outcomes } of told) for (const row of outcomes?.hosts ?? []) hosts.set(row.host, added(row, hosts.get(row.host)));
 		const proxies = told.flatMap(({ outcomes, ...owner }) =>

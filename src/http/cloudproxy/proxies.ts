@@ -150,7 +150,7 @@ export class ListProxies extends Operation {
 
 /** What a query of nothing but a right `limit` asks for, or none: to check it by the schema takes as long as to answer it. Null: check it. */
 function plainPage(c: AppContext): Page | null {
-	const limit = hasQuery(c) ? Number(/\?limit=(\d{1,3})$/.exec(c.req.url)?.[1] ?? 0) : USUAL_LIMIT;
+	const limit = hasQuery(c) ? Number(/^[^?]*\?limit=(\d{1,3})$/.exec(c.req.url)?.[1] ?? 0) : USUAL_LIMIT;
 	return limit >= 1 && limit <= MAX_LIMIT ? { offset: 0, limit, wanted: EVERYTHING } : null;
 }
 

@@ -6,6 +6,7 @@ import { writeSetting } from "../../d1/settings.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import type { PoolConfig } from "../../settings/environment.ts";
+import { MAX_SCALING } from "../../settings/table.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
 import { configuredInstance, DEFAULT_INSTANCE, type Instance, instance, instancesOf, providerNamed, unknownInstance } from "./instances.ts";
@@ -22,9 +23,7 @@ import {
 	wholeNumberOrText,
 } from "./shapes.ts";
 
-const MAX_PROXIES = 10_000;
-
-const Bounds = bodyOf({ min_scaling: wholeNumberOrText(0, MAX_PROXIES), max_scaling: wholeNumberOrText(0, MAX_PROXIES) })
+const Bounds = bodyOf({ min_scaling: wholeNumberOrText(0, MAX_SCALING), max_scaling: wholeNumberOrText(0, MAX_SCALING) })
 	.refine(({ min_scaling, max_scaling }) => max_scaling >= min_scaling, {
 		path: ["max_scaling"],
 		error: "must not be less than min_scaling",

@@ -14,7 +14,7 @@ import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import type { Config } from "../../settings/environment.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { normaliseHost } from "../../values/hosts.ts";
-import { NotFound, ServiceUnavailable, ValidationError } from "../base/errors.ts";
+import { invalidQuery, NotFound, ServiceUnavailable } from "../base/errors.ts";
 
 const STARTING_RETRY_SECONDS = 5;
 const MAX_TEXT_CHARS = 200;
@@ -61,13 +61,13 @@ export function selectionOf(query: z.infer<typeof Query>): Selection {
 function namesIn(given: string | undefined, field: string): ReadonlySet<string> | null {
 	if (given === undefined) return null;
 	const names = listed(given.toLowerCase());
-	if (names.length === 0) throw invalid(field, "must name at least one");
+	if (names.length === 0) throw invalidQuery(field, "must name at least one");
 	return new Set(names);
 }
 
 function hostIn(given: string | undefined): string | null {
 	const host = given === undefined ? null : normaliseHost(given);
-	if (host === null && given !== undefined) throw invalid("host", "must be a host name or an address");
+	if (host === null && given !== undefined) throw invalidQuery("host", "must be a host name or an address");
 	return host;
 }
 
@@ -75,14 +75,14 @@ function sourcesIn(given: string | undefined): ReadonlySet<Source> | null {
 	const names = namesIn(given, "source");
 	if (names === null) return null;
 	const sources = SOURCES.filter((source) => names.has(source));
-	if (sources.length < names.size) throw invalid("source", `must be one of ${SOURCES.join(", ")}`);
+	if (sources.length < names.size) throw invalidQuery("source", `must be one of ${SOURCES.join(", ")}`);
 	return new Set(sources);
 }
 
 function addressesIn(given: string): ReadonlySet<string> {
 	const addresses = given.split(",").map((address) => address.trim());
 	const wrong = addresses.flatMap((address, index) => (address !== "" && canonicalAddress(address) === null ? [index + 1] : []));
-	if (wrong.length > 0) throw invalid("exclude", `must be IP addresses, comma-separated: number ${wrong.join(", ")} is none`);
+	if (wrong.length > 0) throw invalidQuery("exclude", `must be IP addresses, comma-separated: number ${wrong.join(", ")} is none`);
 	return new Set(addresses.flatMap((address) => canonicalAddress(address) ?? []));
 }
 
@@ -91,10 +91,6 @@ function listed(given: string): readonly string[] {
 		.split(",")
 		.map((one) => one.trim())
 		.filter((one) => one !== "");
-}
-
-function invalid(field: string, message: string): ValidationError {
-	return new ValidationError(`${field} ${message}.`, [{ section: "query", field, message }]);
 }
 
 /**
@@ -119,7 +115,7 @@ function refuse(field: string, wanted: ReadonlySet<string> | null, isKnown: (nam
 	const unknown = [...(wanted ?? [])].filter((name) => !isKnown(name));
 	if (unknown.length === 0) return;
 	const there = known.length === 0 ? "there are none yet" : `known are ${known.join(", ")}`;
-	throw invalid(field, `${JSON.stringify(unknown.join(", "))} is unknown; ${there}`);
+	throw invalidQuery(field, `${JSON.stringify(unknown.join(", "))} is unknown; ${there}`);
 }
 
 /** Of pools that have published something, and of those that are yet to be made. */

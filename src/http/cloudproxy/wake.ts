@@ -1,6 +1,7 @@
 import { type Selection, selectFrom } from "../../read-model/select.ts";
 import type { PublishedPool, Snapshot } from "../../read-model/snapshot.ts";
 import { askPool } from "../../rpc/reach.ts";
+import { logWarning } from "../../values/log.ts";
 import { clientAddress } from "../base/auth.ts";
 import type { AppContext } from "../base/context.ts";
 import { NotFound, ServiceUnavailable } from "../base/errors.ts";
@@ -104,8 +105,9 @@ async function tell(c: AppContext, object: string, one: Asking, isNews: boolean)
 	try {
 		const { ok } = await askPool(c.env, object, (stub) => stub.command(callers === 1 ? order : { ...order, callers }));
 		if (ok) return true;
-	} catch {
-		// Said by the caller: a pool that is gone and one that does not answer are the same to a client.
+	} catch (error) {
+		// To a client a pool that is gone and one that does not answer are the same.
+		logWarning("a pool is not woken", error);
 	}
 	Object.assign(one, before);
 	return false;

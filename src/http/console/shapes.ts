@@ -42,7 +42,7 @@ const PROXY = {
 	url: null,
 	load: { ...LOAD, cpu: 0.2 },
 	price: { hourly: 0.00595, currency: "USD" },
-	agent: "1.3.0",
+	agent: "1.4.0",
 	outcomes: { reported: 120, success_rate: 0.95, cooling: 1 },
 };
 
@@ -136,7 +136,7 @@ export const ConsoleState = z
 		example: {
 			metadata: METADATA,
 			version: "1.0.0",
-			agent: "1.3.0",
+			agent: "1.4.0",
 			billed_requests: 2,
 			status: "healthy",
 			problems: [],

@@ -8,7 +8,7 @@ import { eachPool } from "../../fleet/fleet.ts";
 import { listProxiesOf, listUnready, type ShownProxy } from "../../read-model/proxies.ts";
 import { homeOf, type PublishedPool, placeOfKey } from "../../read-model/snapshot.ts";
 import type { PoolDetails, ProxyDetails } from "../../rpc/pool.ts";
-import { askPool, PoolUnreachable } from "../../rpc/reach.ts";
+import { PoolUnreachable, tryPool } from "../../rpc/reach.ts";
 import type { Config } from "../../settings/environment.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
 import { type Health, healthNow } from "../cloudproxy/health.ts";
@@ -188,15 +188,10 @@ function sumOf({ byAddress }: Samples): Load {
 /** What each pool tells of its proxies, by its object; those that do not answer are left out. */
 async function detailsOf(c: AppContext, pools: readonly PublishedPool[]): Promise<ReadonlyMap<string, PoolDetails>> {
 	const answers = await eachPool(pools, async ({ object }) => {
-		const details = await askPool(c.env, object, (pool) => pool.details()).catch(unlessUnreachable);
-		return details && ([object, details] as const);
+		const details = await tryPool(c.env, object, (pool) => pool.details());
+		return details === null || details instanceof PoolUnreachable ? null : ([object, details] as const);
 	});
 	return new Map(answers.filter((answer) => answer !== null));
-}
-
-function unlessUnreachable(error: unknown): null {
-	if (error instanceof PoolUnreachable) return null;
-	throw error;
 }
 
 /** A number holds in each currency. */

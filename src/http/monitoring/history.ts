@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { METRICS, type Metric } from "../../core/model/samples.ts";
 import { LEVELS } from "../../d1/history.ts";
-import { type History, historyOf } from "../../read-model/history.ts";
+import { type History, historyOf, isGauge } from "../../read-model/history.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
-import { ValidationError } from "../base/errors.ts";
+import { invalidQuery } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { instant, poolParam } from "./shapes.ts";
 
@@ -123,7 +123,7 @@ export class GetHistory extends Operation {
 	async handle(c: AppContext): Promise<Response> {
 		const { history, ...asked } = await look(c, (await this.getValidatedData<typeof schema>()).query);
 		const { points, totals, currency, currencies } = history;
-		const counted = asked.metrics.flatMap((metric, index) => (metric in GAUGE_NAMES ? [] : [[metric, totals[index] ?? null] as const]));
+		const counted = asked.metrics.flatMap((metric, index) => (isGauge(metric) ? [] : [[metric, totals[index] ?? null] as const]));
 		return c.json({ metadata: metadata(c), ...asked, currency, currencies, points, totals: Object.fromEntries(counted) });
 	}
 }
@@ -142,18 +142,16 @@ export class GetHistoryCsv extends Operation {
 	}
 }
 
-const GAUGE_NAMES: Readonly<Record<string, true>> = { ready: true, wanted: true, billed: true, connections: true };
-
 /** Throws ValidationError, DatabaseUnavailable. */
 async function look(c: AppContext, given: z.infer<typeof query>): Promise<Asked> {
 	const now = Date.now();
 	const to = given.to ?? Math.floor(now / 1000);
 	const from = given.from ?? to - DAY_SECONDS;
-	if (from >= to) throw invalid("from", "must be before to");
+	if (from >= to) throw invalidQuery("from", "must be before to");
 	const step = given.step ?? usualStep(to - from, Math.floor(now / 1000) - from);
-	if (step < SHORTEST_SECONDS) throw invalid("step", `must be ${SHORTEST_SECONDS} or more`);
+	if (step < SHORTEST_SECONDS) throw invalidQuery("step", `must be ${SHORTEST_SECONDS} or more`);
 	if ((to - from) / step > MOST_POINTS)
-		throw invalid("step", `asks for more than ${MOST_POINTS} points: make it longer, or the time shorter`);
+		throw invalidQuery("step", `asks for more than ${MOST_POINTS} points: make it longer, or the time shorter`);
 	const pool = given.pool ?? null;
 	const metrics = metricsIn(given.metric);
 	const history = await historyOf(c.env.DB, { from, to, step, metrics, pool, currency: given.currency ?? null }, now);
@@ -179,10 +177,7 @@ function metricsIn(text: string | undefined): readonly Metric[] {
 	if (text === undefined || text.trim() === "") return METRICS;
 	const names = [...new Set(text.split(",").map((name) => name.trim()))];
 	const wrong = names.find((name) => !(METRICS as readonly string[]).includes(name));
-	if (wrong !== undefined) throw invalid("metric", `must be one or several of ${METRICS.join(", ")}, and "${wrong.slice(0, 40)}" is none`);
+	if (wrong !== undefined)
+		throw invalidQuery("metric", `must be one or several of ${METRICS.join(", ")}, and "${wrong.slice(0, 40)}" is none`);
 	return names as Metric[];
-}
-
-function invalid(field: string, message: string): ValidationError {
-	return new ValidationError(`${field} ${message}.`, [{ section: "query", field, message }]);
 }

@@ -6,7 +6,7 @@ import { findByAddress } from "../../read-model/proxies.ts";
 import { canonicalAddress } from "../../values/addresses.ts";
 import { normaliseHost } from "../../values/hosts.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
-import { ValidationError } from "../base/errors.ts";
+import { invalidQuery } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { instant, limitParam, poolParam } from "./shapes.ts";
 
@@ -88,7 +88,7 @@ export class GetOutcomeHistory extends Operation {
 		const now = Math.floor(Date.now() / 1000);
 		const end = Math.min(given.to ?? now, now);
 		const begin = given.from ?? end - DAY_SECONDS;
-		if (begin >= end) throw invalid("from", "must be before to");
+		if (begin >= end) throw invalidQuery("from", "must be before to");
 		const from = hourOf(Math.max(begin, now - OUTCOMES_KEPT));
 		const to = Math.max(from, hourOf(end - 1) + HOUR_SECONDS);
 		const one = await oneOf(c, given);
@@ -113,23 +113,19 @@ async function oneOf(
 	{ host, proxy }: { readonly host?: string | undefined; readonly proxy?: string | undefined },
 ): Promise<{ readonly host: string } | { readonly proxy: string } | null> {
 	if (host !== undefined && proxy !== undefined)
-		throw invalid("proxy", "must not be given beside host: what is counted is of a site or of a proxy");
+		throw invalidQuery("proxy", "must not be given beside host: what is counted is of a site or of a proxy");
 	if (host !== undefined) {
 		const name = normaliseHost(host);
-		if (name === null) throw invalid("host", "must be a host name or an address");
+		if (name === null) throw invalidQuery("host", "must be a host name or an address");
 		return { host: name };
 	}
 	if (proxy === undefined) return null;
 	const address = canonicalAddress(proxy);
 	const id = address === null ? proxy : (await findByAddress(c.env.DB, address))?.id;
-	if (id === undefined || !ID.test(id)) throw invalid("proxy", "must be a proxy's id, or the address of one that is there");
+	if (id === undefined || !ID.test(id)) throw invalidQuery("proxy", "must be a proxy's id, or the address of one that is there");
 	return { proxy: id };
 }
 
 function shown({ outcomes, ok }: Fared) {
 	return { outcomes, ok, success_rate: outcomes === 0 ? null : Math.round((1_000 * ok) / outcomes) / 1_000 };
-}
-
-function invalid(field: string, message: string): ValidationError {
-	return new ValidationError(`${field} ${message}.`, [{ section: "query", field, message }]);
 }

@@ -1,18 +1,21 @@
 import { z } from "zod";
-import { ValidationError } from "../base/errors.ts";
+import { invalidQuery } from "../base/errors.ts";
 
 const INSTANT = "must be an instant, as 2026-02-24T08:00:00Z or in seconds since 1970";
 
-/** Unix seconds; null: it is no instant. */
+const Rfc3339 = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+
+/** Unix seconds; null: it is no instant. `Date.parse` alone makes one of nearly any text with a number in it. */
 function parsed(text: string): number | null {
-	const seconds = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) : Date.parse(text) / 1000;
-	return Number.isFinite(seconds) && seconds >= 0 ? Math.floor(seconds) : null;
+	if (/^\d{1,12}(\.\d+)?$/.test(text)) return Math.floor(Number(text));
+	const seconds = Rfc3339.safeParse(text).success ? Math.floor(Date.parse(text) / 1000) : Number.NaN;
+	return seconds >= 0 ? seconds : null;
 }
 
 /** An instant, given as RFC 3339 or in Unix seconds, in Unix seconds. Throws ValidationError. */
 export function secondsOf(text: string, field: string): number {
 	const seconds = parsed(text);
-	if (seconds === null) throw new ValidationError(`${field} ${INSTANT}.`, [{ section: "query", field, message: INSTANT }]);
+	if (seconds === null) throw invalidQuery(field, INSTANT);
 	return seconds;
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { END_REASONS } from "../../core/model/tally.ts";
 import { type GoneVm, readVms, sumVms } from "../../d1/vms.ts";
 import { type AppContext, metadata, Operation } from "../base/context.ts";
-import { ValidationError } from "../base/errors.ts";
+import { invalidQuery } from "../base/errors.ts";
 import { ADMIN_FAULTS, faults, json, METADATA, Metadata } from "../cloudproxy/shapes.ts";
 import { instant, limitParam, poolParam } from "./shapes.ts";
 
@@ -84,8 +84,7 @@ export class ListGoneVms extends Operation {
 		const { pool = null, from, to, before, limit } = (await this.getValidatedData<typeof schema>()).query;
 		const now = Math.floor(Date.now() / 1000) + 1;
 		const span = { from: (from ?? (to ?? now) - 30 * DAY_SECONDS) * 1_000, to: (to ?? now) * 1_000, pool };
-		if (span.from >= span.to)
-			throw new ValidationError("from must be before to.", [{ section: "query", field: "from", message: "must be before to" }]);
+		if (span.from >= span.to) throw invalidQuery("from", "must be before to");
 		const [vms, totals] = await Promise.all([
 			readVms(c.env.DB, { ...span, before: before === undefined ? null : cursor(before), most: limit }),
 			before === undefined ? sumVms(c.env.DB, span) : [],

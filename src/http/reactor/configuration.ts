@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Outcome } from "../../fleet/endpoints.ts";
 import { type EndpointConfiguration, type Faults, parseConfiguration, UnreadableConfiguration } from "../../settings/configuration.ts";
 import type { AppContext } from "../base/context.ts";
-import { BadRequest, Conflict, NotFound, ValidationError } from "../base/errors.ts";
+import { BadRequest, refused, ValidationError } from "../base/errors.ts";
 
 // Configurations in requests and answers, an endpoint's and a manager's alike.
 
@@ -72,7 +72,7 @@ export function warnOf(c: AppContext, unknown: readonly string[]): void {
 export function requireDone(outcome: Outcome): void {
 	if (outcome.ok) return;
 	if (outcome.error === "invalid") throw invalid(outcome.faults);
-	throw outcome.error === "conflict" ? new Conflict(outcome.message) : new NotFound(outcome.message);
+	throw refused(outcome);
 }
 
 export function invalid(faults: Faults): ValidationError {

@@ -4,6 +4,7 @@ import { eachPool } from "../../fleet/fleet.ts";
 import { opens } from "../../pool/endpoint.ts";
 import { askPool } from "../../rpc/reach.ts";
 import type { EndpointConfiguration } from "../../settings/configuration.ts";
+import { logWarning } from "../../values/log.ts";
 import type { AppContext } from "../base/context.ts";
 
 /**
@@ -26,7 +27,8 @@ export async function isAnyEndpointsKey(c: AppContext, given: string, now: numbe
 	try {
 		const { value } = await verifiers.read(now, () => readVerifiers(c));
 		return value.some((configuration) => opens(configuration, given));
-	} catch {
+	} catch (error) {
+		logWarning("endpoints' keys", error);
 		return false;
 	}
 }

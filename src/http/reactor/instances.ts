@@ -4,8 +4,9 @@ import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { requirePrintable } from "../base/body.ts";
 import { type AppContext, Operation } from "../base/context.ts";
-import { BadRequest, Conflict, NotFound } from "../base/errors.ts";
+import { BadRequest } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
+import { requireDone } from "./configuration.ts";
 import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
 
 const TAGS = ["Instances"];
@@ -125,6 +126,6 @@ async function order(c: AppContext, name: string, command: Command): Promise<Res
 	const { object } = await addressed(c, name);
 	const outcome = await askPool(c.env, object, (pool) => pool.command(command));
 	forgetReady();
-	if (!outcome.ok) throw outcome.error === "notFound" ? new NotFound(outcome.message) : new Conflict(outcome.message);
+	requireDone(outcome);
 	return c.body(null, 200);
 }

@@ -6,8 +6,9 @@ import { askPool } from "../../rpc/reach.ts";
 import { requirePrintable } from "../base/body.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest } from "../base/errors.ts";
-import { addressed, unknownEndpoint } from "./addressed.ts";
-import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
+import { addressed } from "./addressed.ts";
+import { requireDone } from "./configuration.ts";
+import { bodyFault, endpointFaults, endpointParams, orderFaults } from "./shapes.ts";
 
 /** The severities by the names that clients use for them. */
 const SEVERITIES: Readonly<Record<string, Severity>> = { INFO: "INFO", WARN: "WARNING", WARNING: "WARNING", ERROR: "ERROR" };
@@ -56,7 +57,7 @@ const postSchema = {
 	},
 	responses: {
 		200: { description: "Done; the body is empty." },
-		...endpointFaults,
+		...orderFaults,
 		...bodyFault("The body is no JSON string, too long or blank, or the level is unknown."),
 	},
 };
@@ -83,7 +84,7 @@ export class PostEndpointLog extends Operation {
 		requirePrintable(text, "message");
 		const { object } = await addressed(c, params.endpoint);
 		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "log", severity, text }));
-		if (!outcome.ok) unknownEndpoint(params.endpoint);
+		requireDone(outcome);
 		return c.body(null, 200);
 	}
 }

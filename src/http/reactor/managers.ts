@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DirectoryEntry, endpointNameOf, listNames, listPools } from "../../d1/directory.ts";
+import { calledBy, type DirectoryEntry, findEndpoint, listNames, listPools } from "../../d1/directory.ts";
 import { LOG_KEPT, readLog } from "../../d1/logs.ts";
 import { listManagers, writeSetting } from "../../d1/settings.ts";
 import { readFacts, tickPools } from "../../fleet/fleet.ts";
@@ -21,9 +21,7 @@ const TAGS = ["Managers"];
 const EXAMPLE = { manager: { interval: 10 } };
 const UUID = "6eaeca66-4992-4353-896c-915897e5f92b";
 const nameParams = z.object({
-	manager: z
-		.string()
-		.openapi({ description: "The name of an endpoint, or `default` for all that have none of their own.", example: "demo" }),
+	manager: z.string().openapi({ description: "A name of an endpoint, or `default` for all that have none of their own.", example: "demo" }),
 });
 const done = { 200: { description: "Done; the body is empty." } };
 const unknown = { 404: { description: "There is no such configuration." } };
@@ -191,7 +189,7 @@ export class GetActiveManager extends Operation {
 		if (entry === undefined) return c.json(null);
 		const names = (await listNames(c.env.DB)).filter(({ object }) => object === entry.object);
 		return c.json({
-			name: endpointNameOf(entry),
+			name: calledBy(names)(entry),
 			keys: [],
 			clouds: entry.provider === "static" ? [] : [entry.provider],
 			loadbalancers: [],
@@ -205,9 +203,8 @@ export class GetManagerLog extends Operation {
 	override schema = logSchema;
 	async handle(c: AppContext): Promise<Response> {
 		const { params, query } = await this.getValidatedData<typeof logSchema>();
-		const entry = (await livePools(c)).find((pool) => endpointNameOf(pool) === params.manager);
-		if (entry === undefined) return c.json([]);
-		return c.json(shown(await readLog(c.env.DB, entry.object, sinceMs(query.since), LOG_KEPT)));
+		const object = await findEndpoint(c.env.DB, params.manager);
+		return c.json(object === null ? [] : shown(await readLog(c.env.DB, object, sinceMs(query.since), LOG_KEPT)));
 	}
 }
 
@@ -219,8 +216,8 @@ async function livePools(c: AppContext): Promise<readonly DirectoryEntry[]> {
 async function tell(c: AppContext, manager: string): Promise<void> {
 	const facts = await readFacts(c.env);
 	if (manager === DEFAULT_MANAGER) return tickPools(c.env, facts);
-	const entry = (await livePools(c)).find((pool) => endpointNameOf(pool) === manager);
-	if (entry !== undefined) await askPool(c.env, entry.object, (pool) => pool.tick(facts));
+	const object = await findEndpoint(c.env.DB, manager);
+	if (object !== null) await askPool(c.env, object, (pool) => pool.tick(facts));
 }
 
 function unconfigured(manager: string): NotFound {

@@ -8,7 +8,8 @@ import { requireBody } from "../base/body.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, ValidationError } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
-import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
+import { requireDone } from "./configuration.ts";
+import { bodyFault, endpointFaults, endpointParams, orderFaults } from "./shapes.ts";
 
 const USUAL_WEIGHT = 1;
 /** One proxy among a thousand may have its word outweigh them all, and no more. */
@@ -78,7 +79,7 @@ const body = {
 };
 const postResponses = {
 	200: { description: "Done; the body is empty." },
-	...endpointFaults,
+	...orderFaults,
 	...bodyFault("The body, or the address, cannot be read; `{section: {key: message}}` where single metrics are wrong."),
 };
 const postSchema = {
@@ -156,7 +157,7 @@ async function post(c: AppContext, name: string, address: string | null, body: z
 		Object.entries(body).map(([metric, given]) => [metric, typeof given === "number" ? [USUAL_WEIGHT, given] : given] as const),
 	);
 	const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "metrics", address: caller ?? address, metrics }));
-	if (!outcome.ok) unknownEndpoint(name);
+	requireDone(outcome);
 	return c.body(null, 200);
 }
 

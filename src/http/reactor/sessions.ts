@@ -5,7 +5,8 @@ import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest, Forbidden } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
-import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
+import { requireDone } from "./configuration.ts";
+import { bodyFault, endpointFaults, endpointParams, orderFaults } from "./shapes.ts";
 
 const sessionParams = endpointParams.extend({
 	session: z.string().openapi({ description: "The client's `address:port`, IPv6 in brackets.", example: "198.51.100.7:50123" }),
@@ -47,7 +48,7 @@ const dropSchema = {
 	request: { params: sessionParams },
 	responses: {
 		200: { description: "It will be closed, if it is open; the body is empty." },
-		...endpointFaults,
+		...orderFaults,
 		...bodyFault("The session is no `address:port`."),
 	},
 };
@@ -91,7 +92,7 @@ export class DropEndpointSession extends Operation {
 		// Whatever a proxy says that it has: what it drops is told to nobody else.
 		const only = own === null ? {} : { address: own };
 		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "drop", session, ...only }));
-		if (!outcome.ok) unknownEndpoint(params.endpoint);
+		requireDone(outcome);
 		return c.body(null, 200);
 	}
 }

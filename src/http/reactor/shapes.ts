@@ -16,6 +16,12 @@ export const endpointFaults = {
 	503: { description: "The pool or the database does not answer now." },
 };
 
+/** What any route that orders something of an endpoint's pool may answer beside what it is asked for. */
+export const orderFaults = {
+	...endpointFaults,
+	409: { description: "What is stored of the endpoint cannot be read: it can only be deleted." },
+};
+
 /** Of a route that takes a body. */
 export function bodyFault(description: string): { readonly 400: { readonly description: string } } {
 	return { 400: { description } };

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { AGENT_PORT } from "../../agent/protocol.ts";
+import { endpointText } from "../../agent/session.ts";
 import type { Run } from "../../core/model/state.ts";
 import { forgetReady } from "../../read-model/ready.ts";
 import { askPool } from "../../rpc/reach.ts";
 import { type AppContext, Operation } from "../base/context.ts";
 import { BadRequest } from "../base/errors.ts";
 import { addressed, unknownEndpoint } from "./addressed.ts";
-import { bodyFault, endpointFaults, endpointParams } from "./shapes.ts";
+import { requireDone } from "./configuration.ts";
+import { bodyFault, endpointFaults, endpointParams, orderFaults } from "./shapes.ts";
 
 /** What this dialect calls the states. */
 export const STATES: Readonly<Record<Run, string>> = { running: "RUNNING", paused: "PAUSED", stopped: "STOPPED", removing: "STOPPED" };
@@ -14,7 +16,9 @@ const ACTIONS: Readonly<Record<string, Run>> = { start: "running", pause: "pause
 
 const StateShape = z.object({
 	state: z.enum(["RUNNING", "PAUSED", "STOPPED"]),
-	active: z.array(z.string()).openapi({ description: "Proxies with open connections, as `ip:port`.", example: ["192.0.2.1:8899"] }),
+	active: z
+		.array(z.string())
+		.openapi({ description: "Proxies with open connections, as `ip:port`, IPv6 in brackets.", example: ["192.0.2.1:8899"] }),
 	manager: z.string().nullable().openapi({ description: "UUID of the pool's manager." }),
 });
 const EXAMPLE = { state: "RUNNING", active: ["192.0.2.1:8899"], manager: "6eaeca66-4992-4353-896c-915897e5f92b" };
@@ -41,7 +45,7 @@ const actSchema = {
 	},
 	responses: {
 		200: { description: "Done; the body is empty." },
-		...endpointFaults,
+		...orderFaults,
 		...bodyFault("The body cannot be read, or names no known action."),
 	},
 };
@@ -54,7 +58,7 @@ export class GetEndpointState extends Operation {
 		const { params } = await this.getValidatedData<typeof getSchema>();
 		const { object } = await addressed(c, params.endpoint);
 		const status = (await askPool(c.env, object, (pool) => pool.status())) ?? unknownEndpoint(params.endpoint);
-		const active = status.active.map((address) => `${address}:${AGENT_PORT}`);
+		const active = status.active.map((address) => endpointText(address, AGENT_PORT));
 		return c.json({ state: STATES[status.run], active, manager: managerOf(object) });
 	}
 }
@@ -70,7 +74,7 @@ export class PostEndpointState extends Operation {
 		const { object } = await addressed(c, params.endpoint);
 		const outcome = await askPool(c.env, object, (pool) => pool.command({ do: "run", run }));
 		forgetReady();
-		if (!outcome.ok) unknownEndpoint(params.endpoint);
+		requireDone(outcome);
 		return c.body(null, 200);
 	}
 }

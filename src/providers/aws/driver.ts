@@ -1,15 +1,15 @@
 import { gzipped } from "../../agent/gzip.ts";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
+import { Driver } from "../base/driver.ts";
 import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { Once } from "../base/once.ts";
-import { priced } from "../base/prices.ts";
+import { statedOr } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -66,18 +66,11 @@ interface Group {
 	readonly id: string;
 }
 
-class Aws implements Provider {
+class Aws extends Driver<AwsAccount> implements Provider {
 	readonly isRegional = true;
-	readonly #account: AwsAccount;
-	readonly #context: ProviderContext;
-
-	constructor(account: AwsAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const { region, size, spot } = this.#account;
+		const { region, size, spot } = this.account;
 		const { group, machine } = await this.#prepare(wanted);
 		// It has room for 16 KB, and cloud-init for what is packed.
 		const userData = Buffer.from(await gzipped(wanted.userData)).toString("base64");
@@ -133,7 +126,7 @@ class Aws implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const { region } = this.#account;
+		const { region } = this.account;
 		const alive = ["pending", "running", "shutting-down", "stopping", "stopped"];
 		const query = { ...filters({ "tag-key": TAG, "instance-state-name": alive }), MaxResults: PAGE_SIZE };
 		const instances = await allPages<Instance>("AWS: the pages of DescribeInstances", null, async (token) => {
@@ -144,7 +137,7 @@ class Aws implements Provider {
 	}
 
 	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
-		const { region, id } = vm === null ? { region: this.#account.region, id: null } : placeOf(vm);
+		const { region, id } = vm === null ? { region: this.account.region, id: null } : placeOf(vm);
 		const asked = id === null ? filters({ "client-token": name }) : { InstanceId: [id] };
 		const instances = await orNull(this.#call("DescribeInstances", asked, (answer) => instancesOf(answer, region), { region }));
 		return instances?.find((one) => !one.isTerminated && isIntents(one.vm, tags))?.vm ?? null;
@@ -195,20 +188,19 @@ class Aws implements Provider {
 	}
 
 	async hourlyPrice(): Promise<Price> {
-		const { size, region, hourly_price } = this.#account;
-		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
-		return priced(
-			"AWS",
-			"instance type",
-			`${size} in ${region} (AWS_HOURLY_PRICE can state it)`,
-			awsHourly(region, size),
-			"USD",
-			AWS_PRICES_AS_OF,
-		);
+		const { size, region, hourly_price } = this.account;
+		return statedOr(hourly_price, this.context.now(), {
+			provider: "AWS",
+			kind: "instance type",
+			size: `${size} in ${region}`,
+			statedBy: "AWS_HOURLY_PRICE",
+			hourly: awsHourly(region, size),
+			asOf: AWS_PRICES_AS_OF,
+		});
 	}
 
 	async retired(): Promise<readonly Retired[]> {
-		const { size, ami } = this.#account;
+		const { size, ami } = this.account;
 		return retiredParts((action, parameters, read) => this.#call(action, parameters, read), size, ami);
 	}
 
@@ -218,10 +210,10 @@ class Aws implements Provider {
 	}
 
 	async #prepare(wanted: CreateRequest): Promise<{ readonly group: Group; readonly machine: Machine }> {
-		const { size, ami } = this.#account;
+		const { size, ami } = this.account;
 		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
 		try {
-			const machine = await machines.ensure(this.#context, this.#machineKey(), "", () => findMachine(call, size, ami));
+			const machine = await machines.ensure(this.context, this.#machineKey(), "", () => findMachine(call, size, ami));
 			return { group: await this.#group(wanted), machine };
 		} catch (error) {
 			throw asBeforeCreate(error);
@@ -230,16 +222,16 @@ class Aws implements Provider {
 
 	#group(wanted: Protection): Promise<Group> {
 		const call: Call = (action, parameters, read) => this.#call(action, parameters, read);
-		return groups.ensure(this.#context, this.#groupKey, wanted, async () => ({ id: await ensureGroup(call, wanted) }));
+		return groups.ensure(this.context, this.#groupKey, wanted, async () => ({ id: await ensureGroup(call, wanted) }));
 	}
 
 	get #groupKey() {
-		const { api_url, access_key_id, region } = this.#account;
+		const { api_url, access_key_id, region } = this.account;
 		return [api_url, access_key_id, region];
 	}
 
 	#machineKey(): string {
-		const { api_url, access_key_id, region, size, ami } = this.#account;
+		const { api_url, access_key_id, region, size, ami } = this.account;
 		return JSON.stringify([api_url, access_key_id, region, size, ami]);
 	}
 
@@ -247,9 +239,9 @@ class Aws implements Provider {
 		action: string,
 		parameters: Parameters,
 		read: (answer: Xml) => T,
-		{ region = this.#account.region, confidential = [] }: { readonly region?: string; readonly confidential?: readonly string[] } = {},
+		{ region = this.account.region, confidential = [] }: { readonly region?: string; readonly confidential?: readonly string[] } = {},
 	): Promise<T> {
-		return ec2(this.#context, { ...this.#account, region }, action, parameters, read, confidential);
+		return ec2(this.context, { ...this.account, region }, action, parameters, read, confidential);
 	}
 }
 

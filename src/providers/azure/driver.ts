@@ -1,14 +1,14 @@
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
+import { Driver } from "../base/driver.ts";
 import { as, isFailure, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
-import { priced } from "../base/prices.ts";
+import { statedOr } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -65,23 +65,15 @@ interface Place {
 /** The networks with their security groups; each time that one was seen to is an object of its own, by which it is forgotten. */
 const networks = new Firewalls<{ readonly made: true }>();
 
-class Azure implements Provider {
-	readonly #account: AzureAccount;
-	readonly #context: ProviderContext;
-	readonly #arm: Arm;
-
-	constructor(account: AzureAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#arm = new Arm(context, account);
-	}
+class Azure extends Driver<AzureAccount> implements Provider {
+	readonly #arm = new Arm(this.context, this.account);
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const network = await this.#network(wanted);
-		const { resource_group, location } = this.#account;
+		const { resource_group, location } = this.account;
 		const place = { group: resource_group, name: wanted.name };
 		const ids = networkIds({ group: this.#group(place.group), deployment: wanted.tags.deployment, location });
-		const body = await machineBody(wanted, this.#account, ids);
+		const body = await machineBody(wanted, this.account, ids);
 		const confidential = [wanted.userData, body.properties.osProfile.customData];
 		let begun: Accepted;
 		try {
@@ -109,7 +101,7 @@ class Azure implements Provider {
 
 	/** Four lists, however many VMs there are: the VMs, their power states, the addresses, and the parts, for what is left over. */
 	async list(): Promise<readonly Vm[]> {
-		const { resource_group } = this.#account;
+		const { resource_group } = this.account;
 		const group = this.#group(resource_group);
 		const machines = await this.#machines(group);
 		if (machines === null) return [];
@@ -126,7 +118,7 @@ class Azure implements Provider {
 	}
 
 	async find({ vm, name, tags }: Wanted): Promise<Vm | null> {
-		const place = vm === null ? { group: this.#account.resource_group, name } : placeOf(vm);
+		const place = vm === null ? { group: this.account.resource_group, name } : placeOf(vm);
 		const found = await orNull(this.#machine(place));
 		if (found === null) {
 			const parts = await partsOf(this.#arm, this.#group(place.group), place.name);
@@ -156,16 +148,21 @@ class Azure implements Provider {
 	}
 
 	async hourlyPrice(): Promise<Price> {
-		const { size, location, hourly_price } = this.#account;
-		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
-		const what = `${size} in ${location} (AZURE_HOURLY_PRICE can state it)`;
-		return priced("Azure", "size", what, azureHourly(location, size), "USD", AZURE_PRICES_AS_OF);
+		const { size, location, hourly_price } = this.account;
+		return statedOr(hourly_price, this.context.now(), {
+			provider: "Azure",
+			kind: "size",
+			size: `${size} in ${location}`,
+			statedBy: "AZURE_HOURLY_PRICE",
+			hourly: azureHourly(location, size),
+			asOf: AZURE_PRICES_AS_OF,
+		});
 	}
 
 	/** A role on the resource group alone need not reach so far: then nothing can be told. */
 	async retired(): Promise<readonly Retired[]> {
 		try {
-			return await retiredParts(this.#arm, this.#account);
+			return await retiredParts(this.#arm, this.account);
 		} catch (error) {
 			if (isFailure(error, "auth") && error.code === "AuthorizationFailed") return [];
 			throw error;
@@ -212,7 +209,7 @@ class Azure implements Provider {
 
 	/** What the instance views say, by id: only the list of all VMs of the subscription has them. */
 	async #codes(): Promise<ReadonlyMap<string, string[]>> {
-		const { subscription_id } = this.#account;
+		const { subscription_id } = this.account;
 		const path = `/subscriptions/${subscription_id}/providers/Microsoft.Compute/virtualMachines?statusOnly=true`;
 		try {
 			const machines = await this.#arm.all("compute", path, Machine);
@@ -230,7 +227,7 @@ class Azure implements Provider {
 		const byName = new Map(tagged.map((tags) => [tags[VM_TAG] ?? "", tags]));
 		const found: Vm[] = [];
 		for (const [name, tags] of [...byName].filter(([name]) => NAME.test(name) && !names.has(name.toLowerCase())).slice(0, MAX_LEFTOVERS)) {
-			const place = { group: this.#account.resource_group, name };
+			const place = { group: this.account.resource_group, name };
 			if ((await orNull(this.#machine(place))) === null) found.push(leftover(place, readLabels(tags)));
 		}
 		return found;
@@ -238,21 +235,21 @@ class Azure implements Provider {
 
 	#network(wanted: Protection): Promise<{ readonly made: true }> {
 		const { tags, port, allow } = wanted;
-		const { resource_group, location } = this.#account;
+		const { resource_group, location } = this.account;
 		const network = { group: this.#group(resource_group), deployment: tags.deployment, location, allow, port };
-		return networks.ensure(this.#context, this.#networkKey, wanted, async () => {
+		return networks.ensure(this.context, this.#networkKey, wanted, async () => {
 			await ensureNetwork(this.#arm, network);
 			return { made: true };
 		});
 	}
 
 	get #networkKey() {
-		const { api_url, client_id, client_secret, subscription_id, resource_group, location } = this.#account;
+		const { api_url, client_id, client_secret, subscription_id, resource_group, location } = this.account;
 		return [api_url, client_id, client_secret, subscription_id, resource_group, location];
 	}
 
 	#group(name: string): string {
-		return `/subscriptions/${this.#account.subscription_id}/resourceGroups/${encodeURIComponent(name)}`;
+		return `/subscriptions/${this.account.subscription_id}/resourceGroups/${encodeURIComponent(name)}`;
 	}
 
 	#path({ group, name }: Place): string {

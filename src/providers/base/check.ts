@@ -1,5 +1,6 @@
 import type { FailureKind } from "../../core/model/failure.ts";
 import type { Vm } from "../../core/model/state.ts";
+import { logError } from "../../values/log.ts";
 import { type Provider, ProviderError } from "./provider.ts";
 
 /** Calls of one look at an account: a token, and some pages of its list. */
@@ -30,6 +31,7 @@ export async function checkAccount(provider: () => Provider, isOurs: (vm: Vm) =>
 		const message = `the cloud takes the credentials; VMs with the tag muster: ${vms.length}`;
 		return { ok: true, kind: null, message, ms: now() - startedAt, vms: { own, others: vms.length - own } };
 	} catch (error) {
+		if (!(error instanceof ProviderError)) logError("the check of an account", error);
 		const { kind, message } =
 			error instanceof ProviderError ? error.failure : { kind: "transient" as const, message: "it failed without a reason" };
 		return { ok: false, kind, message, ms: now() - startedAt, vms: null };

@@ -12,7 +12,7 @@ export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): err
 export function as(error: unknown, kinds: Partial<Record<FailureKind, FailureKind>>): unknown {
 	if (!(error instanceof ProviderError)) return error;
 	const kind = kinds[error.failure.kind];
-	return kind === undefined ? error : new ProviderError({ ...error.failure, kind }, error.code);
+	return kind === undefined ? error : new ProviderError({ ...error.failure, kind }, error.code, { cause: error });
 }
 
 /**
@@ -30,5 +30,15 @@ export async function orNull<T>(call: Promise<T>): Promise<T | null> {
 	} catch (error) {
 		if (isFailure(error, "notFound")) return null;
 		throw error;
+	}
+}
+
+/** The one call, and where the cloud refuses that as `kind`, so that it is certainly not done, the other. */
+export async function orElse<T>(call: Promise<T>, kind: FailureKind, other: () => Promise<T>): Promise<T> {
+	try {
+		return await call;
+	} catch (error) {
+		if (!isFailure(error, kind)) throw error;
+		return other();
 	}
 }

@@ -1,5 +1,5 @@
 import { normaliseCidr } from "../../values/addresses.ts";
-import { asBeforeCreate } from "./failures.ts";
+import { as, asBeforeCreate, isFailure } from "./failures.ts";
 import { Once } from "./once.ts";
 import { type Protection, type ProviderContext, ProviderError } from "./provider.ts";
 
@@ -28,6 +28,15 @@ export class Firewalls<T = void> {
 	/** A create found that it is not there any more: the next one sees to it anew. */
 	forget(account: Account, wanted: Protection, value: T): void {
 		this.#once.forget(keyOf(account, wanted), value);
+	}
+
+	/**
+	 * What a create that named it failed of. Where the cloud does not know what the request names, that may be the firewall, which someone removed
+	 * since it was seen: the next create sees to it anew. To ask for what does not exist is then a wrong request.
+	 */
+	blamed(account: Account, wanted: Protection, value: T, error: unknown): unknown {
+		if (isFailure(error, "notFound", "invalid")) this.forget(account, wanted, value);
+		return as(error, { notFound: "invalid" });
 	}
 }
 

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { FailureKind } from "../../core/model/failure.ts";
 import type { Rate } from "../../core/model/state.ts";
 import { type ProviderContext, ProviderError } from "./provider.ts";
@@ -120,10 +120,15 @@ export async function request<T>(context: ProviderContext, wanted: HttpRequest<T
 	if (text === null) throw fail(lost, `an answer of more than ${MAX_ANSWER_BYTES} bytes`);
 	try {
 		return wanted.read(text, response);
-	} catch {
-		// What the answer holds instead is not repeated: it can be anything.
-		throw fail(lost, `HTTP ${status} with a body that cannot be read`);
+	} catch (error) {
+		throw fail(lost, `HTTP ${status} with a body that cannot be read${placeOf(error)}`);
 	}
+}
+
+/** Where an answer is not of the shape that was read: "; servers.3.status: invalid_type". What stands there instead is not repeated: it can be anything. */
+function placeOf(error: unknown): string {
+	const issue = error instanceof z.ZodError ? error.issues[0] : undefined;
+	return issue === undefined ? "" : `; ${issue.path.join(".") || "all of it"}: ${issue.code}`;
 }
 
 function failureOf(

@@ -19,3 +19,21 @@ export function priced(provider: string, kind: string, size: string, hourly: num
 	if (hourly === undefined) throw new ProviderError({ kind: "invalid", message: `${provider}: no price is known of the ${kind} ${size}` });
 	return soundPrice({ hourly, currency, asOf });
 }
+
+/** An hourly price that a cloud does not show: what the operator states in the setting `statedBy`, else what the table that Muster brings has, of `asOf`. In dollars. */
+export function statedOr(
+	stated: number | null,
+	now: number,
+	table: {
+		readonly provider: string;
+		readonly kind: string;
+		readonly size: string;
+		readonly statedBy: string;
+		readonly hourly: number | undefined;
+		readonly asOf: number;
+	},
+): Price {
+	if (stated !== null) return { hourly: stated, currency: "USD", asOf: now };
+	const { provider, kind, size, statedBy, hourly, asOf } = table;
+	return priced(provider, kind, `${size} (${statedBy} can state it)`, hourly, "USD", asOf);
+}

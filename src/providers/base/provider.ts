@@ -185,8 +185,8 @@ export class ProviderError extends Error {
 	readonly failure: Failure;
 	/** The cloud's own code for it, where its driver reads one: what it means is known to that driver alone. */
 	readonly code: string | null;
-	constructor(failure: Failure, code: string | null = null) {
-		super(failure.message);
+	constructor(failure: Failure, code: string | null = null, options?: ErrorOptions) {
+		super(failure.message, options);
 		this.name = "ProviderError";
 		this.failure = failure;
 		this.code = code;

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { as, isFailure, orElse, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -9,7 +10,6 @@ import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -67,16 +67,8 @@ const api = ({ api_url, access_token }: DigitalOceanAccount): RestApi => ({
 
 const firewalls = new Firewalls();
 
-class DigitalOcean implements Provider {
-	readonly #account: DigitalOceanAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: DigitalOceanAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, api(account));
-	}
+class DigitalOcean extends Driver<DigitalOceanAccount> implements Provider {
+	readonly #rest = new Rest(this.context, api(this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const isProtected = await this.#ensureFirewall(wanted);
@@ -110,13 +102,8 @@ class DigitalOcean implements Provider {
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
 		const act = (type: string) => this.#rest.call("POST", `${pathOf(vm)}/actions`, ignored, { body: { type } });
-		try {
-			await act("reboot");
-		} catch (error) {
-			// Certainly not done: the droplet is in no state to be rebooted, and the reset button may still work.
-			if (!isFailure(error, "invalid")) throw error;
-			await act("power_cycle");
-		}
+		// Refused, it is certainly not done: the droplet is in no state to be rebooted, and the reset button may still work.
+		await orElse(act("reboot"), "invalid", () => act("power_cycle"));
 	}
 
 	async get(vm: string): Promise<Vm | null> {
@@ -152,13 +139,13 @@ class DigitalOcean implements Provider {
 
 	/** The address is included: https://docs.digitalocean.com/products/droplets/details/pricing/ */
 	async hourlyPrice(): Promise<Price> {
-		const { size } = this.#account;
+		const { size } = this.account;
 		const sizes = await this.#rest.all("/v2/sizes", "sizes", Size);
-		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.#context.now());
+		return priced("DigitalOcean", "size", size, sizes.find(({ slug }) => slug === size)?.price_hourly, "USD", this.context.now());
 	}
 
 	async retired(): Promise<readonly Retired[]> {
-		const { size, region, image } = this.#account;
+		const { size, region, image } = this.account;
 		const sizes = await this.#rest.all("/v2/sizes", "sizes", Offered);
 		const there = sizes.filter(({ available, regions }) => available && regions.includes(region)).map(({ slug }) => slug);
 		const gone = retiredUnless("size", size, there);
@@ -179,7 +166,7 @@ class DigitalOcean implements Provider {
 	}
 
 	async #makeDroplet({ name, tags, userData }: CreateRequest): Promise<Vm> {
-		const { region, size, image } = this.#account;
+		const { region, size, image } = this.account;
 		try {
 			const { droplet } = await this.#rest.call("POST", "/v2/droplets", json(Found), {
 				body: {
@@ -229,10 +216,10 @@ class DigitalOcean implements Provider {
 	}
 
 	#firewall(wanted: Protection, mayMakeTag: boolean): Promise<void> {
-		const { api_url, access_token } = this.#account;
+		const { api_url, access_token } = this.account;
 		// Who may make the tag must not be told by one who may not that it is missing.
 		const how = mayMakeTag ? "with its tag" : "";
-		return firewalls.ensure(this.#context, [api_url, access_token], wanted, () => makeFirewall(this.#rest, wanted, mayMakeTag), how);
+		return firewalls.ensure(this.context, [api_url, access_token], wanted, () => makeFirewall(this.#rest, wanted, mayMakeTag), how);
 	}
 }
 

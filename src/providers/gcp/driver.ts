@@ -2,15 +2,15 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
+import { Driver } from "../base/driver.ts";
 import { as, orNull } from "../base/failures.ts";
 import { Firewalls, firewallName } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
-import { priced } from "../base/prices.ts";
+import { statedOr } from "../base/prices.ts";
 import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -75,20 +75,12 @@ const isUsable = (one: Offered | null) => one !== null && !/^(OBSOLETE|DELETED)$
 
 const firewalls = new Firewalls();
 
-class Gcp implements Provider {
+class Gcp extends Driver<GcpAccount> implements Provider {
 	readonly isRegional = true;
-	readonly #account: GcpAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: GcpAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, gcpApi(context, account));
-	}
+	readonly #rest = new Rest(this.context, gcpApi(this.context, this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const { zone } = this.#account;
+		const { zone } = this.account;
 		await this.#ensureFirewall(wanted);
 		const vm: Vm = { vm: idOf(zone, wanted.name), name: wanted.name, state: "starting", address: null, tags: wanted.tags };
 		const path = `/zones/${zone}/instances?requestId=${requestIdOf(wanted.name)}`;
@@ -111,7 +103,7 @@ class Gcp implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const { zone } = this.#account;
+		const { zone } = this.account;
 		const filter = encodeURIComponent(`labels.${TAG}=true`);
 		const query = `filter=${filter}&maxResults=${PAGE_SIZE}&fields=${encodeURIComponent(`items(${FIELDS}),nextPageToken`)}`;
 		const instances = await this.#rest.all(`/zones/${zone}/instances?${query}`, "items", Instance);
@@ -119,7 +111,7 @@ class Gcp implements Provider {
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
-		const { zone, name } = wanted.vm === null ? { zone: this.#account.zone, name: wanted.name } : placeOf(wanted.vm);
+		const { zone, name } = wanted.vm === null ? { zone: this.account.zone, name: wanted.name } : placeOf(wanted.vm);
 		const instance = await orNull(this.#instance(zone, name));
 		const vm = instance === null ? null : vmOf(zone, instance);
 		return vm !== null && isIntents(vm, wanted.tags) ? vm : null;
@@ -160,23 +152,22 @@ class Gcp implements Provider {
 	}
 
 	async hourlyPrice(): Promise<Price> {
-		const { size, zone, hourly_price } = this.#account;
-		if (hourly_price !== null) return { hourly: hourly_price, currency: "USD", asOf: this.#context.now() };
-		return priced(
-			"GCP",
-			"machine type",
-			`${size} in ${zone} (GCP_HOURLY_PRICE can state it)`,
-			gcpHourly(zone, size),
-			"USD",
-			GCP_PRICES_AS_OF,
-		);
+		const { size, zone, hourly_price } = this.account;
+		return statedOr(hourly_price, this.context.now(), {
+			provider: "GCP",
+			kind: "machine type",
+			size: `${size} in ${zone}`,
+			statedBy: "GCP_HOURLY_PRICE",
+			hourly: gcpHourly(zone, size),
+			asOf: GCP_PRICES_AS_OF,
+		});
 	}
 
 	/** Each is asked for by its name, since lists leave out custom machine types and are long; what is nearest is looked for where one is gone. */
 	async retired(): Promise<readonly Retired[]> {
-		const { size, zone, image_project, image_family } = this.#account;
+		const { size, zone, image_project, image_family } = this.account;
 		const family = image_family ?? familyFor(size);
-		const images = new Rest(this.#context, gcpApi(this.#context, { ...this.#account, project: image_project }));
+		const images = new Rest(this.context, gcpApi(this.context, { ...this.account, project: image_project }));
 		return [
 			...(await this.#retired("size", size, this.#rest, `/zones/${zone}/machineTypes`, size, ({ name }) => name)),
 			...(await this.#retired("image", family, images, "/global/images", `family/${family}`, ({ family: its }) => its)),
@@ -199,7 +190,7 @@ class Gcp implements Provider {
 	}
 
 	#instanceBody({ name, tags, userData }: CreateRequest) {
-		const { size, zone, image_project, image_family, spot } = this.#account;
+		const { size, zone, image_project, image_family, spot } = this.account;
 		const family = image_family ?? familyFor(size);
 		const sourceImage = `projects/${image_project}/global/images/family/${family}`;
 		return {
@@ -216,8 +207,8 @@ class Gcp implements Provider {
 	}
 
 	#ensureFirewall(wanted: Protection): Promise<void> {
-		const { api_url, project, service_account_key } = this.#account;
-		return firewalls.ensure(this.#context, [api_url, service_account_key.email, project], wanted, () => ensureFirewall(this.#rest, wanted));
+		const { api_url, project, service_account_key } = this.account;
+		return firewalls.ensure(this.context, [api_url, service_account_key.email, project], wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 }
 

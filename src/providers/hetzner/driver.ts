@@ -2,11 +2,12 @@ import { z } from "zod";
 import type { FailureKind } from "../../core/model/failure.ts";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { orElse, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
-import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
+import type { CreateRequest, Protection, Provider, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
 import { bearer, numbered, Rest, type RestApi } from "../base/rest.ts";
 import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, labels, readLabels, relabelled, TAG } from "../base/tags.ts";
@@ -78,21 +79,13 @@ const api = ({ api_url, access_token }: HetznerAccount): RestApi => ({
 /** The firewalls' ids. */
 const firewalls = new Firewalls<number>();
 
-class Hetzner implements Provider {
-	readonly #account: HetznerAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: HetznerAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, api(account));
-	}
+class Hetzner extends Driver<HetznerAccount> implements Provider {
+	readonly #rest = new Rest(this.context, api(this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const firewall = await this.#firewall(wanted);
 		const { name, tags, userData } = wanted;
-		const { size, location, datacenter, image } = this.#account;
+		const { size, location, datacenter, image } = this.account;
 		try {
 			const { server } = await this.#rest.call("POST", "/v1/servers", json(Found), {
 				body: {
@@ -109,9 +102,7 @@ class Hetzner implements Provider {
 			});
 			return vmOf(server);
 		} catch (error) {
-			// What the request names does not exist; it may be the firewall, which someone removed since it was seen.
-			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#key, wanted, firewall);
-			throw as(error, { notFound: "invalid" });
+			throw firewalls.blamed(this.#key, wanted, firewall, error);
 		}
 	}
 
@@ -148,30 +139,25 @@ class Hetzner implements Provider {
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
 		const act = (type: string) => this.#rest.call("POST", `${pathOf(vm)}/actions/${type}`, ignored);
-		try {
-			await act("reboot");
-		} catch (error) {
-			// Certainly not done: the server is in no state to be rebooted, and the reset button may still work.
-			if (!isFailure(error, "invalid")) throw error;
-			await act("reset");
-		}
+		// Refused, it is certainly not done: the server is in no state to be rebooted, and the reset button may still work.
+		await orElse(act("reboot"), "invalid", () => act("reset"));
 	}
 
 	/** In the currency of the account, server and address each. */
 	async hourlyPrice(): Promise<Price> {
-		const { size, location, datacenter } = this.#account;
+		const { size, location, datacenter } = this.account;
 		const { pricing } = await this.#rest.call("GET", "/v1/pricing", json(Pricing));
 		const here = (prices: z.infer<typeof Prices> | undefined) =>
 			prices?.find((price) => price.location === (datacenter ?? location))?.price_hourly.net;
 		const server = here(pricing.server_types.find(({ name }) => name === size)?.prices);
 		const address = here(pricing.primary_ips.find(({ type }) => type === "ipv4")?.prices);
 		const hourly = server === undefined || address === undefined ? undefined : server + address;
-		return priced("Hetzner", "server type", `${size} in ${datacenter ?? location}`, hourly, pricing.currency, this.#context.now());
+		return priced("Hetzner", "server type", `${size} in ${datacenter ?? location}`, hourly, pricing.currency, this.context.now());
 	}
 
 	/** A type that a location has has a price there. */
 	async retired(): Promise<readonly Retired[]> {
-		const { size, location, datacenter, image } = this.#account;
+		const { size, location, datacenter, image } = this.account;
 		const types = await this.#rest.all("/v1/server_types", "server_types", z.object({ name: z.string(), prices: Prices }));
 		const there = types.filter(({ prices }) => prices.some((price) => price.location === (datacenter ?? location))).map(({ name }) => name);
 		const gone = retiredUnless("size", size, there);
@@ -194,11 +180,11 @@ class Hetzner implements Provider {
 
 	/** The id of the one firewall that the deployment has, which lets in whom it shall. */
 	#firewall(wanted: Protection): Promise<number> {
-		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureFirewall(this.#rest, wanted));
+		return firewalls.ensure(this.context, this.#key, wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 
 	get #key() {
-		return [this.#account.api_url, this.#account.access_token];
+		return [this.account.api_url, this.account.access_token];
 	}
 }
 

@@ -2,11 +2,12 @@ import { z } from "zod";
 import { gzipped } from "../../agent/gzip.ts";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { orElse, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
-import type { CreateRequest, Protection, Provider, ProviderContext, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
+import type { CreateRequest, Protection, Provider, ProviderDefinition, Retired, Wanted } from "../base/provider.ts";
 import { Rest } from "../base/rest.ts";
 import { retiredUnless } from "../base/retired.ts";
 import { eachOnce, isIntents, readTagList, retagged, TAG, tagList } from "../base/tags.ts";
@@ -59,20 +60,12 @@ const Image = z.object({ id: z.string(), deprecated: z.boolean() });
 /** The firewalls' ids. */
 const firewalls = new Firewalls<number>();
 
-class LinodeDriver implements Provider {
-	readonly #account: LinodeAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: LinodeAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, api(account));
-	}
+class LinodeDriver extends Driver<LinodeAccount> implements Provider {
+	readonly #rest = new Rest(this.context, api(this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const firewall = await this.#firewall(wanted);
-		const { region, size, image } = this.#account;
+		const { region, size, image } = this.account;
 		const userData = Buffer.from(await gzipped(wanted.userData)).toString("base64");
 		const password = forgottenPassword();
 		try {
@@ -94,9 +87,7 @@ class LinodeDriver implements Provider {
 			});
 			return { ...vmOf(made), tags: wanted.tags };
 		} catch (error) {
-			// What the request names does not exist; it may be the firewall, which someone removed since it was seen.
-			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#key, wanted, firewall);
-			throw as(error, { notFound: "invalid" });
+			throw firewalls.blamed(this.#key, wanted, firewall, error);
 		}
 	}
 
@@ -133,22 +124,17 @@ class LinodeDriver implements Provider {
 	async restart(vm: string, step: "off" | "on"): Promise<void> {
 		if (step === "on") return;
 		const act = (what: string) => this.#rest.call("POST", `${pathOf(vm)}/${what}`, ignored);
-		try {
-			await act("reboot");
-		} catch (error) {
-			// Certainly not done: it is in no state to be rebooted, and may still be booted.
-			if (!isFailure(error, "invalid")) throw error;
-			await act("boot");
-		}
+		// Refused, it is certainly not done: it is in no state to be rebooted, and may still be booted.
+		await orElse(act("reboot"), "invalid", () => act("boot"));
 	}
 
 	/** The address is included; some regions have prices of their own. */
 	async hourlyPrice(): Promise<Price> {
-		const { size, region } = this.#account;
+		const { size, region } = this.account;
 		const types = await this.#rest.all("/v4/linode/types", "data", Type);
 		const type = types.find(({ id }) => id === size);
 		const here = type?.region_prices?.find(({ id }) => id === region) ?? type?.price;
-		return priced("Linode", "type", size, here?.hourly, "USD", this.#context.now());
+		return priced("Linode", "type", size, here?.hourly, "USD", this.context.now());
 	}
 
 	/**
@@ -156,7 +142,7 @@ class LinodeDriver implements Provider {
 	 * nearest: https://techdocs.akamai.com/linode-api/reference/get-images
 	 */
 	async retired(): Promise<readonly Retired[]> {
-		const { size, image } = this.#account;
+		const { size, image } = this.account;
 		const types = (await this.#rest.all("/v4/linode/types", "data", Type)).map(({ id }) => id);
 		const gone = retiredUnless("size", size, types);
 		if (!image.startsWith("linode/")) return gone;
@@ -180,7 +166,7 @@ class LinodeDriver implements Provider {
 
 	/** One public address, behind the firewall. */
 	#network(firewall: number) {
-		const { interface_generation } = this.#account;
+		const { interface_generation } = this.account;
 		if (interface_generation === "legacy_config") return { interface_generation, firewall_id: firewall };
 		const ipv4 = { addresses: [{ address: "auto", primary: true }] };
 		return { interface_generation, interfaces: [{ public: { ipv4 }, default_route: { ipv4: true }, firewall_id: firewall }] };
@@ -188,11 +174,11 @@ class LinodeDriver implements Provider {
 
 	/** The id of the one firewall that the deployment has, which lets in whom it shall. */
 	#firewall(wanted: Protection): Promise<number> {
-		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureFirewall(this.#rest, wanted));
+		return firewalls.ensure(this.context, this.#key, wanted, () => ensureFirewall(this.#rest, wanted));
 	}
 
 	get #key() {
-		return [this.#account.api_url, this.#account.access_token];
+		return [this.account.api_url, this.account.access_token];
 	}
 }
 

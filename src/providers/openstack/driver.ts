@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { as, asBeforeCreate, isFailure, orElse, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json, quotable } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -9,7 +10,6 @@ import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -72,19 +72,12 @@ const LOOKS_MS = [500, 1000, 1500, 2000, 3000, 4000, 5000];
 /** The security groups' ids. */
 const groups = new Firewalls<string>();
 
-class OpenStack implements Provider {
+class OpenStack extends Driver<OpenStackAccount> implements Provider {
 	readonly isRegional = true;
-	readonly #account: OpenStackAccount;
-	readonly #context: ProviderContext;
-
-	constructor(account: OpenStackAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-	}
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const endsAt = this.#context.now() + CREATE_MS;
-		const { region } = this.#account;
+		const endsAt = this.context.now() + CREATE_MS;
+		const { region } = this.account;
 		const group = await this.#group(wanted);
 		const parts = await this.#parts().catch((error: unknown) => {
 			throw asBeforeCreate(error);
@@ -95,7 +88,7 @@ class OpenStack implements Provider {
 		if (server?.status === "ERROR") throw await this.#takenBack(region, id, wanted, notBuilt(server, wanted));
 		if (parts.floating === null) return made;
 		try {
-			const address = await attachFloating(this.#context, await this.#at("network", region), {
+			const address = await attachFloating(this.context, await this.#at("network", region), {
 				server: id,
 				name: wanted.name,
 				network: parts.floating,
@@ -112,9 +105,9 @@ class OpenStack implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const { region } = this.#account;
+		const { region } = this.account;
 		const compute = await this.#at("compute", region);
-		const servers = await compute.all(`/servers/detail?tags=${TAG}`, "servers", Server, nova(this.#account));
+		const servers = await compute.all(`/servers/detail?tags=${TAG}`, "servers", Server, nova(this.account));
 		return eachOnce(await this.#vmsOf(region, servers));
 	}
 
@@ -135,7 +128,7 @@ class OpenStack implements Provider {
 		const compute = await this.#at("compute", region);
 		const wanted = retagged((await this.#server(compute, id)).tags ?? [], tags);
 		if (wanted !== null) {
-			await compute.call("PUT", `${pathOf(id)}/tags`, ignored, { body: { tags: wanted }, headers: nova(this.#account) });
+			await compute.call("PUT", `${pathOf(id)}/tags`, ignored, { body: { tags: wanted }, headers: nova(this.account) });
 		}
 	}
 
@@ -144,10 +137,10 @@ class OpenStack implements Provider {
 		const { region, id } = placed(vm);
 		const compute = await this.#at("compute", region);
 		const server = await this.#server(compute, id);
-		if (this.#account.floating_network !== null || addressesOf(server).some(isFloating)) {
+		if (this.account.floating_network !== null || addressesOf(server).some(isFloating)) {
 			await releaseFloating(await this.#at("network", region), server.name ?? "", readTagList(server.tags ?? []).deployment);
 		}
-		await compute.call("DELETE", pathOf(id), ignored, { headers: nova(this.#account) });
+		await compute.call("DELETE", pathOf(id), ignored, { headers: nova(this.account) });
 	}
 
 	/** Soft, and hard where it does not run; `on` has nothing left to do. */
@@ -156,37 +149,32 @@ class OpenStack implements Provider {
 		const { region, id } = placed(vm);
 		const compute = await this.#at("compute", region);
 		const reboot = (type: "SOFT" | "HARD") =>
-			compute.call("POST", `${pathOf(id)}/action`, ignored, { body: { reboot: { type } }, headers: nova(this.#account) });
-		try {
-			await reboot("SOFT");
-		} catch (error) {
-			// Certainly not done: it is in no state for it.
-			if (!isFailure(error, "conflict")) throw error;
-			await reboot("HARD");
-		}
+			compute.call("POST", `${pathOf(id)}/action`, ignored, { body: { reboot: { type } }, headers: nova(this.account) });
+		// Refused, it is certainly not done: it is in no state for it.
+		await orElse(reboot("SOFT"), "conflict", () => reboot("HARD"));
 	}
 
 	/** OpenStack shows no prices: what the operator states, of a flavor that exists. */
 	async hourlyPrice(): Promise<Price> {
-		const { size, region, hourly_price, currency } = this.#account;
-		if (hourly_price !== null) await flavorId(this.#context, this.#account, await this.#at("compute", region));
+		const { size, region, hourly_price, currency } = this.account;
+		if (hourly_price !== null) await flavorId(this.context, this.account, await this.#at("compute", region));
 		const what = `${size} (OPENSTACK_HOURLY_PRICE can state it)`;
-		return priced("OpenStack", "flavor", what, hourly_price ?? undefined, currency, this.#context.now());
+		return priced("OpenStack", "flavor", what, hourly_price ?? undefined, currency, this.context.now());
 	}
 
 	async retired(): Promise<readonly Retired[]> {
-		const { region } = this.#account;
-		return retiredNames(this.#account, await this.#at("compute", region), await this.#at("image", region));
+		const { region } = this.account;
+		return retiredNames(this.account, await this.#at("compute", region), await this.#at("image", region));
 	}
 
 	/** The ids of what a server is made of. */
 	async #parts() {
-		const { region, network, floating_network } = this.#account;
+		const { region, network, floating_network } = this.account;
 		const neutron = async (name: string | null) =>
-			name === null ? null : networkId(this.#context, this.#account, await this.#at("network", region), name);
+			name === null ? null : networkId(this.context, this.account, await this.#at("network", region), name);
 		return {
-			flavor: await flavorId(this.#context, this.#account, await this.#at("compute", region)),
-			image: await imageId(this.#context, this.#account, await this.#at("image", region)),
+			flavor: await flavorId(this.context, this.account, await this.#at("compute", region)),
+			image: await imageId(this.context, this.account, await this.#at("image", region)),
 			network: await neutron(network),
 			floating: await neutron(floating_network),
 		};
@@ -198,7 +186,7 @@ class OpenStack implements Provider {
 		group: string,
 		{ flavor, image, network }: { readonly flavor: string; readonly image: string; readonly network: string | null },
 	): Promise<string> {
-		const { region, availability_zone, volume_gb, config_drive } = this.#account;
+		const { region, availability_zone, volume_gb, config_drive } = this.account;
 		const compute = await this.#at("compute", region);
 		const userData = Buffer.from(wanted.userData).toString("base64");
 		const volume = {
@@ -211,7 +199,7 @@ class OpenStack implements Provider {
 		};
 		try {
 			const { server } = await compute.call("POST", "/servers", json(z.object({ server: z.object({ id: z.string() }) })), {
-				headers: nova(this.#account),
+				headers: nova(this.account),
 				body: {
 					server: {
 						name: wanted.name,
@@ -233,7 +221,7 @@ class OpenStack implements Provider {
 			// What the request names does not exist; it may be the group or the flavor, which someone removed since it was seen.
 			if (isFailure(error, "notFound", "invalid")) {
 				groups.forget(this.#key, wanted, group);
-				forgetNames(this.#account);
+				forgetNames(this.account);
 			}
 			throw as(error, { notFound: "invalid" });
 		}
@@ -248,8 +236,8 @@ class OpenStack implements Provider {
 			if (server === null || server.status !== "BUILD") return server;
 			const task = server["OS-EXT-STS:task_state"];
 			if (task !== "scheduling" && task !== null && task !== undefined) return server;
-			if (waitMs === null || this.#context.now() + waitMs > endsAt) break;
-			await this.#context.wait(waitMs);
+			if (waitMs === null || this.context.now() + waitMs > endsAt) break;
+			await this.context.wait(waitMs);
 		}
 		return null;
 	}
@@ -257,9 +245,9 @@ class OpenStack implements Provider {
 	/** What a create whose server exists failed of: a refusal, where nothing is left of the server. */
 	async #takenBack(region: string, id: string, { name, tags }: CreateRequest, error: unknown): Promise<unknown> {
 		try {
-			if (this.#account.floating_network !== null) await releaseFloating(await this.#at("network", region), name, tags.deployment);
+			if (this.account.floating_network !== null) await releaseFloating(await this.#at("network", region), name, tags.deployment);
 			const compute = await this.#at("compute", region);
-			await orNull(compute.call("DELETE", pathOf(id), ignored, { headers: nova(this.#account) }));
+			await orNull(compute.call("DELETE", pathOf(id), ignored, { headers: nova(this.account) }));
 			return asBeforeCreate(error);
 		} catch {
 			// It stays, and shows as an ERROR server, or one without an address.
@@ -281,10 +269,10 @@ class OpenStack implements Provider {
 
 	/** A name is looked for as a regular expression of the database. */
 	async #named(name: string): Promise<readonly Vm[]> {
-		const { region } = this.#account;
+		const { region } = this.account;
 		const compute = await this.#at("compute", region);
 		const pattern = encodeURIComponent(`^${name.replace(/[^A-Za-z0-9-]/g, "\\$&")}$`);
-		const servers = await compute.all(`/servers/detail?name=${pattern}`, "servers", Server, nova(this.#account));
+		const servers = await compute.all(`/servers/detail?name=${pattern}`, "servers", Server, nova(this.account));
 		return this.#vmsOf(
 			region,
 			servers.filter((server) => server.name === name),
@@ -292,12 +280,12 @@ class OpenStack implements Provider {
 	}
 
 	async #server(compute: Rest, id: string): Promise<Server> {
-		return (await compute.call("GET", pathOf(id), json(Found), { headers: nova(this.#account) })).server;
+		return (await compute.call("GET", pathOf(id), json(Found), { headers: nova(this.account) })).server;
 	}
 
 	/** A floating IP can be late in what Nova shows, so that Neutron is asked where one lacks. */
 	async #vmsOf(region: string, servers: readonly Server[]): Promise<readonly Vm[]> {
-		const isAwaited = (server: Server) => this.#account.floating_network !== null && !addressesOf(server).some(isFloating);
+		const isAwaited = (server: Server) => this.account.floating_network !== null && !addressesOf(server).some(isFloating);
 		const late = servers.some((server) => server.status === "ACTIVE" && isAwaited(server))
 			? await floatingAddresses(await this.#at("network", region))
 			: new Map<string, string>();
@@ -311,17 +299,17 @@ class OpenStack implements Provider {
 	}
 
 	#at(service: Parameters<typeof serviceAt>[2], region: string): Promise<Rest> {
-		return serviceAt(this.#context, this.#account, service, region);
+		return serviceAt(this.context, this.account, service, region);
 	}
 
 	/** The id of the one security group that the deployment has in the region, which lets in whom it shall. */
 	#group(wanted: Protection): Promise<string> {
-		const { region } = this.#account;
-		return groups.ensure(this.#context, this.#key, wanted, async () => ensureGroup(await this.#at("network", region), wanted));
+		const { region } = this.account;
+		return groups.ensure(this.context, this.#key, wanted, async () => ensureGroup(await this.#at("network", region), wanted));
 	}
 
 	get #key() {
-		return [keyOf(this.#account), this.#account.region];
+		return [keyOf(this.account), this.account.region];
 	}
 }
 

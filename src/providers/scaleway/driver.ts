@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, asBeforeCreate, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { asBeforeCreate, isFailure, orElse, orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { ignored, json } from "../base/http.ts";
 import { Once } from "../base/once.ts";
@@ -10,7 +11,6 @@ import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -73,20 +73,12 @@ const CATALOGUE_MS = 24 * 3_600_000;
 const groups = new Firewalls<string>();
 const volumes = new Once<RootVolume>((_, ageMs) => ageMs < CATALOGUE_MS);
 
-class Scaleway implements Provider {
+class Scaleway extends Driver<ScalewayAccount> implements Provider {
 	readonly isRegional = true;
-	readonly #account: ScalewayAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: ScalewayAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, scalewayApi(account));
-	}
+	readonly #rest = new Rest(this.context, scalewayApi(this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
-		const endsAt = this.#context.now() + CREATE_MS;
+		const endsAt = this.context.now() + CREATE_MS;
 		const { zone, server } = wanted.unfinished === undefined ? await this.#made(wanted) : await this.#unfinished(wanted, wanted.unfinished);
 		const made = { ...vmOf(zone, server), tags: wanted.tags };
 		// An earlier create came so far.
@@ -94,7 +86,7 @@ class Scaleway implements Provider {
 		const path = `${serversOf(zone)}/${server.id}`;
 		const confidential = [wanted.userData];
 		const step = (...[method, below, body, headers]: ["PATCH" | "POST", string, unknown, Record<string, string>?]) => {
-			const deadlineMs = endsAt - this.#context.now();
+			const deadlineMs = endsAt - this.context.now();
 			if (deadlineMs <= 0)
 				throw new ProviderError({ kind: "unknown", message: "Scaleway: the create took too long, and is gone on with later" });
 			return this.#rest.call(method, path + below, ignored, { body, headers: headers ?? {}, confidential, deadlineMs });
@@ -113,14 +105,14 @@ class Scaleway implements Provider {
 	}
 
 	async list(): Promise<readonly Vm[]> {
-		const { zone } = this.#account;
+		const { zone } = this.account;
 		return eachOnce((await this.#servers(zone, { tags: TAG })).map((server) => vmOf(zone, server)));
 	}
 
 	async find(wanted: Wanted): Promise<Vm | null> {
 		if (wanted.vm === null) {
 			const server = await this.#begun(wanted);
-			return server === null ? null : vmOf(this.#account.zone, server);
+			return server === null ? null : vmOf(this.account.zone, server);
 		}
 		const { zone, id } = placeOf(wanted.vm);
 		const server = await orNull(this.#server(zone, id));
@@ -152,13 +144,8 @@ class Scaleway implements Provider {
 		if (step === "on") return;
 		const { zone, id } = placeOf(vm);
 		const act = (action: string) => this.#rest.call("POST", `${serversOf(zone)}/${id}/action`, ignored, { body: { action } });
-		try {
-			await act("reboot");
-		} catch (error) {
-			// Certainly not done: it does not run.
-			if (!isFailure(error, "invalid")) throw error;
-			await act("poweron");
-		}
+		// Refused, it is certainly not done: it does not run.
+		await orElse(act("reboot"), "invalid", () => act("poweron"));
 	}
 
 	/** The server of an intent: the one that is there, else a new one. */
@@ -166,7 +153,7 @@ class Scaleway implements Provider {
 		const group = await this.#group(wanted);
 		const volume = await this.#volume();
 		const server = (await this.#begun(wanted)) ?? (await this.#make(wanted, group, volume));
-		return { zone: this.#account.zone, server };
+		return { zone: this.account.zone, server };
 	}
 
 	async #unfinished({ tags }: CreateRequest, vm: string): Promise<Placed> {
@@ -178,7 +165,7 @@ class Scaleway implements Provider {
 
 	async #make(wanted: CreateRequest, group: string, volume: RootVolume): Promise<Server> {
 		const { name, tags, userData } = wanted;
-		const { zone, size, image, project_id } = this.#account;
+		const { zone, size, image, project_id } = this.account;
 		try {
 			const { server } = await this.#rest.call("POST", serversOf(zone), json(z.object({ server: Server })), {
 				body: {
@@ -196,9 +183,7 @@ class Scaleway implements Provider {
 			});
 			return server;
 		} catch (error) {
-			// What the request names does not exist; it may be the security group, which someone removed since it was seen.
-			if (isFailure(error, "notFound", "invalid")) groups.forget(this.#key, wanted, group);
-			throw as(error, { notFound: "invalid" });
+			throw groups.blamed(this.#key, wanted, group, error);
 		}
 	}
 
@@ -246,7 +231,7 @@ class Scaleway implements Provider {
 
 	/** The volumes that an earlier delete of a server of that name has detached. */
 	async #detached(zone: string, name: string): Promise<VolumeFound[]> {
-		const { project_id } = this.#account;
+		const { project_id } = this.account;
 		const local = await this.#all(`/instance/v1/zones/${zone}/volumes`, { project: project_id, name }, "volumes", LocalVolume);
 		const path = `/block/v1/zones/${zone}/volumes?${new URLSearchParams({ project_id, name })}`;
 		const block = await this.#rest.call("GET", path, json(z.object({ volumes: z.array(BlockVolume) })));
@@ -262,25 +247,25 @@ class Scaleway implements Provider {
 
 	/** The server of that name that is this intent's. Names are not unique: were there two, the same one is found each time. */
 	async #begun({ name, tags }: Pick<Wanted, "name" | "tags">): Promise<Server | null> {
-		const { zone } = this.#account;
+		const { zone } = this.account;
 		const named = await this.#servers(zone, { name });
 		const ours = named.filter((server) => server.name === name && isIntents(vmOf(zone, server), tags));
 		return ours.sort((a, b) => (a.id < b.id ? -1 : 1))[0] ?? null;
 	}
 
 	#servers(zone: string, query: Readonly<Record<string, string>>): Promise<Server[]> {
-		const { project_id } = this.#account;
+		const { project_id } = this.account;
 		return this.#all(serversOf(zone), { project: project_id, ...query, order: "creation_date_asc" }, "servers", Server);
 	}
 
 	async hourlyPrice(): Promise<Price> {
-		const { zone, size } = this.#account;
-		return priced("Scaleway", "server type", `${size} in ${zone}`, hourlyOf(await this.#type()), "EUR", this.#context.now());
+		const { zone, size } = this.account;
+		return priced("Scaleway", "server type", `${size} in ${zone}`, hourlyOf(await this.#type()), "EUR", this.context.now());
 	}
 
 	/** Types say when they are not to be had any more; labels stand for images of a zone, one a processor: https://www.scaleway.com/en/developers/api/marketplace/ */
 	async retired(): Promise<readonly Retired[]> {
-		const { zone, size, image } = this.#account;
+		const { zone, size, image } = this.account;
 		const types = await this.#types();
 		const type = types.get(size);
 		const offered = [...types].filter(([, { end_of_service }]) => end_of_service !== true).map(([name]) => name);
@@ -301,17 +286,17 @@ class Scaleway implements Provider {
 
 	/** What the type's root volume is to be. */
 	async #volume(): Promise<RootVolume> {
-		const { api_url, secret_key, zone, size } = this.#account;
+		const { api_url, secret_key, zone, size } = this.account;
 		const key = JSON.stringify([api_url, secret_key, zone, size]);
 		try {
-			return await volumes.ensure(this.#context, key, "", async () => rootVolumeFor(await this.#type()));
+			return await volumes.ensure(this.context, key, "", async () => rootVolumeFor(await this.#type()));
 		} catch (error) {
 			throw asBeforeCreate(error);
 		}
 	}
 
 	async #type(): Promise<ServerType> {
-		const { zone, size } = this.#account;
+		const { zone, size } = this.account;
 		const type = (await this.#types()).get(size);
 		if (type === undefined) throw new ProviderError({ kind: "invalid", message: `Scaleway: ${zone} has no server type ${size}` });
 		return type;
@@ -319,7 +304,7 @@ class Scaleway implements Provider {
 
 	/** The zone's types, by name: as far as the account's, or all where it is not among them. */
 	async #types(): Promise<ReadonlyMap<string, ServerType>> {
-		const { zone, size } = this.#account;
+		const { zone, size } = this.account;
 		const path = `/instance/v1/zones/${zone}/products/servers`;
 		const types = await allPages(`Scaleway: the pages of ${path}`, 1, async (page) => {
 			const { servers } = await this.#rest.call("GET", `${path}?per_page=100&page=${page}`, json(Types));
@@ -331,11 +316,11 @@ class Scaleway implements Provider {
 
 	/** The id of the one security group that the deployment has, which lets in whom it shall. */
 	#group(wanted: Protection): Promise<string> {
-		return groups.ensure(this.#context, this.#key, wanted, () => ensureGroup(this.#rest, this.#account, wanted));
+		return groups.ensure(this.context, this.#key, wanted, () => ensureGroup(this.#rest, this.account, wanted));
 	}
 
 	get #key() {
-		const { api_url, secret_key, zone, project_id } = this.#account;
+		const { api_url, secret_key, zone, project_id } = this.account;
 		return [api_url, secret_key, zone, project_id];
 	}
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Price, Vm } from "../../core/model/state.ts";
 import { shownOf } from "../base/account.ts";
-import { as, isFailure, orNull } from "../base/failures.ts";
+import { Driver } from "../base/driver.ts";
+import { orNull } from "../base/failures.ts";
 import { Firewalls } from "../base/firewall.ts";
 import { type Fault, faultIn, ignored, json } from "../base/http.ts";
 import { priced } from "../base/prices.ts";
@@ -9,7 +10,6 @@ import {
 	type CreateRequest,
 	type Protection,
 	type Provider,
-	type ProviderContext,
 	type ProviderDefinition,
 	ProviderError,
 	type Retired,
@@ -73,21 +73,13 @@ const api = ({ api_url, api_token }: VultrAccount): RestApi => ({
 /** The firewall groups' ids. */
 const firewalls = new Firewalls<string>();
 
-class Vultr implements Provider {
-	readonly #account: VultrAccount;
-	readonly #context: ProviderContext;
-	readonly #rest: Rest;
-
-	constructor(account: VultrAccount, context: ProviderContext) {
-		this.#account = account;
-		this.#context = context;
-		this.#rest = new Rest(context, api(account));
-	}
+class Vultr extends Driver<VultrAccount> implements Provider {
+	readonly #rest = new Rest(this.context, api(this.account));
 
 	async create(wanted: CreateRequest): Promise<Vm> {
 		const firewall = await this.#firewall(wanted);
 		const { name, tags } = wanted;
-		const { region, plan, os_id } = this.#account;
+		const { region, plan, os_id } = this.account;
 		const userData = Buffer.from(wanted.userData).toString("base64");
 		try {
 			const { instance } = await this.#rest.call("POST", "/v2/instances", json(Found), {
@@ -108,14 +100,12 @@ class Vultr implements Provider {
 			});
 			return { ...vmOf(instance), tags };
 		} catch (error) {
-			// What the request names does not exist; it may be the firewall group, which someone removed since it was seen.
-			if (isFailure(error, "notFound", "invalid")) firewalls.forget(this.#key, wanted, firewall);
-			throw as(error, { notFound: "invalid" });
+			throw firewalls.blamed(this.#key, wanted, firewall, error);
 		}
 	}
 
 	async retired(): Promise<readonly Retired[]> {
-		const { plan, region, os_id } = this.#account;
+		const { plan, region, os_id } = this.account;
 		const plans = await this.#rest.all("/v2/plans", "plans", z.object({ id: z.string(), locations: z.array(z.string()) }));
 		const there = plans.filter(({ locations }) => locations.includes(region)).map(({ id }) => id);
 		const systems = await this.#rest.all("/v2/os", "os", z.object({ id: z.number() }));
@@ -167,10 +157,10 @@ class Vultr implements Provider {
 
 	/** The address is included. A month is billed as 672 hours at the most: https://docs.vultr.com/support/platform/billing */
 	async hourlyPrice(): Promise<Price> {
-		const { plan } = this.#account;
+		const { plan } = this.account;
 		const plans = await this.#rest.all("/v2/plans", "plans", Plan);
 		const monthly = plans.find(({ id }) => id === plan)?.monthly_cost;
-		return priced("Vultr", "plan", plan, monthly === undefined ? undefined : monthly / HOURS_A_MONTH, "USD", this.#context.now());
+		return priced("Vultr", "plan", plan, monthly === undefined ? undefined : monthly / HOURS_A_MONTH, "USD", this.context.now());
 	}
 
 	async #byId(vm: string): Promise<Vm[]> {
@@ -185,11 +175,11 @@ class Vultr implements Provider {
 
 	/** The id of the one firewall group that the deployment has, which lets in whom it shall. */
 	#firewall(wanted: Protection): Promise<string> {
-		return firewalls.ensure(this.#context, this.#key, wanted, () => ensureGroup(this.#rest, wanted));
+		return firewalls.ensure(this.context, this.#key, wanted, () => ensureGroup(this.#rest, wanted));
 	}
 
 	get #key() {
-		return [this.#account.api_url, this.#account.api_token];
+		return [this.account.api_url, this.account.api_token];
 	}
 }
 

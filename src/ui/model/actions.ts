@@ -200,3 +200,21 @@ export function setRolling(body: { enabled: boolean; min_available: number; batc
 		said: () => `Rolling replacement is ${body.enabled ? `on: ${body.batch_size} at a time, ${body.min_available} stay ready` : "off"}.`,
 	});
 }
+
+/** Gives all proxies a password that is generated. */
+export function newPassword(): Promise<boolean> {
+	return carryOut({
+		title: "Giving all proxies a new password",
+		call: () => done(api.PUT("/auth", { body: {} })),
+		said: () => "The proxies have a new password; the former one is good for ten minutes more.",
+	});
+}
+
+/** Takes back what was set over the API. */
+export function ownCredentials(): Promise<boolean> {
+	return carryOut({
+		title: "Going back to the deployment's own credentials",
+		call: () => done(api.DELETE("/auth")),
+		said: () => "The proxies ask for the deployment's own credentials again.",
+	});
+}

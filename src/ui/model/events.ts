@@ -2,15 +2,13 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, done, type Schemas, sentenceOf } from "./api.ts";
+import { type Pages, withNewest, withOlder } from "./pages.ts";
 import { isPoor, pay, state } from "./store.ts";
 
 export type Event = Schemas["Event"];
 export type Severity = Event["severity"];
 
-interface Page {
-	/** The newest first. */
-	readonly events: readonly Event[];
-	readonly previous: string | null;
+interface Page extends Pages<Event> {
 	readonly problem: string | null;
 	readonly at: number;
 }
@@ -31,24 +29,25 @@ function keyOf({ pool, severity }: Wanted): string {
 
 async function ask(wanted: Wanted, before: string | null = null): Promise<void> {
 	const key = keyOf(wanted);
-	const old = kept.peek().get(key);
 	const query = {
 		limit: MOST,
 		...(wanted.pool === "" ? {} : { pool: wanted.pool }),
 		...(wanted.severity === "" ? {} : { severity: wanted.severity as Severity }),
 		...(before === null ? {} : { before }),
 	};
-	let next: Page;
+	const known = () => kept.peek().get(key) ?? { entries: [], previous: null };
+	const keep = (pages: Pages<Event>, problem: string | null) => {
+		const { entries, previous } = pages;
+		kept.value = new Map([...kept.peek(), [key, { entries, previous, problem, at: Date.now() }]]);
+	};
 	try {
 		pay(1);
 		const { events, previous } = await done(api.GET("/events", { params: { query } }));
-		const newest = [...events].reverse();
-		const isOlder = before !== null;
-		next = { events: isOlder ? [...(old?.events ?? []), ...newest] : newest, previous, problem: null, at: Date.now() };
+		const page = { entries: [...events].reverse(), previous };
+		keep(before === null ? withNewest(known(), page) : withOlder(known(), page, before), null);
 	} catch (error) {
-		next = { events: old?.events ?? [], previous: old?.previous ?? null, problem: sentenceOf(error), at: Date.now() };
+		keep(known(), sentenceOf(error));
 	}
-	kept.value = new Map([...kept.peek(), [key, next]]);
 }
 
 /** What happened, and how to have older ones. Null: it is being asked. */

@@ -49,6 +49,8 @@ let again = false;
 let failures = 0;
 let loadAt = 0;
 let firstVersion: string | null = null;
+/** Grows with each sign-in and sign-out: what was asked before it says nothing of who is here now. */
+let visit = 0;
 
 function bucket(): Bucket {
 	try {
@@ -94,6 +96,7 @@ export function look(): Promise<void> {
 async function lookOnce(): Promise<void> {
 	const pool = selected.value;
 	const at = Date.now();
+	const asked = visit;
 	const every = isRich(bucket(), at) ? LOAD_EVERY_MS : POOR_LOAD_EVERY_MS;
 	const wantsLoad: "pool" | "all" | undefined =
 		pool !== null ? "pool" : at - loadAt >= every && route.value.view === "overview" ? "all" : undefined;
@@ -101,6 +104,7 @@ async function lookOnce(): Promise<void> {
 	try {
 		const answer = await done(api.GET("/ui/state", { params: { query }, signal: AbortSignal.timeout(20_000) }));
 		keep(spent(bucket(), answer.billed_requests, Date.now()));
+		if (asked !== visit) return;
 		if (wantsLoad === "all") loadAt = at;
 		// What was not asked for this time is as it was.
 		const before = new Map(pools.value.map((one) => [one.endpoint, one]));
@@ -120,7 +124,7 @@ async function lookOnce(): Promise<void> {
 		session.value = "in";
 	} catch (error) {
 		keep(spent(bucket(), 1, Date.now()));
-		failed(error);
+		if (asked === visit) failed(error);
 	}
 }
 
@@ -156,11 +160,13 @@ function schedule(): void {
 }
 
 export async function signIn(key: string): Promise<void> {
+	visit++;
 	keptKey.write(key);
 	await look();
 }
 
 export function signOut(): void {
+	visit++;
 	keptKey.write(null);
 	clearTimeout(timer);
 	state.value = null;

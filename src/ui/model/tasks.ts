@@ -64,7 +64,6 @@ export async function carryOut({ title, call, see, said, undo, patienceMs = PATI
 	const id = ++lastId;
 	const startedAt = Date.now();
 	tasks.value = [...tasks.value, { id, title, startedAt, endedAt: null, progress: null, outcome: null, isFailed: false, undo: null }];
-	pending.value++;
 	try {
 		await call();
 	} catch (error) {
@@ -86,14 +85,17 @@ function change(id: number, changes: Partial<Task>): void {
 
 function end(id: number, outcome: string, isFailed: boolean): void {
 	watched.delete(id);
-	pending.value--;
 	change(id, { outcome, isFailed, endedAt: Date.now() });
 }
 
 export function dismiss(id: number): void {
-	if (watched.delete(id)) pending.value--;
+	watched.delete(id);
 	tasks.value = tasks.value.filter((task) => task.id !== id);
 }
+
+effect(() => {
+	pending.value = tasks.value.filter(({ endedAt }) => endedAt === null).length;
+});
 
 // What is shown is what the API said, nothing else.
 effect(() => {
@@ -101,6 +103,8 @@ effect(() => {
 	if (seen === null) return;
 	for (const [id, { see, said, since, patienceMs }] of [...watched]) {
 		const task = tasks.peek().find((one) => one.id === id);
+		// It was dismissed before the API took it.
+		if (task === undefined) watched.delete(id);
 		// A look that began before the order was taken says nothing of it.
 		if (task === undefined || lookedAt.peek() < since) continue;
 		const progress = see(seen);

@@ -88,10 +88,19 @@ export function Dot({ is }: { readonly is: "good" | "wrong" | "idle" | "starting
 	return <span class={`dot ${is}`} aria-hidden="true" />;
 }
 
-export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) {
+/** `isPage`: there is nothing else on the page, whose heading it is. */
+export function Empty({
+	title,
+	isPage = false,
+	children,
+}: {
+	readonly title: string;
+	readonly isPage?: boolean;
+	readonly children?: ComponentChildren;
+}) {
 	return (
 		<div class="empty">
-			<h2>{title}</h2>
+			{isPage ? <h1>{title}</h1> : <h2>{title}</h2>}
 			{children}
 		</div>
 	);

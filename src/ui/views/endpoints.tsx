@@ -1,4 +1,5 @@
 /** Endpoints: the pools that are made over the API, and the names of all. */
+import { signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { nameOf } from "../model/actions.ts";
 import { api, done, Refused, sentenceOf } from "../model/api.ts";
@@ -36,7 +37,7 @@ function AliasForm({ endpoint }: { readonly endpoint: string }) {
 				try {
 					await done(api.POST("/v1.1/endpoints/{endpoint}/alias", { params: { path: { endpoint } }, body: name }));
 					closeSheet();
-					aliased.value++;
+					named.value++;
 				} catch (error) {
 					setFault(sentenceOf(error));
 				}
@@ -61,7 +62,8 @@ function AliasForm({ endpoint }: { readonly endpoint: string }) {
 	);
 }
 
-const aliased = { value: 0 };
+/** Grows with each name that is given or taken. */
+const named = signal(0);
 
 function askDelete(name: string, others: number): void {
 	const pool = pools.value.find(({ endpoint }) => endpoint === name);
@@ -72,7 +74,9 @@ function askDelete(name: string, others: number): void {
 			call: () =>
 				done(
 					api.DELETE("/v1.1/endpoints/{endpoint}", { params: { path: { endpoint: name }, ...(keep ? { query: { keep: "true" } } : {}) } }),
-				),
+				).then(() => {
+					named.value++;
+				}),
 			see: (seen) => {
 				const left = seen.pools.find(({ endpoint }) => endpoint === name);
 				return left === undefined ? { left: [], done: 1, of: 1 } : { left: ["still listed"], done: 0, of: 1 };
@@ -124,7 +128,7 @@ function askDelete(name: string, others: number): void {
 function List() {
 	const names = useAsked(
 		async () => (await done(api.GET("/v1.1/endpoints"))) as readonly string[],
-		`${state.value?.pools.length} ${aliased.value}`,
+		`${state.value?.pools.length} ${named.value}`,
 	);
 	const own = new Map(pools.value.map((pool) => [pool.endpoint, pool]));
 	const others = Array.isArray(names) ? names.filter((name) => !own.has(name)) : [];
@@ -303,7 +307,7 @@ function Editor({ endpoint }: { readonly endpoint: string | null }) {
 	if (typeof form === "string") return <p class="fault">{form}</p>;
 	if (typeof given === "string")
 		return (
-			<Empty title={`There is no endpoint ${endpoint}`}>
+			<Empty title={`There is no endpoint ${endpoint}`} isPage>
 				<p>{given}</p>
 				<a href={href("endpoints")}>All endpoints</a>
 			</Empty>

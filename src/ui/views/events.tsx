@@ -48,10 +48,10 @@ export function LatestEvents() {
 			</div>
 			{page === null ? (
 				<p class="dim">Asking …</p>
-			) : page.events.length === 0 ? (
+			) : page.entries.length === 0 ? (
 				<p class="dim">{page.problem ?? "Nothing has happened yet."}</p>
 			) : (
-				<EventList events={page.events.slice(0, 8)} />
+				<EventList events={page.entries.slice(0, 8)} />
 			)}
 		</section>
 	);
@@ -185,12 +185,12 @@ function Stream() {
 			<Tabs current="events" />
 			{page === null && <p class="dim">Asking …</p>}
 			{page?.problem != null && <p class="fault">{page.problem}</p>}
-			{page !== null && page.events.length === 0 && page.problem === null && (
+			{page !== null && page.entries.length === 0 && page.problem === null && (
 				<Empty title="Nothing">
 					<p>{pool === "" && severity === "" ? "Nothing has happened yet." : "Nothing of this kind has happened in 30 days."}</p>
 				</Empty>
 			)}
-			{page !== null && page.events.length > 0 && <EventList events={page.events} />}
+			{page !== null && page.entries.length > 0 && <EventList events={page.entries} />}
 			{page?.previous != null && (
 				<div class="buttons start">
 					<button type="button" onClick={older}>

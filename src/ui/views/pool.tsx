@@ -406,7 +406,7 @@ export function PoolView() {
 	if (seen === null) return null;
 	if (pool === undefined)
 		return (
-			<Empty title={`There is no pool ${parts.slice(0, 2).join("/")}`}>
+			<Empty title={`There is no pool ${parts.slice(0, 2).join("/")}`} isPage>
 				<p>
 					It may have been removed. <a href={href("overview")}>All pools</a>
 				</p>

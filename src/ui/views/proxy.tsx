@@ -100,7 +100,7 @@ export function ProxyView() {
 	if (state.value === null || (pool !== undefined && !isHere)) return <p class="dim">Asking …</p>;
 	if (pool === undefined || proxy === undefined)
 		return (
-			<Empty title="This proxy is gone">
+			<Empty title="This proxy is gone" isPage>
 				<p>
 					{pool === undefined ? <a href={href("overview")}>All pools</a> : <a href={hrefOfPool(pool)}>{nameOf(pool)}</a>} has what came in
 					its place.

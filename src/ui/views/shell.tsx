@@ -6,7 +6,7 @@ import { count, duration } from "../model/format.ts";
 import { go, href, hrefOfPool, route } from "../model/route.ts";
 import { disconnected, isOutdated, now, pools, receivedAt, session, signOut, state } from "../model/store.ts";
 import { type Theme, theme } from "../model/theme.ts";
-import { Dot, Icon } from "../parts/basics.tsx";
+import { Dot, Empty, Icon } from "../parts/basics.tsx";
 import { Dialogs, isAsking, show } from "../parts/dialog.tsx";
 import { Tasks } from "../parts/tasks.tsx";
 import { Clouds } from "./clouds.tsx";
@@ -51,9 +51,9 @@ function View() {
 			return <Clouds />;
 		default:
 			return (
-				<p>
-					There is no such view. <a href={href("overview")}>Overview</a>
-				</p>
+				<Empty title="There is no such view" isPage>
+					<a href={href("overview")}>Overview</a>
+				</Empty>
 			);
 	}
 }

@@ -6,6 +6,7 @@ import { href, refine, route } from "../model/route.ts";
 import { snippets } from "../model/snippets.ts";
 import { pools } from "../model/store.ts";
 import { Code, Empty } from "../parts/basics.tsx";
+import { Credentials } from "../parts/credentials.tsx";
 
 const PAUSE_MS = 300;
 
@@ -143,6 +144,7 @@ export function UseIt() {
 						<Code text={code} what={`the ${current.title} snippet`} />
 					</section>
 				))}
+			<Credentials changed={() => setTurn(turn + 1)} />
 		</>
 	);
 }

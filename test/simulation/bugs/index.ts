@@ -1,6 +1,7 @@
 import type { Bug } from "../planting.ts";
 import { ADOPTION } from "./adoption.ts";
 import { BOUNDS } from "./bounds.ts";
+import { CREDENTIALS } from "./credentials.ts";
 import { DEADLINES } from "./deadlines.ts";
 import { DEMAND } from "./demand.ts";
 import { FINISHING } from "./finishing.ts";
@@ -32,6 +33,7 @@ export const BUGS: readonly Bug[] = [
 	...LINES,
 	...FINISHING,
 	...ORDERS,
+	...CREDENTIALS,
 	...ROLLING,
 	...ADOPTION,
 	...MONEY,

@@ -1,6 +1,7 @@
 /** Slips of what lines show, bring and keep. */
 import * as AgentLinesModule from "../../../src/controller/agent-lines.ts";
 import * as ControllerModule from "../../../src/controller/controller.ts";
+import * as Commands from "../../../src/core/facts/commands.ts";
 import * as Lines from "../../../src/core/facts/lines.ts";
 import * as Directives from "../../../src/core/model/directives.ts";
 import * as LineModel from "../../../src/core/model/lines.ts";
@@ -137,6 +138,26 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 			plant(Directives, "lineDirectivesFor", (lineDirectivesFor) => (state, id, now) => {
 				const directives = lineDirectivesFor(state, id, now);
 				return directives && { ...directives, rise: 0 };
+			}),
+		],
+		isDemanding: true,
+	},
+	{
+		name: "have agents tell of no rise but of connections before its turn",
+		plants: [
+			plant(Directives, "lineDirectivesFor", (lineDirectivesFor) => (state, id, now) => {
+				const directives = lineDirectivesFor(state, id, now);
+				return directives && { ...directives, rises: {} };
+			}),
+		],
+		isDemanding: true,
+	},
+	{
+		name: "wait for the next turn of the rules when metrics are posted",
+		plants: [
+			plant(Commands, "applyCommand", (applyCommand) => (state, command, now) => {
+				const after = applyCommand(state, command, now);
+				return command.do === "metrics" && after !== state ? { ...after, pressedAt: state.pressedAt } : after;
 			}),
 		],
 		isDemanding: true,

@@ -131,7 +131,7 @@ describe("what may have mended the cause", () => {
 		const at = `launch failed: none left; tried again at ${new Date(until).toISOString()}`;
 		expect(said(until - 1)).toEqual([`${at}, or now by start (POST /v1.1/endpoints/alias/state with {"action":"start"})`]);
 		expect(said(until - 1, "removing"), "nobody can start what is removed").toEqual([at]);
-		expect(said(until), "a time that is past is never told").toEqual(["launch failed: none left; it is tried again now"]);
+		expect(said(until), "a time that is past is never told").toEqual(["launch failed: none left; it is tried again within a minute"]);
 	});
 });
 

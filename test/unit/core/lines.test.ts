@@ -121,6 +121,59 @@ test("agents are told each its part of what connections have left below the rule
 	expect(stepOf(dispatch(full, NOW, report(0)))).toBe(0);
 });
 
+test("agents are told their part of what is left of each metric that the rules bound, and of none else", () => {
+	const state = lined(4);
+	const ruled: State = {
+		...state,
+		spec: { ...state.spec, min: 1, max: 9, rules: ["requests <= 100", "1 <= cpu <= 0.8", "2 <= errors", "jobs <= 3"] },
+		decidedAt: NOW,
+		target: 4,
+	};
+	const report = (requests: number, cpu: number) =>
+		({ on: "heartbeat", id: ID, active: 50, metrics: { requests, cpu }, credentials: 0, sessions: [], number: 2 }) as const satisfies Event;
+	const risesOf = (one: State) => lineDirectivesFor({ ...one, agentUrl: "https://muster.test" }, ID, NOW)?.rises;
+	const calm = dispatch(ruled, NOW, report(0, 0));
+	// 400 are left, 100 for each; 3.2 of all processors, 0.8 for each.
+	expect(risesOf(calm)).toEqual({ requests: 64, cpu: 0.5 });
+	expect(calm.rise.step).toBe(0);
+	const busy = dispatch(calm, NOW + SECOND, report(300, 0));
+	expect(risesOf(busy)).toEqual({ requests: 16, cpu: 0.5 });
+	expect(mayBeToldAnew(calm, busy)).toBeNull();
+	// What is left is told no finer than by a quarter of the bound; and what grows beside it stays as it was told.
+	expect(risesOf(dispatch(busy, NOW + 2 * SECOND, report(399, 3)))).toEqual({ requests: 16, cpu: 0.125 });
+	const moved = dispatch(busy, NOW + 3 * SECOND, report(0, 1.6));
+	expect(risesOf(moved)).toEqual({ requests: 16, cpu: 0.25 });
+	expect(risesOf(dispatch(moved, NOW + 700 * SECOND, report(0, 0)))).toEqual({ requests: 64, cpu: 0.5 });
+	const elsewhere = { ...ruled, spec: { ...ruled.spec, metricsSource: "other" } };
+	expect(risesOf(dispatch(elsewhere, NOW, report(0, 0)))).toEqual({});
+});
+
+test("what is posted, or measured elsewhere, has the target rise before the rules' turn as a report does", () => {
+	const ruled = (rule: string, metricsSource: string | null): State => {
+		const state = lined(1);
+		return { ...state, spec: { ...state.spec, min: 1, max: 9, rules: [rule], metricsSource, rampLimit: 1 }, decidedAt: NOW, target: 1 };
+	};
+	const targetOf = (state: State, now: number) => plan(state, now, random).state.target;
+	const now = NOW + SECOND;
+	const post = (jobs: number, address: string | null = null) =>
+		({ on: "command", command: { do: "metrics", address, metrics: { jobs: [1, jobs] } } }) as const satisfies Event;
+	const own = ruled("jobs <= 10", null);
+	expect(targetOf(dispatch(own, now, post(10)), now)).toBe(1);
+	expect(targetOf(dispatch(own, now, post(11)), now)).toBe(2);
+	expect(targetOf(dispatch(own, now, post(11, "203.0.113.0")), now)).toBe(2);
+	const effect = { call: "measure", endpoint: "other" } as const;
+	const measured = (active: number) =>
+		({
+			on: "done",
+			effect,
+			result: { averages: { active }, reporting: 4, missing: 0, isUnused: false },
+			startedAt: now,
+		}) as const satisfies Event;
+	const other = { ...ruled("active <= 10", "other"), sourceAskedAt: now };
+	expect(targetOf(dispatch(other, now, measured(2)), now)).toBe(1);
+	expect(targetOf(dispatch(other, now, measured(3)), now)).toBe(2);
+});
+
 test("a drain is told once a list without the proxy is published, with the time for which older lists may name it", () => {
 	const state = lined(1);
 	const proxy = state.proxies.get(ID);
@@ -137,4 +190,25 @@ test("a drain is told once a list without the proxy is published, with the time 
 	expect(told(NOW + 100, NOW + 5000)).toEqual({ drain: true, grace: 0 });
 	// Nothing can be published.
 	expect(told(null, NOW + 30 * SECOND)).toEqual({ drain: true, grace: 0 });
+});
+
+test("a proxy that began to drain in the very millisecond in which a list without it went out is hidden by that list, whatever else changes meanwhile", () => {
+	const state = lined(2);
+	const [first = "", second = ""] = [...state.proxies.keys()];
+	const draining = (one: State, id: string, since: number): State => {
+		const proxy = one.proxies.get(id);
+		if (proxy === undefined) throw new Error("it is there");
+		const phase = { at: "draining", vm: "vm-0", until: NOW + 600 * SECOND, hiddenAt: null, spare: false } as const;
+		return { ...one, proxies: one.proxies.with(id, { ...proxy, phase, since }) };
+	};
+	const effect = { call: "publish", hash: "then", version: 1 } as const;
+	const published = { logSeq: 0, ended: [], hidden: [{ id: first, since: NOW }] };
+	// The second one begins while the list is under way, which shows it still.
+	const later = draining(draining(state, first, NOW), second, NOW);
+	const after = dispatch(later, NOW + 50, { on: "done", effect, result: published, startedAt: NOW });
+	const hiddenAt = (id: string) => {
+		const { phase } = after.proxies.get(id) ?? {};
+		return phase?.at === "draining" ? phase.hiddenAt : undefined;
+	};
+	expect([hiddenAt(first), hiddenAt(second)]).toEqual([NOW + 50, null]);
 });

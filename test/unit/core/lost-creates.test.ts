@@ -65,7 +65,7 @@ describe("a create whose answer was lost", () => {
 		expect([held >= 0, held <= 2_000], `${held} ms longer`).toEqual([true, true]);
 		// The next create goes out after the shortest pause.
 		expect(state.breakers.launch.until - at).toBeLessThanOrEqual(5_000);
-		expect(sentencesOf(summaryOf(state), null, state.breakers.launch.until).join()).toMatch(/HTTP 500; it is tried again now$/);
+		expect(sentencesOf(summaryOf(state), null, state.breakers.launch.until).join()).toMatch(/HTTP 500; it is tried again within a minute$/);
 	});
 
 	test("is sent once more where it cannot, as soon as it is over and its VM is not found", () => {

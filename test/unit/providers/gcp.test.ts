@@ -116,7 +116,7 @@ describe("tokens", () => {
 			"GCP: invalid_grant: Invalid JWT Signature. (HTTP 400)",
 		],
 		["transient", 503, {}, "GCP: HTTP 503"],
-		["transient", 200, {}, "GCP: HTTP 200 with a body that cannot be read"],
+		["transient", 200, {}, "GCP: HTTP 200 with a body that cannot be read; access_token: invalid_type"],
 	])("that are not given are a failure as %s on %i", async (kind, status, body, message) => {
 		on("POST", "/gcp/token", () => answer(status, body));
 		expect(await failureOf(open().list())).toEqual({ kind, message });

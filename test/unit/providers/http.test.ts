@@ -90,6 +90,14 @@ describe("request", () => {
 		expect((await failureOf(via(respond), ask())).kind).toBe(kind);
 	});
 
+	it("says where an answer is not of the shape that was read, and not what stands there", async () => {
+		const read = json(z.object({ servers: z.array(z.object({ status: z.string() })) }));
+		const answer = () => Response.json({ servers: [{ status: "on" }, { status: 1234 }] });
+		await expect(request(via(answer), ask({ read }))).rejects.toThrow(
+			/^Cloud: HTTP 200 with a body that cannot be read; servers\.1\.status: invalid_type$/,
+		);
+	});
+
 	it("leaves no timer behind", async () => {
 		vi.useFakeTimers();
 		await request(

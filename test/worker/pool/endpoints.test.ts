@@ -67,6 +67,25 @@ describe("an endpoint", () => {
 		expect((await ask("GET", "/v1.1/info")).body).toEqual({ active: 0, instances: 1, managers: 1, endpoints: { RUNNING: 1 } });
 	});
 
+	test("whose rules go by posted metrics asks for a VM as soon as more is posted than they allow, not at its next turn", async () => {
+		const scaling = { min_instances: 1, max_instances: 3, rules: ["jobs <= 10"] };
+		expect((await ask("PUT", at("demo"), { ...CONFIGURATION, scaling })).status).toBe(200);
+		await change("demo", "POST", `${at("demo")}/state`, { action: "start" });
+		const pool = await poolOf("demo");
+		await pool.untilReady(1);
+		await pool.settle();
+		// From here no time passes.
+		await pool.setClock(await pool.inside((inside) => inside.now()));
+		for (const [jobs, vms] of [
+			[10, 1],
+			[11, 2],
+		] as const) {
+			expect((await ask("POST", `${at("demo")}/metrics`, { jobs: [1, jobs] })).status).toBe(200);
+			await pool.settle();
+			expect((await pool.vms()).length, String(jobs)).toBe(vms);
+		}
+	});
+
 	test("answers its configuration as it was given, unknown keys kept, the secret masked; the mask keeps the secret", async () => {
 		await ask("PUT", at("demo"), CONFIGURATION);
 		const masked = { ...CONFIGURATION, "cloud:digitalocean": { access_token: "********", region: "nyc1" } };
@@ -456,12 +475,18 @@ describe("an endpoint of the environment", () => {
 		const interval = async () => (await pool.state()).spec.intervalSeconds;
 		await ask("POST", "/v1.1/managers/configs/default", { manager: { interval: 20 } });
 		expect(await interval()).toBe(20);
+		await ask("POST", `${DEFAULT}/alias`, "constructor");
+		expect(await interval()).toBe(20);
+		await ask("POST", "/v1.1/managers/configs/constructor", { manager: { interval: 10 } });
+		expect(await interval(), "by a further name").toBe(10);
 		await ask("POST", "/v1.1/managers/configs/digitalocean-default", { manager: { interval: 5 } });
 		expect(await interval()).toBe(5);
 		await pool.crash();
 		await pool.settle();
 		expect(await interval(), "it is stored").toBe(5);
 		await ask("DELETE", "/v1.1/managers/configs/digitalocean-default");
+		expect(await interval()).toBe(10);
+		await ask("DELETE", "/v1.1/managers/configs/constructor");
 		expect(await interval()).toBe(20);
 		await ask("DELETE", "/v1.1/managers/configs/default");
 		expect(await interval()).toBe(30);

@@ -50,6 +50,17 @@ describe("leases, with a pool behind them", () => {
 		expect((await askRunning(pool, "DELETE", `/leases/${leases[0].lease}`)).status, "once more").toBe(200);
 	});
 
+	test("say so where others were faster than the list", async () => {
+		const pool = await poolOf(1);
+		const wanted = { seconds: 600, selection: { host: "example.com" } };
+		// Both read the list before either is given what stands on it.
+		const answers = await Promise.all([askRunning(pool, "POST", "/leases", wanted), ask("POST", "/leases", wanted)]);
+		expect(answers.map(({ status }) => status).sort()).toEqual([200, 404]);
+		expect(answers.find(({ status }) => status === 404)?.body.detail).toBe(
+			"No proxies available: each that was listed has just been leased or is not ready any more.",
+		);
+	});
+
 	test("last as long as they are renewed, and survive a crash of the pool", async () => {
 		const pool = await poolOf(1);
 		const { body } = await askRunning(pool, "POST", "/leases", { seconds: 60 });

@@ -112,6 +112,7 @@ const READS: readonly Row[] = [
 		{
 			...{ metadata: METADATA, auth_enabled: true, username: "user", password: "pass" },
 			auth: { username_configured: true, password_configured: true, only_host_ip: false, host_ip: null },
+			...{ source: "environment", since: null, in_force: { proxies: 2, of: 2 }, notice: null },
 		},
 	],
 	[

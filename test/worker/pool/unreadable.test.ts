@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { ask, askRunning } from "./asking.ts";
 import { bindings, PoolUnderTest, resetCloud } from "./harness.ts";
 
 beforeEach(resetCloud);
@@ -41,6 +42,29 @@ describe("a pool whose stored facts cannot be read", () => {
 		expect(row?.credentials).toContain("pass");
 		expect(await pool.stub.command({ do: "run", run: "running" })).toMatchObject({ ok: false, error: "conflict" });
 		expect(await storedFacts(pool)).toBe(text);
+	});
+
+	test("refuses each order with 409 and why, in both dialects", async () => {
+		const pool = await new PoolUnderTest().start();
+		await pool.untilReady(1);
+		await pool.settle();
+		const { body } = await askRunning(pool, "POST", "/leases", { seconds: 600 });
+		const [lease] = body.leases;
+		await pool.inside((_pool, ctx) => ctx.storage.sql.exec("UPDATE facts SET json = '{'"));
+		await pool.crash();
+		const endpoint = "/v1.1/endpoints/digitalocean-default";
+		for (const [method, path, given] of [
+			["POST", `${endpoint}/state`, { action: "pause" }],
+			["POST", `${endpoint}/log`, "a line"],
+			["POST", `${endpoint}/metrics`, { queue: 3 }],
+			["DELETE", `${endpoint}/sessions/192.0.2.1:50123`, undefined],
+			["PATCH", "/providers/digitalocean", { min_scaling: 1, max_scaling: 1 }],
+			["PATCH", `/leases/${lease.lease}`, { seconds: 60 }],
+			["DELETE", `/leases/${lease.lease}`, undefined],
+		] as const) {
+			const answer = await ask(method, path, given);
+			expect([answer.status, JSON.stringify(answer.body)], path).toEqual([409, expect.stringContaining("it can only be deleted")]);
+		}
 	});
 
 	test("publishes and logs as before once a version that can read them is there again", async () => {
