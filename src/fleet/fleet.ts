@@ -1,6 +1,6 @@
 import manifest from "../../package.json" with { type: "json" };
 import { readAllotted } from "../d1/allotments.ts";
-import { isWithin } from "../d1/database.ts";
+import { isWithin, type Later } from "../d1/database.ts";
 import { type DirectoryEntry, endpointNameOf, enterPool, forgetPool, listNames, listPools, moveTo, removePool } from "../d1/directory.ts";
 import { addEvent, pruneEvents } from "../d1/events.ts";
 import { readRecords } from "../d1/history.ts";
@@ -103,12 +103,13 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
  * Tells every pool what D1 holds now, as cron does: who does not answer in time, or is one too many for a request, learns it from cron. Answers with how many of
  * how many were told. Throws DatabaseUnavailable.
  */
-export async function tellPools(env: Env, withinMs: number): Promise<{ readonly told: number; readonly pools: number }> {
+export async function tellPools(env: Env, withinMs: number, later: Later): Promise<{ readonly told: number; readonly pools: number }> {
 	const [facts, pools] = await Promise.all([readFacts(env), listPools(env.DB)]);
 	let told = 0;
 	const telling = eachPool(pools.slice(0, POOLS_A_RUN), async ({ object }) => {
 		if (!((await tryPool(env, object, (pool) => pool.tick(facts))) instanceof PoolUnreachable)) told++;
 	});
+	later(telling.catch(() => undefined));
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<void>((resolve) => {
 		timer = setTimeout(resolve, withinMs);

@@ -1,9 +1,10 @@
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import { sealedOrder } from "../../src/settings/ordered-credentials.ts";
 import { fault, type PoolUnderTest } from "../worker/pool/harness.ts";
 import text from "./bda7429/recording.json?raw";
 import { losses, type Recording, restore, restorePool, revived, stateOf } from "./recording.ts";
-import { ADMIN_KEY, CHANGED_SETTINGS, ENDPOINT_KEY } from "./settings.ts";
+import { ADMIN_KEY, CHANGED_SETTINGS, ENDPOINT_KEY, SETTINGS } from "./settings.ts";
 
 const recording = JSON.parse(text) as Recording;
 const names = Object.keys(recording.pools);
@@ -195,5 +196,17 @@ describe("with this version in its place", () => {
 			// Where the key was away it is there again.
 			expect([name, state.suspended]).toEqual([name, name === "locked" ? null : suspended]);
 		}
+	});
+
+	test("a pool knows of no order of credentials, and takes the first one", async () => {
+		const pool = poolAt("hetzner-default");
+		const before = await pool.state();
+		expect(before.orderedCredentials).toEqual({ revision: 0, is: "none", username: "", password: "", formerSeconds: 600 });
+		const login = { username: "you", password: "new" };
+		const credentials = sealedOrder([SETTINGS.ENCRYPTION_KEY], recording.at, { ...login, formerSeconds: 600 });
+		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0, credentials });
+		const after = (await pool.state()).credentials;
+		expect(after.at(-1)).toEqual({ version: (before.credentials.at(-1)?.version ?? 0) + 1, ...login });
+		expect(after.slice(0, -1)).toEqual(before.credentials);
 	});
 });

@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
+import { tellPools } from "../../src/fleet/fleet.ts";
+import type { Env } from "../../src/rpc/env.ts";
 import type { FleetFacts, PoolNames } from "../../src/rpc/pool.ts";
 import { openedOrder } from "../../src/settings/ordered-credentials.ts";
 import {
@@ -127,6 +129,26 @@ describe("PUT /auth", () => {
 		const answer = await answered(one, put({}));
 		expect([answer.status, answer.pools]).toEqual([200, { told: 1, of: 2 }]);
 	});
+});
+
+test("a pool that does not answer holds nobody up for longer than it may", async () => {
+	await enter("default");
+	await enter("nyc");
+	let isFirst = true;
+	let answer = (_: PoolNames) => {};
+	const hanging = new Promise<PoolNames>((resolve) => {
+		answer = resolve;
+	});
+	const tick = async () => {
+		if (!isFirst) return NAMES;
+		isFirst = false;
+		return hanging;
+	};
+	const rest: Promise<unknown>[] = [];
+	const told = await tellPools({ ...env, ...poolsAnswering({ tick }) } as unknown as Env, 200, (work) => rest.push(work));
+	expect(told).toEqual({ told: 1, pools: 2 });
+	answer(NAMES);
+	await Promise.all(rest);
 });
 
 describe("DELETE /auth", () => {

@@ -158,7 +158,7 @@ export class DeleteAuthentication extends Operation {
 /** Throws DatabaseUnavailable. */
 async function order(c: AppContext, wish: (before: CredentialsInForce) => WishedCredentials | null): Promise<Response> {
 	const stored = await orderCredentials(c.env, Date.now(), wish);
-	const { told, pools } = await tellPools(c.env, TELL_DEADLINE_MS);
+	const { told, pools } = await tellPools(c.env, TELL_DEADLINE_MS, laterOf(c));
 	return c.json({ ...(await shown(c, stored)), pools: { told, of: pools } } satisfies z.infer<typeof Ordered>);
 }
 
