@@ -153,8 +153,9 @@ export class LineWatch implements LineWatcher {
 	private judgeSilent(host: Host, proxy: Proxy, agent: Agent, dead: number): void {
 		if (proxy.phase.at !== "ready" || !agent.diedOnLine || dead > MOST_AT_ONCE) return;
 		if (host.state === null || host.state.suspended !== null || host.state.breach !== null) return;
-		// Where nobody's line is left all may have fallen, by a deploy: their time begins anew.
-		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs, host.state.linesFellAt - host.skewMs);
+		// Where nobody's line is left all may have fallen, by a deploy: where nobody can probe, their time begins anew.
+		const fellAt = this.isProbing(host) ? 0 : host.state.linesFellAt - host.skewMs;
+		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs, fellAt);
 		const forMs = this.world.clock.now - since;
 		if (forMs <= SILENT_MS + SLACK_MS || !this.judge.isClockSound() || this.judge.isExcused(host, since)) return;
 		this.judge.broken(`${proxy.id} is ready ${Math.round(forMs / SECOND)} s after it fell silent`);
