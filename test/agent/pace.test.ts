@@ -13,11 +13,19 @@ interface Scenario {
 	readonly counts: readonly number[];
 	/** Requests in each second on connections that are there. */
 	readonly rates?: readonly number[];
+	/** No ping is answered. */
+	readonly deaf?: boolean;
 }
 
 /** The agent's own loop, by a clock that is driven: how many reports it makes, and when the highest number was told, and the highest rate. */
-function paced(asked: Scenario): { readonly reports: number; readonly toldAfter: number | null; readonly fastAfter: number | null } {
-	const scenario = { rises: {}, rates: [0], report: 300, ...asked };
+function paced(asked: Scenario): {
+	readonly reports: number;
+	readonly toldAfter: number | null;
+	readonly fastAfter: number | null;
+	readonly pinged: readonly number[];
+	readonly endedAfter: number;
+} {
+	const scenario = { rises: {}, rates: [0], report: 300, deaf: false, ...asked };
 	const program = join(import.meta.dirname, "../../src/agent/agent.py");
 	const out = execFileSync("python3", ["-S", join(import.meta.dirname, "pace.py"), program, JSON.stringify(scenario)], {
 		encoding: "utf8",
@@ -46,6 +54,16 @@ it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
 			expect(dailyOf({ hours: 2, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
 	},
 );
+
+it("an agent pings each 20 s, and gives a line up 10 s after a ping that is not answered", () => {
+	const { pinged, endedAfter } = paced({ hours: 0.1, rise: 0, counts: [0] });
+	expect(pinged[0]).toBeLessThanOrEqual(20.25);
+	for (const [index, at] of pinged.slice(1).entries()) expect(at - (pinged[index] ?? 0)).toSatisfy((s: number) => s >= 20 && s <= 20.5);
+	expect(endedAfter).toBeGreaterThan(359);
+	const deaf = paced({ hours: 0.1, rise: 0, counts: [0], deaf: true });
+	expect(deaf.pinged).toHaveLength(1);
+	expect(deaf.endedAfter - (deaf.pinged[0] ?? 0)).toSatisfy((s: number) => s >= 10 && s <= 10.5);
+});
 
 it("an idle agent reports once in five minutes", () => {
 	expect(dailyOf({ hours: 2, rise: 1, counts: [0] })).toBeLessThanOrEqual(60 - OTHERS);

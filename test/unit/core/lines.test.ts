@@ -191,3 +191,24 @@ test("a drain is told once a list without the proxy is published, with the time 
 	// Nothing can be published.
 	expect(told(null, NOW + 30 * SECOND)).toEqual({ drain: true, grace: 0 });
 });
+
+test("a proxy that began to drain in the very millisecond in which a list without it went out is hidden by that list, whatever else changes meanwhile", () => {
+	const state = lined(2);
+	const [first = "", second = ""] = [...state.proxies.keys()];
+	const draining = (one: State, id: string, since: number): State => {
+		const proxy = one.proxies.get(id);
+		if (proxy === undefined) throw new Error("it is there");
+		const phase = { at: "draining", vm: "vm-0", until: NOW + 600 * SECOND, hiddenAt: null, spare: false } as const;
+		return { ...one, proxies: one.proxies.with(id, { ...proxy, phase, since }) };
+	};
+	const effect = { call: "publish", hash: "then", version: 1 } as const;
+	const published = { logSeq: 0, ended: [], hidden: [{ id: first, since: NOW }] };
+	// The second one begins while the list is under way, which shows it still.
+	const later = draining(draining(state, first, NOW), second, NOW);
+	const after = dispatch(later, NOW + 50, { on: "done", effect, result: published, startedAt: NOW });
+	const hiddenAt = (id: string) => {
+		const { phase } = after.proxies.get(id) ?? {};
+		return phase?.at === "draining" ? phase.hiddenAt : undefined;
+	};
+	expect([hiddenAt(first), hiddenAt(second)]).toEqual([NOW + 50, null]);
+});
