@@ -73,7 +73,7 @@ export class BenchPool {
 		switch (effect.call) {
 			case "publish":
 				await this.publish(state, effect.version);
-				return { logSeq: state.logSeq, ended: [] };
+				return { logSeq: state.logSeq, ended: [], hidden: [] };
 			case "list":
 				return vmsOf(this.proxies);
 			case "price":

@@ -1,7 +1,8 @@
 /**
  * `--only live`: how soon orders and deaths are noticed, on lines and by calls (`AGENT_LINE=False`), one beside the other in one run: the whole of
  * Muster with real agents, as `npm run dev` runs it; and what a VM takes of Cloudflare's plan, counted. `--agents` says how many agents each fleet
- * has: 50, for which the goals are. It takes some four minutes on two cores.
+ * has: 50, for which the goals are. It takes some four minutes on two cores. `--rows TEXT` measures those rows alone whose name holds it, on lines only
+ * (one of several, with | between them).
  */
 import { connect, createServer, type Socket } from "node:net";
 import type { Proxy } from "../../test/e2e/harness.ts";
@@ -9,8 +10,14 @@ import { CHANGING_MS, fleetDay, ownShare } from "../../test/unit/plan-day.ts";
 import { agentsAt, Fleet } from "./live-fleet.ts";
 
 const [KILLED, FROZEN] = [3, 3];
-/** How often demand rises above a rule's bound: a pool for each. */
-const RISES = 3;
+/** What rises above a rule's bound, in a pool of its own each: open connections, requests on them, and what is posted. */
+const RISING = {
+	active: "active<=2",
+	requests: "requests<=5",
+	jobs: "jobs<=10",
+} as const;
+type Rising = keyof typeof RISING;
+const REQUESTS_A_SECOND = 25;
 const DROPPED = { lines: 20, calls: 5 } as const;
 const INTERVAL_SECONDS = 30;
 const BOOT_LIMIT_MS = 150_000;
@@ -25,6 +32,18 @@ interface Line {
 }
 
 type Way = keyof typeof DROPPED;
+
+/** By what is measured: the row's name, and its goal. */
+const ROWS = {
+	drops: ["drop to closed", "≤ 250 ms"],
+	drains: ["drain to no new client, all at once", "≤ 1000 ms"],
+	credentials: ["new credentials by PUT /auth to accepted, all at once", "≤ 1000 ms"],
+	shown: ["the same, to shown in every URL", "≤ 2000 ms"],
+	deployed: ["new credentials by a deploy, all lines cut", "≤ 30000 ms"],
+	deaths: ["agent killed to off the list", "≤ 3000 ms"],
+	silences: ["VM frozen to off the list", "≤ 90000 ms"],
+	rises: ["demand above a bound to create", "≤ 3000 ms"],
+} as const satisfies Record<keyof Times, readonly [string, string]>;
 
 interface Times {
 	drops: readonly number[];
@@ -106,10 +125,16 @@ function untilTakes(
 	);
 }
 
+/** Of sessions that are listed, since an operator drops what is. */
 async function dropsOf(fleet: Fleet, proxies: readonly Proxy[], port: number): Promise<readonly number[]> {
+	const sockets: Socket[] = [];
+	for (const proxy of proxies) sockets.push(await tunnel(proxy, port));
+	await untilIs("the sessions are listed", 60_000, async () => {
+		const sessions = JSON.stringify(await fleet.api("GET", "/v1.1/endpoints/digitalocean-default/sessions"));
+		return sockets.every(({ localPort }) => sessions.includes(`:${localPort}"`));
+	});
 	const times: number[] = [];
-	for (const proxy of proxies) {
-		const socket = await tunnel(proxy, port);
+	for (const socket of sockets) {
 		const closed = new Promise((resolve) => socket.once("close", resolve));
 		const name = encodeURIComponent(`${socket.localAddress}:${socket.localPort}`);
 		const began = performance.now();
@@ -146,11 +171,11 @@ async function silenceOf(fleet: Fleet, { ip }: Proxy): Promise<number> {
 	}
 }
 
-/** From the connection that is one too many for a pool's rule to the create that goes out for it. */
-async function riseOf(fleet: Fleet, name: string, port: number): Promise<number> {
+/** From what is too much for a pool's rule to the create that goes out for it. */
+async function riseOf(fleet: Fleet, name: string, port: number, rising: Rising): Promise<number> {
 	await fleet.api("PUT", `/v1.1/endpoints/${name}`, {
 		endpoint: { cloud: "digitalocean" },
-		scaling: { rules: ["active<=2"], min_instances: 1, max_instances: 2 },
+		scaling: { rules: [RISING[rising]], min_instances: 1, max_instances: 2 },
 		"cloud:digitalocean": { access_token: `local-${name}` },
 	});
 	const others = await fleet.creates();
@@ -169,17 +194,29 @@ async function riseOf(fleet: Fleet, name: string, port: number): Promise<number>
 	await pause(1_500);
 	const before = (await fleet.creates(first)).length;
 	const began = performance.now();
-	sockets.push(await tunnel(proxy, port));
+	let isOver = false;
+	const raise = async () => {
+		if (rising === "jobs") await fleet.api("POST", `/v1.1/endpoints/${name}/metrics`, { jobs: 11 });
+		else if (rising === "active") sockets.push(await tunnel(proxy, port));
+		else
+			while (!isOver) {
+				(await tunnel(proxy, port)).destroy();
+				await pause(1000 / REQUESTS_A_SECOND);
+			}
+	};
+	const raised = raise();
 	const ms = await untilIs("a create goes out", 100_000, async () => (await fleet.creates(first)).length > before, began);
+	isOver = true;
+	await raised;
 	for (const socket of sockets) socket.destroy();
 	await fleet.api("POST", `/v1.1/endpoints/${name}/state`, { action: "stop" });
 	return ms;
 }
 
 /** One after the other: the first create of each must be told from the others'. */
-async function risesOf(fleet: Fleet, port: number, count: number): Promise<readonly number[]> {
+async function risesOf(fleet: Fleet, port: number, rising: readonly Rising[]): Promise<readonly number[]> {
 	const times: number[] = [];
-	for (let rise = 0; rise < count; rise++) times.push(await riseOf(fleet, `demand${rise}`, port));
+	for (const what of rising) times.push(await riseOf(fleet, `demand-${what}`, port, what));
 	return times;
 }
 
@@ -221,20 +258,21 @@ async function partsOf(fleet: Fleet): Promise<Parts> {
 }
 
 type Quick = Pick<Times, "drops" | "rises" | "deaths">;
+type IsWanted = (what: keyof Times) => boolean;
 
 /** On lines each takes a moment, and is measured alone. */
-async function quickOnLines(fleet: Fleet, { killed, others }: Parts, port: number): Promise<Quick> {
-	const drops = await dropsOf(fleet, others.slice(0, DROPPED.lines), port);
-	const rises = await risesOf(fleet, port, RISES);
+async function quickOnLines(fleet: Fleet, { killed, others }: Parts, port: number, is: IsWanted): Promise<Quick> {
+	const drops = is("drops") ? await dropsOf(fleet, others.slice(0, DROPPED.lines), port) : [];
+	const rises = is("rises") ? await risesOf(fleet, port, Object.keys(RISING) as Rising[]) : [];
 	const deaths: number[] = [];
-	for (const proxy of killed) deaths.push(await deathOf(fleet, proxy));
+	if (is("deaths")) for (const proxy of killed) deaths.push(await deathOf(fleet, proxy));
 	return { drops, rises, deaths };
 }
 
 /** By calls all wait for their turn, beside each other. */
 async function quickByCalls(fleet: Fleet, { killed, others }: Parts, port: number): Promise<Quick> {
 	const rises = await Promise.all([
-		risesOf(fleet, port, 1),
+		risesOf(fleet, port, ["active"]),
 		...others.slice(0, DROPPED.calls).map((proxy) => dropsOf(fleet, [proxy], port)),
 		// Their replacements come when the first create of the pool with a rule is known.
 		pause(20_000).then(() => Promise.all(killed.map((proxy) => deathOf(fleet, proxy)))),
@@ -248,11 +286,14 @@ async function whole(
 	way: Way,
 	agents: number,
 	port: number,
+	is: IsWanted,
 ): Promise<Pick<Times, "credentials" | "shown" | "deployed" | "drains">> {
-	const deployed = await credentialsByDeploy(way, fleet, agents, port);
+	const deployed = is("deployed") ? await credentialsByDeploy(way, fleet, agents, port) : [];
 	// They are acknowledged, and all lines are back.
 	await pause(3_000);
-	const { credentials, shown } = await credentialsByApi(fleet, port);
+	const none = { credentials: [], shown: [] };
+	const { credentials, shown } = is("credentials") || is("shown") ? await credentialsByApi(fleet, port) : none;
+	if (!is("drains")) return { credentials, shown, deployed, drains: [] };
 	const left = await fleet.proxies();
 	const began = performance.now();
 	const isPatched = fleet.api("PATCH", "/providers/digitalocean", { min_scaling: 0, max_scaling: 0 });
@@ -285,7 +326,9 @@ async function credentialsByDeploy(way: Way, fleet: Fleet, agents: number, port:
 	return untilTakes(proxies, port, true, performance.now(), "second");
 }
 
-export async function benchLive(print: (text: string) => void, agents = 50): Promise<Line[]> {
+/** `rows`: of those alone whose name holds it; null: of all, beside the same by calls. */
+export async function benchLive(print: (text: string) => void, agents = 50, rows: string | null = null): Promise<Line[]> {
+	const is: IsWanted = (what) => rows === null || rows.split("|").some((part) => ROWS[what][0].includes(part));
 	const echo = createServer((socket) => socket.pipe(socket).on("error", () => socket.destroy()));
 	await new Promise<void>((done) => echo.listen(0, "127.0.0.1", done));
 	const { port } = echo.address() as { port: number };
@@ -298,13 +341,25 @@ export async function benchLive(print: (text: string) => void, agents = 50): Pro
 	try {
 		const lined = await start("lines");
 		const parts = await partsOf(lined);
-		const quick = await quickOnLines(lined, parts, port);
+		const quick = await quickOnLines(lined, parts, port, is);
 		print("live, lines: dropped, demanded, killed");
+		const row = (of: keyof Times, here: readonly number[], there: readonly number[] | null): Line => {
+			const [what, goal] = ROWS[of];
+			const beside = there === null ? "" : `; by calls p95 ${p95(there)} ms`;
+			const also = `median ${median(here)} ms of ${here.length}${beside}`;
+			return { what: `${agents} agents, ${what}`, measured: `p95 ${p95(here)} ms`, goal, also };
+		};
+		const wanted = (Object.keys(ROWS) as (keyof Times)[]).filter(is);
+		if (rows !== null) {
+			const silences = is("silences") ? await silencesOf(lined, parts) : [];
+			const times: Times = { ...quick, silences, ...(await whole(lined, "lines", agents, port, is)) };
+			return wanted.map((of) => row(of, times[of], null));
+		}
 		// While a silence is waited for the other fleet boots, and then waits most of the time itself.
 		const [onLines, byCalls] = await Promise.all([
 			silencesOf(lined, parts).then(async (silences) => {
 				print("live, lines: frozen");
-				const rest = await whole(lined, "lines", agents, port);
+				const rest = await whole(lined, "lines", agents, port, is);
 				print("live, lines: new credentials, drained");
 				return { ...quick, silences, ...rest };
 			}),
@@ -315,28 +370,13 @@ export async function benchLive(print: (text: string) => void, agents = 50): Pro
 					pause(20_000).then(() => silencesOf(called, others)),
 				]);
 				print("live, calls: dropped, demanded, killed, frozen");
-				const rest = await whole(called, "calls", agents, port);
+				const rest = await whole(called, "calls", agents, port, is);
 				print("live, calls: new credentials, drained");
 				return { ...first, silences, ...rest };
 			}),
 		]);
 		const times: Record<Way, Times> = { lines: onLines, calls: byCalls };
-		const row = (what: string, goal: string, of: keyof Times): Line => {
-			const [here, there] = [times.lines[of], times.calls[of]];
-			const also = `median ${median(here)} ms of ${here.length}; by calls p95 ${p95(there)} ms`;
-			return { what, measured: `p95 ${p95(here)} ms`, goal, also };
-		};
-		return [
-			...(await counted()),
-			row(`${agents} agents, drop to closed`, "≤ 250 ms", "drops"),
-			row("drain to no new client, all at once", "≤ 1000 ms", "drains"),
-			row("new credentials by PUT /auth to accepted, all at once", "≤ 1000 ms", "credentials"),
-			row("the same, to shown in every URL", "≤ 2000 ms", "shown"),
-			row("new credentials by a deploy, all lines cut", "≤ 30000 ms", "deployed"),
-			row("agent killed to off the list", "≤ 3000 ms", "deaths"),
-			row("VM frozen to off the list", "≤ 90000 ms", "silences"),
-			row("demand above a bound to create", "≤ 3000 ms", "rises"),
-		];
+		return [...(await counted()), ...wanted.map((of) => row(of, times.lines[of], times.calls[of]))];
 	} finally {
 		await Promise.all(fleets.map((fleet) => fleet.stop()));
 		echo.close();

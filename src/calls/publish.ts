@@ -1,5 +1,6 @@
 import type { EffectOf, ResultOf } from "../core/effects/index.ts";
 import { summaryOf } from "../core/model/projection.ts";
+import { drainingOf } from "../core/model/proxies.ts";
 import type { EndedVm, LogEntry, State } from "../core/model/state.ts";
 import { eventOf, kindOf } from "../core/model/told.ts";
 import { ProviderError } from "../providers/base/provider.ts";
@@ -42,7 +43,8 @@ export async function publish({ version }: EffectOf<"publish">, state: State, wo
 	if (isHeld === null) throw new ProviderError({ kind: "notFound", message: "the directory does not know the pool" });
 	if (!isHeld) throw new ProviderError({ kind: "conflict", message: "another version is there" });
 	acknowledge();
-	return { logSeq: state.logSeq, ended: state.ended.map(({ id }) => id) };
+	const hidden = drainingOf(state.proxies).map(({ id, since }) => ({ id, since }));
+	return { logSeq: state.logSeq, ended: state.ended.map(({ id }) => id), hidden };
 }
 
 function eventRowOf(state: State, entry: LogEntry): readonly EventRow[] {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type AppContext, Operation } from "./base/context.ts";
-import { isHeld } from "./base/etag.ts";
+import { isHeld, tagOf } from "./base/etag.ts";
 import { describeApi, describeDuplicates } from "./description.ts";
 
 /** Where the static assets of the documentation are (scripts/assets.ts puts them there). */
@@ -96,8 +96,7 @@ async function answer(c: AppContext, name: string, describe: () => object): Prom
 	let document = documents.get(name);
 	if (document === undefined) {
 		const text = JSON.stringify(describe());
-		const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-		document = { text, tag: `"${Buffer.from(digest).toString("base64url").slice(0, 22)}"` };
+		document = { text, tag: await tagOf(text) };
 		documents.set(name, document);
 	}
 	const headers = { ETag: document.tag, "Cache-Control": "max-age=300" };

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -43,6 +44,35 @@ async function lined(limits: Limits = {}) {
 
 function nextLine(worker: { readonly lines: FakeLine[] | null }, than?: FakeLine): Promise<FakeLine> {
 	return eventually(() => worker.lines?.findLast((line) => line !== than && line.isOpen), "a line");
+}
+
+/** A way to a port of this machine that can go silent: what is under way then gets neither bytes nor ends any more, and what comes later gets through. */
+async function startPath(port: number): Promise<{ readonly url: string; silence(): void }> {
+	const under = new Set<Socket>();
+	const own = await tcpOrigin((near) => {
+		const far = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+		onTestFinished(() => void far.destroy());
+		for (const [from, to] of [
+			[near, far],
+			[far, near],
+		] as const) {
+			under.add(from);
+			from.on("data", (data) => to.write(data));
+			from.on("end", () => to.end());
+			from.on("error", () => to.destroy());
+		}
+	});
+	return {
+		url: `http://127.0.0.1:${own}`,
+		silence: () => {
+			for (const socket of under) {
+				for (const event of ["data", "end", "error"]) socket.removeAllListeners(event);
+				socket.on("error", () => {});
+				socket.pause();
+			}
+			under.clear();
+		},
+	};
 }
 
 const echoTunnel = async (agent: Agent) => tunnel(agent, `127.0.0.1:${await tcpOrigin((socket) => socket.pipe(socket))}`);
@@ -144,12 +174,31 @@ describe.runIf(onLinux)("a line", () => {
 	});
 
 	it("whose ping is not answered is given up", async () => {
-		const { line, worker } = await lined({ PING_SECONDS: 0.3, PONG_SECONDS: 0.5 });
+		const { line, worker } = await lined({ PING_SECONDS: 0.5, PONG_SECONDS: 0.3 });
 		await eventually(() => line.pingsMs.length >= 3, "pings");
 		expect(line.isOpen).toBe(true);
 		line.isAnswering = false;
 		const next = await nextLine(worker, line);
 		await eventually(() => !line.isOpen, "the old one is closed");
+		expect(next.isOpen).toBe(true);
+	});
+
+	it("that goes silent on its way, with neither end told, is given up, and another takes its place", async () => {
+		const worker = await startWorker();
+		worker.lines = [];
+		const path = await startPath(Number(new URL(worker.url).port));
+		worker.directives = { ...worker.directives, url: path.url };
+		await startAgent({ url: path.url }, { limits: { ...LIMITS, PING_SECONDS: 0.5, PONG_SECONDS: 0.3 } });
+		const line = await nextLine(worker);
+		await eventually(() => line.pingsMs.length >= 2, "pings");
+		path.silence();
+		const lost = line.order({ drop: ["192.0.2.1:1"] });
+		const next = await nextLine(worker, line);
+		await eventually(() => next.reports.some(({ heard }) => heard === 1), "it hears what the next line brings");
+		// The pool's end of the silent one is open still: nobody has told it anything.
+		expect([line.isOpen, line.reports.some(({ heard }) => heard >= lost), worker.registrations.length]).toEqual([true, false, 1]);
+		expect(next.reports[0]).toMatchObject({ number: 1, whole: true });
+		await eventually(() => next.pingsMs.length >= 3, "it stays");
 		expect(next.isOpen).toBe(true);
 	});
 
@@ -180,7 +229,10 @@ describe.runIf(onLinux)("a line", () => {
 	});
 
 	it("of a proxy that ten clients keep busy is delayed by no more than a second, neither its pings nor its orders", async () => {
-		const { agent, line } = await lined({ PING_SECONDS: 0.2, PONG_SECONDS: 8 });
+		const limits = { PING_SECONDS: 0.2, PONG_SECONDS: 8 };
+		const { agent, line } = await lined(limits);
+		// Another agent on the same machine, with nothing to do: what delays both of them is others' work.
+		const idle = await lined(limits);
 		const socket = await echoTunnel(agent);
 		const login = basic()
 			.replace(/^.*?: /, "")
@@ -191,21 +243,27 @@ describe.runIf(onLinux)("a line", () => {
 		for (const stream of [flood.stdout, flood.stderr]) stream.on("data", (data) => (said += data));
 		const ended = new Promise((resolve) => flood.once("exit", resolve));
 		await eventually(() => said.includes("flooding"), "the flood");
-		const [from, began] = [line.pingsMs.length, performance.now()];
+		const both = [line, idle.line] as const;
+		const [from, began] = [both.map(({ pingsMs }) => pingsMs.length), performance.now()];
 		const closed = new Promise((resolve) => socket.once("close", resolve));
-		const drop = line.order({ drop: [nameOf(socket)] });
+		const orders = both.map((one) => one.order({ drop: [nameOf(socket)] }));
 		await closed;
 		const droppedMs = performance.now() - began;
-		const heard = await eventually(() => line.reports.find((report) => report.heard === drop), "the drop is acknowledged");
-		await ended;
-		const pings = line.pingsMs.slice(Math.max(0, from - 1));
-		const gaps = pings.slice(1).map((at, index) => at - (pings[index] ?? at));
-		// This machine has others' work to do as well.
-		const MOST_MS = 1_000 + 1_000;
-		expect({ droppedMs, heardMs: heard.atMs - began, mostMs: Math.max(...gaps) }, said).toSatisfy((late: object) =>
-			Object.values(late).every((ms) => ms <= MOST_MS),
+		const heard = await Promise.all(
+			both.map((one, index) => eventually(() => one.reports.find((report) => report.heard === orders[index]), "the drop is acknowledged")),
 		);
-		expect(gaps.length).toBeGreaterThan(2);
+		await ended;
+		const gaps = both.map(({ pingsMs }, index) => {
+			const pings = pingsMs.slice(Math.max(0, (from[index] ?? 0) - 1));
+			return pings.slice(1).map((at, next) => at - (pings[next] ?? at));
+		});
+		const [heardMs = 0, heardIdleMs = 0] = heard.map(({ atMs }) => atMs - began);
+		const [gapMs = 0, gapIdleMs = 0] = gaps.map((ms) => Math.max(...ms));
+		// What its clients' traffic delays it by, and nothing else does.
+		const late = { dropped: droppedMs - heardIdleMs, heard: heardMs - heardIdleMs, ping: gapMs - gapIdleMs };
+		console.info(`a busy agent is later than an idle one by ${JSON.stringify(late)} ms; ${said}`);
+		for (const [what, ms] of Object.entries(late)) expect(ms, `${what}, ${said}`).toBeLessThanOrEqual(1_000);
+		expect(gaps[0]?.length).toBeGreaterThan(2);
 	});
 
 	it("that is refused is tried again later, and heartbeats go on meanwhile", async () => {

@@ -1,7 +1,7 @@
 """Runs the agent's own reporting on a line by a clock that is driven, and prints how often it reports.
 
 Arguments: agent.py, and JSON: hours; rise, rises (what the pool asks to be told of at once); counts: the numbers of connections that there are in
-turn, each for a second; one number: nobody comes or goes; and rates: requests in each second on those connections.
+turn, each for a second; one number: nobody comes or goes; rates: requests in each second on those connections; deaf: no ping is answered.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ BEGINS = 1_000_000.0
 now = BEGINS - 60
 turn = 0
 time.monotonic = lambda: now
-reports = []
+reports, pinged = [], []
 
 
 class Line:
@@ -29,7 +29,8 @@ class Line:
 
     def send(self, data, code=1):
         if data == b"ping":
-            self.answer = b"pong"
+            pinged.append(now)
+            self.answer = b"" if scenario["deaf"] else b"pong"
         else:
             reports.append((now, json.loads(data)))
 
@@ -76,10 +77,10 @@ now = BEGINS
 try:
     reporter.speak(Line())
 except OSError as problem:
-    assert str(problem) == "the time is up", problem
+    assert str(problem) == ("no pong" if scenario["deaf"] else "the time is up"), problem
 # From when its connections were so many until that was told, where there were fewer before.
 most = max(scenario["counts"])
 told = next((at for at, report in reports if report["active"] == most), None)
 fast = next((at for at, report in reports if report["metrics"]["requests"] >= max(scenario["rates"])), None)
 since = [None if at is None else at - BEGINS for at in (told, fast)]
-print(json.dumps({"reports": len(reports), "toldAfter": since[0], "fastAfter": since[1]}))
+print(json.dumps({"reports": len(reports), "toldAfter": since[0], "fastAfter": since[1], "pinged": [at - BEGINS for at in pinged], "endedAfter": now - BEGINS, "closest": min((b[0] - a[0] for a, b in zip(reports, reports[1:])), default=None)}))

@@ -372,7 +372,7 @@ describe("a proxy", () => {
 describe("endpoints", () => {
 	test("are created with what is wrong shown at its field, then as text, given a name, and deleted", async () => {
 		const { page } = await view("#/endpoints/new");
-		await page.getByLabel("Name", { exact: true }).fill("shop");
+		await page.getByLabel("Name", { exact: true }).fill("Shop");
 		await page.getByLabel("cloud", { exact: true }).selectOption("digitalocean");
 		await page.getByLabel("access token").fill("local-shop");
 		await page.getByLabel("min instances").fill("3");
@@ -385,9 +385,12 @@ describe("endpoints", () => {
 		expect(await text.inputValue()).toContain("min_instances = 3");
 		await text.fill((await text.inputValue()).replace("min_instances = 3", "min_instances = 1"));
 		await page.getByRole("button", { name: "Create" }).click();
-		await page.getByText("shop is there, and paused").waitFor();
+		await page.getByText("Shop is there, and paused").waitFor();
+		await page.getByLabel("Search: address, VM, session, pool").fill("SHOP");
+		await page.getByRole("search").getByText("digitalocean/Shop").waitFor();
+		await page.getByLabel("Search: address, VM, session, pool").fill("");
 
-		await page.getByRole("button", { name: "Add name to shop" }).click();
+		await page.getByRole("button", { name: "Add name to Shop" }).click();
 		await page.getByLabel("Further name").fill("boutique");
 		await page.getByRole("dialog").getByRole("button", { name: "Add name" }).click();
 		await page.getByText("a further name").waitFor();
@@ -396,10 +399,10 @@ describe("endpoints", () => {
 		await page.getByText(/boutique is deleted/).waitFor();
 		await page.getByText("a further name").waitFor({ state: "detached" });
 
-		await page.getByRole("button", { name: "Delete shop" }).click();
-		await page.getByRole("dialog").getByRole("textbox").fill("shop");
+		await page.getByRole("button", { name: "Delete Shop" }).click();
+		await page.getByRole("dialog").getByRole("textbox").fill("Shop");
 		await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
-		await page.getByText(/shop is deleted/).waitFor();
+		await page.getByText(/Shop is deleted/).waitFor();
 	});
 
 	test("a fleet of a thousand rows is scrolled, filtered and sorted without a stutter", async () => {

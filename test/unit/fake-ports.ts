@@ -6,7 +6,7 @@ import { apply } from "../../src/core/apply.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
 import type { Outcome } from "../../src/core/events.ts";
 import { withProxy } from "../../src/core/model/edit.ts";
-import { countReady } from "../../src/core/model/proxies.ts";
+import { countReady, drainingOf } from "../../src/core/model/proxies.ts";
 import { intentOf } from "../../src/core/model/proxy.ts";
 import type { Proxy, State } from "../../src/core/model/state.ts";
 import { newState } from "../../src/core/model/state.ts";
@@ -108,7 +108,11 @@ export function succeed(effect: Effect, state: State): Outcome {
 		case "create":
 			return { ...done, effect, result: vmOf(effect.id, state) };
 		case "publish":
-			return { ...done, effect, result: { logSeq: state.logSeq, ended: [] } };
+			return {
+				...done,
+				effect,
+				result: { logSeq: state.logSeq, ended: [], hidden: drainingOf(state.proxies).map(({ id, since }) => ({ id, since })) },
+			};
 		case "list":
 			return { ...done, effect, result: [] };
 		case "probe":

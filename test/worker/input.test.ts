@@ -65,6 +65,7 @@ const CASES: readonly [path: string, init: RequestInit, status: number, detail: 
 	["/providers/aws", json('{"min_scaling":1,"max_scaling":2}', "text/plain"), 400, /Content-Type: application\/json, not text\/plain/],
 	["/providers/aws", json("min_scaling=1", "application/x-www-form-urlencoded"), 400, /application\/json/],
 	["/v1.1/endpoints/aws-default?keeep=true", remove, 400, /"keeep":"is no parameter here; keep is"/],
+	["/v1.1/endpoints/aws-default?keep=true&keep=false", remove, 400, /"keep":"is given twice"/],
 	["/v1.1/endpoints/aws-default/instances?maap=1", {}, 400, /"maap":"is no parameter here; map is"/],
 	["/v1.1/url", post({ url: "https://example.com\nX" }), 400, /url/],
 	["/v1.1/endpoints/aws-default/metrics", post({ a: [1e300, 1e300] }), 400, /is too large/],

@@ -5,6 +5,7 @@ import rules from "../../docs/monitoring/muster.rules.yml?raw";
 import page from "../../docs/monitoring/README.md?raw";
 import { metersOf } from "../../src/core/model/meters.ts";
 import { newState } from "../../src/core/model/state.ts";
+import { type Records, readRecords } from "../../src/d1/history.ts";
 import { collect } from "../../src/fleet/records.ts";
 import { familiesOf } from "../../src/http/monitoring/metrics.ts";
 import { exposition } from "../../src/values/exposition.ts";
@@ -13,7 +14,7 @@ import { ADMIN_KEY, ask, askPlainly, askWith, counted, failing, startAfresh } fr
 const NOW = 1_764_000_000_000;
 const identity = (name: string) => ({ object: name, provider: "digitalocean", name, deployment: "d", incarnation: 0, tag: "t" });
 /** Pools that have done everything that is counted. */
-async function tell(names: readonly string[]): Promise<void> {
+async function tell(names: readonly string[], requests = 7, before: Records = {}): Promise<void> {
 	const told = new Map(
 		names.map((name) => {
 			const state = {
@@ -23,7 +24,7 @@ async function tell(names: readonly string[]): Promise<void> {
 					creates: { created: 3, refused: 1 },
 					deletes: { scale_in: 2 },
 					boots: { counts: [0, 0, 1, 2], sumMs: 131_000 },
-					gone: { bytesIn: 10, bytesOut: 2_000, requests: 7, errors: 1, opened: 5 },
+					gone: { bytesIn: 10, bytesOut: 2_000, requests, errors: 1, opened: 5 },
 					spent: { USD: 1_500_000, EUR: 20_000 },
 				},
 			};
@@ -33,7 +34,7 @@ async function tell(names: readonly string[]): Promise<void> {
 	);
 	await collect(
 		env.DB,
-		{},
+		before,
 		told,
 		names.map((object) => ({ object })),
 		NOW,
@@ -56,6 +57,15 @@ function seriesIn(text: string): readonly string[] {
 }
 
 describe("GET /metrics", () => {
+	test("has counters that never fall, though a pool that lost its memory tells of less", async () => {
+		const requests = async () => /^muster_agent_requests_total\{.*\} (\d+)$/m.exec(await (await ask("/metrics")).text())?.[1];
+		await tell(["default"], 7);
+		await tell(["default"], 3, await readRecords(env.DB));
+		expect(await requests()).toBe("7");
+		await tell(["default"], 9, await readRecords(env.DB));
+		expect(await requests()).toBe("9");
+	});
+
 	test("has no series twice, whatever the pools are called", async () => {
 		await tell(["default", "nyc", 'a"b\\c', ""]);
 		for (const accept of ["text/plain", "application/openmetrics-text"]) {

@@ -2,7 +2,6 @@ import { withUnlisted } from "../facts/listing.ts";
 import { BACK_OFF, CLOSED, opened } from "../model/breakers.ts";
 import { withBreaker, withProxy } from "../model/edit.ts";
 import { projectionHash } from "../model/projection.ts";
-import { drainingOf } from "../model/proxies.ts";
 import type { Id, Ms, State } from "../model/state.ts";
 import { unshownFrom } from "../model/tries.ts";
 import type { AnyEffect } from "../planning/draft.ts";
@@ -21,6 +20,8 @@ export interface Published {
 	readonly logSeq: number;
 	/** VMs that are gone, and of which it holds a row now. */
 	readonly ended: readonly Id[];
+	/** Proxies that its lists lack since they drain, and since when. */
+	readonly hidden: readonly { readonly id: Id; readonly since: Ms }[];
 }
 
 export const publish: Room<Publish, Published> = {
@@ -44,15 +45,14 @@ export const publish: Room<Publish, Published> = {
 		return { ...state, published: { ...state.published, version } };
 	},
 
-	done(state, { hash }, { logSeq, ended }, now, startedAt) {
+	done(state, { hash }, { logSeq, ended, hidden }, now, startedAt) {
 		const { breakers } = state;
 		let after: State = breakers.publish === CLOSED ? state : { ...state, breakers: { ...breakers, publish: CLOSED } };
-		// What began in the very millisecond in which it went out may not have gone along.
-		const isWhole = projectionHash(state) === hash;
-		for (const proxy of drainingOf(state.proxies)) {
-			const { phase, since } = proxy;
-			if (phase.at !== "draining" || phase.hiddenAt !== null || !(isWhole || since < startedAt)) continue;
-			after = withProxy(after, { ...proxy, phase: { ...phase, hiddenAt: now } });
+		for (const { id, since } of hidden) {
+			const proxy = state.proxies.get(id);
+			// One that came back meanwhile and drains anew may have been listed in between.
+			if (proxy?.phase.at !== "draining" || proxy.phase.hiddenAt !== null || proxy.since !== since) continue;
+			after = withProxy(after, { ...proxy, phase: { ...proxy.phase, hiddenAt: now } });
 		}
 		// An entry that was renewed since keeps its number.
 		const log = after.log.filter((entry) => entry.seq > logSeq || entry.at > startedAt);

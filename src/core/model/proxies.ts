@@ -27,8 +27,8 @@ export function isKept(proxy: Proxy): boolean {
 	return at !== "draining" && at !== "deleting" && at !== "releasing";
 }
 
-/** Whether it takes one of the target's places. A delete that was accepted, or is stuck, has freed its place (within surge). */
-export function holdsPlace(proxy: Proxy, now: Ms): boolean {
+/** Whether it counts as one of the target's. One whose delete was accepted, or is stuck, does no more (within surge). */
+export function countsForTarget(proxy: Proxy, now: Ms): boolean {
 	if (proxy.phase.at === "deleting") return proxy.phase.acceptedAt === null && now < proxy.since + STUCK_DELETE_MS;
 	return proxy.phase.at !== "draining" && proxy.phase.at !== "releasing";
 }
@@ -184,11 +184,11 @@ export function countKept({ proxies }: State): number {
 	return keptIn(proxies);
 }
 
-/** Places of the target that are taken; see {@link holdsPlace}. */
-export function countPlaces({ proxies }: State, now: Ms): number {
-	let places = standingIn(proxies);
-	for (const proxy of deletingOf(proxies)) if (!isNewcomer(proxy) && holdsPlace(proxy, now)) places++;
-	return places;
+/** How many of the target there are; see {@link countsForTarget}. */
+export function countForTarget({ proxies }: State, now: Ms): number {
+	let count = standingIn(proxies);
+	for (const proxy of deletingOf(proxies)) if (!isNewcomer(proxy) && countsForTarget(proxy, now)) count++;
+	return count;
 }
 
 const provenIn = summed<Proxy>((proxy) => (proxy.wasReady && isKept(proxy) ? 1 : 0));

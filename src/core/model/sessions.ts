@@ -60,7 +60,10 @@ export function dropEndsAt(state: State, drop: Drop): Ms {
 	return drop.at + DROP_INTERVALS * state.heartbeatSeconds * 1000;
 }
 
-/** The sessions that this proxy shall close: those that it has, and, until it has told since the order what it has, all. */
+/**
+ * The sessions that this proxy shall close: those that it has; and those that nobody is known to have, until it has told since the order what it
+ * has. An order for one that is known thus wakes one agent, and not all of a fleet.
+ */
 export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
 	if (state.drops.length === 0) return NONE;
 	const own = state.sessions.get(id) ?? NONE;
@@ -68,8 +71,25 @@ export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
 	const isCut = (vitals?.active ?? 0) > own.length;
 	const due = state.drops.filter((drop) => now < dropEndsAt(state, drop));
 	const meant = due.filter(({ proxy }) => proxy === null || proxy === id);
-	const told = meant.filter(({ session, at }) => own.includes(session) || isCut || (vitals?.reportedAt ?? 0) < at);
+	const told = meant.filter((drop) => {
+		const { session, at } = drop;
+		// A probe tells how many connections there are, and not which.
+		return own.includes(session) || isCut || ((vitals?.metricsAt ?? 0) < at && !(drop.proxy === null && knownOf(state).has(session)));
+	});
 	return [...new Set(told.map(({ session }) => session))];
+}
+
+/** By orders, since each line is asked for the same ones: what was told of sessions then, and which of those ordered are among them. */
+const known = new WeakMap<State["drops"], { readonly sessions: State["sessions"]; readonly names: ReadonlySet<string> }>();
+
+/** Sessions that are to be dropped, as far as some proxy is known to have them. */
+function knownOf({ drops, sessions }: State): ReadonlySet<string> {
+	const before = known.get(drops);
+	if (before?.sessions === sessions) return before.names;
+	const meant = new Set(drops.map(({ session }) => session));
+	const names = new Set([...sessions.values()].flatMap((own) => own.filter((session) => meant.has(session))));
+	known.set(drops, { sessions, names });
+	return names;
 }
 
 /** Sessions by proxy, of those proxies that may have any. */

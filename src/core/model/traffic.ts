@@ -21,7 +21,6 @@ const TRAFFIC: Shape<Traffic> = record<Traffic>({
 	opened: value(0),
 });
 
-export const NO_TRAFFIC: Traffic = TRAFFIC.initial;
 export const trafficShape = TRAFFIC;
 
 /** One proxy's counters. An agent begins at 0 with each start. */

@@ -7,8 +7,8 @@ import { assisting, unplaced } from "../model/neighbours.ts";
 import { placeKey } from "../model/places.ts";
 import {
 	billable,
+	countForTarget,
 	countKept,
-	countPlaces,
 	countReady,
 	deletingOf,
 	drainingOf,
@@ -52,10 +52,10 @@ export function scale(draft: Draft): void {
 	if (draft.state.run === "running") at.moveUnsent();
 	if (draft.state.run === "stopped" || draft.state.run === "removing") releaseNewcomers(draft);
 	// Those taken in are left out: whether they will ever serve nobody knows, and until then no other goes for them, nor waits for them.
-	const [places, kept] = [countPlaces(draft.state, draft.now), countKept(draft.state)];
+	const [count, kept] = [countForTarget(draft.state, draft.now), countKept(draft.state)];
 	const waiting = kept < wanted ? successorsWaiting(draft) : 0;
 	// One that is being deleted keeps its successor waiting, but no other proxy goes in its stead.
-	if (places < wanted) grow(draft, at, wanted - places, waiting);
+	if (count < wanted) grow(draft, at, wanted - count, waiting);
 	else if (kept > wanted) shrink(draft, kept - wanted);
 	if (isDeadlocked(draft, sick, target)) shrink(draft, 1);
 	if (draft.state.run === "running") draft.held ??= new Places(draft).sayFull(wanted - countKept(draft.state), target);

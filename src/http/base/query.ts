@@ -9,15 +9,7 @@ const KEY_PARAMETER = "auth_key";
  * otherwise be passed over, and what it was to do not be done. Throws ValidationError, which names the nearest that is known.
  */
 export function requireKnownQuery(c: AppContext, known: readonly string[]): void {
-	const issues = Object.entries(c.req.queries()).flatMap(([name, values]): Issue[] => {
-		const isKnown = known.includes(name) || name === KEY_PARAMETER;
-		if (isKnown && values.length === 1) return [];
-		const message = isKnown
-			? `is given ${values.length === 2 ? "twice" : `${values.length} times`}`
-			: `is no parameter here${hint(name, known)}`;
-		return [{ section: "query", field: name.slice(0, 100), message }];
-	});
-	if (issues.length > 0) throw new ValidationError(issues.map(({ field, message }) => `${field} ${message}.`).join(" "), issues);
+	requireQuery(c, known, (name) => `is no parameter here${hint(name, known)}`);
 }
 
 /**
@@ -25,9 +17,19 @@ export function requireKnownQuery(c: AppContext, known: readonly string[]): void
  * is deleted). Throws ValidationError.
  */
 export function requireNoMisspelling(c: AppContext, known: readonly string[]): void {
-	const issues = Object.keys(c.req.queries()).flatMap((name): Issue[] => {
-		const nearest = known.includes(name) || name === KEY_PARAMETER ? null : nearestOf(name, known);
-		return nearest === null ? [] : [{ section: "query", field: name.slice(0, 100), message: `is no parameter here; ${nearest} is` }];
+	requireQuery(c, known, (name) => {
+		const nearest = nearestOf(name, known);
+		return nearest === null ? null : `is no parameter here; ${nearest} is`;
+	});
+}
+
+/** `wrongWith` says what is wrong with a parameter that is not known; null: nothing. */
+function requireQuery(c: AppContext, known: readonly string[], wrongWith: (name: string) => string | null): void {
+	const issues = Object.entries(c.req.queries()).flatMap(([name, values]): Issue[] => {
+		const isKnown = known.includes(name) || name === KEY_PARAMETER;
+		const times = values.length === 2 ? "twice" : `${values.length} times`;
+		const message = !isKnown ? wrongWith(name) : values.length === 1 ? null : `is given ${times}`;
+		return message === null ? [] : [{ section: "query", field: name.slice(0, 100), message }];
 	});
 	if (issues.length > 0) throw new ValidationError(issues.map(({ field, message }) => `${field} ${message}.`).join(" "), issues);
 }

@@ -6,7 +6,7 @@ import { pageFrom, selectFrom } from "../../read-model/select.ts";
 import type { ReadyProxy, Snapshot } from "../../read-model/snapshot.ts";
 import { type AppContext, hasQuery, laterOf, Operation, stateAge, textAnswer } from "../base/context.ts";
 import { Conflict } from "../base/errors.ts";
-import { isHeld } from "../base/etag.ts";
+import { isHeld, tagOf } from "../base/etag.ts";
 import { formatOf, inFormat } from "./formats.ts";
 import { readyProxy } from "./proxies.ts";
 import { requireKnown, selectionOf, selectionQuery } from "./selection.ts";
@@ -95,7 +95,8 @@ async function readForList(c: AppContext): Promise<{ snapshot: Snapshot; ageMs: 
 }
 
 async function taggedAnswer(c: AppContext, made: Made, ageMs: number): Promise<Response> {
-	const tag = await tagOf(made);
+	made.tag ??= await tagOf(made.text);
+	const { tag } = made;
 	if (!isHeld(c, tag)) return textAnswer(c, made.text, made.type, ageMs, { ETag: tag });
 	stateAge(c, ageMs);
 	return c.body(null, 304, { ETag: tag });
@@ -129,15 +130,6 @@ function rememberedFor(snapshot: Snapshot, url: string, make: () => Made): Made 
 	if (known.size >= MAX_REMEMBERED) known.clear();
 	known.set(url, made);
 	return made;
-}
-
-/** Of the same text the same tag, whichever isolate made it. */
-async function tagOf(made: Made): Promise<string> {
-	if (made.tag === undefined) {
-		const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(made.text));
-		made.tag = `"${Buffer.from(digest).toString("base64url").slice(0, 22)}"`;
-	}
-	return made.tag;
 }
 
 /** Nothing listens there: a browser that is told of no proxy at all, or of one that it cannot read, goes without. */

@@ -72,7 +72,7 @@ function find(given: string): readonly { readonly key: string; readonly says: st
 	if (wanted === "") return [];
 	const known = [
 		...pools.value
-			.filter((pool) => nameOf(pool).includes(wanted) || pool.endpoint.includes(wanted))
+			.filter((pool) => [nameOf(pool), pool.endpoint].some((name) => name.toLowerCase().includes(wanted)))
 			.map((pool) => ({ key: pool.endpoint, says: nameOf(pool), note: "pool", to: hrefOfPool(pool) })),
 		...pools.value.flatMap((pool) =>
 			pool.unready

@@ -29,7 +29,7 @@ test("an entry that was renewed while it was being published is published once m
 	const published = {
 		on: "done",
 		effect: { call: "publish", hash: projectionHash(once), version: 1 },
-		result: { logSeq: once.logSeq, ended: [] },
+		result: { logSeq: once.logSeq, ended: [], hidden: [] },
 		startedAt,
 	} as const;
 	expect(apply(renewed, published, NOW + 10 * MINUTE).log).toHaveLength(1);

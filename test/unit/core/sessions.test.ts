@@ -38,6 +38,61 @@ describe("a session that is to be dropped", () => {
 		expect(closed.drops).toEqual([]);
 	});
 
+	test("wakes nobody else where some proxy is known to have it, and all who may where nobody is", () => {
+		const [first, second] = [FIRST, SECOND].map((id) =>
+			dropsFor(
+				ordered(
+					told(
+						told(
+							poolOf(2, () => ({})),
+							FIRST,
+							[session],
+							NOW - 10,
+						),
+						SECOND,
+						[],
+						NOW - 10,
+					),
+					session,
+				),
+				id ?? "",
+				NOW + 1,
+			),
+		);
+		expect([first, second]).toEqual([[session], []]);
+		const unknown = ordered(
+			told(
+				told(
+					poolOf(2, () => ({})),
+					FIRST,
+					[],
+					NOW - 10,
+				),
+				SECOND,
+				[],
+				NOW - 10,
+			),
+			session,
+		);
+		expect([FIRST, SECOND].map((id) => dropsFor(unknown, id ?? "", NOW + 1))).toEqual([[session], [session]]);
+	});
+
+	test("is told until a report says which there are: a probe says how many", () => {
+		const state = ordered(
+			told(
+				poolOf(1, () => ({})),
+				FIRST,
+				[],
+				NOW - 10,
+			),
+			session,
+		);
+		const effect = { call: "probe", id: FIRST, address: "203.0.113.0", keyHash: "k" } as const;
+		const probed = apply(state, { on: "done", effect, result: { is: "ok", active: 0 }, startedAt: NOW + 1 }, NOW + 2);
+		expect(dropsFor(probed, FIRST, NOW + 3)).toEqual([session]);
+		expect(dropsFor(told(probed, FIRST, [], NOW + 3), FIRST, NOW + 4)).toEqual([]);
+	});
+
 	test("that one proxy alone is to drop is told to no other, whichever says that it has it", () => {
 		const state = poolOf(2, () => ({}));
 		const address = state.proxies.get(FIRST)?.address ?? "";

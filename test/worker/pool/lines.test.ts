@@ -3,6 +3,7 @@ import { exports } from "cloudflare:workers";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { LineOrder, LineReport } from "../../../src/agent/protocol.ts";
 import { Controller } from "../../../src/controller/controller.ts";
+import { LINE_LATE_MS } from "../../../src/core/model/limits.ts";
 import { Store } from "../../../src/pool/store.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 
@@ -114,6 +115,33 @@ describe("a line", () => {
 		client.report({ number: 1 });
 		await until("it is closed", () => client.closes.length > 0);
 		expect(client.closes[0]?.code).toBe(4401);
+		// It comes again, after its proxy is gone.
+		expect((await ask(pool, key)).status).toBe(401);
+		expect(await socketsOf(pool)).toBe(0);
+	});
+
+	test("is told again each 20 s what it does not acknowledge, after a sleep too, and no more once it does", async () => {
+		const { pool, key } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, heard: 1 });
+		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
+		await until("the order", () => client.orders.length === 2);
+		await evictDurableObject(pool.stub);
+		const now = Date.now();
+		await pool.setClock(now + 15_000);
+		await pool.settle();
+		expect(client.orders).toHaveLength(2);
+		await pool.setClock(now + 25_000);
+		await pool.settle();
+		await until("it is sent again", () => client.orders.length === 3);
+		expect(client.orders[2]).toMatchObject({ order: 3, drop: ["192.0.2.1:1"] });
+		client.report({ number: 2, whole: false, heard: 3 });
+		await until("it is done", () => client.orders.at(-1)?.drop.length === 0);
+		client.report({ number: 3, whole: false, heard: 4 });
+		await until("that is heard", async () => (await pool.state()).vitals.values().next().value?.report === 3);
+		await pool.setClock(now + 59_000);
+		await pool.settle();
+		expect(client.orders).toHaveLength(4);
 	});
 
 	test("asks for a whole report where a number is missing, and takes nothing of a difference from what it does not know", async () => {
@@ -191,6 +219,26 @@ describe("a line", () => {
 		newer.report({ number: 1, active: 1, opened: ["192.0.2.1:2"] });
 		await until("the newer reports", async () => (await vitalsOf(pool, id))?.active === 1);
 		expect((await vitalsOf(pool, id))?.doubtedAt).toBe(0);
+	});
+
+	test("that is half open makes its proxy suspect after a minute and takes nothing from it; what was told on it is told again on the next", async () => {
+		const { pool, key, id } = await ready();
+		// Nothing of it reaches the pool, and nothing of the pool's reaches its agent.
+		const silent = await dial(pool, key);
+		silent.report({ number: 1 });
+		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
+		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
+		await until("the order", () => silent.orders.at(-1)?.drop.length === 1);
+		const lateAt = (await vitalsOf(pool, id))?.heardAt ?? 0;
+		await pool.setClock(lateAt + LINE_LATE_MS);
+		await pool.settle();
+		expect((await vitalsOf(pool, id))?.probedAt).toBe(lateAt + LINE_LATE_MS);
+		expect([await pool.phases(), (await pool.vms()).length, silent.closes]).toEqual([["ready"], 1, []]);
+		const next = await dial(pool, key);
+		await until("the older is closed", () => silent.closes[0]?.code === 4001);
+		await until("an order", () => next.orders.length === 1);
+		expect(next.orders[0]).toMatchObject({ order: 1, drop: silent.orders.at(-1)?.drop });
+		expect(await socketsOf(pool)).toBe(1);
 	});
 
 	test("that breaks makes its proxy suspect, which is probed at once; one that ends with a word does not", async () => {
@@ -303,10 +351,10 @@ describe("a line", () => {
 	});
 });
 
-test("those that come back after a deploy, 250 of them, cost one row of vitals and no pass each", async () => {
+test("those that come back after a deploy, a thousand of them, cost one row of vitals and no pass each", async () => {
 	const { pool } = await ready();
 	const secret = "s".repeat(43);
-	const keys = Array.from({ length: 250 }, (_, n) => `${pool.object}.crew${String(n).padStart(8, "0")}.${secret}`);
+	const keys = Array.from({ length: 1000 }, (_, n) => `${pool.object}.crew${String(n).padStart(8, "0")}.${secret}`);
 	const hashes = await Promise.all(keys.map(sha256Of));
 	await pool.inside((inside) => {
 		const [one] = inside.state.proxies.values();
@@ -325,7 +373,7 @@ test("those that come back after a deploy, 250 of them, cost one row of vitals a
 		inside.commit(inside.state, { ...inside.state, proxies }, null);
 	});
 	for (const key of keys) (await dial(pool, key)).report({ number: 1, heard: 1 });
-	await until("all have reported", async () => (await pool.state()).vitals.size >= 250);
+	await until("all have reported", async () => (await pool.state()).vitals.size >= 1000);
 	await pool.crash();
 	await pool.state();
 	const [saves, passes] = [vi.spyOn(Store.prototype, "save"), vi.spyOn(Controller.prototype, "alarm")];
@@ -342,7 +390,7 @@ test("those that come back after a deploy, 250 of them, cost one row of vitals a
 	}
 	await until(
 		"all are heard again",
-		async () => [...(await pool.state()).vitals.values()].filter(({ report }) => report === 1).length >= 250,
+		async () => [...(await pool.state()).vitals.values()].filter(({ report }) => report === 1).length >= 1000,
 	);
 	const written = saves.mock.calls.map(([changes]) => changes);
 	const vitals = written.flatMap((changes) => changes.vitals?.() ?? []).length;
