@@ -314,8 +314,8 @@ export class Fleet {
 		let response: Response;
 		try {
 			response = await fetch(this.#options.url + path, { headers, signal: AbortSignal.timeout(CALL_MS), redirect: "error" });
-		} catch {
-			throw new Error("Muster cannot be reached.");
+		} catch (error) {
+			throw new Error(`Muster cannot be reached${reasonOf(error)}.`, { cause: error });
 		}
 		if (response.status === 401 || response.status === 403) throw new Refused("Muster does not accept the key.");
 		if (!response.ok && response.status !== 304 && !statuses.includes(response.status)) {
@@ -395,4 +395,11 @@ export class Fleet {
 
 function followed(path: string): Followed {
 	return { path, tag: undefined, askedAtMs: Number.NEGATIVE_INFINITY, usedAtMs: Number.NEGATIVE_INFINITY, ids: null };
+}
+
+/** Why a call failed, by the code of the system's or of TLS's (ECONNREFUSED, CERT_HAS_EXPIRED): in its words the address can stand, with more than all may read. */
+function reasonOf(error: unknown): string {
+	if (error instanceof Error && error.name === "TimeoutError") return ` within ${CALL_MS / 1000} s`;
+	const cause = error instanceof Error ? error.cause : undefined;
+	return cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
 }

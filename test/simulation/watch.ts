@@ -2,7 +2,7 @@ import { CALLS_A_PASS } from "../../src/controller/pass.ts";
 import type { Effect } from "../../src/core/effects/index.ts";
 import type { Command } from "../../src/core/model/command.ts";
 import type { ReadyEntry } from "../../src/core/model/published.ts";
-import type { Id, Ms, Proxy, State } from "../../src/core/model/state.ts";
+import type { Id, Key, Ms, Proxy, State } from "../../src/core/model/state.ts";
 import { differences } from "../../src/core/model/table.ts";
 import type { Publication } from "../../src/read-model/publish.ts";
 import { describe } from "./actions.ts";
@@ -75,9 +75,12 @@ export class Watch {
 	readonly places: PlaceWatch;
 	readonly lines: LineWatch;
 	readonly totals: Totals;
+	/** What is stored with each commit, and does not lag. */
+	private readonly stored: readonly Key[];
 
 	constructor(world: World) {
 		this.world = world;
+		this.stored = [...world.core.fieldsStored("facts"), ...world.core.fieldsStored("rows")];
 		this.spend = new Spend(world);
 		this.replacements = new Replacements(world, (promise, message) => {
 			if (this.isClockSound) this.broken(promise, message);
@@ -186,10 +189,9 @@ export class Watch {
 		const { core } = this.world;
 		const { state: committed } = host;
 		if (committed === null) return;
-		const lagging: ReadonlySet<string> = new Set(core.fieldsStored("vitals"));
-		for (const key in state) {
-			const [is, was] = [state[key as keyof State], committed[key as keyof State]];
-			if (is !== was && !lagging.has(key) && !core.isAlike(is, was)) this.broken("9", `${key} of ${host.object} is not what was committed`);
+		for (const key of this.stored) {
+			const [is, was] = [state[key], committed[key]];
+			if (is !== was && !core.isAlike(is, was)) this.broken("9", `${key} of ${host.object} is not what was committed`);
 		}
 	}
 

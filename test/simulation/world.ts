@@ -286,9 +286,8 @@ export class World {
 		this.watch.waits();
 		if (this.faults.isOn("cronOut") || this.database.isOut) return;
 		// As `src/fleet/fleet.ts`: what the environment names and the directory lacks is made.
-		const lacking = new Set(
-			[...new Set(this.hosts.map(({ deployment }) => deployment))].flatMap((deployment) => this.bringBack(deployment)),
-		);
+		const deployments = this.hasLosses ? [...new Set(this.hosts.map(({ deployment }) => deployment))] : [];
+		const lacking = new Set(deployments.flatMap((deployment) => this.bringBack(deployment)));
 		for (const host of [...this.hosts]) {
 			if (!host.isForgotten || host.source !== "environment" || host.config === null) continue;
 			const { name, deployment } = host;

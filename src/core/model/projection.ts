@@ -13,7 +13,7 @@ import type { PoolSummary, ProxyRow, ReadyEntry, Waiting } from "./published.ts"
 import { replacementLimit } from "./replacements.ts";
 import { type Breaker, isShownAlike, type Ms, type Place, type Proxy, type State, type StaticBackend, type StaticHealth } from "./state.ts";
 import { staticId } from "./statics.ts";
-import { summed } from "./table.ts";
+import { noteOn, summed } from "./table.ts";
 import { idleness } from "./waiting.ts";
 
 /** The part of the summary that the core knows; the shell adds names and settings. */
@@ -202,18 +202,18 @@ function renewals({ repeats }: State): number {
 }
 
 /** Each plan asks for it, and between two changes there are many plans. */
-const lastHashes = new WeakMap<State["proxies"], { readonly of: State; readonly hash: string }>();
+const lastHash = noteOn<Proxy, { readonly of: State; readonly hash: string }>();
 
 /** Equal for equal projections. The order of proxies does not matter. */
 export function projectionHash(state: State): string {
-	const last = lastHashes.get(state.proxies);
+	const last = lastHash.of(state.proxies);
 	if (last !== undefined && isShownAlike(last.of, state, isListOfNote(state) ? null : "listedAt")) return last.hash;
 	const rows = rowsHash(state.proxies);
 	const rest = hash53(
 		JSON.stringify([summaryOf(state), state.credentials, state.logSeq, renewals(state), staticsHash(state), ...state.waitingLeases]),
 	);
 	const hash = `${rows.toString(36)}.${rest.toString(36)}`;
-	lastHashes.set(state.proxies, { of: state, hash });
+	lastHash.keep(state.proxies, { of: state, hash });
 	return hash;
 }
 

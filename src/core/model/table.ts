@@ -230,14 +230,31 @@ export function differences<Value>(before: Table<Value>, after: Table<Value>): r
 let measures = 0;
 
 /** Works something out of a table once, and keeps it with the table, which never changes. */
-function once<Value, Found>(find: (table: Table<Value>) => Found): (table: Table<Value>) => Found {
+function once<Value, Found extends NonNullable<unknown>>(find: (table: Table<Value>) => Found): (table: Table<Value>) => Found {
 	const number = measures++;
 	return (table) => {
-		const known = table.memo[number] as { readonly found: Found } | undefined;
-		if (known !== undefined) return known.found;
+		const known = table.memo[number] as Found | undefined;
+		if (known !== undefined) return known;
 		const found = find(table);
-		table.memo[number] = { found };
+		table.memo[number] = found;
 		return found;
+	};
+}
+
+/** What whoever works with a table keeps with it; undefined: nothing yet. */
+export interface Note<Value, Kept> {
+	of(table: Table<Value>): Kept | undefined;
+	keep(table: Table<Value>, kept: Kept): void;
+}
+
+/** A note that goes with the table: V8 finds it sooner than in a WeakMap, which the collector has to go through as well. */
+export function noteOn<Value, Kept>(): Note<Value, Kept> {
+	const number = measures++;
+	return {
+		of: (table) => table.memo[number] as Kept | undefined,
+		keep: (table, kept) => {
+			table.memo[number] = kept;
+		},
 	};
 }
 
@@ -245,7 +262,7 @@ function once<Value, Found>(find: (table: Table<Value>) => Found): (table: Table
  * A quantity of a table that is the sum, the least, the list … of those of its chunks, each worked out once: asking for it again after one
  * change looks at one chunk. What is given for a chunk must depend on its keys and values alone.
  */
-export function measure<Value, Part>(
+export function measure<Value, Part extends NonNullable<unknown>>(
 	ofChunk: (keys: readonly string[], values: readonly Value[]) => Part,
 ): (table: Table<Value>) => readonly Part[] {
 	const number = measures++;

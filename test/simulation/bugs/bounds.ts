@@ -3,6 +3,7 @@ import * as CreateRoom from "../../../src/core/effects/create.ts";
 import * as Limits from "../../../src/core/model/limits.ts";
 import * as Proxies from "../../../src/core/model/proxies.ts";
 import * as Rolling from "../../../src/core/model/rolling.ts";
+import * as Tries from "../../../src/core/model/tries.ts";
 import * as Replace from "../../../src/core/planning/replace.ts";
 import { type Bug, plant } from "../planting.ts";
 
@@ -40,6 +41,18 @@ export const BOUNDS: readonly Bug[] = [
 					return { ...after, breakers: { ...after.breakers, launch: state.breakers.launch }, places: state.places };
 				},
 			})),
+		],
+	},
+	{
+		name: "show nothing while a create tries whether a refusal is over",
+		plants: [
+			plant(
+				Tries,
+				"unshownFrom",
+				(unshownFrom, { triesOf }) =>
+					(state) =>
+						triesOf(state).length > 0 ? null : unshownFrom(state),
+			),
 		],
 	},
 	{
