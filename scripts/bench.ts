@@ -1,12 +1,12 @@
 /**
  * `npm run bench`: how fast Muster is, in one table. The machine is rarely idle, so that only what was measured in one run, one right after
  * the other, is compared: ratios count, absolute numbers are for orientation. `--only worker|patch|live|agent|gateway|core` leaves the rest out; with
- * `--against <revision>` the core, or the agent, of that revision is measured beside this one; of agent, gateway and live `--rows TEXT` measures only
+ * `--against <revision>` the core, or the agent, of that revision is measured beside this one (`--only simulation`: of the core the simulator alone); of agent, gateway and live `--rows TEXT` measures only
  * the rows whose name holds it (of gateway and live one of several, with | between them). Linux.
  */
 import { parseArgs } from "node:util";
 import { benchAgent } from "./bench/agent.ts";
-import { benchCore } from "./bench/core.ts";
+import { benchCore, benchSimulation } from "./bench/core.ts";
 import { benchGateway } from "./bench/gateway.ts";
 import { benchLive } from "./bench/live.ts";
 import { benchPatch } from "./bench/patch.ts";
@@ -52,6 +52,11 @@ if (isWanted("live")) lines.push(...(await benchLive(print, Number(values.agents
 if (isWanted("agent")) lines.push(...(await benchAgent({ against: values.against ?? null, rows: values.rows ?? "", print })));
 if (isWanted("gateway")) lines.push(...(await benchGateway({ rows: values.rows ?? "", print })));
 if (isWanted("core")) lines.push(...(await benchCore(values.against ?? null, print)));
+// Part of the core's, where that is measured.
+if (values.only === "simulation") {
+	if (values.against === undefined) throw new Error("--only simulation needs --against <revision>");
+	lines.push(...benchSimulation(values.against, print));
+}
 
 const columns = ["what", "measured", "goal", "also"] as const;
 const widths = columns.map((column) => Math.max(column.length, ...lines.map((line) => line[column].length)));

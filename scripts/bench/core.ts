@@ -25,14 +25,25 @@ export interface CoreLine {
 
 /** `against`: a revision of this repository, or null for this tree alone. `say` is told of each step. */
 export async function benchCore(against: string | null, print: (text: string) => void): Promise<readonly CoreLine[]> {
-	if (against === null) return lines(figuresOf(PROJECT, null, print), null, null);
+	if (against === null) return lines(figuresOf(PROJECT, null, print), null);
+	return inCheckout(against, (checkout) => {
+		const table = lines(figuresOf(PROJECT, checkout, print), against);
+		return [...table, simulationLine(against, simulations(checkout, print))];
+	});
+}
+
+/** The simulator alone, of this tree and of another revision. */
+export function benchSimulation(against: string, print: (text: string) => void): readonly CoreLine[] {
+	return inCheckout(against, (checkout) => [simulationLine(against, simulations(checkout, print))]);
+}
+
+function inCheckout<Result>(revision: string, work: (checkout: string) => Result): Result {
 	const parent = mkdtempSync(join(tmpdir(), "muster-bench-core-"));
 	const checkout = join(parent, "other");
 	try {
-		execFileSync("git", ["-C", PROJECT, "worktree", "add", "--detach", checkout, against], { stdio: "ignore" });
+		execFileSync("git", ["-C", PROJECT, "worktree", "add", "--detach", checkout, revision], { stdio: "ignore" });
 		symlinkSync(join(PROJECT, "node_modules"), join(checkout, "node_modules"));
-		const figures = figuresOf(PROJECT, checkout, print);
-		return lines(figures, against, simulations(checkout, print));
+		return work(checkout);
 	} finally {
 		execFileSync("git", ["-C", PROJECT, "worktree", "remove", "--force", checkout], { stdio: "ignore" });
 		rmSync(parent, { recursive: true, force: true });
@@ -110,7 +121,7 @@ const MOST_CHANGE_BYTES = 4_096;
 const CHANGE_SIZE = 1_000;
 const LEAST_SIMULATION_RATIO = 2;
 
-function lines(figures: Figures, against: string | null, simulated: ReturnType<typeof simulations> | null): readonly CoreLine[] {
+function lines(figures: Figures, against: string | null): readonly CoreLine[] {
 	const table: CoreLine[] = [];
 	for (const [size, { here, there }] of figures) {
 		for (const { key, what, goal } of ROWS) {
@@ -143,17 +154,17 @@ function lines(figures: Figures, against: string | null, simulated: ReturnType<t
 			also: change.there === null ? "" : `${against} ${count(change.there.changeBytes)} bytes`,
 		});
 	}
-	if (simulated !== null) {
-		const speed = ({ hours, cpuSeconds }: Simulated) => hours / cpuSeconds;
-		const { here, there } = simulated;
-		table.push({
-			what: "simulated hours a CPU second",
-			measured: ratio(speed(here), speed(there)),
-			goal: `≥ ${LEAST_SIMULATION_RATIO} ×`,
-			also: `${speed(here).toFixed(1)} (${here.hours} h), ${against} ${speed(there).toFixed(1)} (${there.hours} h)`,
-		});
-	}
 	return table;
+}
+
+function simulationLine(against: string, { here, there }: ReturnType<typeof simulations>): CoreLine {
+	const speed = ({ hours, cpuSeconds }: Simulated) => hours / cpuSeconds;
+	return {
+		what: "simulated hours a CPU second",
+		measured: ratio(speed(here), speed(there)),
+		goal: `≥ ${LEAST_SIMULATION_RATIO} ×`,
+		also: `${speed(here).toFixed(1)} (${here.hours} h), ${against} ${speed(there).toFixed(1)} (${there.hours} h)`,
+	};
 }
 
 const count = (value: number) => value.toLocaleString("en");

@@ -125,10 +125,16 @@ function untilTakes(
 	);
 }
 
+/** Of sessions that are listed, since an operator drops what is. */
 async function dropsOf(fleet: Fleet, proxies: readonly Proxy[], port: number): Promise<readonly number[]> {
+	const sockets: Socket[] = [];
+	for (const proxy of proxies) sockets.push(await tunnel(proxy, port));
+	await untilIs("the sessions are listed", 60_000, async () => {
+		const sessions = JSON.stringify(await fleet.api("GET", "/v1.1/endpoints/digitalocean-default/sessions"));
+		return sockets.every(({ localPort }) => sessions.includes(`:${localPort}"`));
+	});
 	const times: number[] = [];
-	for (const proxy of proxies) {
-		const socket = await tunnel(proxy, port);
+	for (const socket of sockets) {
 		const closed = new Promise((resolve) => socket.once("close", resolve));
 		const name = encodeURIComponent(`${socket.localAddress}:${socket.localPort}`);
 		const began = performance.now();

@@ -104,7 +104,9 @@ export async function readFacts(env: Env): Promise<FleetFacts> {
  * how many were told. Throws DatabaseUnavailable.
  */
 export async function tellPools(env: Env, withinMs: number, later: Later): Promise<{ readonly told: number; readonly pools: number }> {
-	const [facts, pools] = await Promise.all([readFacts(env), listPools(env.DB)]);
+	const [facts, listed] = await Promise.all([readFacts(env), listPools(env.DB)]);
+	// Those that are being emptied come last.
+	const pools = [...listed].sort((a, b) => Number(a.removedAt !== null) - Number(b.removedAt !== null));
 	let told = 0;
 	const telling = eachPool(pools.slice(0, POOLS_A_RUN), async ({ object }) => {
 		if (!((await tryPool(env, object, (pool) => pool.tick(facts))) instanceof PoolUnreachable)) told++;

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Exit } from "./exits.ts";
-import type { Gateway } from "./gateway.ts";
+import type { Front } from "./front.ts";
 import { relay } from "./relay.ts";
 import type { Source } from "./source.ts";
 import { allFailed, held, isExitsFault, MAX_TRIES, openTunnel } from "./tunnel.ts";
@@ -52,7 +52,7 @@ interface Exchange {
  * byte of an answer is followed by the next one, unless the request could then be carried out twice.
  */
 export class Client implements UpstreamUser {
-	readonly #gateway: Gateway;
+	readonly #gateway: Front;
 	readonly #socket: Socket;
 	readonly #fallback: Choice;
 	/** What has come and is not used up. */
@@ -68,7 +68,7 @@ export class Client implements UpstreamUser {
 	#hasEnded = false;
 	#isOver = false;
 
-	constructor(gateway: Gateway, socket: Socket, early: Buffer, fallback: Choice) {
+	constructor(gateway: Front, socket: Socket, early: Buffer, fallback: Choice) {
 		this.#gateway = gateway;
 		this.#socket = socket;
 		this.#fallback = fallback;

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Access } from "./access.ts";
 import { Client } from "./client.ts";
 import { Fleet } from "./fleet.ts";
+import type { Front, Waits } from "./front.ts";
 import type { Log } from "./log.ts";
 import { startMetrics } from "./metrics.ts";
 import type { Address, Options } from "./options.ts";
@@ -18,18 +19,10 @@ const SOCKS5 = 5;
 const BACKLOG = 4096;
 const SILENT = { isIdle: true };
 
-/** How long is waited for what; tests wait less. */
-export interface Waits {
-	/** Clients, while a fleet wakes. */
-	readonly holdMs: number;
-	/** For all of a request's head, or of a SOCKS greeting, once it has begun. */
-	readonly headMs: number;
-}
-
 const WAITS: Waits = { holdMs: 60_000, headMs: 10_000 };
 
 /** One address in front of a fleet. */
-export class Gateway {
+export class Gateway implements Front {
 	readonly options: Options;
 	readonly fleet: Fleet;
 	readonly reports: Reports;
@@ -74,7 +67,6 @@ export class Gateway {
 		await this.reports.flush();
 	}
 
-	/** Counts a tunnel; what is given is to be called at its end. */
 	tunnelOpened(socket: Socket): (bytesUp: number, bytesDown: number) => void {
 		// What it took to open it is not kept as long as it.
 		this.#sockets.set(socket, null);

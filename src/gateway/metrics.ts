@@ -1,9 +1,9 @@
 import { createServer, type Server } from "node:http";
-import type { Gateway } from "./gateway.ts";
+import type { Front } from "./front.ts";
 import type { Address } from "./options.ts";
 
 /** `GET /metrics`, as Prometheus reads it (text format 0.0.4). */
-export function startMetrics(gateway: Gateway, { host, port }: Address): Promise<Server> {
+export function startMetrics(gateway: Front, { host, port }: Address): Promise<Server> {
 	const server = createServer((request, response) => {
 		const isAsked = request.method === "GET" && request.url === "/metrics";
 		response.writeHead(isAsked ? 200 : 404, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
@@ -15,7 +15,7 @@ export function startMetrics(gateway: Gateway, { host, port }: Address): Promise
 	});
 }
 
-export function metricsText({ stats, fleet, reports, open }: Gateway): string {
+export function metricsText({ stats, fleet, reports, open }: Front): string {
 	const metrics: readonly (readonly [name: string, type: "counter" | "gauge", help: string, value: number])[] = [
 		["connections_total", "counter", "Clients' connections.", stats.connections],
 		["connections_open", "gauge", "Clients' connections that are open.", open],

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Gateway } from "./gateway.ts";
+import type { Front } from "./front.ts";
 import { relay } from "./relay.ts";
 import { openTunnel } from "./tunnel.ts";
 import type { Choice } from "./user.ts";
@@ -19,7 +19,7 @@ const REPLIES: Readonly<Record<string, number>> = {
 };
 
 /** SOCKS5 (RFC 1928, RFC 1929): CONNECT, by name or address. Its first bytes are in `early`. */
-export function serveSocks(gateway: Gateway, socket: Socket, early: Buffer, fallback: Choice): void {
+export function serveSocks(gateway: Front, socket: Socket, early: Buffer, fallback: Choice): void {
 	let data = early;
 	let step: "methods" | "login" | "request" | "over" = "methods";
 	let choice: Choice | null = gateway.access.isOpen ? fallback : null;

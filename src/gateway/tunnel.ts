@@ -1,6 +1,6 @@
 import { Exit } from "./exits.ts";
 import { NoExit } from "./fleet.ts";
-import type { Gateway } from "./gateway.ts";
+import type { Front } from "./front.ts";
 import { Source } from "./source.ts";
 import type { Choice } from "./user.ts";
 import type { Want } from "./want.ts";
@@ -24,7 +24,7 @@ type Outcome = Tunnel | { readonly said: Head; readonly status: number } | "lost
  * Opens a tunnel to `authority` (`host:port`) through an exit of the choice, the next one when one fails. An exit that answers that the
  * destination cannot be reached has not failed. Gives a refusal where there is none.
  */
-export async function openTunnel(gateway: Gateway, authority: string, choice: Choice, want: Want): Promise<Tunnel | Refusal> {
+export async function openTunnel(gateway: Front, authority: string, choice: Choice, want: Want): Promise<Tunnel | Refusal> {
 	const { fleet, stats, reports } = gateway;
 	const tried = new Set<Exit>();
 	for (;;) {
@@ -53,7 +53,7 @@ export async function openTunnel(gateway: Gateway, authority: string, choice: Ch
 }
 
 /** Waits for an exit while the fleet wakes. */
-export async function held({ fleet, stats }: Gateway, choice: Choice, want: Want): Promise<Exit | Refusal> {
+export async function held({ fleet, stats }: Front, choice: Choice, want: Want): Promise<Exit | Refusal> {
 	stats.held++;
 	try {
 		return await fleet.hold(choice, want);

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Settings } from "../core/model/command.ts";
 import type { ProviderName, State } from "../core/model/state.ts";
-import type { Shown } from "../providers/base/provider.ts";
+import type { Shown } from "../providers/base/account.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import {
 	type EndpointConfiguration,

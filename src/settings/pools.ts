@@ -1,7 +1,8 @@
 import type { Settings } from "../core/model/command.ts";
 import type { CloudName } from "../core/model/state.ts";
+import type { Shown } from "../providers/base/account.ts";
 import { firstOf, isPlaceField, readPlaces, shownPlaces, withPlaces } from "../providers/base/places.ts";
-import type { ProviderDefinition, Shown } from "../providers/base/provider.ts";
+import type { ProviderDefinition } from "../providers/base/provider.ts";
 import { readSetting, readTable } from "../values/setting.ts";
 import { type Account, DEFAULT } from "./accounts.ts";
 import type { EndpointConfiguration, Value } from "./configuration.ts";

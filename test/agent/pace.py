@@ -83,4 +83,4 @@ most = max(scenario["counts"])
 told = next((at for at, report in reports if report["active"] == most), None)
 fast = next((at for at, report in reports if report["metrics"]["requests"] >= max(scenario["rates"])), None)
 since = [None if at is None else at - BEGINS for at in (told, fast)]
-print(json.dumps({"reports": len(reports), "toldAfter": since[0], "fastAfter": since[1], "pinged": [at - BEGINS for at in pinged], "endedAfter": now - BEGINS}))
+print(json.dumps({"reports": len(reports), "toldAfter": since[0], "fastAfter": since[1], "pinged": [at - BEGINS for at in pinged], "endedAfter": now - BEGINS, "closest": min((b[0] - a[0] for a, b in zip(reports, reports[1:])), default=None)}))

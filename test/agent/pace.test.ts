@@ -24,6 +24,7 @@ function paced(asked: Scenario): {
 	readonly fastAfter: number | null;
 	readonly pinged: readonly number[];
 	readonly endedAfter: number;
+	readonly closest: number;
 } {
 	const scenario = { rises: {}, rates: [0], report: 300, deaf: false, ...asked };
 	const program = join(import.meta.dirname, "../../src/agent/agent.py");
@@ -54,6 +55,39 @@ it.each(Object.keys(SECONDS) as (keyof typeof SECONDS)[])(
 			expect(dailyOf({ hours: 2, rise, counts: SECONDS[how] }), `rise ${rise}`).toBeLessThanOrEqual(400 - OTHERS);
 	},
 );
+
+it("whatever happens in a second goes into one report", () => {
+	const { reports, closest } = paced({ hours: 0.2, rise: 1, rises: { requests: 0.1 }, counts: SECONDS.bursts, rates: [0, 40] });
+	expect(reports).toBeGreaterThan(20);
+	expect(closest).toBeGreaterThan(1);
+});
+
+/** The agent's own reporting for so long by a driven clock, where each line breaks at once, or is refused: seconds between its tries, and its calls. */
+function away(how: "broken" | "refused", hours: number) {
+	const [program, agent] = ["away.py", "../../src/agent/agent.py"].map((name) => join(import.meta.dirname, name));
+	const command = ["-S", program ?? "", agent ?? "", how, String(hours)];
+	const out = execFileSync("python3", command, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+	const { tries, ...calls } = JSON.parse(out) as { tries: number[]; heartbeats: number; registered: number };
+	return { ...calls, gaps: tries.slice(1).map((at, index) => at - (tries[index] ?? 0)) };
+}
+
+it("an agent whose line breaks comes back after half a second to thirty, any of them as likely", () => {
+	const { gaps, heartbeats, registered } = away("broken", 4);
+	expect([heartbeats, registered]).toEqual([0, 1]);
+	expect(gaps.length).toBeGreaterThan(700);
+	expect([Math.min(...gaps) >= 0.5, Math.max(...gaps) <= 30]).toEqual([true, true]);
+	const shares = [0, 1, 2].map((third) => gaps.filter((gap) => Math.floor((gap - 0.5) / 9.84) === third).length / gaps.length);
+	for (const share of shares) expect(share).toBeGreaterThan(0.25);
+});
+
+it("an agent whose line is refused goes on with heartbeats, and tries the line again each ten minutes", () => {
+	const { gaps, heartbeats, registered } = away("refused", 1);
+	expect(registered).toBe(1);
+	// The interval is 30 s, or up to a tenth less.
+	expect([heartbeats >= 119, heartbeats <= 140]).toEqual([true, true]);
+	expect(gaps).toHaveLength(5);
+	for (const gap of gaps) expect([gap >= 600, gap <= 630]).toEqual([true, true]);
+});
 
 it("an agent pings each 20 s, and gives a line up 10 s after a ping that is not answered", () => {
 	const { pinged, endedAfter } = paced({ hours: 0.1, rise: 0, counts: [0] });

@@ -325,7 +325,8 @@ function linesOf(seed: number, end: Ms, options: ScenarioOptions, actions: Actio
 	const most = options.isFaultless || options.focus !== undefined ? 0 : random.pick([0, 4, 16, 32]);
 	for (let i = 0; i < most; i++) actions.push(fault(random, end, OF_LINES));
 	const isForgetful = random.chance(0.3);
-	return { sleeps: random.pick([0, 0.1, 1]), ...(isForgetful && { reportChars: 0 }) };
+	// Each sleep costs a reload of all that is stored: at every chance, a seed would cost as much as three.
+	return { sleeps: random.pick([0, 0.1, 0.25]), ...(isForgetful && { reportChars: 0 }) };
 }
 
 const PLACES: readonly Place[] = ["here", "there", "yonder"].flatMap((region) => ["small", "large"].map((size) => ({ region, size })));

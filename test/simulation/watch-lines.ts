@@ -41,6 +41,8 @@ export class LineWatch implements LineWatcher {
 	private readonly world: World;
 	private readonly judge: Judge;
 	private readonly reports = new Map<Agent, { readonly window: number; readonly count: number }>();
+	/** By pool: when it last was seen to stand still, for a bad setting or a breach. */
+	private readonly stoodAt = new Map<Host, Ms>();
 	/** By pool: since when more is wanted than its target. */
 	private readonly risen = new Map<Host, { readonly target: number }>();
 
@@ -152,9 +154,13 @@ export class LineWatch implements LineWatcher {
 	/** A VM that vanished without a packet is off the list. */
 	private judgeSilent(host: Host, proxy: Proxy, agent: Agent, dead: number): void {
 		if (proxy.phase.at !== "ready" || !agent.diedOnLine || dead > MOST_AT_ONCE) return;
-		if (host.state === null || host.state.suspended !== null || host.state.breach !== null) return;
-		// Where nobody's line is left all may have fallen, by a deploy: their time begins anew.
-		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs, host.state.linesFellAt - host.skewMs);
+		if (host.state === null || host.state.suspended !== null || host.state.breach !== null) {
+			this.stoodAt.set(host, this.world.clock.now);
+			return;
+		}
+		// Where nobody's line is left all may have fallen, by a deploy: where nobody can probe, their time begins anew.
+		const fellAt = this.isProbing(host) ? 0 : host.state.linesFellAt - host.skewMs;
+		const since = Math.max(agent.turnedAt, proxy.since - host.skewMs, fellAt, this.stoodAt.get(host) ?? 0);
 		const forMs = this.world.clock.now - since;
 		if (forMs <= SILENT_MS + SLACK_MS || !this.judge.isClockSound() || this.judge.isExcused(host, since)) return;
 		this.judge.broken(`${proxy.id} is ready ${Math.round(forMs / SECOND)} s after it fell silent`);

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CHANGING_MS, day, fleetDay, ownShare } from "./plan-day.ts";
 
@@ -14,6 +16,9 @@ test("a thousand idle VMs in pools of 250 take less than half of what the free p
 	expect(pool.probes).toBeLessThan(2_880 * 6);
 	expect([...pool.state.proxies.values()].every(({ phase }) => phase.at === "ready")).toBe(true);
 	console.info(`1,000 VMs, a day of the free plan: ${JSON.stringify(all)}`);
+	// What the README states is what was counted.
+	const row = [all.worker, all.object, all.written].map((count) => Math.round(count).toLocaleString("en")).join(" | ");
+	expect(readFileSync(join(import.meta.dirname, "../../README.md"), "utf8")).toContain(`| 1,000 VMs in four pools of 250 | ${row} |`);
 });
 
 test("a pool whose cloud is sold out tries it each 40 s at the least, and tells readers how often each ten minutes", async () => {

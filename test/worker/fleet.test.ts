@@ -74,6 +74,23 @@ describe("cron", () => {
 		expect(new Set(made).size).toBe(2);
 	});
 
+	test("begins with pools that were never tried, where there are more than one run makes", async () => {
+		const { pool, bindings } = recording();
+		pool.start.mockRejectedValue(new Error("lost"));
+		const names = Array.from({ length: 10 }, (_, index) => `P${index}`);
+		const settings = Object.fromEntries(
+			names.flatMap((name) => [
+				[`DIGITALOCEAN_${name}_ENABLED`, "True"],
+				[`DIGITALOCEAN_${name}_ACCESS_TOKEN`, `local-${name}`],
+			]),
+		);
+		const tried = () => new Set(pool.start.mock.calls.map(([initial]) => initial.name)).size;
+		await tend(bindings(settings), NOW);
+		expect(tried()).toBe(8);
+		await tend(bindings(settings), NOW + 60_000);
+		expect(tried()).toBe(10);
+	});
+
 	test("makes no pool, and mints no id, while the register does not answer", async () => {
 		const { pool, bindings } = recording();
 		const silent = bindings();

@@ -191,8 +191,9 @@ describe("the history of pools", () => {
 		}
 		await run(env.DB, pools, START + 32 * MINUTE, 20);
 		const now = START + 52 * MINUTE;
-		const { totals } = await historyOf(env.DB, { ...ALL, from: START + 20 * MINUTE, to: now, step: 60 }, now * 1_000);
+		const { points, totals } = await historyOf(env.DB, { ...ALL, from: START + 20 * MINUTE, to: now, step: 60 }, now * 1_000);
 		expect(totals[1]).toBe((3 * (31 * MINUTE)) / 6);
+		expect(points.filter(({ values }) => (values[1] ?? 0) < 0)).toEqual([]);
 	});
 });
 

@@ -12,11 +12,15 @@ export const LATE_INTERVALS = 1.5;
 export const SILENT_INTERVALS = 3;
 /** An agent's line shows life each 20 s, and is looked at each interval: so long after the last sign it is late. */
 export const LINE_LATE_MS = 52_000;
+/** All lines end at a deploy, and agents that are well are back so long after it. */
+export const LINES_BACK_MS = 35_000;
+/** Who may have been silent before it has no more than this from it: probes take 19 s to tell, and a VM that vanished is off the list within 90 s. */
+export const FALL_GRACE_MS = 18_000;
 /** So long a silence on its line takes a proxy off the list where the Worker cannot probe it. */
 export const LINE_SILENT_MS = 80_000;
 /** Between the probes of a proxy whose line broke: most likely its agent ended, and systemd starts it again within two seconds. */
 export const DOUBT_PAUSE_MS = 700;
-/** All lines end at a deploy, and come back within 30 s: until then nobody is late. At most once in so long, so that who is silent is found however often that happens. */
+/** A deploy puts lateness off at most once in so long, so that who is silent is found however often that happens. */
 export const FALL_SPACING_MS = LINE_SILENT_MS + 10_000;
 /** How often an agent reports on its line where nothing changes and no rule goes by what it reports. */
 export const IDLE_REPORT_SECONDS = 300;

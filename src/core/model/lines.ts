@@ -1,12 +1,14 @@
 /** How long a proxy may be silent, and for how long its report counts: by whether it has a line, where its life shows by itself. */
 import {
 	DAY_SECONDS,
+	FALL_GRACE_MS,
 	HEARTBEAT_SHARE,
 	IDLE_REPORT_SECONDS,
 	LATE_INTERVALS,
 	LINE_LATE_MS,
 	LINE_SHARE,
 	LINE_SILENT_MS,
+	LINES_BACK_MS,
 	MESSAGES_A_REQUEST,
 	PACE_STEP_SECONDS,
 	SAMPLE_INTERVALS,
@@ -26,7 +28,10 @@ export interface LineLife {
 
 /** When a proxy of which nothing more is heard is suspected; `heardAt` is its last sign of life. */
 export function lateAt(state: Pick<State, "heartbeatSeconds" | "linesFellAt">, heardAt: Ms, isLined: boolean): Ms {
-	if (isLined) return Math.max(heardAt, state.linesFellAt) + LINE_LATE_MS;
+	if (isLined) {
+		const usualAt = heardAt + LINE_LATE_MS;
+		return Math.max(usualAt, Math.min(state.linesFellAt + LINES_BACK_MS, usualAt + FALL_GRACE_MS));
+	}
 	return heardAt + LATE_INTERVALS * state.heartbeatSeconds * 1000;
 }
 

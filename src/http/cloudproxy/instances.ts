@@ -6,7 +6,7 @@ import { sentencesOf } from "../../core/model/waiting.ts";
 import type { Called } from "../../d1/directory.ts";
 import type { WaitingScaling } from "../../d1/settings.ts";
 import { isFor } from "../../fleet/fleet.ts";
-import type { Shown } from "../../providers/base/provider.ts";
+import type { Shown } from "../../providers/base/account.ts";
 import { PROVIDER_NAMES } from "../../providers/index.ts";
 import { type PublishedPool, readyAddresses, type Snapshot } from "../../read-model/snapshot.ts";
 import type { Config, PoolConfig } from "../../settings/environment.ts";

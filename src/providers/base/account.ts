@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Setting, Values } from "../../values/setting.ts";
-import type { Shown } from "./provider.ts";
+
+/** A setting's value as `GET /providers` shows it. */
+export type Shown = string | number | boolean | null;
 
 /**
  * One setting of a cloud's accounts. Its field is its name in lower case: `access_token` is `DIGITALOCEAN_ACCESS_TOKEN` in the

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Failure } from "../../core/model/failure.ts";
 import type { Price, Rate, Vm } from "../../core/model/state.ts";
-import type { AccountTable } from "./account.ts";
+import type { AccountTable, Shown } from "./account.ts";
 import type { Countries } from "./countries.ts";
 
 /**
@@ -114,9 +114,6 @@ export interface Wanted {
 	readonly name: string;
 	readonly tags: { readonly deployment: string; readonly intent: string };
 }
-
-/** A setting's value as `GET /providers` shows it. */
-export type Shown = string | number | boolean | null;
 
 /**
  * A cloud as Muster knows it: what `src/providers/index.ts` registers. `Account` is what their schemas make of the `settings`.

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import type { Event } from "../../../src/core/events.ts";
 import { lineDirectivesFor, mayBeToldAnew } from "../../../src/core/model/directives.ts";
-import { LINE_LATE_MS, LINE_SILENT_MS } from "../../../src/core/model/limits.ts";
+import { LINE_LATE_MS, LINE_SILENT_MS, LINES_BACK_MS } from "../../../src/core/model/limits.ts";
 import { VITALS } from "../../../src/core/model/liveness.ts";
 import type { State, Vitals } from "../../../src/core/model/state.ts";
 import { Table } from "../../../src/core/model/table.ts";
@@ -51,12 +51,28 @@ test("a line that is opened again ends the doubt", () => {
 	expect(probed(state, NOW + SECOND)).toEqual([]);
 });
 
-test("after a deploy, which cuts all lines, nobody is late before they can be back; a second load within ten minutes puts it off no further", () => {
-	const [fellAt, again] = [NOW + 100 * SECOND, NOW + 140 * SECOND];
+test("after a deploy, which cuts all lines, nobody who was heard just before is late until all can be back", () => {
+	const fellAt = NOW + 30 * SECOND;
 	const fallen = dispatch(lined(3), fellAt, { on: "lines", lives: [], isLoaded: true });
-	expect(probed(fallen, fellAt + LINE_LATE_MS - 1)).toEqual([]);
-	const twice = dispatch(fallen, again, { on: "lines", lives: [], isLoaded: true });
-	expect(probed(twice, fellAt + LINE_LATE_MS)).toHaveLength(3);
+	expect(probed(fallen, fellAt + LINES_BACK_MS - 1)).toEqual([]);
+	expect(probed(fallen, fellAt + LINES_BACK_MS)).toHaveLength(3);
+});
+
+test("a VM that vanished before a deploy is probed in time to be off the list within 90 s", () => {
+	for (const afterMs of [10_000, 40_000, LINE_LATE_MS - 1]) {
+		const fallen = dispatch(lined(1), NOW + afterMs, { on: "lines", lives: [], isLoaded: true });
+		const again = dispatch(fallen, NOW + afterMs + 10 * SECOND, { on: "lines", lives: [], isLoaded: true });
+		let [state, now] = [again, NOW + afterMs + 10 * SECOND];
+		while (state.proxies.get(ID)?.phase.at === "ready") {
+			now += 100;
+			if (probed(state, now).length === 0) continue;
+			// Silence takes three seconds to tell.
+			const effect = { call: "probe", id: ID, address: "203.0.113.0", keyHash: "k" } as const;
+			now += 3 * SECOND;
+			state = dispatch(state, now, { on: "done", effect, result: { is: "silent" }, startedAt: now });
+		}
+		expect(now - NOW, String(afterMs)).toBeLessThanOrEqual(90 * SECOND);
+	}
 });
 
 test("an instance that woke up and finds its lines takes nobody's absence for a deploy", () => {

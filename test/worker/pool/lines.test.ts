@@ -115,6 +115,33 @@ describe("a line", () => {
 		client.report({ number: 1 });
 		await until("it is closed", () => client.closes.length > 0);
 		expect(client.closes[0]?.code).toBe(4401);
+		// It comes again, after its proxy is gone.
+		expect((await ask(pool, key)).status).toBe(401);
+		expect(await socketsOf(pool)).toBe(0);
+	});
+
+	test("is told again each 20 s what it does not acknowledge, after a sleep too, and no more once it does", async () => {
+		const { pool, key } = await ready();
+		const client = await dial(pool, key);
+		client.report({ number: 1, heard: 1 });
+		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
+		await until("the order", () => client.orders.length === 2);
+		await evictDurableObject(pool.stub);
+		const now = Date.now();
+		await pool.setClock(now + 15_000);
+		await pool.settle();
+		expect(client.orders).toHaveLength(2);
+		await pool.setClock(now + 25_000);
+		await pool.settle();
+		await until("it is sent again", () => client.orders.length === 3);
+		expect(client.orders[2]).toMatchObject({ order: 3, drop: ["192.0.2.1:1"] });
+		client.report({ number: 2, whole: false, heard: 3 });
+		await until("it is done", () => client.orders.at(-1)?.drop.length === 0);
+		client.report({ number: 3, whole: false, heard: 4 });
+		await until("that is heard", async () => (await pool.state()).vitals.values().next().value?.report === 3);
+		await pool.setClock(now + 59_000);
+		await pool.settle();
+		expect(client.orders).toHaveLength(4);
 	});
 
 	test("asks for a whole report where a number is missing, and takes nothing of a difference from what it does not know", async () => {
