@@ -2,7 +2,7 @@
 # Apache Libcloud 3.4.1 (Debian 12: python3-libcloud 3.4.1-5), seen on 2026-11-30.
 # Guess: `list_nodes()` shows every VM, whatever the cloud: it takes no page, and gives none to go on from.
 # Fact:  Azure's driver shows the first page, and does not follow the `nextLink` beside it: whatever is beyond is billed, and neither seen nor deleted by
-#        "delete all that are not known". So do its networks, addresses and images. Those for DigitalOcean, Linode and Vultr show all.
+#        "delete all that are not known". No list of it does: the driver does not know the word. Those for DigitalOcean and Linode show all.
 # Seen (120 VMs, pages of 50):
 #        azure_arm: 50 nodes, 1 page asked for
 #        digitalocean: 120 nodes, 3 pages asked for

@@ -1,7 +1,7 @@
 /**
  * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
  * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2] [--demand]`. Prints what happened in it; exit code 1 when a
- * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens,
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--no-lines` in none, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens,
  * `--digests` a line a seed that is the same wherever the same was decided: two revisions that print the same for a seed differ in speed alone.
  */
 import { availableParallelism } from "node:os";
@@ -20,6 +20,7 @@ const SHOWN_FAILURES = 3;
 const LEAST_HOURS = 5;
 
 const { values } = parseArgs({
+	allowNegative: true,
 	options: {
 		seeds: { type: "string", default: "1000" },
 		from: { type: "string", default: "1" },
@@ -29,7 +30,7 @@ const { values } = parseArgs({
 		demand: { type: "boolean", default: false },
 		places: { type: "boolean", default: false },
 		rolls: { type: "boolean", default: false },
-		lines: { type: "boolean", default: false },
+		lines: { type: "boolean" },
 		trace: { type: "boolean", default: false },
 		digests: { type: "boolean", default: false },
 	},
@@ -48,7 +49,7 @@ const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whol
 const options: ScenarioOptions = {
 	hours,
 	isDemanding: values.demand,
-	...(values.lines ? { isLined: true } : {}),
+	...(values.lines === undefined ? {} : { isLined: values.lines }),
 	...(values.places ? { isPlaced: true } : {}),
 	...(values.rolls ? { isRolled: true } : {}),
 	...(values.profile === undefined ? {} : { provider: values.profile as ProfileName }),

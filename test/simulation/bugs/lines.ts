@@ -126,6 +126,7 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 				return directives && { ...directives, drain: state.proxies.get(id)?.phase.at === "draining", grace: 0 };
 			}),
 		],
+		focus: ["databaseFails", "databaseOut", "databaseAmbiguous"],
 	},
 	{
 		name: "wait for the next turn of the rules when a line tells of more than they allow",
