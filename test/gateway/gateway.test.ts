@@ -657,6 +657,16 @@ describe("the fleet's list", () => {
 		expect(await readAnswer(client)).toMatchObject({ status: 400, body: expect.stringContaining("unknown") });
 	});
 
+	test("fails alone: those of hosts are read all the same", async () => {
+		const { muster, agents } = await startFleet(2);
+		const [a, b] = agents;
+		muster.cooling.set("shop.example", [a?.address ?? ""]);
+		const { port, log } = await startGateway(muster, [], { holdMs: 5_000 });
+		muster.statusOfAll = 500;
+		expect((await ask(port, await httpOrigin(echo), asUser(`${USERNAME}-host-shop.example`))).from).toBe(b?.address);
+		expect(log).toContain("Muster answers 500.");
+	});
+
 	test("goes on being used while Muster fails", async () => {
 		const { muster, agents } = await startFleet(1);
 		const { gateway, port, log } = await startGateway(muster);
