@@ -30,7 +30,7 @@ export interface StoredEvent {
 }
 
 export interface EventQuery {
-	/** Those after this id, the oldest first; null: the newest. */
+	/** Those after this id, the oldest first; null: the newest. One beyond the newest, which a D1 that was lost has left, is the newest's. */
 	readonly after: number | null;
 	/** Those before this id. */
 	readonly before: number | null;
@@ -58,10 +58,12 @@ const COLUMNS = "id, at, pool, severity, kind, proxy, text, actor";
 const SPAN = "SELECT (SELECT id FROM events ORDER BY id LIMIT 1) AS oldest, (SELECT id FROM events ORDER BY id DESC LIMIT 1) AS newest";
 
 /** A page of the stream. Looks through {@link SCANNED} rows at most, so that a page may be short and still have more behind it. Throws DatabaseUnavailable. */
-export async function readEvents(db: D1Database, { after, before, since, pool, severities, kinds, most }: EventQuery): Promise<EventPage> {
+export async function readEvents(db: D1Database, query: EventQuery): Promise<EventPage> {
+	const { before, since, pool, severities, kinds, most } = query;
 	const { results: spans } = await onDatabase(() => db.prepare(SPAN).all<{ oldest: number | null; newest: number | null }>());
 	const { oldest = null, newest = null } = spans[0] ?? {};
-	if (oldest === null || newest === null) return { events: [], next: after ?? 0, hasMore: false, previous: null };
+	if (oldest === null || newest === null) return { events: [], next: 0, hasMore: false, previous: null };
+	const after = query.after === null ? null : Math.min(query.after, newest);
 	const isForward = after !== null;
 	const end = Math.min(newest, before === null ? newest : before - 1);
 	const [low, high] = isForward ? [after + 1, Math.min(end, after + SCANNED)] : [Math.max(oldest, end - SCANNED + 1), end];

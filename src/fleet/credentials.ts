@@ -14,6 +14,14 @@ import {
 /** Orders that another one came in between of are begun anew so often. */
 const TRIES = 3;
 
+/** Others' orders came in between each time: nothing of this one is stored. */
+export class OrderOvertaken extends Error {
+	constructor() {
+		super("Another change came in between: ask again.");
+		this.name = "OrderOvertaken";
+	}
+}
+
 /** What is in force by what D1 holds. */
 export interface CredentialsInForce {
 	/** `api`: an operator's order; `environment`: the deployment's secrets; null: there are none. */
@@ -39,7 +47,7 @@ export function inForce(env: Env, stored: StoredCredentials | null): Credentials
 
 /**
  * Stores an order: what `wish` makes of what is in force; null: the deployment's own hold again. Answers with what is stored then, null where nothing was
- * ever ordered and nothing is to be taken back. There must be a key to encrypt with. Throws DatabaseUnavailable; it may then be stored nevertheless.
+ * ever ordered and nothing is to be taken back. There must be a key to encrypt with. Throws OrderOvertaken, DatabaseUnavailable; after the latter it may be stored nevertheless.
  */
 export async function orderCredentials(
 	env: Env,
@@ -47,15 +55,16 @@ export async function orderCredentials(
 	wish: (before: CredentialsInForce) => WishedCredentials | null,
 ): Promise<StoredCredentials | null> {
 	const { encryptionKeys } = readConfig(env).global;
-	for (let tries = 0; ; tries++) {
+	for (let tries = 0; tries <= TRIES; tries++) {
 		const stored = await readOrderedCredentials(env.DB);
 		const wished = wish(inForce(env, stored));
 		if (wished === null && (stored === null || stored.sealed === null)) return stored;
 		// D1 may have lost orders that pools still know: the clock is later than all of them.
 		const revision = Math.max(now, (stored?.revision ?? 0) + 1);
 		const order = wished === null ? { revision, sealed: null } : sealedOrder(encryptionKeys, revision, wished);
-		if ((await writeOrderedCredentials(env.DB, order)) || tries === TRIES) return order;
+		if (await writeOrderedCredentials(env.DB, order)) return order;
 	}
+	throw new OrderOvertaken();
 }
 
 /** D1 has lost orders that pools know: the latest of these is stored again. Throws DatabaseUnavailable. */

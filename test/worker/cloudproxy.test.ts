@@ -184,6 +184,15 @@ describe("GET /random where a pool is empty while nobody uses it", () => {
 		expect(Number(retryAfter)).toBeLessThanOrEqual(44);
 	});
 
+	test.each([
+		{ bootMs: 100, seconds: 2 },
+		{ bootMs: 3_600_000, seconds: 120 },
+	])("tells nobody to come back sooner or later than is of use: $seconds s where boots took $bootMs ms", async ({ bootMs, seconds }) => {
+		await enterAs("default", { bootMs });
+		const { random } = pools(() => ok);
+		expect((await random()).slice(0, 2)).toEqual([404, String(seconds)]);
+	});
+
 	test("wakes only what is asked for, in the order of /providers", async () => {
 		const settings = (region: string) => ({ settings: { ...SUMMARY.settings, region } });
 		await enterAs("asleep", { wakes: false, ...settings("lon1") });

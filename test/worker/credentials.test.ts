@@ -113,6 +113,45 @@ describe("PUT /auth", () => {
 		expect(JSON.parse((await row()) ?? "").revision).toBe(far + 1);
 	});
 
+	test.each([
+		{ times: 2, status: 200 },
+		{ times: Number.POSITIVE_INFINITY, status: 409 },
+	])("claims nothing that is not stored: $status where later orders came in between $times times", async ({ times, status }) => {
+		let left = times;
+		let overtaken = 0;
+		const tick = vi.fn(async () => NAMES);
+		await enter("default");
+		// The real database, in which somebody else's later order is stored right before ours.
+		const DB = new Proxy(env.DB, {
+			get: (target, name) => {
+				if (name !== "prepare") return Reflect.get(target, name).bind(target);
+				return (sql: string) => {
+					const statement = target.prepare(sql);
+					if (!sql.startsWith("INSERT INTO settings (key, value) VALUES ('credentials'") || left === 0) return statement;
+					left--;
+					const later = JSON.stringify({ revision: Date.now() + ++overtaken * 3_600_000, sealed: null });
+					const bind = (...values: unknown[]) => ({
+						run: async () => {
+							await writeSetting(env.DB, "credentials", later);
+							return statement.bind(...values).run();
+						},
+					});
+					return { bind };
+				};
+			},
+		});
+		const answer = await answered({ ...poolsAnswering({ tick }), DB }, put({ password: "mine" }));
+		const { sealed } = JSON.parse((await row()) ?? "");
+		if (status === 200) {
+			expect([answer.status, answer.password]).toEqual([200, "mine"]);
+			expect(sealed).not.toBeNull();
+			return;
+		}
+		expect([answer.status, answer.detail]).toEqual([409, "Another change came in between: ask again."]);
+		expect(sealed).toBeNull();
+		expect(tick).not.toHaveBeenCalled();
+	});
+
 	test("tells every pool at once, and says how many it did not reach", async () => {
 		await enter("default");
 		await enter("nyc");

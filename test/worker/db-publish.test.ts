@@ -43,6 +43,13 @@ describe("publishing", () => {
 		expect(await logTexts()).toEqual([]);
 	});
 
+	test("an older version that had fewer parts leaves those of the newer one", async () => {
+		const object = await enter();
+		await publish(env.DB, readyPublication(object, 2_001, { version: 2 }));
+		expect(await publish(env.DB, readyPublication(object, 1))).toBe(false);
+		expect(await readyIds()).toHaveLength(2_001);
+	});
+
 	test("the same version again is in effect and writes no row", async () => {
 		const object = await enter();
 		const publication = readyPublication(object, 2_500, { log: log(1, "ready") });

@@ -39,6 +39,17 @@ describe("the stream of events", () => {
 		expect((await textsOf(`?since=${last.next}`)).texts).toEqual([]);
 	});
 
+	test("goes on from the newest for a cursor of a database that was lost", async () => {
+		expect(await textsOf("?since=e5000")).toEqual({ texts: [], next: "e0", more: false, previous: null });
+		const object = await enter();
+		await tell(object, "digitalocean/default", 1, 1, ["a", "b"]);
+		const lost = await textsOf("?since=e5000000");
+		expect([lost.texts, lost.more]).toEqual([[], false]);
+		expect((await textsOf(`?before=${lost.previous}`)).texts).toEqual(["a", "b"]);
+		await tell(object, "digitalocean/default", 2, 3, ["c"]);
+		expect((await textsOf(`?since=${lost.next}`)).texts).toEqual(["c"]);
+	});
+
 	test("holds nothing twice that was published twice", async () => {
 		const object = await enter();
 		await tell(object, "digitalocean/default", 1, 1, ["a"]);

@@ -2,11 +2,11 @@ import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Seen } from "../../src/core/facts/listing.ts";
-import { enterPool, listPools, removePool } from "../../src/d1/directory.ts";
+import { enterPool, findEndpoint, listPools, removePool } from "../../src/d1/directory.ts";
 import { readSettings, writeSetting } from "../../src/d1/settings.ts";
 import { POOLS_A_RUN, readFacts, tend } from "../../src/fleet/fleet.ts";
 import type { Env } from "../../src/rpc/env.ts";
-import type { FleetFacts, InitialPool } from "../../src/rpc/pool.ts";
+import type { FleetFacts, InitialPool, PoolNames } from "../../src/rpc/pool.ts";
 import worker from "../../src/worker.ts";
 import { askWith, enter, failing, poolsAnswering, publicationOf, SUMMARY, show, startAfresh } from "./helpers.ts";
 
@@ -19,10 +19,18 @@ const ENABLED = {
 	PUBLIC_URL: "https://public.test",
 };
 
+const ENDPOINT = {
+	object: env.POOL.newUniqueId().toString(),
+	provider: "digitalocean",
+	name: "demo",
+	endpoint: "demo",
+	source: "api",
+} as const;
+
 function recording() {
 	const pool = {
 		start: vi.fn(async (_birth: InitialPool) => {}),
-		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen) => ({ provider: "digitalocean" }) as const),
+		tick: vi.fn(async (_facts: FleetFacts, _seen?: Seen): Promise<PoolNames | null> => ({ provider: "digitalocean" })),
 		command: vi.fn(async () => ({ ok: true as const, summary: SUMMARY, addresses: [] })),
 	};
 	return { pool, bindings: (settings: object = ENABLED): Env => ({ ...env, ...settings, ...poolsAnswering(pool) }) as unknown as Env };
@@ -116,6 +124,32 @@ describe("cron", () => {
 		expect(pool.tick.mock.calls.map(([, seen]) => seen?.is)).toEqual(["missing", "missing"]);
 		expect((await readSettings(env.DB, ["deployment"])).get("deployment")).toBe(deployment);
 		expect((await readSettings(env.DB, ["unlisted"])).get("unlisted")).toMatch(/digitalocean-nyc/);
+	});
+
+	test("takes away the row of an endpoint whose object holds no pool, but not while its start may be under way", async () => {
+		await enterPool(env.DB, { ...ENDPOINT, incarnation: NOW });
+		const { pool, bindings } = recording();
+		pool.tick.mockResolvedValue(null);
+		for (const [minutes, rows] of [
+			[0, 1],
+			[1, 1],
+			[2, 1],
+			[3, 0],
+		] as const) {
+			await tend(bindings({}), NOW + minutes * 60_000);
+			expect(await listPools(env.DB), `after ${minutes} minutes`).toHaveLength(rows);
+		}
+	});
+
+	test("deletes again what an older copy of D1 lists again: its pool says that it is being removed", async () => {
+		await enterPool(env.DB, { ...ENDPOINT, incarnation: NOW });
+		const { pool, bindings } = recording();
+		await tend(bindings({}), NOW);
+		expect(await listPools(env.DB)).toMatchObject([{ removedAt: null }]);
+		pool.tick.mockResolvedValue({ provider: "digitalocean", isRemoved: true });
+		await tend(bindings({}), NOW + 60_000);
+		expect(await listPools(env.DB)).toMatchObject([{ removedAt: NOW + 60_000 }]);
+		expect(await findEndpoint(env.DB, ENDPOINT.endpoint)).toBeNull();
 	});
 
 	test("two runs at once make one pool of each name", async () => {

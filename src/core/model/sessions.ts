@@ -73,8 +73,8 @@ export function dropsFor(state: State, id: Id, now: Ms): readonly string[] {
 	const meant = due.filter(({ proxy }) => proxy === null || proxy === id);
 	const told = meant.filter((drop) => {
 		const { session, at } = drop;
-		// A probe tells how many connections there are, and not which.
-		return own.includes(session) || isCut || ((vitals?.metricsAt ?? 0) < at && !(drop.proxy === null && knownOf(state).has(session)));
+		// A probe tells how many connections there are, and not which; a report of the same millisecond may be of before.
+		return own.includes(session) || isCut || ((vitals?.metricsAt ?? 0) <= at && !(drop.proxy === null && knownOf(state).has(session)));
 	});
 	return [...new Set(told.map(({ session }) => session))];
 }

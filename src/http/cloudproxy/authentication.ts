@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { FORMER_CREDENTIALS_SECONDS } from "../../core/model/pool.ts";
 import { readOrderedCredentials } from "../../d1/settings.ts";
-import { type CredentialsInForce, inForce, orderCredentials } from "../../fleet/credentials.ts";
+import { type CredentialsInForce, inForce, OrderOvertaken, orderCredentials } from "../../fleet/credentials.ts";
 import { tellPools } from "../../fleet/fleet.ts";
 import { readReady } from "../../read-model/ready.ts";
 import type { PublishedPool } from "../../read-model/snapshot.ts";
@@ -88,7 +88,7 @@ const putSchema = {
 	tags: ["Health"],
 	summary: "Set other credentials for all proxies",
 	description:
-		"At once and without a deploy: agents with a line have them within a second, those without one at their next heartbeat. What is left out stays (the user name; `muster` where there was none) or is generated (the password). The former credentials stay good for ten minutes unless `former_seconds` says otherwise, so that clients that hold old URLs are not cut; `/random` shows of each proxy what it has acknowledged. Stands over PROXY_USERNAME and PROXY_PASSWORD until it is deleted. Kept encrypted with ENCRYPTION_KEY (409 without one). 503: the database does not answer, and nothing is changed as far as is known; `GET /auth` says what holds.",
+		"At once and without a deploy: agents with a line have them within a second, those without one at their next heartbeat. What is left out stays (the user name; `muster` where there was none) or is generated (the password). The former credentials stay good for ten minutes unless `former_seconds` says otherwise, so that clients that hold old URLs are not cut; `/random` shows of each proxy what it has acknowledged. Stands over PROXY_USERNAME and PROXY_PASSWORD until it is deleted. Kept encrypted with ENCRYPTION_KEY (409 without one, or where others' changes came in between each time: nothing is changed then, ask again). 503: the database does not answer, and nothing is changed as far as is known; `GET /auth` says what holds.",
 	request: {
 		body: {
 			required: false,
@@ -108,7 +108,7 @@ const deleteSchema = {
 	tags: ["Health"],
 	summary: "Go back to the deployment's own credentials",
 	description:
-		"To PROXY_USERNAME and PROXY_PASSWORD, or to none where the proxies admit some addresses only. Refused (409) where anyone could use the proxies then. May be repeated.",
+		"To PROXY_USERNAME and PROXY_PASSWORD, or to none where the proxies admit some addresses only. Refused (409) where anyone could use the proxies then, or where others' changes came in between each time. May be repeated.",
 	responses: { 200: json("What holds now.", Ordered, orderedExample), ...faults(409), ...ADMIN_FAULTS },
 };
 
@@ -155,9 +155,11 @@ export class DeleteAuthentication extends Operation {
 	}
 }
 
-/** Throws DatabaseUnavailable. */
+/** Throws Conflict where others' orders come in between again and again, DatabaseUnavailable. */
 async function order(c: AppContext, wish: (before: CredentialsInForce) => WishedCredentials | null): Promise<Response> {
-	const stored = await orderCredentials(c.env, Date.now(), wish);
+	const stored = await orderCredentials(c.env, Date.now(), wish).catch((error: unknown) => {
+		throw error instanceof OrderOvertaken ? new Conflict(error.message) : error;
+	});
 	const { told, pools } = await tellPools(c.env, TELL_DEADLINE_MS, laterOf(c));
 	return c.json({ ...(await shown(c, stored)), pools: { told, of: pools } } satisfies z.infer<typeof Ordered>);
 }

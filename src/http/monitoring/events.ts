@@ -50,7 +50,8 @@ const schema = {
 	request: {
 		query: z.object({
 			since: z.string().max(40).optional().openapi({
-				description: "A cursor (`e1042`), or an instant (RFC 3339, or Unix seconds): of an instant the newest 5,000 at most.",
+				description:
+					"A cursor (`e1042`), or an instant (RFC 3339, or Unix seconds): of an instant the newest 5,000 at most. A cursor beyond the newest event, from before the database was lost, counts as the newest's.",
 				example: "e1042",
 			}),
 			before: z.string().regex(CURSOR, "must be a cursor, as e1042").optional().openapi({ description: "A cursor: older ones than it." }),

@@ -1,11 +1,15 @@
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { findEndpoint, findObject } from "../../../src/d1/directory.ts";
+import type { Command } from "../../../src/core/model/command.ts";
+import { enterPool, findEndpoint, findObject } from "../../../src/d1/directory.ts";
 import { deploymentOf } from "../../../src/fleet/directory.ts";
+import { deleteEndpoint } from "../../../src/fleet/endpoints.ts";
 import { tend } from "../../../src/fleet/fleet.ts";
 import { forgetEverything } from "../../../src/read-model/ready.ts";
 import type { Env } from "../../../src/rpc/env.ts";
+import type { CommandOutcome } from "../../../src/rpc/pool.ts";
+import { readConfig } from "../../../src/settings/environment.ts";
 import { ask, askRunning } from "./asking.ts";
 import { PoolUnderTest, resetCloud } from "./harness.ts";
 
@@ -306,6 +310,28 @@ describe("an endpoint", () => {
 		expect((await change("demo", "DELETE", `${at("demo")}?keep=true`)).status).toBe(200);
 		await pool.until((state) => state.proxies.size === 0, "its VM let go");
 		expect(await pool.vms()).toHaveLength(1);
+	});
+
+	test("that somebody starts while it is being deleted is deleted all the same", async () => {
+		const bindings = env as unknown as Env;
+		const { object, deployment, stub } = new PoolUnderTest();
+		const initial = { object, provider: "static", name: "demo", incarnation: Date.now(), source: "api" } as const;
+		await enterPool(env.DB, { ...initial, endpoint: "demo" });
+		const facts = { agentUrl: null, rolling: null, proxies: 0 };
+		const outcomes: CommandOutcome[] = [];
+		const command = async (order: Command) => {
+			const outcome = await stub.command(order);
+			// Whoever made it found its row before that went.
+			if (outcomes.push(outcome) === 1) await stub.start({ ...initial, deployment, facts }, {});
+			return outcome;
+		};
+		const POOL = { idFromString: (text: string) => text, get: () => ({ command }) };
+		const deleting = deleteEndpoint({ ...bindings, POOL } as unknown as Env, readConfig(bindings), object, "demo", false, Date.now());
+		expect(await deleting).toEqual({ ok: true });
+		expect(outcomes).toMatchObject([
+			{ ok: false, error: "notFound" },
+			{ ok: true, summary: { run: "removing" } },
+		]);
 	});
 
 	test("whose start was lost is finished by asking again, and taken away by cron", async () => {

@@ -121,9 +121,10 @@ describe("a line", () => {
 	});
 
 	test("is told again each 20 s what it does not acknowledge, after a sleep too, and no more once it does", async () => {
-		const { pool, key } = await ready();
+		const { pool, key, id } = await ready();
 		const client = await dial(pool, key);
 		client.report({ number: 1, heard: 1 });
+		await until("the report", async () => (await vitalsOf(pool, id))?.report === 1);
 		await pool.stub.command({ do: "drop", session: "192.0.2.1:1" });
 		await until("the order", () => client.orders.length === 2);
 		await evictDurableObject(pool.stub);
@@ -138,7 +139,7 @@ describe("a line", () => {
 		client.report({ number: 2, whole: false, heard: 3 });
 		await until("it is done", () => client.orders.at(-1)?.drop.length === 0);
 		client.report({ number: 3, whole: false, heard: 4 });
-		await until("that is heard", async () => (await pool.state()).vitals.values().next().value?.report === 3);
+		await until("that is heard", async () => (await vitalsOf(pool, id))?.report === 3);
 		await pool.setClock(now + 59_000);
 		await pool.settle();
 		expect(client.orders).toHaveLength(4);
