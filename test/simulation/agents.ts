@@ -16,6 +16,8 @@ export interface Told {
 	readonly drop: readonly string[];
 	readonly url: string;
 	readonly credentials: number;
+	/** For how long those that these replace are good; missing: ten minutes. */
+	readonly formerMs?: Ms | undefined;
 	/** For how long it goes on taking clients though it is drained. */
 	readonly graceMs?: Ms;
 	/** On a line: within how many seconds it reports, and at which rise of its connections at once. */
@@ -96,6 +98,8 @@ export interface Agent {
 	heard: string;
 	/** Versions of credentials that it accepts besides the newest, and until when. */
 	old: { readonly version: number; readonly until: Ms }[];
+	/** When it last had some refused before they had been good for ten minutes. */
+	shortenedAt: Ms;
 	/** Open client connections, `client:port`. */
 	readonly sessions: Sessions;
 	/** When they last changed. */
@@ -367,6 +371,7 @@ export class Agents {
 				drop,
 				url,
 				credentials: credentials?.version ?? 0,
+				formerMs: formerMsOf(credentials),
 				reportSeconds: report,
 				rise,
 				rises,
@@ -492,10 +497,15 @@ export class Agents {
 		const refusesAt = this.clock.now + (told.graceMs ?? 0);
 		agent.refusesAt = !told.drain ? Number.POSITIVE_INFINITY : Math.min(refusesAt, agent.refusesAt);
 		for (const session of told.drop) agent.sessions.delete(session);
-		if (told.credentials === before.credentials) return told.drain && !before.drain;
-		const until = this.clock.now + OLD_CREDENTIALS_MS;
-		agent.old = [...agent.old.filter((one) => one.until > this.clock.now), { version: before.credentials, until }];
-		return true;
+		const { now } = this.clock;
+		const until = now + (told.formerMs ?? OLD_CREDENTIALS_MS);
+		const isNew = told.credentials !== before.credentials;
+		const good = agent.old
+			.filter((one) => one.until > now)
+			.concat(isNew ? [{ version: before.credentials, until: Number.POSITIVE_INFINITY }] : []);
+		agent.old = good.map((one) => ({ ...one, until: Math.min(one.until, until) }));
+		if (told.formerMs !== undefined && good.length > 0) agent.shortenedAt = now;
+		return isNew || (told.drain && !before.drain);
 	}
 
 	/** Whether it takes a client that presents this version of credentials; 0: none. */
@@ -534,6 +544,7 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		told: { intervalSeconds: boot.intervalSeconds, drain: false, drop: [], url: boot.url, credentials: boot.credentials },
 		heard: boot.url,
 		old: [],
+		shortenedAt: Number.NEGATIVE_INFINITY,
 		sessions: new Sessions(),
 		changedAt: 0,
 		refusesAt: Number.POSITIVE_INFINITY,
@@ -546,4 +557,9 @@ function newAgent(machine: Machine, boot: Boot): Agent {
 		turnedAt: 0,
 		diedOnLine: false,
 	};
+}
+
+/** For how long former credentials are good by what an agent is told, where that is not as usual. */
+export function formerMsOf(credentials: LineDirectives["credentials"]): Ms | undefined {
+	return credentials?.former === undefined ? undefined : credentials.former * SECOND;
 }

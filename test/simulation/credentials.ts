@@ -1,6 +1,6 @@
 /** What operators order that proxies ask for: D1's row of each deployment, who is told of it when, and whether pools go by the newest that they were told of. */
 import { credentialsAsked, isLaterOrder } from "../../src/core/model/credentials.ts";
-import type { Ms, OrderedCredentials } from "../../src/core/model/state.ts";
+import type { Ms, OrderedCredentials, State } from "../../src/core/model/state.ts";
 import type { Host } from "./host.ts";
 import type { Random } from "./random.ts";
 import { type Action, MINUTE, SECOND } from "./scenario.ts";
@@ -19,6 +19,8 @@ export class CredentialOrders {
 	private readonly rows = new Map<string, OrderedCredentials>();
 	/** By pool: the latest that it was told of. */
 	private readonly told = new Map<string, OrderedCredentials>();
+	/** By pool: the first version of credentials that are good by the latest order that had all former ones refused. */
+	private readonly refusedBefore = new Map<string, number>();
 	/** Until then what is stored cannot be decrypted. */
 	private unreadUntil: Ms = 0;
 
@@ -37,7 +39,7 @@ export class CredentialOrders {
 		const order: OrderedCredentials =
 			choice < 0.2
 				? { ...NEVER, revision, is: "revoked" }
-				: { ...NEVER, revision, is: "set", username: "ordered", password: String(revision) };
+				: { ...NEVER, revision, is: "set", username: "ordered", password: String(revision), formerSeconds: choice < 0.5 ? 0 : 600 };
 		if (choice > 0.85) this.unreadUntil = world.clock.now + KEY_LOST_MS;
 		this.rows.set(deployment, order);
 		this.given.set(deployment, [...(this.given.get(deployment) ?? []), order]);
@@ -85,6 +87,25 @@ export class CredentialOrders {
 		const asked = credentialsAsked(state);
 		if (is === "set" && asked?.password !== told.password)
 			this.world.fail("22", `${host.object} was ordered to ask for ${told.password}, and asks for ${asked?.password}`);
+		if (is === "set" && asked !== null && told.formerSeconds === 0) this.refusedBefore.set(host.object, asked.version);
+		this.judgeAgents(host, state);
+	}
+
+	/** Whoever asks for what came with such an order, or after it, takes nobody with what was good before. */
+	private judgeAgents(host: Host, { proxies }: State): void {
+		const first = this.refusedBefore.get(host.object);
+		if (first === undefined) return;
+		const { agents, clock } = this.world;
+		for (const { phase } of proxies.values()) {
+			const agent = "vm" in phase && phase.vm !== null ? agents.byMachine.get(phase.vm) : undefined;
+			if (agent === undefined || agent.told.credentials < first) continue;
+			const old = agent.old.find(({ version, until }) => version < first && until > clock.now);
+			if (old !== undefined)
+				this.world.fail(
+					"22",
+					`${agent.machine.vm} asks for credentials ${agent.told.credentials}, and takes ${old.version} that were refused before ${first}`,
+				);
+		}
 	}
 
 	/** D1 has lost it: all, or what came after some copy. Pools know the newest that any of them was told of. */

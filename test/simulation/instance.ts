@@ -8,7 +8,7 @@ import type { Command } from "../../src/core/model/command.ts";
 import type { Directives } from "../../src/core/model/directives.ts";
 import type { Id, Metrics, Ms, OrderedCredentials, Phase, Rate, State } from "../../src/core/model/state.ts";
 import type { Ledger } from "../../src/read-model/ledger.ts";
-import { type Heartbeat, metricsOf, type Reply } from "./agents.ts";
+import { formerMsOf, type Heartbeat, metricsOf, type Reply } from "./agents.ts";
 import type { Host } from "./host.ts";
 import type { Wire } from "./lines.ts";
 import { outsideOf } from "./outside.ts";
@@ -308,7 +308,16 @@ export class Instance {
 function told(reply: { readonly ok: true; readonly directives: Directives } | { readonly ok: false }): Reply {
 	if (!reply.ok) return { ok: false };
 	const { interval, drain, grace, drop, url, credentials } = reply.directives;
-	const told = { intervalSeconds: interval, drain, graceMs: grace * 1000, drop, url, credentials: credentials?.version ?? 0 };
+	const version = credentials?.version ?? 0;
+	const told = {
+		intervalSeconds: interval,
+		drain,
+		graceMs: grace * 1000,
+		drop,
+		url,
+		credentials: version,
+		formerMs: formerMsOf(credentials),
+	};
 	return { ok: true, told };
 }
 

@@ -52,6 +52,8 @@ const UNHEARD = ["heartbeatsLost", "wrongUrl", "registerAnswerLost", "agentsCras
 const UNREAD = [...UNHEARD, "linesRefused", "databaseFails", "databaseAmbiguous", "databaseOut", "cronOut"] as const;
 /** In which they are, or were: former credentials are good for ten minutes. */
 const UNREAD_MS = 30 * MINUTE;
+/** In which an agent that refuses former credentials at once may be handed out with them. */
+const SHORTENED_MS = 10 * SECOND;
 
 /** Holds every step of a run against the promises of `docs/reliability.md`; the number is that of the promise. */
 export class Watch {
@@ -643,6 +645,8 @@ export class Watch {
 		const since = world.clock.now - UNREAD_MS;
 		if (host === undefined || !this.isClockSound || this.lost.has(host.deployment) || this.waiting.isExcused(host, since)) return;
 		if (UNREAD.some((fault) => world.faults.wasOn(fault, since))) return;
+		// An operator has had it so.
+		if (world.clock.now - agent.shortenedAt < SHORTENED_MS) return;
 		if (host.state?.proxies.get(id)?.address !== agent.machine.address || agent.boot.token.split(".")[1] !== id) return;
 		this.broken("22", `${id} is handed out with credentials ${version}, and accepts ${agent.told.credentials}`);
 	}

@@ -235,11 +235,11 @@ export function applyCredentials(state: State, { ordered, own }: CredentialsWord
 	const asked = askedOf(told, own);
 	// Whatever is ordered, proxies that anybody could use come of nothing.
 	if (asked === null && state.allow.length === 0) return told;
-	const credentials = withAsked(told, asked);
-	if (credentials === state.credentials) return told;
+	const after = { ...told, credentials: withAsked(told, asked, ordered.formerSeconds) };
+	if (after.credentials.at(-1)?.version === state.credentials.at(-1)?.version) return after;
 	const text =
 		ordered.is === "set" ? "an operator has set other credentials for proxies" : "proxies ask for the deployment's own credentials";
-	return withLog({ ...told, credentials }, now, "INFO", text);
+	return withLog(after, now, "INFO", text);
 }
 
 /** A wake is taken down once an interval, or where more ask: a row is not worth a write at each request. */

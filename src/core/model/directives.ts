@@ -47,7 +47,7 @@ export function directivesFor(state: State, id: Id, now: Ms): Directives | null 
 		grace: refusesAt === null ? 0 : Math.max(0, refusesAt - now) / 1000,
 		drop: dropsFor(state, id, now),
 		url: state.agentUrl,
-		credentials: credentialsTold(state),
+		credentials: credentialsTold(state, proxy?.credentials ?? 0),
 		allow: state.allow,
 		address: proxy?.address ?? null,
 	};

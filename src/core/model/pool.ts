@@ -26,6 +26,12 @@ export interface Credentials {
 	readonly password: string;
 }
 
+/** What was asked for from some change on. */
+export interface KnownCredentials extends Credentials {
+	/** How long a proxy that goes by these takes clients with them, once it has later ones: the shortest that any order since has said. */
+	readonly formerSeconds: number;
+}
+
 /** Rolling replacement: at most `batchSize` in flight, never fewer than `minAvailable` ready. Disabled: as many as the surge has room for. */
 export interface Rolling {
 	readonly enabled: boolean;
@@ -184,7 +190,7 @@ export interface PoolFields {
 	/** Fingerprint of the provider account's settings: a change of them may have mended what the provider refused. */
 	readonly account: string;
 	/** The newest last; older ones are kept while a proxy still uses them. Empty: proxies never asked for any. See credentials.ts. */
-	readonly credentials: readonly Credentials[];
+	readonly credentials: readonly KnownCredentials[];
 	/** The newest order that the pool was told of: it stands over the deployment's own credentials. */
 	readonly orderedCredentials: OrderedCredentials;
 	/** Addresses (CIDR) that may use the proxies; empty: any. */
@@ -215,7 +221,18 @@ export const poolSlice: Slice<PoolFields> = {
 	patchedRolling: fact(nullable(record<PatchedRolling>({ ...ROLLING_FIELDS, environment: ROLLING }))),
 	agentUrl: shown(fact(value<string | null>(null))),
 	account: shown(fact(value(""))),
-	credentials: shown(fact(list(record<Credentials>({ version: value(0), username: value(""), password: value("") })))),
+	credentials: shown(
+		fact(
+			list(
+				record<KnownCredentials>({
+					version: value(0),
+					username: value(""),
+					password: value(""),
+					formerSeconds: value(FORMER_CREDENTIALS_SECONDS),
+				}),
+			),
+		),
+	),
 	orderedCredentials: fact(
 		record<OrderedCredentials>({
 			revision: value(0),

@@ -13,6 +13,16 @@ const ORDERED: readonly Omit<Bug, "focus">[] = [
 		plants: [plant(Credentials, "askedOf", () => (_state, own) => own)],
 	},
 	{
+		name: "have former credentials refused by those alone that hear of that order",
+		plants: [
+			plant(Credentials, "credentialsTold", () => (state) => {
+				const asked = Credentials.credentialsAsked(state);
+				const former = state.orderedCredentials.formerSeconds;
+				return asked === null || former === 600 ? asked : { ...asked, former };
+			}),
+		],
+	},
+	{
 		name: "show proxies with new credentials before they have acknowledged them",
 		plants: [
 			plant(Commands, "applyCredentials", (applyCredentials) => (state, words, now) => {

@@ -3,6 +3,7 @@ import { apply } from "../../../src/core/apply.ts";
 import type { Settings } from "../../../src/core/model/command.ts";
 import { credentialsAsked, type Login } from "../../../src/core/model/credentials.ts";
 import { directivesFor, mayBeToldAnew } from "../../../src/core/model/directives.ts";
+import { intentOf } from "../../../src/core/model/proxy.ts";
 import { newState, type OrderedCredentials, type State } from "../../../src/core/model/state.ts";
 
 const OWN = { username: "own", password: "secret" };
@@ -60,11 +61,37 @@ describe("credentials that an operator orders", () => {
 });
 
 test("an order may have the former refused at once, which lines are told though the credentials are the same", () => {
-	const state = { ...told(configured(born, OWN), { ...FIRST, formerSeconds: 0 }), agentUrl: "https://muster.test" };
+	const proxies = born.proxies.with("proxy", { ...intentOf("proxy", 1), credentials: 2 });
+	const state = { ...told(configured(born, OWN), { ...FIRST, formerSeconds: 0 }), agentUrl: "https://muster.test", proxies };
 	expect(directivesFor(state, "proxy", 4)?.credentials).toEqual({ version: 2, username: "user", password: "first", former: 0 });
 	const usual = told(state, { ...FIRST, revision: 1_001 });
 	expect(directivesFor(usual, "proxy", 4)?.credentials).toEqual({ version: 2, username: "user", password: "first" });
 	expect(mayBeToldAnew(state, usual)).toBe(null);
+});
+
+describe("former credentials that an order has refused at once", () => {
+	const proxy = { ...intentOf("proxy", 1), credentials: 2 };
+	const state = { ...told(configured(born, OWN), FIRST), agentUrl: "https://muster.test" };
+	const before = { ...state, proxies: state.proxies.with("proxy", proxy) };
+	const refused = told(before, { ...SECOND, formerSeconds: 0 });
+	const toldTo = (one: State) => directivesFor(one, "proxy", 4)?.credentials;
+	const acknowledged = (one: State, credentials: number) => ({ ...one, proxies: one.proxies.with("proxy", { ...proxy, credentials }) });
+
+	test("are refused by an agent too that hears of a later order alone", () => {
+		const later = told(refused, { ...SECOND, revision: 2_500, password: "third" });
+		expect(toldTo(later)).toEqual({ version: 4, username: "user", password: "third", former: 0 });
+		expect(toldTo(told(later, REVOKED)), "and by one that hears of none").toMatchObject({ version: 5, password: "secret", former: 0 });
+		expect(toldTo(acknowledged(later, 3)), "and no others are").toEqual({ version: 4, username: "user", password: "third" });
+		expect(toldTo(acknowledged(later, 4))).not.toHaveProperty("former");
+	});
+
+	test("are those before what is asked for, where the order names that again", () => {
+		const again = told(told(before, SECOND), { ...SECOND, revision: 2_500, formerSeconds: 0 });
+		expect(again.log).toEqual(told(before, SECOND).log);
+		const later = told(again, { ...SECOND, revision: 2_600, password: "third" });
+		expect([toldTo(later), toldTo(acknowledged(later, 3))]).toMatchObject([{ version: 4, former: 0 }, { version: 4 }]);
+		expect(toldTo(acknowledged(later, 3))).not.toHaveProperty("former");
+	});
 });
 
 describe("an order that cannot be decrypted", () => {
