@@ -63,7 +63,7 @@ export class Client implements UpstreamUser {
 	#exit: Exit | null = null;
 	#exitsChoice: Choice | null = null;
 	#want: Want | null = null;
-	/** Runs while a request's head has begun to come and is not whole, and once all is said. */
+	/** Runs while a request's head has begun to come and is not whole, while an answer's head is waited for, and once all is said. */
 	#deadline: NodeJS.Timeout | undefined;
 	#hasEnded = false;
 	#isOver = false;
@@ -216,6 +216,8 @@ export class Client implements UpstreamUser {
 		this.#upstream = upstream;
 		exchange.unread = EMPTY;
 		upstream.socket.write(`${exchange.text}${exit.authorizationLine}\r\n`, "latin1");
+		this.#clearDeadline();
+		this.#deadline = setTimeout(this.#onAnswerLate, this.#gateway.waits.answerMs);
 		if (upstream.isConnected) this.onUpstreamConnected();
 	}
 
@@ -233,6 +235,7 @@ export class Client implements UpstreamUser {
 		const part = size === this.#ahead.length ? this.#ahead : this.#ahead.subarray(0, size);
 		this.#ahead = size === this.#ahead.length ? EMPTY : this.#ahead.subarray(size);
 		exchange.hasSentBody = true;
+		if (exchange.answer === null) this.#deadline?.refresh();
 		if (this.#upstream.socket.write(part)) this.#socket.resume();
 		else this.#socket.pause();
 	}
@@ -280,6 +283,7 @@ export class Client implements UpstreamUser {
 			return;
 		}
 		if (status === 101) {
+			this.#clearDeadline();
 			this.#upgraded(exchange, head, rest);
 			return;
 		}
@@ -288,6 +292,7 @@ export class Client implements UpstreamUser {
 			if (rest.length > 0) this.#read(exchange, rest);
 			return;
 		}
+		this.#clearDeadline();
 		const answer = Body.ofAnswer(head, status, exchange.method);
 		exchange.answer = answer;
 		exchange.isUpstreamKept = minor === "1" && !isConnectionToClose(head) && !answer.isEndless;
@@ -504,6 +509,18 @@ export class Client implements UpstreamUser {
 
 	#onHeadLate = (): void => {
 		this.#refuse({ status: 408, text: "The request's head took too long.", error: "http_request_error" }, false);
+	};
+
+	/** Nobody else is asked: that the proxy is there the system asks it itself, and what is slow at one is slow at the next. */
+	#onAnswerLate = (): void => {
+		const exchange = this.#exchange as Exchange;
+		if (!exchange.body.isDone && this.#upstream?.socket.writableLength === 0) {
+			this.#refuse({ status: 408, text: "The request's body took too long.", error: "http_request_error" }, false);
+			return;
+		}
+		const { authority, choice, beganMs } = exchange;
+		this.#gateway.reports.add({ exit: this.#exit as Exit, authority, outcome: "timeout", choice, ms: performance.now() - beganMs });
+		this.#refuse({ status: 504, text: "The answer took too long.", error: "http_response_timeout" }, false);
 	};
 
 	#clearDeadline(): void {

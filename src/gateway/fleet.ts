@@ -25,6 +25,8 @@ const MAX_HOSTS = 200;
 const MAX_LIVES = 10_000;
 /** Calls at once for those who wait. */
 const MAX_TOLD = 50;
+/** Lists that one look reads at once. */
+const MAX_READ = 20;
 const LIST = "/proxies.txt?format=json";
 const NONE: ReadonlySet<Exit> = new Set();
 
@@ -273,25 +275,22 @@ export class Fleet {
 	}
 
 	async #look(): Promise<void> {
-		try {
-			for (const list of this.#due()) await this.#read(list);
-			this.#say(this.#exits.length === 0 ? "no proxy is ready" : "");
-		} catch (error) {
-			this.#say(error instanceof Error ? error.message : String(error));
-			throw error;
-		} finally {
-			await this.#serve();
-		}
+		const reads = await Promise.allSettled(this.#due().map((list) => this.#read(list)));
+		const failed = reads.find((read) => read.status === "rejected");
+		if (failed === undefined) this.#say(this.#exits.length === 0 ? "no proxy is ready" : "");
+		else this.#say(failed.reason instanceof Error ? failed.reason.message : String(failed.reason));
+		await this.#serve();
+		if (failed !== undefined) throw failed.reason;
 	}
 
-	/** Those that somebody waits for; else the one that was read longest ago, so that there is one call at a time whatever is followed. */
+	/** Those that somebody waits for, of hosts' lists those that were asked for longest ago; else the one that was read longest ago, so that there is one call at a time whatever is followed. */
 	#due(): readonly Followed[] {
 		const now = performance.now();
 		const hosts = [...this.#hosts.values()].filter(({ usedAtMs }) => now - usedAtMs <= IDLE_AFTER_MS);
 		const unread = hosts.filter(({ ids }) => ids === null);
 		const isAllWanted = this.#isAllWanted || this.#waiters.size > 0;
 		this.#isAllWanted = false;
-		if (isAllWanted) return [this.#all, ...unread];
+		if (isAllWanted) return [this.#all, ...unread.sort((a, b) => a.askedAtMs - b.askedAtMs).slice(0, MAX_READ - 1)];
 		return [[this.#all, ...hosts].reduce((a, b) => (a.askedAtMs <= b.askedAtMs ? a : b))];
 	}
 

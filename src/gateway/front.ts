@@ -11,6 +11,8 @@ export interface Waits {
 	readonly holdMs: number;
 	/** For all of a request's head, or of a SOCKS greeting, once it has begun. */
 	readonly headMs: number;
+	/** For the head of an answer over plain HTTP, from the last that went out of its request. */
+	readonly answerMs: number;
 }
 
 /** The gateway as its clients' connections see it. */

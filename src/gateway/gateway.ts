@@ -19,7 +19,8 @@ const SOCKS5 = 5;
 const BACKLOG = 4096;
 const SILENT = { isIdle: true };
 
-const WAITS: Waits = { holdMs: 60_000, headMs: 10_000 };
+// An answer's is shorter than the agent's own 300 s, after which it closes without a word: that would pass for its own fault.
+const WAITS: Waits = { holdMs: 60_000, headMs: 10_000, answerMs: 290_000 };
 
 /** One address in front of a fleet. */
 export class Gateway implements Front {

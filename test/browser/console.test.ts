@@ -301,6 +301,31 @@ describe("a pool", () => {
 		expect(page.url()).toContain("sort=age");
 	});
 
+	test("shows the newest answer to what it would do, whichever comes last", async () => {
+		const { page } = await view("#/");
+		const hold = Promise.withResolvers<void>();
+		const passed = Promise.withResolvers<void>();
+		let asked = 0;
+		await page.route("**/plan", async (route) => {
+			const isFirst = asked++ === 0;
+			const response = await route.fetch();
+			if (!isFirst) return route.fulfill({ response });
+			await hold.promise;
+			await route.fulfill({ response, json: { ...(await response.json()), says: [{ severity: "INFO", text: "an older answer" }] } });
+			passed.resolve();
+		});
+		await page.goto(`${base}/ui/#/pool/digitalocean/default?tab=plan`);
+		await page.getByText("Asking …").waitFor();
+		await page.getByRole("button", { name: "Ask again" }).click();
+		await page.getByText("It looks again").waitFor();
+		const late = page.waitForResponse("**/plan");
+		hold.resolve();
+		await Promise.all([passed.promise, late.then((response) => response.finished())]);
+		await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+		expect(await page.getByText("an older answer").count()).toBe(0);
+		await page.getByText("It looks again").waitFor();
+	});
+
 	test("has the rolling replacement changed, and takes it back", async () => {
 		const { page } = await view("#/pool/digitalocean/default?tab=settings");
 		await page.getByLabel("At a time", { exact: true }).fill("1");

@@ -503,6 +503,37 @@ describe("what goes through it", () => {
 	});
 });
 
+describe("a plain HTTP request", () => {
+	test("has a deadline for the head of its answer, not for the rest, and none but the proxy that was asked is", async () => {
+		const { muster } = await startFleet(2);
+		const answerMs = 2_000;
+		const { gateway, port } = await startGateway(muster, [], { answerMs });
+		let asked = 0;
+		const silent = await httpOrigin(() => void asked++);
+		const slow = await httpOrigin((_request, response) => {
+			response.writeHead(200, { "content-length": "4" }).write("sl");
+			setTimeout(() => response.end("ow"), 1.5 * answerMs);
+		});
+		const ofSilent = async (headers: string, method: string) => {
+			const socket = await dialPort(port);
+			socket.write(get(silent, headers, method));
+			return readAnswer(socket);
+		};
+		const ofSlow = async () => {
+			const socket = await dialPort(port);
+			socket.write(get(slow));
+			return readAnswer(socket);
+		};
+		const [late, lateClient, rest] = await Promise.all([ofSilent("", "GET"), ofSilent("Content-Length: 4\r\n", "POST"), ofSlow()]);
+		expect(late).toMatchObject({ status: 504, headers: { "proxy-status": expect.stringContaining("http_response_timeout") } });
+		expect(lateClient).toMatchObject({ status: 408, body: expect.stringContaining("body") });
+		expect(rest).toMatchObject({ status: 200, body: "slow" });
+		expect(asked, "each asked once").toBe(2);
+		await gateway.stop(0);
+		expect(muster.reports).toEqual([expect.objectContaining({ outcome: "timeout" })]);
+	});
+});
+
 describe("a client that holds a connection for nothing", () => {
 	const HEAD_MS = 600;
 	/** Sends a byte ten times a second until the other side says or closes something. */
@@ -624,6 +655,16 @@ describe("the fleet's list", () => {
 		const client = await dialPort(port);
 		client.write(`GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n${asUser(`${USERNAME}-country-zz`)}\r\n`);
 		expect(await readAnswer(client)).toMatchObject({ status: 400, body: expect.stringContaining("unknown") });
+	});
+
+	test("fails alone: those of hosts are read all the same", async () => {
+		const { muster, agents } = await startFleet(2);
+		const [a, b] = agents;
+		muster.cooling.set("shop.example", [a?.address ?? ""]);
+		const { port, log } = await startGateway(muster, [], { holdMs: 5_000 });
+		muster.statusOfAll = 500;
+		expect((await ask(port, await httpOrigin(echo), asUser(`${USERNAME}-host-shop.example`))).from).toBe(b?.address);
+		expect(log).toContain("Muster answers 500.");
 	});
 
 	test("goes on being used while Muster fails", async () => {

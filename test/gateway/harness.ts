@@ -29,6 +29,8 @@ export interface Muster {
 	retryAfterSeconds: number | null;
 	/** Instead of any answer. */
 	status: number;
+	/** Instead of the list of all. */
+	statusOfAll: number;
 	readonly calls: {
 		readonly method: string;
 		readonly path: string;
@@ -40,7 +42,16 @@ export interface Muster {
 }
 
 export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
-	const muster: Muster = { url: "", entries, cooling: new Map(), retryAfterSeconds: null, status: 200, calls: [], reports: [] };
+	const muster: Muster = {
+		url: "",
+		entries,
+		cooling: new Map(),
+		retryAfterSeconds: null,
+		status: 200,
+		statusOfAll: 200,
+		calls: [],
+		reports: [],
+	};
 	const answer = async (request: IncomingMessage, response: ServerResponse) => {
 		const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://muster.test");
 		const message = (status: number, body?: unknown, headers: Record<string, string> = {}) => {
@@ -62,6 +73,7 @@ export async function startMuster(entries: readonly Entry[]): Promise<Muster> {
 			return message(200, { accepted });
 		}
 		if (pathname !== "/proxies.txt" || searchParams.get("format") !== "json") return message(404, {});
+		if (muster.statusOfAll !== 200 && !searchParams.has("host")) return message(muster.statusOfAll);
 		const cooling = muster.cooling.get(searchParams.get("host") ?? "") ?? [];
 		const proxies = muster.entries.map(listed).filter(({ ip }) => !cooling.includes(ip));
 		const tag = `"${digitsOf(hash64(JSON.stringify(proxies)))}"`;

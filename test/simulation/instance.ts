@@ -282,8 +282,10 @@ export class Instance {
 		if (cause?.on === "command" || cause?.on === "agentUrl") world.watch.places.mended(host);
 		if ((cause?.on === "done" || cause?.on === "failed") && cause.effect.call === "create") {
 			const { id } = cause.effect;
-			const place = before.proxies.get(id)?.place ?? null;
-			world.watch.places.answered(host, place, id, cause.on === "done" ? null : cause.failure.kind);
+			const { place = null, phase } = before.proxies.get(id) ?? {};
+			// Of one that is not wanted any more the pool does not heed a refusal: the next create is told the same.
+			const isHeeded = phase?.at === "launching";
+			world.watch.places.answered(host, place, id, cause.on === "done" ? null : isHeeded ? cause.failure.kind : "unheeded");
 		}
 		const isResult = cause?.on === "done" || cause?.on === "failed";
 		world.watch.committed(host, before, after, isResult ? { effect: cause.effect, phase: this.phases.get(cause.effect) ?? null } : null);
