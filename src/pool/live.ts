@@ -108,6 +108,7 @@ export function enliven(
 	const agents = new AgentLines(lines, () => controller, { now, digest: sha256 });
 	const learn = (facts: FleetFacts, alarmAt?: Ms | null, seen?: Seen) => {
 		settings.learn(facts);
+		settings.resealSecrets();
 		const known = factsFrom(facts, config());
 		if (alarmAt === undefined) controller.learn(known);
 		else controller.tick(known, alarmAt, seen);

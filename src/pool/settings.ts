@@ -46,7 +46,7 @@ export class PoolSettings {
 		return this.initial.source === "environment" ? findPool(this.config(), this.initial.provider as CloudName, this.initial.name) : null;
 	}
 
-	/** Null where nothing says any more what the pool is to be. */
+	/** Null where nothing says any more what the pool is to be. Stores nothing. */
 	current(): Derived | null {
 		const config = this.config();
 		if (this.read?.config !== config || this.read.endpoint !== this.endpoint) {
@@ -56,14 +56,16 @@ export class PoolSettings {
 	}
 
 	private derive(config: Config): Derived | null {
-		if (this.initial.source === "api") {
-			if (this.endpoint === null) return null;
-			const again = resealed(this.endpoint, this.initial.object, config.global.encryptionKeys);
-			if (again !== null) this.save(again);
-			return deriveApi(this.endpoint, this.initial, config);
-		}
+		if (this.initial.source === "api") return this.endpoint === null ? null : deriveApi(this.endpoint, this.initial, config);
 		const pool = this.environment();
 		return pool === null ? null : deriveEnvironment(this.endpoint, pool);
+	}
+
+	/** Stores the endpoint's secrets encrypted with the first key, where they are not. */
+	resealSecrets(): void {
+		if (this.initial.source !== "api" || this.endpoint === null) return;
+		const again = resealed(this.endpoint, this.initial.object, this.config().global.encryptionKeys);
+		if (again !== null) this.save(again);
 	}
 
 	/** Takes in the interval that managers' configurations name for this pool. */

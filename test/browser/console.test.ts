@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { Browser } from "playwright-core";
+import type { APIResponse, Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { AGENT_VERSION } from "../../src/agent/protocol.ts";
 import { curl, Dev, freePort, temporaryState, within } from "../e2e/harness.ts";
@@ -59,6 +59,28 @@ async function view(hash: string, options = {}): Promise<Watched> {
 		expect(watched.faults).toEqual([]);
 	});
 	return watched;
+}
+
+/** Has the first of these calls wait until `answer`, which says `older` then and gives the page time to show it; later calls are answered at once. */
+async function answeredLast(page: Page, path: string, older: (response: APIResponse) => Promise<unknown>) {
+	const [hold, passed, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+	let calls = 0;
+	await page.route(path, async (route) => {
+		if (calls++ > 0) return route.continue();
+		const response = await route.fetch();
+		asked.resolve();
+		await hold.promise;
+		await route.fulfill({ response, json: await older(response) });
+		passed.resolve();
+	});
+	const answer = async () => {
+		const came = page.waitForResponse(path);
+		hold.resolve();
+		await Promise.all([passed.promise, came.then((response) => response.finished())]);
+		await page.unrouteAll({ behavior: "ignoreErrors" });
+		await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+	};
+	return { asked: asked.promise, answer };
 }
 
 /** A client that holds a connection open through a proxy, and says nothing in it. */
@@ -301,6 +323,21 @@ describe("a pool", () => {
 		expect(page.url()).toContain("sort=age");
 	});
 
+	test("shows the newest answer to what it would do, whichever comes last", async () => {
+		const { page } = await view("#/");
+		const late = await answeredLast(page, "**/plan", async (response) => ({
+			...(await response.json()),
+			says: [{ severity: "INFO", text: "an older answer" }],
+		}));
+		await page.goto(`${base}/ui/#/pool/digitalocean/default?tab=plan`);
+		await page.getByText("Asking …").waitFor();
+		await page.getByRole("button", { name: "Ask again" }).click();
+		await page.getByText("It looks again").waitFor();
+		await late.answer();
+		expect(await page.getByText("an older answer").count()).toBe(0);
+		await page.getByText("It looks again").waitFor();
+	});
+
 	test("has the rolling replacement changed, and takes it back", async () => {
 		const { page } = await view("#/pool/digitalocean/default?tab=settings");
 		await page.getByLabel("At a time", { exact: true }).fill("1");
@@ -361,9 +398,16 @@ describe("a proxy", () => {
 
 	test("shows who is connected through it, and drops them", async () => {
 		const [proxy] = (await dev.proxies()).filter(({ provider }) => provider === "digitalocean");
-		const { page } = await view(`#/proxy/digitalocean/default/${proxy?.ip}`);
+		const { page } = await view("#/");
+		const late = await answeredLast(page, "**/sessions", async () => ({ "198.51.100.98:5000": `${proxy?.ip}:8899` }));
+		await page.goto(`${base}/ui/#/proxy/digitalocean/default/${proxy?.ip}`);
+		await late.asked;
 		const client = await tunnel(proxy?.url ?? "", `localhost:${dev.cloudPort}`);
-		await page.getByRole("button", { name: /^Drop / }).click({ timeout: 60_000 });
+		const dropped = page.getByRole("button", { name: /^Drop / });
+		await dropped.waitFor({ timeout: 60_000 });
+		await late.answer();
+		expect(await page.getByText("198.51.100.98").count(), "what was told before").toBe(0);
+		await dropped.click();
 		await page.getByText(/is closed when its proxy reports next/).waitFor();
 		await within(20_000, () => expect(client.closed).toBe(true));
 	});
@@ -462,6 +506,21 @@ describe("what is pasted", () => {
 				.first()
 				.waitFor();
 		}
+	});
+
+	test("is of what was chosen last, though what was asked before is answered after it", async () => {
+		const { page } = await view("#/");
+		const late = await answeredLast(page, "**/random*", async (response) => {
+			const answer = await response.json();
+			return { ...answer, proxy: { ...answer.proxy, ip: "198.51.100.99" } };
+		});
+		await page.goto(`${base}/ui/#/use`);
+		await late.asked;
+		await page.getByRole("combobox", { name: "Pool" }).selectOption("hetzner/default");
+		await page.getByRole("status").getByText("of hetzner/default").waitFor();
+		await late.answer();
+		expect(await page.getByText("198.51.100.99").count()).toBe(0);
+		await page.getByRole("status").getByText("of hetzner/default").waitFor();
 	});
 
 	test("a selection that nothing meets is told in the API's sentence", async () => {

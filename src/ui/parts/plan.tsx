@@ -10,14 +10,23 @@ import { Action } from "./basics.tsx";
 
 type Plan = Schemas["Plan"];
 
-const plans = signal<ReadonlyMap<string, Plan | string>>(new Map());
+interface Answered {
+	/** The how many-th question it answers. */
+	readonly question: number;
+	readonly answer: Plan | string;
+}
+
+const plans = signal<ReadonlyMap<string, Answered>>(new Map());
+let questions = 0;
 
 async function ask({ provider, instance, endpoint }: Pool): Promise<void> {
+	const question = ++questions;
 	pay(2);
 	const answer: Plan | string = await done(
 		api.GET("/providers/{provider}/{instance}/plan", { params: { path: { provider, instance } } }),
 	).catch(sentenceOf);
-	plans.value = new Map([...plans.peek(), [endpoint, answer]]);
+	// What was asked later may have been answered before.
+	if ((plans.peek().get(endpoint)?.question ?? 0) < question) plans.value = new Map([...plans.peek(), [endpoint, { question, answer }]]);
 }
 
 /** Asked when the view opens, and whenever what is wanted has changed. */
@@ -25,7 +34,7 @@ export function usePlan(pool: Pool | undefined): Plan | string | null {
 	useEffect(() => {
 		if (pool !== undefined && canAct.peek()) void ask(pool);
 	}, [pool?.endpoint, pool?.wanted, pool?.state, pool?.scaling.min_scaling, pool?.scaling.max_scaling, pool?.problems.join()]);
-	return pool === undefined ? null : (plans.value.get(pool.endpoint) ?? null);
+	return pool === undefined ? null : (plans.value.get(pool.endpoint)?.answer ?? null);
 }
 
 const BREAKERS: Readonly<Record<string, string>> = {

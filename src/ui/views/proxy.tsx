@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { drop, nameOf } from "../model/actions.ts";
 import { api, done, type Pool, type Proxy, type Schemas, sentenceOf } from "../model/api.ts";
 import { count, digits, money, percent, rate } from "../model/format.ts";
+import { useNewest } from "../model/newest.ts";
 import { useOutcomes } from "../model/outcomes.ts";
 import { href, hrefOfPool, route } from "../model/route.ts";
 import { canAct, pay, poolNamed, state } from "../model/store.ts";
@@ -14,17 +15,16 @@ import { askDestroy, askRestart, isOrdered, PhaseWord } from "./pool.tsx";
 
 function Sessions({ pool, proxy }: { readonly pool: Pool; readonly proxy: Proxy }) {
 	const [sessions, setSessions] = useState<readonly string[] | string | null>(null);
+	const newest = useNewest<readonly string[]>(setSessions);
 	const ask = () => {
 		pay(2);
-		done(api.GET("/v1.1/endpoints/{endpoint}/sessions", { params: { path: { endpoint: pool.endpoint } } })).then(
-			(all) =>
-				setSessions(
-					Object.entries(all)
-						.filter(([, at]) => at.startsWith(`${proxy.address}:`))
-						.map(([client]) => client)
-						.sort(),
-				),
-			(error) => setSessions(sentenceOf(error)),
+		newest(
+			done(api.GET("/v1.1/endpoints/{endpoint}/sessions", { params: { path: { endpoint: pool.endpoint } } })).then((all) =>
+				Object.entries(all)
+					.filter(([, at]) => at.startsWith(`${proxy.address}:`))
+					.map(([client]) => client)
+					.sort(),
+			),
 		);
 	};
 	useEffect(ask, [pool.endpoint, proxy.id, proxy.load?.connections]);

@@ -28,15 +28,19 @@ export function UseIt() {
 	const asked = new URLSearchParams(selection).toString();
 	useEffect(() => {
 		// What is copied must be what was chosen.
+		let isCurrent = true;
 		setPicked(null);
 		const timer = setTimeout(() => {
 			const answer = proxy === "" ? anyOf(selection) : byAddress(proxy, selection);
 			answer.then(
-				(got) => setPicked(got.proxy),
-				(error) => setPicked(sentenceOf(error)),
+				(got) => isCurrent && setPicked(got.proxy),
+				(error) => isCurrent && setPicked(sentenceOf(error)),
 			);
 		}, PAUSE_MS);
-		return () => clearTimeout(timer);
+		return () => {
+			isCurrent = false;
+			clearTimeout(timer);
+		};
 	}, [asked, proxy, turn]);
 	const regions = [...new Set(pools.value.flatMap((one) => (typeof one.region === "string" ? [one.region] : [])))].sort();
 	const url = typeof picked === "object" && picked !== null ? picked.url : null;
