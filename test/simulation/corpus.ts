@@ -28,4 +28,9 @@ export const CORPUS: readonly { readonly seed: number; readonly story: string; r
 	{ seed: 3059493, hours: 8, story: "a registration was believed of a VM that was being let go" },
 	{ seed: 3072631, hours: 8, story: "a pool that was being removed wrote old addresses into the firewall that it shares" },
 	{ seed: 3083738, hours: 8, story: "unhealthy proxies left no room for their replacements, for ever" },
+	{
+		seed: 1883,
+		hours: 12,
+		story: "a VM that was up was deleted, each hour anew, since an early find had not seen it and no list could be asked for",
+	},
 ];

@@ -22,8 +22,8 @@ export const find: Room<Find, Vm | null> = {
 		if (!isReachable(draft)) return;
 		const mayList = hasQuota(draft) && draft.state.breakers.list.until <= draft.now;
 		for (const proxy of unsettledOf(draft.state.proxies)) {
-			// An agent that is up waits for the inventory to say where: while there can be no list, a find says it.
-			const dueAt = findDueAt(draft.state, proxy) ?? (mayList || !isPending(proxy) ? null : 0);
+			// An agent that is up waits for the inventory to say where: while there can be no list, a find says it, whatever an earlier one said.
+			const dueAt = mayList || !isPending(proxy) ? findDueAt(draft.state, proxy) : 0;
 			if (dueAt === null || !draft.isDue(Math.max(dueAt, proxy.retryAt))) continue;
 			draft.call<Find>({ call: "find", id: proxy.id, vm: proxy.phase.at === "launching" ? null : proxy.phase.vm });
 		}

@@ -190,6 +190,16 @@ describe("who is believed", () => {
 		});
 		expect(calls(plan(asked, NOW, random).effects, "find"), "its address is not known yet: not again at once").toEqual([]);
 	});
+
+	test("so it does where an earlier find, soon after the create, saw nothing", () => {
+		const claim = { address: "203.0.113.7", keyHash: "k", at: NOW };
+		const unseen = { ...BOOTING, claim, createdAt: NOW - 60 * SECOND, absentAt: NOW - 30 * SECOND, retryAt: NOW };
+		const poor: State = { ...poolOf(1, () => unseen), rate: { limit: 240, remaining: 58, resetAt: NOW + 3_600_000 } };
+		expect(calls(plan(poor, NOW, random).effects, "find")).toHaveLength(1);
+		const paused: State = { ...poor, proxies: poor.proxies.with(only(poor).id, { ...only(poor), retryAt: NOW + SECOND }) };
+		expect(calls(plan(paused, NOW, random).effects, "find")).toEqual([]);
+		expect(plan(paused, NOW, random).wakeAt).toBe(NOW + SECOND);
+	});
 });
 
 describe("what lets a pool rest", () => {
