@@ -1,7 +1,8 @@
 /**
  * Runs the simulation of the pool's core (docs/reliability.md) over seeds of one's choice:
  * `npm run sim -- --seeds 10000 --from 1 [--hours 24] [--profile aws] [--threads 2] [--demand]`. Prints what happened in it; exit code 1 when a
- * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--no-lines` in none, `--demand` gives rules to the pools of every run, `--trace` prints everything that happens,
+ * promise was broken, with the schedule of the first failing seeds, as short as it gets. `--lines` has agents hold lines in every run, `--no-lines` in none, `--demand` gives rules to the pools of every run, `--focus staleList,scale` deals these faults and orders and
+ * no others, `--trace` prints everything that happens,
  * `--digests` a line a seed that is the same wherever the same was decided: two revisions that print the same for a seed differ in speed alone.
  */
 import { availableParallelism } from "node:os";
@@ -9,7 +10,7 @@ import { parseArgs } from "node:util";
 import { loadCore } from "../test/simulation/core.ts";
 import { runSeeds } from "../test/simulation/crew.ts";
 import { PROFILES, type ProfileName } from "../test/simulation/profiles.ts";
-import { type ScenarioOptions, scenarioOf } from "../test/simulation/scenario.ts";
+import { APART, LASTING, ORDERS, type ScenarioOptions, SUDDEN, scenarioOf } from "../test/simulation/scenario.ts";
 import { report, shrink } from "../test/simulation/shrink.ts";
 import { run } from "../test/simulation/world.ts";
 
@@ -18,6 +19,9 @@ const NAMED_FAILURES = 50;
 const SHOWN_FAILURES = 3;
 /** Faults, T to converge, and a quiet time need room. */
 const LEAST_HOURS = 5;
+
+/** What can happen, of which `--focus` names some. */
+const KINDS: ReadonlySet<string> = new Set([...LASTING, ...SUDDEN, ...APART, ...ORDERS, "roll", "endRoll", "orderCredentials"]);
 
 const { values } = parseArgs({
 	allowNegative: true,
@@ -30,6 +34,7 @@ const { values } = parseArgs({
 		demand: { type: "boolean", default: false },
 		places: { type: "boolean", default: false },
 		rolls: { type: "boolean", default: false },
+		focus: { type: "string" },
 		lines: { type: "boolean" },
 		trace: { type: "boolean", default: false },
 		digests: { type: "boolean", default: false },
@@ -46,8 +51,12 @@ if (values.profile !== undefined && !Object.hasOwn(PROFILES, values.profile)) {
 	throw new Error(`--profile must be one of ${Object.keys(PROFILES).join(", ")}`);
 }
 const [seeds, from, hours, threads] = [whole("seeds", 1), whole("from", 0), whole("hours", LEAST_HOURS), whole("threads", 1)];
+const focus = values.focus?.split(",") as ScenarioOptions["focus"];
+const unknown = focus?.find((one) => !KINDS.has(one));
+if (unknown !== undefined) throw new Error(`--focus knows no ${unknown}, but ${[...KINDS].join(", ")}`);
 const options: ScenarioOptions = {
 	hours,
+	...(focus && { focus }),
 	isDemanding: values.demand,
 	...(values.lines === undefined ? {} : { isLined: values.lines }),
 	...(values.places ? { isPlaced: true } : {}),

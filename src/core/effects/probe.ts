@@ -25,18 +25,20 @@ export const probe: Room<Probe, Verdict> = {
 
 	plan(draft) {
 		if (!draft.state.spec.canProbe) return;
-		const planned = new Set<Id>();
-		for (const proxy of unsettledOf(draft.state.proxies)) probeIfDue(draft, proxy, planned);
-		for (const proxy of lateOnes(draft)) probeIfDue(draft, proxy, planned);
-		for (const proxy of sample(draft)) if (!planned.has(proxy.id)) callFor(draft, proxy);
+		const due = new Map<Proxy, Ms>();
+		for (const proxy of unsettledOf(draft.state.proxies)) noteIfDue(draft, proxy, due);
+		for (const proxy of lateOnes(draft)) noteIfDue(draft, proxy, due);
+		// Who has waited the longest comes first: while many do not answer, the first in the order of ids would be due again before the last had a turn.
+		for (const [proxy] of [...due].sort(([, a], [, b]) => a - b)) callFor(draft, proxy);
+		for (const proxy of sample(draft)) if (!due.has(proxy)) callFor(draft, proxy);
 	},
 
 	isStillDue(state, { id, address }) {
 		return state.proxies.get(id)?.address === address;
 	},
 
-	done(state, { id }, verdict, now) {
-		return applyProbed(state, id, verdict, now);
+	done(state, { id }, verdict, now, startedAt) {
+		return applyProbed(state, id, verdict, startedAt, now);
 	},
 
 	/** A probe has no failures but verdicts; one that was lost is due again. */
@@ -53,12 +55,10 @@ function callFor(draft: Draft, { id, address, keyHash }: Proxy): void {
 	if (address !== null) draft.call<Probe>({ call: "probe", id, address, keyHash });
 }
 
-function probeIfDue(draft: Draft, proxy: Proxy, planned: Set<Id>): void {
-	if (!canBeProbed(proxy) || planned.has(proxy.id)) return;
+function noteIfDue(draft: Draft, proxy: Proxy, due: Map<Proxy, Ms>): void {
+	if (!canBeProbed(proxy) || due.has(proxy)) return;
 	const dueAt = probeDueAt(draft.state, proxy, draft.now);
-	if (dueAt === null || !draft.isDue(dueAt)) return;
-	planned.add(proxy.id);
-	callFor(draft, proxy);
+	if (dueAt !== null && draft.isDue(dueAt)) due.set(proxy, dueAt);
 }
 
 const readyOf = filtered<Proxy>((proxy) => proxy.phase.at === "ready" && canBeProbed(proxy));

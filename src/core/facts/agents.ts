@@ -56,9 +56,11 @@ export function applyRegistered(state: State, event: Registration, now: Ms): Sta
 }
 
 export function confirmed(state: State, proxy: Proxy, keyHash: string, now: Ms, agent = proxy.agent): State {
-	// It is probed at once, unless it registers time and again.
+	// It is probed at once, unless it registers time and again; and not before those that wait since earlier.
 	const probedAt = state.vitals.get(proxy.id)?.probedAt ?? 0;
-	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: probedAt > now - PROBE_RETRY_MS ? probedAt : 0 });
+	const isAgain = probedAt > now - PROBE_RETRY_MS;
+	const dueNow = Math.min(probedAt, now - state.spec.intervalSeconds * 1000);
+	const heard = withVitals(state, proxy.id, { heardAt: now, probedAt: isAgain ? probedAt : dueNow });
 	const isKnown = proxy.registered && proxy.keyHash === keyHash;
 	if (isKnown) return proxy.agent === agent ? heard : withProxy(heard, { ...proxy, agent });
 	const after = withProxy(heard, { ...proxy, agent, registered: true, keyHash, claim: null, failedProbes: 0 });
@@ -106,13 +108,16 @@ const PROBE_WORDS = {
 /** What a good probe proves: the VM exists, is switched on and serves. */
 const WELL = { failedProbes: 0, suspectAt: null, absentAt: null, offSince: null } as const;
 
-export function applyProbed(state: State, id: Id, verdict: Verdict, now: Ms): State {
+export function applyProbed(state: State, id: Id, verdict: Verdict, startedAt: Ms, now: Ms): State {
 	const proxy = state.proxies.get(id);
 	if (proxy === undefined) return state;
 	const { phase } = proxy;
 	if (verdict.is === "ok") {
 		const told = verdict.active === null ? {} : { active: verdict.active, reportedAt: now };
-		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, doubtedAt: 0, ...told });
+		// A line that broke while the probe was under way leaves a doubt that its answer, which may be from before, does not settle.
+		const doubtedAt = state.vitals.get(id)?.doubtedAt ?? 0;
+		const settled = doubtedAt < startedAt ? { doubtedAt: 0 } : {};
+		const heard = withVitals(state, proxy.id, { probedAt: now, seenAt: now, ...settled, ...told });
 		const isUp = (phase.at === "booting" || phase.at === "unready") && proxy.registered;
 		if (isUp) {
 			const up = {

@@ -11,21 +11,21 @@ export const PROBES: readonly Bug[] = [
 	{
 		name: "make a proxy ready that a probe found before it was drained or restarted: a stale result",
 		plants: [
-			plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, now) => {
+			plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, startedAt, now) => {
 				const waiting = withChanged(state, id, (proxy) => {
 					const vm = vmOf(proxy);
 					const isMeant = verdict.is === "ok" && proxy.phase.at !== "ready" && vm !== null && proxy.address !== null;
 					return isMeant ? { phase: { at: "unready", vm } } : null;
 				});
-				return applyProbed(waiting, id, verdict, now);
+				return applyProbed(waiting, id, verdict, startedAt, now);
 			}),
 		],
 	},
 	{
 		name: "inherit health on a reused address",
 		plants: [
-			plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, now) => {
-				return applyProbed(state, id, verdict.is === "impostor" ? { is: "ok", active: null } : verdict, now);
+			plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, startedAt, now) => {
+				return applyProbed(state, id, verdict.is === "impostor" ? { is: "ok", active: null } : verdict, startedAt, now);
 			}),
 		],
 	},

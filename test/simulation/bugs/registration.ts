@@ -32,7 +32,7 @@ export const REGISTRATION: readonly Bug[] = [
 	{
 		name: "forget that an agent waits to be believed once a find has not seen its VM",
 		plants: [plant(Proxies, "isPending", (isPending) => (proxy) => isPending(proxy) && proxy.absentAt === null)],
-		focus: ["staleList","createsHang","scale"],
+		focus: ["staleList", "createsHang", "scale"],
 	},
 	{
 		name: "let a replayed registration take the place of the first claim",

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { apply } from "../../../src/core/apply.ts";
 import { type Effect, roomOf } from "../../../src/core/effects/index.ts";
 import type { Event } from "../../../src/core/events.ts";
+import { withVitals } from "../../../src/core/model/edit.ts";
 import { CREATE_DEADLINE_MS, ORPHAN_MS, PROBES_TO_FAIL, STUCK_DELETE_MS } from "../../../src/core/model/limits.ts";
 import { VITALS } from "../../../src/core/model/liveness.ts";
 import { samplesOf } from "../../../src/core/model/metrics.ts";
@@ -217,6 +218,18 @@ describe("what lets a pool rest", () => {
 				random,
 			).wakeAt,
 		).toBeGreaterThan(NOW);
+	});
+
+	test("who waits for a probe the longest has it first, however often others register again", () => {
+		const waiting = { ...BOOTING, address: "203.0.113.7", registered: true, keyHash: "k", failedProbes: PROBES_TO_FAIL } as const;
+		const start = poolOf(3, () => waiting);
+		const ids = [...start.proxies.keys()];
+		const probedAt = new Map(ids.map((id, index) => [id, NOW - (600 + index) * SECOND]));
+		const probed = ids.reduce((state, id) => withVitals(state, id, { probedAt: probedAt.get(id) ?? 0 }), start);
+		const [first = ""] = ids;
+		const again = dispatch(probed, NOW, { on: "registered", id: first, keyHash: "k", address: "203.0.113.7" });
+		const { effects } = plan(again, NOW, random);
+		expect(effects.flatMap((effect) => (effect.call === "probe" ? [effect.id] : []))).toEqual([...ids].reverse());
 	});
 
 	test("a proxy that is known not to answer is probed each interval, not every few seconds", () => {

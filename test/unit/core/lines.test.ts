@@ -46,6 +46,15 @@ test("a line that breaks has its proxy probed at once, and again within a second
 	expect(now - NOW).toBeLessThan(4 * SECOND);
 });
 
+test("a probe that was under way when the line broke does not settle the doubt, the next one does", () => {
+	const effect = { call: "probe", id: ID, address: "203.0.113.0", keyHash: "k" } as const;
+	const ok = (startedAt: number) => ({ on: "done", effect, result: { is: "ok", active: null }, startedAt }) as const;
+	const lost = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID, aliveAt: NOW });
+	const before = dispatch(lost, NOW + 2 * SECOND, ok(NOW));
+	expect(probed(before, NOW + 3 * SECOND)).toEqual([ID]);
+	expect(probed(dispatch(before, NOW + 4 * SECOND, ok(NOW + 3 * SECOND)), NOW + 6 * SECOND)).toEqual([]);
+});
+
 test("a line that is opened again ends the doubt", () => {
 	const state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID, aliveAt: NOW }, { on: "lineOpened", id: ID });
 	expect(probed(state, NOW + SECOND)).toEqual([]);
