@@ -45,6 +45,8 @@ export class LineWatch implements LineWatcher {
 	private readonly stoodAt = new Map<Host, Ms>();
 	/** By pool: since when more is wanted than its target. */
 	private readonly risen = new Map<Host, { readonly target: number }>();
+	/** By pool: its rules and bounds, and when they were first seen. */
+	private readonly ruled = new Map<Host, { readonly by: unknown; readonly at: Ms }>();
 
 	constructor(world: World, judge: Judge) {
 		this.world = world;
@@ -97,6 +99,7 @@ export class LineWatch implements LineWatcher {
 		if (state === null || !this.canRise(host)) return 0;
 		const { spec } = state;
 		if (spec.metricsSource !== null || spec.rules.some((rule) => !/active|requests/.test(rule))) return 0;
+		if (!this.areRulesTold(host, spec)) return 0;
 		let total = 0;
 		for (const proxy of state.proxies.values()) {
 			const agent = this.agentOf(proxy);
@@ -107,6 +110,17 @@ export class LineWatch implements LineWatcher {
 			total += agent.sessions.size;
 		}
 		return Math.min(spec.max, leastFor(spec.rules, total));
+	}
+
+	/** Agents tell of what they were told to look at. */
+	private areRulesTold(host: Host, { rules, min, max }: State["spec"]): boolean {
+		const { clock, core } = this.world;
+		let known = this.ruled.get(host);
+		if (known === undefined || !core.isAlike(known.by, { rules, min, max })) {
+			known = { by: { rules, min, max }, at: clock.now };
+			this.ruled.set(host, known);
+		}
+		return clock.now - known.at > TOLD_MS;
 	}
 
 	/** Nothing of its own keeps it from following. */

@@ -31,7 +31,7 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 	{
 		name: "believe a probe that began before its proxy's line broke",
 		plants: [plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, _, now) => applyProbed(state, id, verdict, now, now))],
-		focus: ["agentDies", "agentCrashes"],
+		focus: ["agentDies", "createsHang", "scale"],
 	},
 	{
 		name: "forget that a deploy cuts all lines",
