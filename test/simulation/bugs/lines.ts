@@ -1,7 +1,6 @@
 /** Slips of what lines show, bring and keep. */
 import * as AgentLinesModule from "../../../src/controller/agent-lines.ts";
 import * as ControllerModule from "../../../src/controller/controller.ts";
-import * as Agents from "../../../src/core/facts/agents.ts";
 import * as Commands from "../../../src/core/facts/commands.ts";
 import * as Lines from "../../../src/core/facts/lines.ts";
 import * as Directives from "../../../src/core/model/directives.ts";
@@ -27,11 +26,6 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 			}),
 		],
 		focus: ["vmStopped", "vmDeleted"],
-	},
-	{
-		name: "believe a probe that began before its proxy's line broke",
-		plants: [plant(Agents, "applyProbed", (applyProbed) => (state, id, verdict, _, now) => applyProbed(state, id, verdict, now, now))],
-		focus: ["agentDies", "createsHang", "scale"],
 	},
 	{
 		name: "forget that a deploy cuts all lines",

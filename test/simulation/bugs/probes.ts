@@ -1,5 +1,4 @@
 /** Slips of what probes find. */
-import * as ProbeRoom from "../../../src/core/effects/probe.ts";
 import * as ProbeStaticRoom from "../../../src/core/effects/probe-static.ts";
 import * as Agents from "../../../src/core/facts/agents.ts";
 import * as Deadlines from "../../../src/core/model/deadlines.ts";
@@ -9,21 +8,6 @@ import { type Bug, plant } from "../planting.ts";
 import { asIf, withChanged } from "./as-if.ts";
 
 export const PROBES: readonly Bug[] = [
-	{
-		name: "probe in the order of ids, however long the last ones wait",
-		plants: [
-			plant(ProbeRoom, "probe", (probe) => ({
-				...probe,
-				plan(draft) {
-					const from = draft.effects.length;
-					probe.plan(draft);
-					const planned = draft.effects.splice(from) as ProbeRoom.Probe[];
-					draft.effects.push(...planned.sort((a, b) => (a.id < b.id ? -1 : 1)));
-				},
-			})),
-		],
-		focus: ["probesLost", "registerAnswerLost", "scale"],
-	},
 	{
 		name: "make a proxy ready that a probe found before it was drained or restarted: a stale result",
 		plants: [

@@ -1,6 +1,5 @@
 /** Slips of whom a registration is believed. */
 import * as Agents from "../../../src/core/facts/agents.ts";
-import * as Proxies from "../../../src/core/model/proxies.ts";
 import * as Registration from "../../../src/core/model/registration.ts";
 import { type Bug, plant } from "../planting.ts";
 import { withChanged } from "./as-if.ts";
@@ -28,11 +27,6 @@ export const REGISTRATION: readonly Bug[] = [
 	{
 		name: "believe an early registration without the inventory",
 		plants: [plant(Registration, "isBorneOut", () => () => true)],
-	},
-	{
-		name: "forget that an agent waits to be believed once a find has not seen its VM",
-		plants: [plant(Proxies, "isPending", (isPending) => (proxy) => isPending(proxy) && proxy.absentAt === null)],
-		focus: ["staleList", "createsHang", "scale"],
 	},
 	{
 		name: "let a replayed registration take the place of the first claim",
