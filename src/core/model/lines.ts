@@ -14,7 +14,7 @@ import {
 	SAMPLE_INTERVALS,
 	SILENT_INTERVALS,
 } from "./limits.ts";
-import type { Ms, State, Vitals } from "./state.ts";
+import type { Ms, Proxy, State, Vitals } from "./state.ts";
 
 /** With what code the pool closes a line, and why. */
 export const LINE_CLOSES = { replaced: 4001, unauthorised: 4401, malformed: 1008 } as const;
@@ -38,8 +38,13 @@ export function lateAt(state: Pick<State, "heartbeatSeconds" | "linesFellAt">, h
 /** When a proxy of which nothing more is heard is off the list where nobody can probe it. */
 export function silentAt(state: State, id: string): Ms {
 	const vitals = state.vitals.get(id);
-	if (vitals?.isLined === true) return Math.max(vitals.heardAt, state.linesFellAt) + LINE_SILENT_MS;
+	if (vitals?.isLined === true) return Math.max(vitals.heardAt + LINE_SILENT_MS, state.linesFellAt + LINES_BACK_MS);
 	return (vitals?.heardAt ?? 0) + SILENT_INTERVALS * state.heartbeatSeconds * 1000;
+}
+
+/** Whether a proxy that is off the list has shown life since: that all lines fell anew is no sign of it. */
+export function isHeardSince(state: State, { id, phase, since }: Proxy): boolean {
+	return phase.at !== "unready" || (state.vitals.get(id)?.heardAt ?? 0) >= since;
 }
 
 /** For how many seconds what it reported counts. */

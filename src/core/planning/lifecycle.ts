@@ -5,7 +5,7 @@ import { bootLimitAt, hiddenFrom, restartLimitAt, wasIdleSince } from "../model/
 import { inPhase, nameOf, withBreakerMended, withFailed } from "../model/edit.ts";
 import { sayReady, withBootTime } from "../model/health.ts";
 import { BOOTS_TO_OPEN, PROBES_TO_FAIL } from "../model/limits.ts";
-import { silentAt } from "../model/lines.ts";
+import { isHeardSince, silentAt } from "../model/lines.ts";
 import { isBelievedGone, isBelievedOff, isNewcomer, isPlain, mayAct, unsettledOf } from "../model/proxies.ts";
 import type { Phase, Proxy } from "../model/state.ts";
 import { withCreate } from "../model/tally.ts";
@@ -96,7 +96,8 @@ function bootEnded(draft: Draft, proxy: Proxy, why: string): void {
 
 /** Where a firewall keeps the Worker out, the agent's own word decides. */
 function settleUnprobed(draft: Draft, proxy: Proxy, phase: Phase & { at: "booting" | "ready" | "unready" }): void {
-	const isHeard = proxy.registered && (isPlain(proxy) || !draft.isDue(silentAt(draft.state, proxy.id)));
+	const { state } = draft;
+	const isHeard = proxy.registered && (isPlain(proxy) || (isHeardSince(state, proxy) && !draft.isDue(silentAt(state, proxy.id))));
 	if (isHeard && phase.at !== "ready") {
 		draft.state = withBootTime(draft.state, proxy, draft.now);
 		draft.put({

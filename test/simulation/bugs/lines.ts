@@ -4,6 +4,7 @@ import * as ControllerModule from "../../../src/controller/controller.ts";
 import * as Commands from "../../../src/core/facts/commands.ts";
 import * as Lines from "../../../src/core/facts/lines.ts";
 import * as Directives from "../../../src/core/model/directives.ts";
+import { LINE_SILENT_MS } from "../../../src/core/model/limits.ts";
 import * as LineModel from "../../../src/core/model/lines.ts";
 import * as Rises from "../../../src/core/model/rises.ts";
 import { type Bug, plant } from "../planting.ts";
@@ -26,6 +27,16 @@ const LINED: readonly Omit<Bug, "isLined">[] = [
 			}),
 		],
 		focus: ["vmStopped", "vmDeleted"],
+	},
+	{
+		name: "take the fall of all lines for a sign of life, where nobody can probe",
+		plants: [
+			plant(LineModel, "isHeardSince", () => () => true),
+			plant(LineModel, "silentAt", () => (state, id) => {
+				return Math.max(state.vitals.get(id)?.heardAt ?? 0, state.linesFellAt) + LINE_SILENT_MS;
+			}),
+		],
+		focus: ["agentDies", "createsHang", "scale"],
 	},
 	{
 		name: "forget that a deploy cuts all lines",

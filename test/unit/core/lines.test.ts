@@ -55,6 +55,22 @@ test("a probe that was under way when the line broke does not settle the doubt, 
 	expect(probed(dispatch(before, NOW + 4 * SECOND, ok(NOW + 3 * SECOND)), NOW + 6 * SECOND)).toEqual([]);
 });
 
+test("where nobody can probe, a silent proxy does not come back because all lines fell anew, but when it shows life", () => {
+	const phaseOf = (state: State) => state.proxies.get(ID)?.phase.at;
+	const start = lined(1);
+	const deaf = { ...start, spec: { ...start.spec, canProbe: false } };
+	let now = NOW + LINE_SILENT_MS;
+	let state = plan(deaf, now, random).state;
+	expect(phaseOf(state)).toBe("unready");
+	for (let fall = 0; fall < 3; fall++) {
+		now += 120 * SECOND;
+		state = plan(dispatch(state, now, { on: "lines", lives: [], isLoaded: true }), now, random).state;
+		expect(phaseOf(state)).toBe("unready");
+	}
+	const heard = dispatch(state, now + SECOND, { on: "lines", lives: [{ id: ID, at: now + SECOND }], isLoaded: false });
+	expect(phaseOf(plan(heard, now + SECOND, random).state)).toBe("ready");
+});
+
 test("a line that is opened again ends the doubt", () => {
 	const state = dispatch(lined(1), NOW + SECOND, { on: "lineLost", id: ID, aliveAt: NOW }, { on: "lineOpened", id: ID });
 	expect(probed(state, NOW + SECOND)).toEqual([]);
