@@ -115,7 +115,7 @@ export class Replacements {
 			kept++;
 		}
 		for (const { isRolled } of after.proxies.values()) if (isRolled) return;
-		if (added === 0 || after.spec.ageLimitSeconds > 0) return;
+		if (added === 0 || after.spec.ageLimitSeconds > 0 || after.assists.size > 0) return;
 		const bound = after.spec.maxReplacementsPerHour ?? Math.max(6, 2 * after.target);
 		const waiting = Math.max(0, recent.length - bound);
 		if (waiting === 0 || kept <= after.target - waiting) return;
