@@ -206,7 +206,7 @@ describe("with this version in its place", () => {
 		const credentials = sealedOrder([SETTINGS.ENCRYPTION_KEY], recording.at, { ...login, formerSeconds: 600 });
 		await pool.stub.tick({ agentUrl: "https://muster.test", rolling: null, proxies: 0, credentials });
 		const after = (await pool.state()).credentials;
-		expect(after.at(-1)).toEqual({ version: (before.credentials.at(-1)?.version ?? 0) + 1, ...login });
+		expect(after.at(-1)).toEqual({ version: (before.credentials.at(-1)?.version ?? 0) + 1, ...login, formerSeconds: 600 });
 		expect(after.slice(0, -1)).toEqual(before.credentials);
 	});
 });
