@@ -20,6 +20,7 @@ const BOUNDED: readonly Omit<Bug, "isBounded">[] = [
 				return after === state ? state : withAllotment(after, { isOver: state.money.allotment.isOver });
 			}),
 		],
+		focus: ["databaseOut", "newBounds", "scale"],
 	},
 	{
 		name: "ignore the pool's own bound on cost",
