@@ -4,7 +4,7 @@ import { withReports } from "../model/bans.ts";
 import { bounded, MOST_LIST_CHARS } from "../model/bounds.ts";
 import { type BreakerFields, forCanary } from "../model/breakers.ts";
 import type { Command, Settings } from "../model/command.ts";
-import { askedOf, isLaterOrder, type Login, whyUnasked, withAsked } from "../model/credentials.ts";
+import { isLaterOrder, type Login, loginInForce, whyUnasked, withAsked } from "../model/credentials.ts";
 import { inPhase, nameOf, withLog, withoutProxy, withProxy } from "../model/edit.ts";
 import { withLeases, withoutLeases, withRenewed } from "../model/leases.ts";
 import { awakeUntil, canWake, type Waker, withWaker } from "../model/load.ts";
@@ -174,7 +174,7 @@ function applySettings(state: State, settings: Settings, account: string, accoun
 		suspended: null,
 		environment: settings.fromEnvironment ? said : null,
 		agentUrl: settings.agentUrl ?? state.agentUrl,
-		credentials: withAsked(state, askedOf(state, settings.credentials)),
+		credentials: withAsked(state, loginInForce(state, settings.credentials)),
 		allow: settings.allow,
 	};
 	if (saysTheSame(after, state)) return state;
@@ -232,7 +232,7 @@ export function applyCredentials(state: State, { ordered, own }: CredentialsWord
 	if (!isLaterOrder(state.orderedCredentials, ordered)) return state;
 	const told = { ...state, orderedCredentials: ordered };
 	if (ordered.is === "unread") return told;
-	const asked = askedOf(told, own);
+	const asked = loginInForce(told, own);
 	// Whatever is ordered, proxies that anybody could use come of nothing.
 	if (asked === null && state.allow.length === 0) return told;
 	const after = { ...told, credentials: withAsked(told, asked, ordered.formerSeconds) };

@@ -64,7 +64,7 @@ export function isLaterOrder(known: OrderedCredentials, told: OrderedCredentials
 }
 
 /** What proxies shall ask for where `own` are the deployment's credentials: what an operator ordered stands over them. */
-export function askedOf(state: State, own: Login): Login {
+export function loginInForce(state: State, own: Login): Login {
 	const { is, username, password } = state.orderedCredentials;
 	if (is === "set") return { username, password };
 	// Where nothing was asked for so far, the deployment's own are no less strict.

@@ -10,7 +10,7 @@ const ORDERED: readonly Omit<Bug, "focus">[] = [
 	},
 	{
 		name: "have the deployment's own credentials stand over what an operator ordered",
-		plants: [plant(Credentials, "askedOf", () => (_state, own) => own)],
+		plants: [plant(Credentials, "loginInForce", () => (_state, own) => own)],
 	},
 	{
 		name: "have former credentials refused by those alone that hear of that order",
